@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Builds every guest into built/, and built/MANIFEST, which says what from. The same sources and toolchain give
+# the same bytes, wherever the repository lies.
+set -euo pipefail
+export LC_ALL=C
+cd "$(dirname "$0")"
+root=$(cd .. && pwd -P)
+
+# Panic messages name source files: no path of this machine may be among them. Set here and not in a cargo
+# config, since only here are the paths known; nothing else may add flags.
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+sysroot=$(rustc --print sysroot)
+unset RUSTFLAGS CARGO_BUILD_TARGET
+export CARGO_TARGET_DIR=$root/guests/target
+# Encoded: parted by 0x1f, so that a path may hold blanks.
+CARGO_ENCODED_RUSTFLAGS=$(printf -- '--remap-path-prefix=%s\x1f' \
+    "$root=/wavetank" "$cargo_home=/cargo" "$sysroot=/rustc")
+export CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\x1f'}
+
+# build PROFILE NAME -p PACKAGE: one guest, out of its package. A library's file has no dashes.
+build() {
+    cargo build --locked --target wasm32-wasip2 --profile "$1" "${@:3}"
+    local file=target/wasm32-wasip2/$1/$2.wasm
+    [ -f "$file" ] || file=target/wasm32-wasip2/$1/${2//-/_}.wasm
+    cp "$file" "built/$2.wasm"
+}
+
+mkdir -p built
+rm -f built/*.wasm built/MANIFEST
+# The children first: pid0 carries them inside.
+build tiny child-tiny -p child-tiny
+build release child-echo -p child-echo
+for guest in pid0 pid0-tiny; do build release $guest -p pid0; done
+for guest in chain probe server; do build release $guest -p $guest; done
+for fault in handle overwrite drop spin; do build release fault-$fault -p faults; done
+
+if grep -laF -e "$root" -e "$cargo_home" -e "$sysroot" -e "$HOME/" built/*.wasm; then
+    echo "these guests name a path of this machine" >&2
+    exit 1
+fi
+
+# The sources by path, each with its digest, and the digest of that list.
+sources() {
+    cd "$root"
+    {
+        find guests -type f ! -path 'guests/target/*' ! -path 'guests/built/*'
+        printf '%s\n' wit/streams.wit capnp/peer.cgr
+    } | sort | tr '\n' '\0' | xargs -0 sha256sum --
+}
+(
+    echo "toolchain $(rustc --version)"
+    echo "source $(sources | sha256sum | cut -d' ' -f1)"
+    cd built
+    for component in *.wasm; do
+        echo "component $component $(sha256sum "$component" | cut -d' ' -f1)"
+    done
+) > built/MANIFEST
+cat built/MANIFEST

@@ -1,0 +1,22 @@
+//! Fault: a stream dropped before its pollable.
+//!
+//! The pollable is the stream's child in the host's table, and a resource with children cannot go: the drop of
+//! the stream traps with "resource has children". Rust drops locals in reverse order of declaration and fields
+//! in order; a struct that declares its stream first commits this fault.
+
+use wasip2::{
+    cli::stdin::get_stdin,
+    io::{poll::Pollable, streams::InputStream},
+};
+
+struct Backwards {
+    _stream: InputStream,
+    _pollable: Pollable,
+}
+
+fn main() {
+    let stream = get_stdin();
+    let pollable = stream.subscribe();
+    drop(Backwards { _stream: stream, _pollable: pollable });
+    println!("not reached");
+}

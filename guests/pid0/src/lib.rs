@@ -1,0 +1,17 @@
+//! The first guest: its bootstrap capability is the host itself, and it boots one child.
+//!
+//! Three calls go out in one breath, each on the promised result of the one before: `executor`, `runBytes`,
+//! `wait`. There is one await, in the end.
+
+use std::process::ExitCode;
+
+use wavetank_guest::{Io, peer, peer_capnp::host, run};
+
+/// Runs pid0 with this component as its child, and succeeds if the child did.
+pub fn boot(name: &str, child: &[u8]) -> ExitCode {
+    run(|host: host::Client, _: Io| async move {
+        let executor = host.executor_request().send().pipeline.get_executor();
+        let process = peer::start(&executor, child, &[name, "hello", "pid0"], &["GREETING=hello"]);
+        peer::wait_for_success(&process).await
+    })
+}

@@ -1,0 +1,56 @@
+//! Asks every WASI question a host must answer, and says what it heard: one line an answer, on stdout.
+//!
+//! ```text
+//! probe [NANOS]         all of it, with a sleep of NANOS (an hour if not given) between two looks at the clock
+//! probe sleep NANOS     sleeps and exits
+//! probe exit CODE       exits with CODE
+//! probe trap            panics
+//! probe recurse         overflows its stack
+//! probe grow            takes memory until it is refused, then exits with 0
+//! ```
+//!
+//! No RPC: its stdin and stdout are its own under either transport, and the peer of its link hears nothing.
+
+mod damage;
+mod questions;
+
+use std::{env, process::ExitCode, time::Duration};
+
+use wavetank_guest::{Error, Result, block_on, exit};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match probe(&args.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn probe(args: &[&str]) -> Result<()> {
+    match *args {
+        [] => questions::ask_all(HOUR),
+        ["sleep", nanos] => sleep(Duration::from_nanos(number(nanos)?)),
+        ["exit", code] => exit(number(code)?),
+        ["trap"] => panic!("asked to"),
+        ["recurse"] => damage::recurse(),
+        ["grow"] => damage::grow(),
+        [nanos] => questions::ask_all(Duration::from_nanos(number(nanos)?)),
+        _ => Err(Error::guest("usage: probe [NANOS | sleep NANOS | exit CODE | trap | recurse | grow]")),
+    }
+}
+
+fn sleep(duration: Duration) -> Result<()> {
+    block_on(|io| async move {
+        io.sleep(duration).await;
+        Ok(())
+    })
+}
+
+fn number<N: std::str::FromStr>(word: &str) -> Result<N> {
+    word.parse().map_err(|_| Error::guest(format!("not a number that fits: {word}")))
+}

@@ -1,0 +1,60 @@
+//! What an application may wait for beside its calls.
+
+use std::time::Duration;
+
+use wasip2::cli::{stdin::get_stdin, stdout::get_stdout};
+
+use crate::{
+    Error, Result,
+    clock::Sleep,
+    reactor::Reactor,
+    streams::{Reader, Writer},
+};
+
+/// An application's way to its own stdio and to the clock, without blocking the link.
+#[derive(Clone)]
+pub struct Io {
+    reactor: Reactor,
+    owns_stdio: bool,
+}
+
+impl Io {
+    pub(crate) fn new(reactor: &Reactor, owns_stdio: bool) -> Self {
+        Self { reactor: reactor.clone(), owns_stdio }
+    }
+
+    /// Tells whether stdin and stdout are the guest's own. Where they carry its RPC, a `println!` would land
+    /// between two messages: use stderr.
+    pub fn owns_stdio(&self) -> bool {
+        self.owns_stdio
+    }
+
+    /// Opens the guest's stdin for reading beside the link.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StdioTaken`] where it carries the guest's RPC.
+    pub fn stdin(&self) -> Result<Reader> {
+        self.check_stdio()?;
+        Ok(Reader::new(&self.reactor, get_stdin()))
+    }
+
+    /// Opens the guest's stdout for writing beside the link.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StdioTaken`] where it carries the guest's RPC.
+    pub fn stdout(&self) -> Result<Writer> {
+        self.check_stdio()?;
+        Ok(Writer::new(&self.reactor, get_stdout()))
+    }
+
+    /// Sleeps for `duration` of the monotonic clock, from now.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::new(&self.reactor, duration)
+    }
+
+    fn check_stdio(&self) -> Result<()> {
+        if self.owns_stdio { Ok(()) } else { Err(Error::StdioTaken) }
+    }
+}

@@ -1,0 +1,134 @@
+//! One RPC session from its first byte to its last, and how it becomes an exit code.
+//!
+//! A session ends in this order, however its application ended: the application's capabilities are dropped;
+//! the RPC system is polled until it is idle, which queues the Finish and Release messages they leave behind; it
+//! disconnects, which writes all that is queued and an Abort as the last word; the last flush is waited for;
+//! then the RPC system goes, and with it each pollable before its stream. A link that is already dead passes
+//! through the same steps without waiting.
+//!
+//! On stdout: where it is the link, one stray line breaks it, and capnp-rpc has a `println!("ERROR: ..")` for
+//! failed tasks of the system. As read in 0.27.3 there are four such tasks. The write driver and the accept loop
+//! never give an error. The connection's task set keeps its errors to itself and disconnects. The disconnect
+//! task fails only if the shutdown fails otherwise than by `Disconnected`, which the write queue never does, or
+//! if the connection is dropped without having disconnected, which the system's own reference to it prevents.
+//! So it can print neither on a healthy link nor on a broken one.
+//!
+//! Not here: reconnecting, and more than one link.
+
+use std::{error::Error as _, fmt::Write as _, future::Future, process::ExitCode};
+
+use capnp::{capability::FromClientHook, message::ReaderOptions};
+use capnp_rpc::{Disconnector, RpcSystem, rpc_twoparty_capnp::Side, twoparty::VatNetwork};
+use futures::{future, io::BufWriter};
+
+use crate::{
+    Error, Io, Result,
+    link::Link,
+    reactor::Reactor,
+    streams::{self, Writer},
+    task::{self, Task},
+};
+
+/// Runs an application over the guest's link, with the peer's bootstrap capability, and gives the exit code of
+/// `main`: failure if the application or its link failed, with the reason on stderr.
+pub fn run<C, A, F>(app: A) -> ExitCode
+where
+    C: FromClientHook,
+    A: FnOnce(C, Io) -> F,
+    F: Future<Output = Result<()>>,
+{
+    exit_code(Session::open(None).and_then(|mut session| {
+        let peer = session.system.bootstrap(Side::Server);
+        let app = app(peer, session.io.clone());
+        session.run(app)
+    }))
+}
+
+/// Exports `bootstrap` over the guest's link and serves it until the peer ends the link, which is a normal end.
+/// Gives the exit code of `main`.
+pub fn serve(bootstrap: capnp::capability::Client) -> ExitCode {
+    exit_code(Session::open(Some(bootstrap)).and_then(Session::serve))
+}
+
+/// Runs an application without a link: stdio is its own.
+///
+/// # Errors
+///
+/// The application's own, or [`Error::Deadlock`].
+pub fn block_on<T, F>(app: impl FnOnce(Io) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let reactor = Reactor::default();
+    let app = Box::pin(app(Io::new(&reactor, true)));
+    task::run(&reactor, app, &mut Task::new(future::pending::<()>()))?
+}
+
+struct Session {
+    reactor: Reactor,
+    io: Io,
+    system: RpcSystem<Side>,
+    disconnector: Disconnector<Side>,
+    /// The link's output once more, to wait for the last flush.
+    output: Writer,
+}
+
+impl Session {
+    fn open(bootstrap: Option<capnp::capability::Client>) -> Result<Self> {
+        let reactor = Reactor::default();
+        let link = Link::open()?;
+        let io = Io::new(&reactor, link.leaves_stdio);
+        let (reader, writer) = streams::pair(&reactor, link.input, link.output);
+        let output = writer.twin();
+        // Buffered: a message of a few segments is then one write.
+        let writer = BufWriter::new(writer);
+        let network = VatNetwork::new(reader, writer, Side::Client, ReaderOptions::new());
+        let system = RpcSystem::new(Box::new(network), bootstrap);
+        let disconnector = system.get_disconnector();
+        Ok(Self { reactor, io, system, disconnector, output })
+    }
+
+    fn run(self, app: impl Future<Output = Result<()>>) -> Result<()> {
+        let mut system = Task::new(self.system);
+        // The boxed application is gone when this returns, finished or not, and its capabilities with it.
+        let ended = task::run(&self.reactor, Box::pin(app), &mut system).flatten();
+        while system.turn() {}
+        let closed = match task::run(&self.reactor, self.disconnector, &mut system) {
+            Ok(disconnected) => {
+                flushed(&self.reactor, self.output, &mut system).and(disconnected.map_err(Error::from))
+            }
+            Err(deadlock) => Err(deadlock),
+        };
+        let link = system.take_output().unwrap_or(Ok(())).map_err(Error::from);
+        // The first error is the one that explains the others.
+        ended.and(link).and(closed)
+    }
+
+    fn serve(self) -> Result<()> {
+        let nothing = &mut Task::new(future::pending::<()>());
+        let ended = task::run(&self.reactor, self.system, nothing)?;
+        flushed(&self.reactor, self.output, nothing)?;
+        Ok(ended?)
+    }
+}
+
+/// Waits until what was written has been taken. That the peer is gone is no error any more.
+fn flushed<B>(reactor: &Reactor, mut output: Writer, beside: &mut Task<B>) -> Result<()>
+where
+    B: Future + Unpin,
+{
+    let permit = future::poll_fn(|cx| output.poll_permit(cx));
+    task::run(reactor, permit, beside).map(drop)
+}
+
+fn exit_code(result: Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let mut line = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(line, ": {error}");
+        cause = error.source();
+    }
+    eprintln!("{line}");
+    ExitCode::FAILURE
+}

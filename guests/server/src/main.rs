@@ -1,0 +1,25 @@
+//! A guest that serves: it exports an Executor that only echoes, until its peer ends the link.
+
+use std::{process::ExitCode, rc::Rc};
+
+use wavetank_guest::{peer_capnp::executor, serve};
+
+fn main() -> ExitCode {
+    let executor: executor::Client = capnp_rpc::new_client(Echo);
+    serve(executor.client)
+}
+
+struct Echo;
+
+// `runBytes` stays as generated: an exception of the kind "unimplemented".
+impl executor::Server for Echo {
+    async fn echo(
+        self: Rc<Self>,
+        params: executor::EchoParams,
+        mut results: executor::EchoResults,
+    ) -> capnp::Result<()> {
+        let message = params.get()?.get_message()?.to_str()?;
+        results.get().set_response(format!("Echo: {message}"));
+        Ok(())
+    }
+}

@@ -1,0 +1,226 @@
+//! The executor: polls a task when told to, and knows who could be polled.
+//!
+//! Between actors the ready set is ordered by id, never by who woke first. Inside one actor tasks run first
+//! in, first out, as capnp-rpc's order of calls needs (capnproto-rust#528).
+//!
+//! Not here: who runs next. That is a choice, made outside.
+
+use futures::future::LocalBoxFuture;
+use roaring::RoaringBitmap;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Wake, Waker};
+
+/// Tasks of many actors on one thread.
+#[derive(Default)]
+pub struct Executor {
+    tasks: Vec<Option<Task>>,
+    queues: Vec<VecDeque<u32>>,
+    ready: RoaringBitmap,
+    woken: Woken,
+    spawned: Rc<RefCell<Vec<Spawned>>>,
+    unfinished: usize,
+}
+
+/// Ids of tasks that were woken since they were last looked at, in order.
+type Woken = Arc<Mutex<Vec<u32>>>;
+
+struct Task {
+    name: Rc<str>,
+    actor: u32,
+    future: LocalBoxFuture<'static, ()>,
+    signal: Arc<Signal>,
+    waker: Waker,
+}
+
+struct Spawned {
+    name: Rc<str>,
+    actor: u32,
+    future: LocalBoxFuture<'static, ()>,
+}
+
+/// A task's waker: `Send`, as wakers must be, though all is on one thread.
+struct Signal {
+    task: u32,
+    queued: AtomicBool,
+    woken: Woken,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.queued.swap(true, Ordering::Relaxed) {
+            self.woken.lock().unwrap_or_else(PoisonError::into_inner).push(self.task);
+        }
+    }
+}
+
+/// Takes new tasks, also while one is being polled.
+#[derive(Clone)]
+pub struct Spawner(Rc<RefCell<Vec<Spawned>>>);
+
+impl Spawner {
+    /// Takes a task of `actor`. It is ready once the executor has looked.
+    pub fn spawn(&self, name: &str, actor: u32, future: LocalBoxFuture<'static, ()>) {
+        self.0.borrow_mut().push(Spawned { name: name.into(), actor, future });
+    }
+}
+
+impl Executor {
+    /// A handle that takes new tasks.
+    pub fn spawner(&self) -> Spawner {
+        Spawner(self.spawned.clone())
+    }
+
+    /// Takes in what was spawned and woken since the last look.
+    pub fn look(&mut self) {
+        for Spawned { name, actor, future } in self.spawned.take() {
+            let task = self.tasks.len() as u32;
+            let signal = Arc::new(Signal { task, queued: AtomicBool::new(true), woken: self.woken.clone() });
+            let waker = signal.clone().into();
+            self.tasks.push(Some(Task { name, actor, future, signal, waker }));
+            self.unfinished += 1;
+            self.enqueue(task, actor);
+        }
+        let woken = std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in woken {
+            // A task may be woken after its end.
+            if let Some(Some(Task { actor, .. })) = self.tasks.get(task as usize) {
+                self.enqueue(task, *actor);
+            }
+        }
+    }
+
+    fn enqueue(&mut self, task: u32, actor: u32) {
+        let needed = actor as usize + 1;
+        if self.queues.len() < needed {
+            self.queues.resize_with(needed, VecDeque::new);
+        }
+        self.queues[actor as usize].push_back(task);
+        self.ready.insert(actor);
+    }
+
+    /// The actors that have a task to poll.
+    pub fn ready(&self) -> &RoaringBitmap {
+        &self.ready
+    }
+
+    /// Polls the task of `actor` that has been ready longest. Gives whether there was one.
+    pub fn poll(&mut self, actor: u32) -> bool {
+        let Some(queue) = self.queues.get_mut(actor as usize) else { return false };
+        let Some(id) = queue.pop_front() else { return false };
+        if queue.is_empty() {
+            self.ready.remove(actor);
+        }
+        let slot = &mut self.tasks[id as usize];
+        if let Some(task) = slot {
+            task.signal.queued.store(false, Ordering::Relaxed);
+            let mut context = Context::from_waker(&task.waker);
+            if task.future.as_mut().poll(&mut context).is_ready() {
+                // Dropped here, inside the move that ended it.
+                *slot = None;
+                self.unfinished -= 1;
+            }
+        }
+        self.look();
+        true
+    }
+
+    /// How many tasks have not ended.
+    pub fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+
+    /// Names of the tasks that have not ended, each with its actor, in order of birth.
+    pub fn waiting(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.tasks.iter().flatten().map(|task| (&*task.name, task.actor))
+    }
+
+    /// Drops all tasks, youngest first, those included that are spawned meanwhile.
+    pub fn clear(&mut self) {
+        loop {
+            self.look();
+            let Some(last) = self.tasks.iter().rposition(Option::is_some) else { break };
+            self.tasks[last] = None;
+            self.unfinished -= 1;
+        }
+        self.ready.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    fn noting(log: &Rc<RefCell<Vec<u32>>>, what: u32) -> LocalBoxFuture<'static, ()> {
+        let log = log.clone();
+        async move { log.borrow_mut().push(what) }.boxed_local()
+    }
+
+    #[test]
+    fn an_actors_tasks_run_first_in_first_out() {
+        let mut executor = Executor::default();
+        let log = Rc::default();
+        for what in 0..3 {
+            executor.spawner().spawn("t", 5, noting(&log, what));
+        }
+        executor.look();
+        while executor.poll(5) {}
+        assert_eq!(*log.borrow(), [0, 1, 2]);
+        assert_eq!(executor.unfinished(), 0);
+        assert!(executor.ready().is_empty());
+    }
+
+    #[test]
+    fn a_task_that_wakes_itself_stays_ready_and_is_queued_once() {
+        let mut executor = Executor::default();
+        let polls = Rc::new(Cell::new(0));
+        let counted = polls.clone();
+        let task = poll_fn(move |cx| {
+            counted.set(counted.get() + 1);
+            cx.waker().wake_by_ref();
+            cx.waker().wake_by_ref();
+            if counted.get() < 3 { Poll::Pending } else { Poll::Ready(()) }
+        });
+        executor.spawner().spawn("t", 0, task.boxed_local());
+        executor.look();
+        let mut turns = 0;
+        while executor.poll(0) {
+            turns += 1;
+        }
+        // Woken in its last poll: its queue entry finds it gone, and nothing is polled.
+        assert_eq!((polls.get(), turns), (3, 3));
+    }
+
+    #[test]
+    fn clear_drops_youngest_first() {
+        struct Noting(Rc<RefCell<Vec<u32>>>, u32);
+        impl Drop for Noting {
+            fn drop(&mut self) {
+                self.0.borrow_mut().push(self.1);
+            }
+        }
+        let mut executor = Executor::default();
+        let log: Rc<RefCell<Vec<u32>>> = Rc::default();
+        for what in 0..3 {
+            let held = Noting(log.clone(), what);
+            let task = async move {
+                let _held = held;
+                std::future::pending::<()>().await;
+            };
+            executor.spawner().spawn("t", what, task.boxed_local());
+        }
+        executor.clear();
+        assert_eq!(*log.borrow(), [2, 1, 0]);
+    }
+}

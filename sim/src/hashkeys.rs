@@ -1,0 +1,80 @@
+//! Hash order, from the seed.
+//!
+//! std draws the keys of its hash maps once a thread from libc's `getrandom`. The one defined here is what it
+//! finds: on a world's thread it answers from the seed, on all others it makes the real system call. So hash
+//! order, which leaks out of libraries (capnp-rpc walks hash maps when a link breaks), belongs to the seed: it
+//! is reproduced, and it differs between seeds.
+//!
+//! Linux only. Elsewhere std asks the system by other ways and hash order stays random; [`effective`] says so.
+//! This is the only unsafe code of this crate.
+
+use crate::seed::{Purpose, Seed};
+use rand_chacha::rand_core::Rng;
+use std::cell::Cell;
+
+thread_local! {
+    static SEED: Cell<Option<Seed>> = const { Cell::new(None) };
+}
+
+/// Makes this thread a world's: its hash keys come from `seed`. To be called before its first hash map.
+pub fn enter(seed: Seed) {
+    SEED.set(Some(seed));
+}
+
+/// Whether hash keys really follow the seed here: two fresh threads of one seed agree, and one of another
+/// seed does not.
+pub fn effective() -> bool {
+    let first = keyed_hash(Seed(1));
+    first == keyed_hash(Seed(1)) && first != keyed_hash(Seed(2))
+}
+
+#[expect(clippy::disallowed_types, reason = "this is where it is looked at")]
+fn keyed_hash(seed: Seed) -> u64 {
+    use std::collections::hash_map::RandomState;
+    use std::hash::BuildHasher;
+    let hash = move || {
+        enter(seed);
+        RandomState::new().hash_one(0)
+    };
+    std::thread::scope(|scope| scope.spawn(hash).join()).expect("hashing a number does not panic")
+}
+
+/// Fills `bytes` where this thread is a world's.
+fn fill(bytes: &mut [u8]) -> bool {
+    let Some(seed) = SEED.get() else { return false };
+    seed.stream(Purpose::HashKeys).fill_bytes(bytes);
+    true
+}
+
+/// `getrandom(2)`, found by std before libc's.
+///
+/// # Safety
+/// As for libc's: `buffer` must be valid for writes of `len` bytes.
+#[cfg(target_os = "linux")]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getrandom(
+    buffer: *mut libc::c_void,
+    len: libc::size_t,
+    flags: libc::c_uint,
+) -> libc::ssize_t {
+    if len > 0 {
+        // SAFETY: the caller promises `len` writable bytes; they are written before anything reads them.
+        let bytes = unsafe {
+            std::ptr::write_bytes(buffer.cast::<u8>(), 0, len);
+            std::slice::from_raw_parts_mut(buffer.cast::<u8>(), len)
+        };
+        if fill(bytes) {
+            return len as libc::ssize_t;
+        }
+    }
+    // SAFETY: the arguments are passed on as they came.
+    unsafe { libc::syscall(libc::SYS_getrandom, buffer, len, flags) as libc::ssize_t }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #[test]
+    fn hash_keys_follow_the_seed() {
+        assert!(super::effective());
+    }
+}

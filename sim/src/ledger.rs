@@ -1,0 +1,306 @@
+//! The RPC tables of a link, derived from its frames alone.
+//!
+//! Each side of a link keeps questions and answers, exports and imports. All of them follow from what went
+//! over the wire, so a [`Ledger`] that is given every frame knows what both sides hold: which questions are
+//! open, who holds how many references to what. After a session that ended well nothing is [open](Ledger::open);
+//! what still is was forgotten by someone.
+//!
+//! The ledger takes the sender's view: a Release counts from when it is written. Frames must come in the order
+//! in which they were written, over both directions. Then a reference is never counted down before it was
+//! counted up, for a side gives back only what it has read.
+//!
+//! **When a question is gone.** The protocol says: after its Return and its Finish, in whichever order, or after
+//! a Return with `noFinishNeeded` alone. capnp-rpc 0.27.3 sets that flag on every result without capabilities.
+//! A late Finish for such a question is lawful, for it may cross the Return.
+//!
+//! **Cancelled calls.** A Finish before the Return cancels a call. capnp-rpc 0.27.3 then drops the call's future
+//! (`handle_finish`), and with it the only code that would send a Return: neither `canceled` nor anything else
+//! comes, the asker never uses the id again, and both sides keep their entry for as long as the link lasts. Only
+//! a call that something still waits for, such as one pipelined on it, goes on and ends in Return `canceled`. As
+//! no program could do better, such questions are listed apart, by [`Ledger::cancelled`], and are not open. A
+//! Return that crossed the Finish closes the question like any other.
+//!
+//! **What an Abort cuts off stays.** The tables are not cleared when a link ends: what was open then is what the
+//! ledger is for.
+//!
+//! Not here: answers, imports and embargoes received. Each is the other side's question, export or embargo.
+
+mod findings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use findings::{Entry, QuestionState, Violation};
+
+use crate::frames::{Call, Cap, Context, Direction, Frame, Message, Outcome, Resolution, Return, Target};
+
+/// The tables of both sides of one link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    cell: Side,
+    host: Side,
+    violations: Vec<Violation>,
+}
+
+/// What one side asked and exports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Side {
+    questions: BTreeMap<u32, Question>,
+    exports: BTreeMap<u32, Export>,
+    embargoes: BTreeSet<u32>,
+    aborted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Question {
+    call: String,
+    state: QuestionState,
+    /// What the asker exported in the parameters.
+    param_caps: Vec<u32>,
+    /// What the answerer exported in the results, once they came.
+    result_caps: Vec<u32>,
+    /// Whether the Finish that cancelled it gives the results' capabilities back.
+    releases_results: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Export {
+    references: u32,
+    promise: bool,
+}
+
+impl Ledger {
+    /// Books a frame.
+    pub fn apply(&mut self, frame: &Frame) {
+        let sender = frame.direction;
+        if self.side(sender).aborted {
+            if !matches!(frame.message, Message::Closed { .. }) {
+                self.violations.push(Violation::AfterAbort(frame.clone()));
+            }
+            return;
+        }
+        match &frame.message {
+            Message::Bootstrap { question } => self.ask(sender, *question, "bootstrap", Vec::new()),
+            Message::Call(call) => self.call(sender, call),
+            Message::Return(answer) => self.answer(sender, answer),
+            Message::Finish { question, release_result_caps } => {
+                self.finish(sender, *question, *release_result_caps)
+            }
+            Message::Resolve { promise, resolution } => {
+                // A promise that was released meanwhile is no longer here: its Resolve crossed the Release.
+                if let Some(export) = self.side(sender).exports.get_mut(promise) {
+                    export.promise = false;
+                }
+                if let Resolution::Cap(cap) = resolution {
+                    self.export(sender, std::slice::from_ref(cap));
+                }
+            }
+            Message::Release { id, references } => self.release(sender.reversed(), *id, *references),
+            Message::Disembargo { target, context } => self.disembargo(sender, target, *context),
+            Message::Abort(_) => self.side(sender).aborted = true,
+            Message::Unimplemented(message) => {
+                // Who does not know Resolve cannot take the capability in it: it comes back.
+                if let Message::Resolve { resolution: Resolution::Cap(cap), .. } = &**message {
+                    for id in exported(std::slice::from_ref(cap)) {
+                        self.release(sender.reversed(), id, 1);
+                    }
+                }
+            }
+            Message::Garbled(_) => self.violations.push(Violation::Garbled(frame.clone())),
+            Message::Other(_) | Message::Closed { .. } => {}
+        }
+    }
+
+    /// What is open: the cell's questions, exports and embargoes by id, then the host's.
+    #[must_use]
+    pub fn open(&self) -> Vec<Entry> {
+        let mut entries = self.entries();
+        entries.retain(|entry| !matches!(entry, Entry::Question { state: QuestionState::Cancelled, .. }));
+        entries
+    }
+
+    /// The cancelled questions for which no Return came; see the module's head for why these are not open.
+    #[must_use]
+    pub fn cancelled(&self) -> Vec<Entry> {
+        let mut entries = self.entries();
+        entries.retain(|entry| matches!(entry, Entry::Question { state: QuestionState::Cancelled, .. }));
+        entries
+    }
+
+    /// What was wrong, in the order of the frames.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for (owner, side) in [(Direction::Up, &self.cell), (Direction::Down, &self.host)] {
+            entries.extend(side.questions.iter().map(|(id, question)| Entry::Question {
+                asker: owner,
+                id: *id,
+                call: question.call.clone(),
+                state: question.state,
+            }));
+            entries.extend(side.exports.iter().map(|(id, export)| Entry::Export {
+                owner,
+                id: *id,
+                references: export.references,
+                promise: export.promise,
+            }));
+            entries.extend(side.embargoes.iter().map(|id| Entry::Embargo { sender: owner, id: *id }));
+        }
+        entries
+    }
+
+    fn side(&mut self, sender: Direction) -> &mut Side {
+        match sender {
+            Direction::Up => &mut self.cell,
+            Direction::Down => &mut self.host,
+        }
+    }
+
+    fn ask(&mut self, asker: Direction, id: u32, call: &str, param_caps: Vec<u32>) {
+        let question = Question {
+            call: call.to_owned(),
+            state: QuestionState::Asked,
+            param_caps,
+            result_caps: Vec::new(),
+            releases_results: false,
+        };
+        if self.side(asker).questions.insert(id, question).is_some() {
+            self.violations.push(Violation::QuestionInUse { asker, id, call: call.to_owned() });
+        }
+    }
+
+    fn call(&mut self, asker: Direction, call: &Call) {
+        if let Target::Import(id) = call.target {
+            self.hold(asker.reversed(), id);
+        }
+        let param_caps = self.export(asker, &call.params.caps);
+        self.ask(asker, call.question, &call.method, param_caps);
+    }
+
+    fn answer(&mut self, answerer: Direction, answer: &Return) {
+        let asker = answerer.reversed();
+        let result_caps = match &answer.outcome {
+            Outcome::Results(payload) => self.export(answerer, &payload.caps),
+            _ => Vec::new(),
+        };
+        let Some(mut question) = self.side(asker).questions.remove(&answer.question) else {
+            self.violations.push(Violation::Unasked { answerer, id: answer.question });
+            return;
+        };
+        if answer.release_param_caps {
+            self.release_all(asker, &std::mem::take(&mut question.param_caps));
+        }
+        match question.state {
+            QuestionState::Cancelled if question.releases_results => self.release_all(answerer, &result_caps),
+            QuestionState::Cancelled => {}
+            QuestionState::Asked | QuestionState::Returned => {
+                if question.state == QuestionState::Returned {
+                    self.violations.push(Violation::Unasked { answerer, id: answer.question });
+                }
+                if !answer.no_finish_needed {
+                    question.state = QuestionState::Returned;
+                    question.result_caps.extend(result_caps);
+                    self.side(asker).questions.insert(answer.question, question);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, asker: Direction, id: u32, releases_results: bool) {
+        let questions = &mut self.side(asker).questions;
+        match questions.get_mut(&id) {
+            Some(question) if question.state == QuestionState::Returned => {
+                let result_caps = std::mem::take(&mut question.result_caps);
+                questions.remove(&id);
+                if releases_results {
+                    self.release_all(asker.reversed(), &result_caps);
+                }
+            }
+            Some(question) => {
+                question.state = QuestionState::Cancelled;
+                question.releases_results |= releases_results;
+            }
+            // Crossed a Return that needed no Finish.
+            None => {}
+        }
+    }
+
+    fn disembargo(&mut self, sender: Direction, target: &Target, context: Context) {
+        match context {
+            Context::SenderLoopback(id) => {
+                if let Target::Import(import) = target {
+                    self.hold(sender.reversed(), *import);
+                }
+                self.side(sender).embargoes.insert(id);
+            }
+            Context::ReceiverLoopback(id) => {
+                let sender = sender.reversed();
+                if !self.side(sender).embargoes.remove(&id) {
+                    self.violations.push(Violation::UnknownEmbargo { sender, id });
+                }
+            }
+            Context::ThirdParty => {}
+        }
+    }
+
+    /// Books capabilities that a side sends: a reference for each of its own, and a look at those it claims to
+    /// hold. Returns the ids of its own.
+    fn export(&mut self, owner: Direction, caps: &[Cap]) -> Vec<u32> {
+        for cap in caps {
+            match cap {
+                Cap::SenderHosted(id) | Cap::ThirdPartyHosted(id) => {
+                    let export = self.side(owner).exports.entry(*id).or_default();
+                    export.references = export.references.saturating_add(1);
+                }
+                // capnp-rpc describes a promise as hosted from the second time on, so a promise stays one.
+                Cap::SenderPromise(id) => {
+                    let export = self.side(owner).exports.entry(*id).or_default();
+                    export.promise |= export.references == 0;
+                    export.references = export.references.saturating_add(1);
+                }
+                Cap::ReceiverHosted(id) => self.hold(owner.reversed(), *id),
+                Cap::ReceiverAnswer(_) | Cap::None => {}
+            }
+        }
+        exported(caps).collect()
+    }
+
+    fn hold(&mut self, owner: Direction, id: u32) {
+        if !self.side(owner).exports.contains_key(&id) {
+            self.violations.push(Violation::NotHeld { owner, id });
+        }
+    }
+
+    fn release_all(&mut self, owner: Direction, ids: &[u32]) {
+        for id in ids {
+            self.release(owner, *id, 1);
+        }
+    }
+
+    fn release(&mut self, owner: Direction, id: u32, released: u32) {
+        let exports = &mut self.side(owner).exports;
+        let held = exports.get(&id).map_or(0, |export| export.references);
+        if let Some(export) = exports.get_mut(&id) {
+            export.references = held.saturating_sub(released);
+            if export.references == 0 {
+                exports.remove(&id);
+            }
+        }
+        if released > held {
+            self.violations.push(Violation::OverRelease { owner, id, held, released });
+        }
+    }
+}
+
+/// The export ids among capabilities, each as often as it counts a reference.
+fn exported(caps: &[Cap]) -> impl Iterator<Item = u32> {
+    caps.iter().filter_map(|cap| match cap {
+        Cap::SenderHosted(id) | Cap::SenderPromise(id) | Cap::ThirdPartyHosted(id) => Some(*id),
+        Cap::None | Cap::ReceiverHosted(_) | Cap::ReceiverAnswer(_) => None,
+    })
+}

@@ -1,0 +1,156 @@
+//! What a ledger finds: entries that are open, and what no correct side does.
+
+use std::fmt;
+
+use crate::frames::{Direction, Frame};
+
+/// Something that is still open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A question.
+    Question {
+        /// Who asked.
+        asker: Direction,
+        /// Its id.
+        id: u32,
+        /// `Executor.echo` or `bootstrap`.
+        call: String,
+        /// How far it came.
+        state: QuestionState,
+    },
+    /// An export to which the other side holds references.
+    Export {
+        /// Whose it is.
+        owner: Direction,
+        /// Its id.
+        id: u32,
+        /// How many references.
+        references: u32,
+        /// Whether it is a promise for which no Resolve came.
+        promise: bool,
+    },
+    /// A Disembargo that did not come back.
+    Embargo {
+        /// Who sent it.
+        sender: Direction,
+        /// Its id.
+        id: u32,
+    },
+}
+
+/// How far an open question came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuestionState {
+    /// Asked, nothing since: the answer is owed.
+    Asked,
+    /// Returned, and the asker has not sent Finish.
+    Returned,
+    /// Cancelled by Finish, and no Return came.
+    Cancelled,
+}
+
+/// What no correct side does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// A question was asked under an id that is taken.
+    QuestionInUse {
+        /// Who asked.
+        asker: Direction,
+        /// The id.
+        id: u32,
+        /// The new question.
+        call: String,
+    },
+    /// An answer came to a question that was not asked, or was answered before.
+    Unasked {
+        /// Who answered.
+        answerer: Direction,
+        /// The question's id.
+        id: u32,
+    },
+    /// More references were given back than held.
+    OverRelease {
+        /// Whose export it is.
+        owner: Direction,
+        /// The export's id.
+        id: u32,
+        /// How many references there were.
+        held: u32,
+        /// How many were given back.
+        released: u32,
+    },
+    /// An export was named to which its user holds no reference.
+    NotHeld {
+        /// Whose export it would be.
+        owner: Direction,
+        /// The export's id.
+        id: u32,
+    },
+    /// A Disembargo came back that was not sent.
+    UnknownEmbargo {
+        /// Who would have sent it.
+        sender: Direction,
+        /// Its id.
+        id: u32,
+    },
+    /// A frame came after the Abort of its own side.
+    AfterAbort(Frame),
+    /// Bytes came that are no frame.
+    Garbled(Frame),
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Question { asker, id, call, state } => {
+                write!(f, "question q{id} ({call}) asked by the {}: ", asker.sender())?;
+                match state {
+                    QuestionState::Asked => f.write_str("never returned"),
+                    QuestionState::Returned => f.write_str("returned, never finished"),
+                    QuestionState::Cancelled => f.write_str("cancelled, never returned"),
+                }
+            }
+            Self::Export { owner, id, references, promise } => {
+                let plural = if *references == 1 { "" } else { "s" };
+                let promise = if *promise { ", a promise never resolved" } else { "" };
+                write!(f, "export {id} of the {}: {references} reference{plural}{promise}", owner.sender())
+            }
+            Self::Embargo { sender, id } => {
+                write!(f, "embargo {id} of the {}: never lifted", sender.sender())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QuestionInUse { asker, id, call } => {
+                write!(f, "the {} asked q{id} ({call}) while q{id} was open", asker.sender())
+            }
+            Self::Unasked { answerer, id } => {
+                let (answerer, asker) = (answerer.sender(), answerer.reversed().sender());
+                write!(f, "the {answerer} answered q{id}, for which the {asker} does not wait")
+            }
+            Self::OverRelease { owner, id, held, released } => {
+                let (owner, holder) = (owner.sender(), owner.reversed().sender());
+                write!(
+                    f,
+                    "the {holder} gave back {released} references to export {id} of the {owner} and held {held}"
+                )
+            }
+            Self::NotHeld { owner, id } => {
+                let (owner, user) = (owner.sender(), owner.reversed().sender());
+                write!(f, "the {user} used export {id} of the {owner} and holds no reference to it")
+            }
+            Self::UnknownEmbargo { sender, id } => {
+                let (sender, other) = (sender.sender(), sender.reversed().sender());
+                write!(f, "the {other} lifted embargo {id}, which the {sender} never sent")
+            }
+            Self::AfterAbort(frame) => {
+                write!(f, "the {} wrote after its abort: {frame}", frame.direction.sender())
+            }
+            Self::Garbled(frame) => write!(f, "the {} wrote no frame: {frame}", frame.direction.sender()),
+        }
+    }
+}

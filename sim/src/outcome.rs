@@ -1,0 +1,119 @@
+//! Outcomes: what a simulation found. Finding a bug is a successful run of the simulator.
+
+use std::fmt;
+use wavetank::Trap;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The world came to rest and everything expected of it holds.
+    Finished,
+    /// The world came to rest with somebody still waiting.
+    Stalled(WaitGraph),
+    /// Somebody keeps running and moves nothing.
+    Spinning {
+        /// Who.
+        who: String,
+        /// What was counted.
+        evidence: String,
+    },
+    /// An expectation does not hold.
+    Violated {
+        /// Which oracle saw it.
+        oracle: &'static str,
+        /// What it saw.
+        what: String,
+    },
+    /// A guest trapped, and nobody expected it to.
+    Trapped {
+        /// The cell.
+        cell: String,
+        /// What it did.
+        trap: Trap,
+    },
+    /// The host, a scenario or a library panicked.
+    Panicked {
+        /// The panic's message.
+        message: String,
+    },
+    /// The world did not come to rest within its steps.
+    StepLimit {
+        /// That many.
+        steps: u64,
+    },
+}
+
+impl Outcome {
+    /// Whether it is what one hopes for.
+    pub fn is_finished(&self) -> bool {
+        matches!(self, Outcome::Finished)
+    }
+
+    /// Its name, without what goes with it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Finished => "finished",
+            Outcome::Stalled(_) => "stalled",
+            Outcome::Spinning { .. } => "spinning",
+            Outcome::Violated { .. } => "violated",
+            Outcome::Trapped { .. } => "trapped",
+            Outcome::Panicked { .. } => "panicked",
+            Outcome::StepLimit { .. } => "step limit",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    /// One sentence; a stall's graph is printed apart.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Finished => f.write_str("finished"),
+            Outcome::Stalled(graph) => write!(f, "stalled after {} steps", graph.steps),
+            Outcome::Spinning { who, evidence } => write!(f, "spinning: {who} {evidence}"),
+            Outcome::Violated { oracle, what } => write!(f, "violated ({oracle}): {what}"),
+            Outcome::Trapped { cell, trap } => {
+                write!(f, "trapped: {cell}, {} ({})", trap.class, trap.message)
+            }
+            Outcome::Panicked { message } => write!(f, "panicked: {message}"),
+            Outcome::StepLimit { steps } => write!(f, "no rest within {steps} steps"),
+        }
+    }
+}
+
+/// Who waits on what when nothing can happen any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WaitGraph {
+    /// Steps until then.
+    pub steps: u64,
+    /// Cells that have not ended, each with what it waits on.
+    pub cells: Vec<Wait>,
+    /// Calls whose answer is owed, by link: `host owes child-echo q3 Executor.echo`.
+    pub calls: Vec<String>,
+    /// Pipes that hold bytes or whose writer waits.
+    pub pipes: Vec<String>,
+    /// Tasks of the scenario that have not ended.
+    pub tasks: Vec<String>,
+}
+
+/// One cell that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The cell.
+    pub who: String,
+    /// Each thing that would wake it; empty where it was never started or waits outside of WASI.
+    pub on: Vec<String>,
+}
+
+impl fmt::Display for WaitGraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Wait { who, on } in &self.cells {
+            let on = if on.is_empty() { "nothing that can be seen".into() } else { on.join(", ") };
+            writeln!(f, "{who} waits on {on}")?;
+        }
+        for line in self.calls.iter().chain(&self.pipes).chain(&self.tasks) {
+            writeln!(f, "{line}")?;
+        }
+        Ok(())
+    }
+}

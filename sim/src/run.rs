@@ -1,0 +1,129 @@
+//! One run: a scenario, a seed and a strategy in, an outcome and a transcript out.
+
+use crate::choice::{Choice, Chooser};
+use crate::hashkeys;
+use crate::outcome::Outcome;
+use crate::seed::Seed;
+use crate::strategy::{Replay, StrategyName};
+use crate::token::Token;
+use crate::transcript::Transcript;
+use crate::world::{World, WorldConfig};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use wavetank::Engine;
+use wavetank::cell::ExitRecord;
+use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
+
+/// Stack of a world's thread, in bytes. Guests run on stacks of their own.
+const STACK_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where a run's choices come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choices {
+    /// A strategy draws them.
+    Drawn(StrategyName),
+    /// They were drawn before: values, each with the fingerprint of what it meant where that is known.
+    Given(Vec<(u32, Option<u8>)>),
+}
+
+/// How a scenario is run.
+#[derive(Clone)]
+pub struct Setup {
+    /// The engine for its guests.
+    pub engine: Arc<Engine>,
+    /// The seed: hash keys and guests' random bytes follow it, and choices where they are drawn.
+    pub seed: Seed,
+    /// Where the choices come from.
+    pub choices: Choices,
+    /// Choices until the calm phase begins.
+    pub max_choices: usize,
+    /// Steps until the run is given up.
+    pub max_steps: u64,
+    /// Capacity of pipes in bytes, at least 1, where a scenario does not say.
+    pub capacity_bytes: usize,
+}
+
+impl Setup {
+    /// A setup with everything else as usual: random choices, 2,000 of them, pipes of 64 KiB.
+    pub fn new(engine: Arc<Engine>, seed: Seed) -> Self {
+        Setup {
+            engine,
+            seed,
+            choices: Choices::Drawn(StrategyName::default()),
+            max_choices: 2_000,
+            max_steps: 5_000_000,
+            capacity_bytes: DEFAULT_CAPACITY_BYTES,
+        }
+    }
+}
+
+/// What a run gave.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The seed it ran under.
+    pub seed: Seed,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was chosen, without the zeros at the end.
+    pub choices: Vec<Choice>,
+    /// The run, written down.
+    pub transcript: Transcript,
+    /// Virtual time at the end, in nanoseconds.
+    pub virtual_ns: u64,
+    /// Every cell in order of birth, with its exit where it ended.
+    pub cells: Vec<(Arc<str>, Option<ExitRecord>)>,
+    /// Where a replay left its track.
+    pub left_track: Option<String>,
+}
+
+impl Run {
+    /// The token that replays it.
+    pub fn token(&self, scenario: &str) -> Token {
+        Token::new(scenario, self.seed, &self.choices, &self.transcript.digest())
+    }
+}
+
+/// Runs a scenario once, on a thread of its own: std draws hash keys once a thread, and what users keep in
+/// thread-locals must not live on from one world to the next.
+pub fn run(scenario: impl FnOnce(&mut World) + Send, setup: &Setup) -> Run {
+    let span = tracing::Span::current();
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    std::thread::scope(|scope| {
+        let world = || {
+            hashkeys::enter(setup.seed);
+            tracing::dispatcher::with_default(&dispatch, || span.in_scope(|| run_here(scenario, setup)))
+        };
+        let thread = std::thread::Builder::new().name("world".into()).stack_size(STACK_BYTES);
+        let thread = thread.spawn_scoped(scope, world).expect("a thread can be had");
+        thread.join().expect("a world's panics are caught inside")
+    })
+}
+
+fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
+    let mut chooser = match &setup.choices {
+        Choices::Drawn(strategy) => Chooser::new(strategy.make(setup.seed), setup.max_choices),
+        Choices::Given(given) => Chooser::new(Box::new(Replay::new(given.clone())), given.len()),
+    };
+    let mut world = World::new(WorldConfig {
+        seed: setup.seed,
+        engine: setup.engine.clone(),
+        capacity_bytes: setup.capacity_bytes,
+        max_steps: setup.max_steps,
+    });
+    let run = AssertUnwindSafe(|| {
+        scenario(&mut world);
+        world.run(&mut chooser)
+    });
+    let outcome = std::panic::catch_unwind(run)
+        .unwrap_or_else(|panic| Outcome::Panicked { message: message(panic.as_ref()) });
+    let (cells, virtual_ns) = (world.cells(), world.now_ns());
+    let transcript = std::mem::take(&mut world.transcript);
+    let (choices, left_track) = chooser.finish();
+    drop(world);
+    Run { seed: setup.seed, outcome, choices, transcript, virtual_ns, cells, left_track }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".into())
+}

@@ -1,0 +1,232 @@
+//! The transcript: a run, written down.
+//!
+//! It holds no address, no hash key and no wall time, so that two runs of one seed have the same.
+
+use crate::frames::{Decoder, Direction, Frame};
+use crate::moves::Move;
+use crate::schema::Schema;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::ops::Range;
+use std::sync::Arc;
+use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId};
+
+/// All moves of a run, and what each of them caused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transcript {
+    /// The moves, in order. What happened before the first stands before its events.
+    pub steps: Vec<Step>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+
+/// One move and its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What was done.
+    pub moved: Move,
+    /// What it caused: indexes into [`Transcript::events`].
+    pub caused: Range<usize>,
+}
+
+/// One link's frames.
+#[derive(Clone, Debug)]
+pub struct LinkFrames {
+    /// The link.
+    pub link: LinkId,
+    /// The cell at its far end.
+    pub cell: Arc<str>,
+    /// Its frames, in the order in which their last bytes were written.
+    pub frames: Vec<Frame>,
+}
+
+impl Transcript {
+    /// The SHA-256 of all of it: equal for equal runs.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Hash(Sha256::new());
+        let mut written = 0;
+        for step in &self.steps {
+            self.hash_events(&mut hash, written..step.caused.start);
+            hash.line(format_args!("{:?}", step.moved));
+            self.hash_events(&mut hash, step.caused.clone());
+            written = step.caused.end;
+        }
+        self.hash_events(&mut hash, written..self.events.len());
+        hash.0.finalize().into()
+    }
+
+    fn hash_events(&self, hash: &mut Hash, range: Range<usize>) {
+        for event in &self.events[range] {
+            match event {
+                Event::Wrote { pipe, bytes } => {
+                    hash.line(format_args!("wrote {pipe} {}", bytes.len()));
+                    hash.0.update(bytes);
+                }
+                other => hash.line(format_args!("{other:?}")),
+            }
+        }
+    }
+
+    /// The frames of each link, in order of the links' birth.
+    pub fn frames(&self, schema: &Arc<Schema>) -> Vec<LinkFrames> {
+        let names = Names::of(&self.events);
+        let mut links: Vec<(LinkFrames, Decoder)> = Vec::new();
+        let mut by_pipe: BTreeMap<PipeId, (usize, Direction)> = BTreeMap::new();
+        for event in &self.events {
+            match event {
+                Event::LinkBorn { link, cell, up, down } => {
+                    by_pipe.insert(*up, (links.len(), Direction::Up));
+                    by_pipe.insert(*down, (links.len(), Direction::Down));
+                    let frames = LinkFrames { link: *link, cell: names.actor(*cell), frames: Vec::new() };
+                    links.push((frames, Decoder::new(schema.clone())));
+                }
+                Event::Wrote { pipe, bytes } => {
+                    if let Some((index, direction)) = by_pipe.get(pipe) {
+                        let (link, decoder) = &mut links[*index];
+                        link.frames.extend(decoder.push(*direction, bytes));
+                    }
+                }
+                Event::Closed { pipe, end: End::Writer, .. } => {
+                    if let Some((index, direction)) = by_pipe.get(pipe) {
+                        let (link, decoder) = &mut links[*index];
+                        link.frames.push(decoder.close(*direction));
+                    }
+                }
+                _ => {}
+            }
+        }
+        links.into_iter().map(|(link, _)| link).collect()
+    }
+
+    /// Every move and what it caused, a line each.
+    pub fn steps_text(&self) -> String {
+        let names = Names::of(&self.events);
+        let mut text = String::new();
+        let first = self.steps.first().map_or(self.events.len(), |step| step.caused.start);
+        let mut lines = |heading: &str, events: &[Event]| {
+            let _ = writeln!(text, "{heading}");
+            for event in events {
+                let _ = writeln!(text, "        {}", names.event(event));
+            }
+        };
+        lines("    0  set up", &self.events[..first]);
+        for (number, step) in (1..).zip(&self.steps) {
+            let heading = format!("{number:>5}  {}", names.moved(step.moved));
+            lines(&heading, &self.events[step.caused.clone()]);
+        }
+        text
+    }
+}
+
+struct Hash(Sha256);
+
+impl Hash {
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        let _ = self.write_fmt(line);
+        self.0.update(b"\n");
+    }
+}
+
+impl Write for Hash {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Names of actors and pipes, as their births gave them.
+#[derive(Debug, Default)]
+pub struct Names {
+    actors: BTreeMap<ActorId, Arc<str>>,
+    pipes: BTreeMap<PipeId, Arc<str>>,
+    gates: BTreeMap<GateId, (u64, u16)>,
+}
+
+impl Names {
+    /// Collects the names of all that was born.
+    pub fn of(events: &[Event]) -> Self {
+        let mut names = Names::default();
+        for event in events {
+            match event {
+                Event::VatBorn { vat: id, name } | Event::CellBorn { cell: id, name, .. } => {
+                    names.actors.insert(*id, name.clone());
+                }
+                Event::PipeBorn { pipe, name } => {
+                    names.pipes.insert(*pipe, name.clone());
+                }
+                Event::Called { gate, interface, method } => {
+                    names.gates.insert(*gate, (*interface, *method));
+                }
+                _ => {}
+            }
+        }
+        names
+    }
+
+    /// An actor's name.
+    pub fn actor(&self, actor: ActorId) -> Arc<str> {
+        self.actors.get(&actor).cloned().unwrap_or_else(|| actor.to_string().into())
+    }
+
+    /// A pipe's name.
+    pub fn pipe(&self, pipe: PipeId) -> Arc<str> {
+        self.pipes.get(&pipe).cloned().unwrap_or_else(|| pipe.to_string().into())
+    }
+
+    /// A move, in words.
+    pub fn moved(&self, moved: Move) -> String {
+        match moved {
+            Move::Start(cell) => format!("start {}", self.actor(ActorId(cell))),
+            Move::Poll(actor) => format!("poll {}", self.actor(ActorId(actor))),
+            Move::Deliver(pipe, 0) => format!("deliver the end of {}", self.pipe(PipeId(pipe))),
+            Move::Deliver(pipe, bytes) => format!("deliver {} of {}", count(bytes), self.pipe(PipeId(pipe))),
+            Move::Grant(pipe, bytes) => format!("grant {} to {}", count(bytes), self.pipe(PipeId(pipe))),
+            Move::Answer(gate) => format!("answer call {}", GateId(gate)),
+            Move::Advance(to_ns) => format!("advance the clock to {to_ns} ns"),
+        }
+    }
+
+    /// An event, in words.
+    pub fn event(&self, event: &Event) -> String {
+        match event {
+            Event::VatBorn { name, .. } => format!("born: vat {name}"),
+            Event::CellBorn { parent: None, name, .. } => format!("born: cell {name}"),
+            Event::CellBorn { parent: Some(parent), name, .. } => {
+                format!("born: cell {name}, child of {}", self.actor(*parent))
+            }
+            Event::PipeBorn { name, .. } => format!("born: pipe {name}"),
+            Event::LinkBorn { link, cell, .. } => format!("born: link {link} to {}", self.actor(*cell)),
+            Event::Wrote { pipe, bytes } => format!("wrote {} into {}", count(bytes.len()), self.pipe(*pipe)),
+            Event::Read { pipe, bytes } => format!("read {} from {}", count(*bytes), self.pipe(*pipe)),
+            Event::Closed { pipe, end, lost_bytes: 0 } => format!("closed: {end} of {}", self.pipe(*pipe)),
+            Event::Closed { pipe, end, lost_bytes } => {
+                format!("closed: {end} of {}, {} lost", self.pipe(*pipe), count(*lost_bytes))
+            }
+            Event::Reset { pipe, lost_bytes } => {
+                format!("reset: {}, {} lost", self.pipe(*pipe), count(*lost_bytes))
+            }
+            Event::HandleBorn { cell, kind, handle } => {
+                format!("born: {kind} {handle} of {}", self.actor(*cell))
+            }
+            Event::HandleDropped { cell, kind, handle } => {
+                format!("dropped: {kind} {handle} of {}", self.actor(*cell))
+            }
+            Event::Called { gate, interface, method } => {
+                format!("called: {gate}, method {method} of @{interface:#018x}")
+            }
+            Event::Done { gate } => format!("done: {gate}, its answer waits"),
+            Event::Cancelled { gate } => format!("cancelled: {gate}"),
+            Event::CellEnded { cell, code, fuel } => {
+                format!("ended: cell {} with code {code}, {fuel} fuel burned", self.actor(*cell))
+            }
+            Event::LinkEnded { link, error: None } => format!("ended: link {link}"),
+            Event::LinkEnded { link, error: Some(error) } => format!("ended: link {link}: {error}"),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+fn count(bytes: usize) -> String {
+    if bytes == 1 { "1 byte".into() } else { format!("{bytes} bytes") }
+}

@@ -1,0 +1,172 @@
+//! The WebAssembly engine, set up so that two runs cannot differ, and the guests compiled for it.
+
+use crate::cell::CellState;
+use crate::error::Error;
+use crate::wasi;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// Stack that a guest may use, in bytes.
+const WASM_STACK_BYTES: usize = 512 * 1024;
+
+/// Stack of the fibre that a guest runs on, in bytes: its own and what host functions need.
+const FIBRE_STACK_BYTES: usize = 2 * 1024 * 1024;
+
+/// Linear memory that one guest may ever have, in bytes. [`Limits`](crate::cell::Limits) can only lower it.
+pub(crate) const MAX_MEMORY_BYTES: usize = 256 * 1024 * 1024;
+
+/// Cells that may live at once in all tanks of one engine, where memory is pooled.
+const POOLED_CELLS: u32 = 2_000;
+
+/// How an engine is set up. None of it may change what a guest does.
+#[derive(Clone, Debug, Default)]
+pub struct EngineConfig {
+    /// How memory for instances is found.
+    pub allocator: Allocator,
+    /// What runs the guests' code.
+    pub compiler: Compiler,
+    /// Whether compiled guests are kept on disk for the next process, in wasmtime's cache of this user.
+    pub cache: bool,
+}
+
+/// How memory for instances is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Allocator {
+    /// From a pool that is set aside once: the faster one.
+    #[default]
+    Pooling,
+    /// From the system, each time.
+    OnDemand,
+}
+
+/// What runs the guests' code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compiler {
+    /// Machine code from Cranelift.
+    #[default]
+    Cranelift,
+    /// Wasmtime's interpreter, Pulley: slower, and a second opinion.
+    Pulley,
+}
+
+/// A WebAssembly engine and the guests compiled for it. Any number of tanks share one.
+pub struct Engine {
+    engine: wasmtime::Engine,
+    linker: Linker<CellState>,
+    /// By length: few guests share one, and comparing bytes is faster than hashing them.
+    guests: Mutex<BTreeMap<usize, Vec<Arc<Guest>>>>,
+}
+
+/// A compiled component that can be started as often as wanted.
+pub struct Guest {
+    bytes: Vec<u8>,
+    digest: [u8; 32],
+    pub(crate) pre: InstancePre<CellState>,
+    pub(crate) run: ComponentExportIndex,
+}
+
+impl Engine {
+    /// Sets an engine up.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] where wasmtime cannot: no such target, no address space for the pool.
+    pub fn new(config: &EngineConfig) -> Result<Arc<Self>, Error> {
+        Self::try_new(config).map(Arc::new).map_err(|source| Error::Engine { source })
+    }
+
+    fn try_new(config: &EngineConfig) -> wasmtime::Result<Self> {
+        let engine = wasmtime::Engine::new(&wasmtime_config(config)?)?;
+        let linker = wasi::linker(&engine)?;
+        Ok(Engine { engine, linker, guests: Mutex::default() })
+    }
+
+    /// Compiles a component, or finds it where the same bytes were compiled before.
+    ///
+    /// # Errors
+    /// [`Error::NotComponent`], [`Error::UnknownImport`] and [`Error::NoRun`], before anything of it runs.
+    pub fn guest(&self, bytes: &[u8]) -> Result<Arc<Guest>, Error> {
+        let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+        let same_length = guests.entry(bytes.len()).or_default();
+        if let Some(known) = same_length.iter().find(|guest| guest.bytes == bytes) {
+            return Ok(known.clone());
+        }
+        let guest = Arc::new(self.compile(bytes)?);
+        same_length.push(guest.clone());
+        Ok(guest)
+    }
+
+    fn compile(&self, bytes: &[u8]) -> Result<Guest, Error> {
+        if let Some(reason) = wasi::not_a_component(bytes) {
+            return Err(Error::NotComponent { reason });
+        }
+        let component = Component::from_binary(&self.engine, bytes)
+            .map_err(|e| Error::NotComponent { reason: format!("{e:#}") })?;
+        wasi::check_imports(&self.engine, &component)?;
+        let pre = self
+            .linker
+            .instantiate_pre(&component)
+            .map_err(|e| Error::UnknownImport { name: format!("{e:#}") })?;
+        let interface = component.get_export_index(None, wasi::RUN_INTERFACE).ok_or(Error::NoRun)?;
+        let run = component.get_export_index(Some(&interface), "run").ok_or(Error::NoRun)?;
+        let digest = Sha256::digest(bytes).into();
+        Ok(Guest { bytes: bytes.to_vec(), digest, pre, run })
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.engine
+    }
+}
+
+impl Guest {
+    /// The SHA-256 of the component's bytes.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// The component's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn wasmtime_config(of: &EngineConfig) -> wasmtime::Result<Config> {
+    let mut config = Config::new();
+    config
+        // The same bits for NaN and for relaxed SIMD on every machine.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        // Fuel is counted in instructions, epochs in wall time.
+        .consume_fuel(true)
+        .concurrency_support(false)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(FIBRE_STACK_BYTES);
+    if of.compiler == Compiler::Pulley {
+        config.target("pulley64")?;
+    }
+    if of.cache {
+        // Without a home there is no such cache: then guests are compiled anew, which is slower and no more.
+        config.cache(Cache::new(CacheConfig::new()).ok());
+    }
+    if of.allocator == Allocator::Pooling {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(POOLED_CELLS)
+            .total_core_instances(POOLED_CELLS * 8)
+            .total_memories(POOLED_CELLS)
+            .total_tables(POOLED_CELLS * 4)
+            .total_stacks(POOLED_CELLS)
+            .max_memory_size(MAX_MEMORY_BYTES)
+            .max_unused_warm_slots(64)
+            // Only cheap where the kernel can tell which pages were touched.
+            .pagemap_scan(Enabled::Auto);
+        if PoolingAllocationConfig::is_pagemap_scan_available() {
+            pool.linear_memory_keep_resident(4 * 1024 * 1024)
+                .table_keep_resident(64 * 1024)
+                .async_stack_keep_resident(64 * 1024);
+        }
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    Ok(config)
+}

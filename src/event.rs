@@ -1,0 +1,175 @@
+//! What happened inside the tank, in order: the part of a transcript that only the tank can see.
+
+use crate::ids::{ActorId, GateId, LinkId, PipeId};
+use bytes::Bytes;
+use std::fmt;
+use std::sync::Arc;
+
+/// One thing that happened during a move. Plain data; holds no address and no wall time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A vat came to be.
+    VatBorn {
+        /// The new vat.
+        vat: ActorId,
+        /// Its name, unique in the tank.
+        name: Arc<str>,
+    },
+    /// A cell came to be. It runs once it was started.
+    CellBorn {
+        /// The new cell.
+        cell: ActorId,
+        /// The cell whose executor asked for it.
+        parent: Option<ActorId>,
+        /// Its name, unique in the tank.
+        name: Arc<str>,
+    },
+    /// A pipe came to be.
+    PipeBorn {
+        /// The new pipe.
+        pipe: PipeId,
+        /// What it carries, as `cell stdin`.
+        name: Arc<str>,
+    },
+    /// A link was laid over two pipes.
+    LinkBorn {
+        /// The new link.
+        link: LinkId,
+        /// The cell at its far end.
+        cell: ActorId,
+        /// The pipe from the cell to its host.
+        up: PipeId,
+        /// The pipe from the host to the cell.
+        down: PipeId,
+    },
+    /// A writer wrote bytes.
+    Wrote {
+        /// The pipe they went into.
+        pipe: PipeId,
+        /// The bytes, shared with the pipe.
+        bytes: Bytes,
+    },
+    /// A reader took bytes out.
+    Read {
+        /// The pipe they came from.
+        pipe: PipeId,
+        /// How many.
+        bytes: usize,
+    },
+    /// One end of a pipe was closed.
+    Closed {
+        /// The pipe.
+        pipe: PipeId,
+        /// Which end.
+        end: End,
+        /// Bytes that nobody will read any more.
+        lost_bytes: usize,
+    },
+    /// A pipe was broken.
+    Reset {
+        /// The pipe.
+        pipe: PipeId,
+        /// Bytes that nobody will read any more.
+        lost_bytes: usize,
+    },
+    /// A cell was given a resource.
+    HandleBorn {
+        /// The cell.
+        cell: ActorId,
+        /// What it is.
+        kind: HandleKind,
+        /// Its place in the cell's table.
+        handle: u32,
+    },
+    /// A cell gave a resource back.
+    HandleDropped {
+        /// The cell.
+        cell: ActorId,
+        /// What it was.
+        kind: HandleKind,
+        /// Its place in the cell's table.
+        handle: u32,
+    },
+    /// A served call came in.
+    Called {
+        /// Its gate.
+        gate: GateId,
+        /// The interface's id in the schema.
+        interface: u64,
+        /// The method's ordinal.
+        method: u16,
+    },
+    /// A served call is done; its answer waits at the gate.
+    Done {
+        /// Its gate.
+        gate: GateId,
+    },
+    /// A served call was cancelled by its caller before its answer went out.
+    Cancelled {
+        /// Its gate.
+        gate: GateId,
+    },
+    /// A cell ended, its children were ended and its streams closed.
+    CellEnded {
+        /// The cell.
+        cell: ActorId,
+        /// Its exit code.
+        code: i32,
+        /// Fuel that it burned.
+        fuel: u64,
+    },
+    /// The host's side of a link ended.
+    LinkEnded {
+        /// The link.
+        link: LinkId,
+        /// Why, where it was not a clean end.
+        error: Option<Arc<str>>,
+    },
+}
+
+/// One end of a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// Where bytes come out.
+    Reader,
+    /// Where bytes go in.
+    Writer,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            End::Reader => "reader",
+            End::Writer => "writer",
+        })
+    }
+}
+
+/// A kind of resource in a cell's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum HandleKind {
+    /// A `wasi:io/streams.input-stream`.
+    InputStream,
+    /// A `wasi:io/streams.output-stream`.
+    OutputStream,
+    /// A `wasi:io/poll.pollable`.
+    Pollable,
+    /// A `wasi:io/error.error`.
+    Error,
+    /// A `wetware:streams/streams.connection`.
+    Connection,
+}
+
+impl fmt::Display for HandleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HandleKind::InputStream => "input-stream",
+            HandleKind::OutputStream => "output-stream",
+            HandleKind::Pollable => "pollable",
+            HandleKind::Error => "error",
+            HandleKind::Connection => "connection",
+        })
+    }
+}

@@ -1,0 +1,415 @@
+//! What is shared between cells, vats and whoever drives them: pipes, clock, starts and gates.
+//!
+//! wasmtime wants `Send` of all that a store holds, and capnp-rpc is `Rc` throughout: this is the border, and
+//! the one lock. Nobody waits for it, for there is one thread.
+//!
+//! For each kind of thing that could happen next there is a set of ids, kept up to date by those who cause
+//! the change: a driver counts them and picks the nth, and never makes a list.
+
+use crate::event::{End, Event};
+use crate::ids::{ActorId, GateId, LinkId, PipeId};
+use crate::pipe::{Permit, Pipe, PipeView, Refused, Taken};
+use bytes::Bytes;
+use roaring::RoaringBitmap;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// The shared state of one tank. Clones are the same fabric.
+#[derive(Clone)]
+pub struct Fabric(Arc<Mutex<State>>);
+
+struct State {
+    held: bool,
+    recording: bool,
+    pipes: Vec<Pipe>,
+    deliverable: RoaringBitmap,
+    grantable: RoaringBitmap,
+    unborn: RoaringBitmap,
+    starts: BTreeMap<ActorId, Waker>,
+    answerable: RoaringBitmap,
+    gates: Vec<Gate>,
+    actors: u32,
+    links: u32,
+    now_ns: u64,
+    timer_ids: u32,
+    timers: BTreeMap<(u64, u32), Option<Waker>>,
+    blocked: BTreeMap<ActorId, Vec<Blocked>>,
+    idle_calls: BTreeMap<ActorId, u64>,
+    events: Vec<Event>,
+}
+
+#[derive(Default)]
+struct Gate {
+    open: bool,
+    waker: Option<Waker>,
+}
+
+/// What could happen next, by kind: sets of ids, kept up to date by those who cause the change.
+pub struct Offers<'a> {
+    /// Cells that wait to be started: ids of [`ActorId`].
+    pub startable: &'a RoaringBitmap,
+    /// Pipes that have something to deliver: ids of [`PipeId`].
+    pub deliverable: &'a RoaringBitmap,
+    /// Pipes whose writer was told 0 and that have room: ids of [`PipeId`].
+    pub grantable: &'a RoaringBitmap,
+    /// Finished calls whose answers wait: ids of [`GateId`].
+    pub answerable: &'a RoaringBitmap,
+}
+
+/// What a cell waits for inside a blocking import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blocked {
+    /// Bytes, or the end, of a pipe.
+    Reading(PipeId),
+    /// Budget for a pipe, or that a flush is done.
+    Writing(PipeId),
+    /// A virtual time, in nanoseconds since the start.
+    Until(u64),
+}
+
+impl Fabric {
+    /// A fabric whose things happen by themselves, or, `held`, only when told. Events are kept while `recording`.
+    pub(crate) fn new(held: bool, recording: bool) -> Self {
+        Fabric(Arc::new(Mutex::new(State {
+            held,
+            recording,
+            pipes: Vec::new(),
+            deliverable: RoaringBitmap::new(),
+            grantable: RoaringBitmap::new(),
+            unborn: RoaringBitmap::new(),
+            starts: BTreeMap::new(),
+            answerable: RoaringBitmap::new(),
+            gates: Vec::new(),
+            actors: 0,
+            links: 0,
+            now_ns: 0,
+            timer_ids: 0,
+            timers: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            idle_calls: BTreeMap::new(),
+            events: Vec::new(),
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether things happen only when told.
+    pub fn is_held(&self) -> bool {
+        self.state().held
+    }
+
+    /// Moves all that happened since the last call to the end of `into`.
+    pub fn drain_events(&self, into: &mut Vec<Event>) {
+        into.append(&mut self.state().events);
+    }
+
+    pub(crate) fn record(&self, event: Event) {
+        self.state().record(event);
+    }
+
+    /// Looks at what could happen next. Must not call the fabric again meanwhile.
+    pub fn offers<R>(&self, look: impl FnOnce(&Offers<'_>) -> R) -> R {
+        let state = self.state();
+        look(&Offers {
+            startable: &state.unborn,
+            deliverable: &state.deliverable,
+            grantable: &state.grantable,
+            answerable: &state.answerable,
+        })
+    }
+
+    // ---- births
+
+    pub(crate) fn new_actor(&self) -> ActorId {
+        let mut state = self.state();
+        state.actors += 1;
+        ActorId(state.actors - 1)
+    }
+
+    pub(crate) fn new_link(&self) -> LinkId {
+        let mut state = self.state();
+        state.links += 1;
+        LinkId(state.links - 1)
+    }
+
+    pub(crate) fn new_pipe(&self, name: &str, capacity_bytes: usize) -> PipeId {
+        let mut state = self.state();
+        let id = PipeId(state.pipes.len() as u32);
+        let name: Arc<str> = name.into();
+        let held = state.held;
+        state.record(Event::PipeBorn { pipe: id, name: name.clone() });
+        state.pipes.push(Pipe::new(name, capacity_bytes, held));
+        id
+    }
+
+    // ---- pipes, from their ends
+
+    pub(crate) fn check_write(&self, pipe: PipeId) -> Permit {
+        self.state().with_pipe(pipe, Pipe::check_write)
+    }
+
+    pub(crate) fn write(&self, pipe: PipeId, bytes: Bytes) -> Result<(), Refused> {
+        let mut state = self.state();
+        let wrote = bytes.clone();
+        state.with_pipe(pipe, |p| p.write(bytes))?;
+        if !wrote.is_empty() {
+            state.record(Event::Wrote { pipe, bytes: wrote });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush(&self, pipe: PipeId) {
+        self.state().with_pipe(pipe, Pipe::flush);
+    }
+
+    pub(crate) fn poll_writable(&self, pipe: PipeId, cx: &mut Context<'_>) -> Poll<()> {
+        self.state().with_pipe(pipe, |p| {
+            if p.writable() {
+                return Poll::Ready(());
+            }
+            p.wait_writable(cx.waker());
+            Poll::Pending
+        })
+    }
+
+    pub(crate) fn read(&self, pipe: PipeId, max_bytes: usize) -> Taken {
+        let mut state = self.state();
+        let taken = state.with_pipe(pipe, |p| p.read(max_bytes));
+        if let Taken::Bytes(bytes) = &taken {
+            let bytes = bytes.len();
+            state.record(Event::Read { pipe, bytes });
+        }
+        taken
+    }
+
+    pub(crate) fn poll_readable(&self, pipe: PipeId, cx: &mut Context<'_>) -> Poll<()> {
+        self.state().with_pipe(pipe, |p| {
+            if p.readable() {
+                return Poll::Ready(());
+            }
+            p.wait_readable(cx.waker());
+            Poll::Pending
+        })
+    }
+
+    pub(crate) fn close(&self, pipe: PipeId, end: End) {
+        let mut state = self.state();
+        let lost_bytes = state.with_pipe(pipe, |p| match end {
+            End::Reader => p.close_reader(),
+            End::Writer => {
+                p.close_writer();
+                0
+            }
+        });
+        state.record(Event::Closed { pipe, end, lost_bytes });
+    }
+
+    // ---- pipes, from outside
+
+    /// Sets a pipe's capacity, in bytes, and whether it waits for deliveries and grants.
+    pub fn shape(&self, pipe: PipeId, capacity_bytes: usize, held: bool) {
+        self.state().with_pipe(pipe, |p| p.shape(capacity_bytes, held));
+    }
+
+    /// Bytes that a delivery could move; 0 where only the end is left to deliver.
+    pub fn deliverable_bytes(&self, pipe: PipeId) -> usize {
+        self.state().pipes[pipe.index()].deliverable_bytes()
+    }
+
+    /// Makes up to `bytes` staged bytes visible, or the end of the pipe where none are left.
+    pub fn deliver(&self, pipe: PipeId, bytes: usize) {
+        self.state().with_pipe(pipe, |p| p.deliver(bytes));
+    }
+
+    /// Bytes that a grant could give.
+    pub fn grantable_bytes(&self, pipe: PipeId) -> usize {
+        self.state().pipes[pipe.index()].grantable_bytes()
+    }
+
+    /// Lets the writer write up to `bytes` more, as far as there is room.
+    pub fn grant(&self, pipe: PipeId, bytes: usize) {
+        self.state().with_pipe(pipe, |p| p.grant(bytes));
+    }
+
+    /// Breaks a pipe at both ends: readers and writers get an error.
+    pub fn reset(&self, pipe: PipeId) {
+        let mut state = self.state();
+        let lost_bytes = state.with_pipe(pipe, Pipe::reset);
+        state.record(Event::Reset { pipe, lost_bytes });
+    }
+
+    /// A pipe's numbers.
+    pub fn pipe(&self, pipe: PipeId) -> PipeView {
+        self.state().pipes[pipe.index()].view()
+    }
+
+    // ---- starts
+
+    pub(crate) fn hold_start(&self, cell: ActorId) {
+        let mut state = self.state();
+        if state.held {
+            state.unborn.insert(cell.0);
+        }
+    }
+
+    pub(crate) fn poll_started(&self, cell: ActorId, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if !state.unborn.contains(cell.0) {
+            return Poll::Ready(());
+        }
+        state.starts.insert(cell, cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Lets a new cell run.
+    pub fn start(&self, cell: ActorId) {
+        let mut state = self.state();
+        state.unborn.remove(cell.0);
+        if let Some(waker) = state.starts.remove(&cell) {
+            waker.wake();
+        }
+    }
+
+    // ---- gates
+
+    pub(crate) fn new_gate(&self, interface: u64, method: u16) -> GateId {
+        let mut state = self.state();
+        let gate = GateId(state.gates.len() as u32);
+        let open = !state.held;
+        state.gates.push(Gate { open, waker: None });
+        state.record(Event::Called { gate, interface, method });
+        gate
+    }
+
+    pub(crate) fn poll_answered(&self, gate: GateId, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        let slot = &mut state.gates[gate.index()];
+        if slot.open {
+            return Poll::Ready(());
+        }
+        slot.waker = Some(cx.waker().clone());
+        if state.answerable.insert(gate.0) {
+            state.record(Event::Done { gate });
+        }
+        Poll::Pending
+    }
+
+    pub(crate) fn cancel_answer(&self, gate: GateId) {
+        let mut state = self.state();
+        state.answerable.remove(gate.0);
+        state.record(Event::Cancelled { gate });
+    }
+
+    /// Lets a finished call's answer go out.
+    pub fn answer(&self, gate: GateId) {
+        let mut state = self.state();
+        state.answerable.remove(gate.0);
+        let slot = &mut state.gates[gate.index()];
+        slot.open = true;
+        if let Some(waker) = slot.waker.take() {
+            waker.wake();
+        }
+    }
+
+    // ---- clock
+
+    /// Virtual time in nanoseconds since the start.
+    pub fn now_ns(&self) -> u64 {
+        self.state().now_ns
+    }
+
+    pub(crate) fn new_timer(&self) -> u32 {
+        let mut state = self.state();
+        state.timer_ids += 1;
+        state.timer_ids - 1
+    }
+
+    pub(crate) fn poll_timer(&self, deadline_ns: u64, timer: u32, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.now_ns >= deadline_ns {
+            return Poll::Ready(());
+        }
+        state.timers.insert((deadline_ns, timer), Some(cx.waker().clone()));
+        Poll::Pending
+    }
+
+    pub(crate) fn drop_timer(&self, deadline_ns: u64, timer: u32) {
+        self.state().timers.remove(&(deadline_ns, timer));
+    }
+
+    /// The earliest time that somebody waits for, in nanoseconds since the start.
+    pub fn next_timer_ns(&self) -> Option<u64> {
+        self.state().timers.keys().next().map(|(deadline, _)| *deadline)
+    }
+
+    /// Moves the clock to `to_ns`, never back, and wakes whoever waited for a time up to then.
+    pub fn advance(&self, to_ns: u64) {
+        let mut state = self.state();
+        state.now_ns = state.now_ns.max(to_ns);
+        let now = state.now_ns;
+        while let Some(entry) = state.timers.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            if let Some(waker) = entry.remove() {
+                waker.wake();
+            }
+        }
+    }
+
+    // ---- who waits on what
+
+    pub(crate) fn block(&self, cell: ActorId, on: Vec<Blocked>) {
+        self.state().blocked.insert(cell, on);
+    }
+
+    pub(crate) fn unblock(&self, cell: ActorId) {
+        self.state().blocked.remove(&cell);
+    }
+
+    /// Counts a call by which a cell asked for news and got none; `productive` ones start the count anew.
+    pub(crate) fn count_call(&self, cell: ActorId, productive: bool) {
+        let mut state = self.state();
+        let count = state.idle_calls.entry(cell).or_default();
+        *count = if productive { 0 } else { *count + 1 };
+    }
+
+    /// How often a cell in a row asked for news (`ready`, `poll`, `check-write`, `read`, `now`) and moved no byte
+    /// and did not wait: a guest that blocks in `poll` never gets beyond a few.
+    pub fn idle_calls(&self, cell: ActorId) -> u64 {
+        self.state().idle_calls.get(&cell).copied().unwrap_or_default()
+    }
+
+    /// What a cell waits for inside a blocking import; empty while it runs or waits to be polled.
+    pub fn blocked(&self, cell: ActorId) -> Vec<Blocked> {
+        self.state().blocked.get(&cell).cloned().unwrap_or_default()
+    }
+}
+
+impl State {
+    fn record(&mut self, event: Event) {
+        if self.recording {
+            self.events.push(event);
+        }
+    }
+
+    /// Changes a pipe, then says anew what could happen to it next.
+    fn with_pipe<R>(&mut self, id: PipeId, change: impl FnOnce(&mut Pipe) -> R) -> R {
+        let pipe = &mut self.pipes[id.index()];
+        let result = change(pipe);
+        set(&mut self.deliverable, id, pipe.deliverable());
+        set(&mut self.grantable, id, pipe.grantable());
+        result
+    }
+}
+
+fn set(ids: &mut RoaringBitmap, id: PipeId, member: bool) {
+    if member {
+        ids.insert(id.0);
+    } else {
+        ids.remove(id.0);
+    }
+}

@@ -1,0 +1,207 @@
+//! Gates: where a finished call's answer waits until it is let go.
+//!
+//! A gate wraps any capability: each call that comes in over RPC gets one, whatever server is behind it, and
+//! capabilities in its results are wrapped in turn. What is pipelined on an answer does not wait: the results
+//! are shown to the pipeline as soon as the server is done. Nothing that is already on the wire is held back
+//! or reordered.
+//!
+//! Calls that the host makes on its own capabilities have no gate: they never cross a link.
+
+use crate::fabric::Fabric;
+use crate::ids::GateId;
+use capnp::capability::{Client, Promise, Request};
+use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, RequestHook, ResultsHook};
+use capnp::traits::{Imbue, ImbueMut};
+use capnp::{Error, MessageSize, any_pointer, message};
+use futures::channel::oneshot;
+
+/// The brand of a wrapped capability. Others are 0, or the address of a connection.
+const GATED: usize = 1;
+
+type CapTable = Vec<Option<Box<dyn ClientHook>>>;
+
+/// Wraps a capability so that its answers wait at gates of `fabric`, where the tank is held; otherwise gives
+/// it back as it is.
+pub fn gate(fabric: &Fabric, client: Client) -> Client {
+    if fabric.is_held() { Client::new(wrap(fabric, client.hook)) } else { client }
+}
+
+/// Leaves alone what is wrapped already, and what lives beyond a link: that is served elsewhere.
+fn wrap(fabric: &Fabric, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
+    if inner.get_brand() != 0 {
+        return inner;
+    }
+    Box::new(Gated { fabric: fabric.clone(), inner })
+}
+
+struct Gated {
+    fabric: Fabric,
+    inner: Box<dyn ClientHook>,
+}
+
+impl ClientHook for Gated {
+    fn add_ref(&self) -> Box<dyn ClientHook> {
+        Box::new(Gated { fabric: self.fabric.clone(), inner: self.inner.add_ref() })
+    }
+
+    fn new_call(
+        &self,
+        interface: u64,
+        method: u16,
+        size_hint: Option<MessageSize>,
+    ) -> Request<any_pointer::Owned, any_pointer::Owned> {
+        self.inner.new_call(interface, method, size_hint)
+    }
+
+    fn call(
+        &self,
+        interface: u64,
+        method: u16,
+        params: Box<dyn ParamsHook>,
+        results: Box<dyn ResultsHook>,
+    ) -> Promise<(), Error> {
+        let fabric = self.fabric.clone();
+        let gate = fabric.new_gate(interface, method);
+        let waiting = Waiting { fabric: fabric.clone(), gate, answered: false };
+        let (given_back, results_back) = oneshot::channel();
+        let gated =
+            GatedResults { inner: Some(results), answer: Answer::default(), give_back: Some(given_back) };
+        let served = self.inner.call(interface, method, params, Box::new(gated));
+        Promise::from_future(async move {
+            let outcome = served.await;
+            // The answer goes out when the results are dropped: hold them here.
+            let held = match results_back.await {
+                Ok((mut results, answer)) => {
+                    if outcome.is_ok() {
+                        answer.put_into(results.as_mut(), &fabric)?;
+                    }
+                    Some(results)
+                }
+                Err(oneshot::Canceled) => None,
+            };
+            std::future::poll_fn(|cx| fabric.poll_answered(gate, cx)).await;
+            waiting.end();
+            drop(held);
+            outcome
+        })
+    }
+
+    fn get_brand(&self) -> usize {
+        GATED
+    }
+
+    fn get_ptr(&self) -> usize {
+        self.inner.get_ptr()
+    }
+
+    fn get_resolved(&self) -> Option<Box<dyn ClientHook>> {
+        self.inner.get_resolved().map(|hook| wrap(&self.fabric, hook))
+    }
+
+    fn when_more_resolved(&self) -> Option<Promise<Box<dyn ClientHook>, Error>> {
+        let fabric = self.fabric.clone();
+        let resolving = self.inner.when_more_resolved()?;
+        Some(Promise::from_future(async move { Ok(wrap(&fabric, resolving.await?)) }))
+    }
+
+    fn when_resolved(&self) -> Promise<(), Error> {
+        self.inner.when_resolved()
+    }
+}
+
+/// Takes its gate off the menu where the caller cancels before the answer went out.
+struct Waiting {
+    fabric: Fabric,
+    gate: GateId,
+    answered: bool,
+}
+
+impl Waiting {
+    fn end(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.fabric.cancel_answer(self.gate);
+        }
+    }
+}
+
+/// What a server fills in: a message of its own, given back when dropped.
+///
+/// Its own, because the capabilities in it are to be wrapped, and capnp can neither list those of the message
+/// that goes out nor overwrite them.
+struct GatedResults {
+    inner: Option<Box<dyn ResultsHook>>,
+    answer: Answer,
+    give_back: Option<oneshot::Sender<(Box<dyn ResultsHook>, Answer)>>,
+}
+
+#[derive(Default)]
+struct Answer {
+    message: Option<message::Builder<message::HeapAllocator>>,
+    caps: CapTable,
+}
+
+impl Answer {
+    /// Copies the answer to where it goes out from, with its capabilities wrapped, and lets pipelined calls
+    /// through to them.
+    fn put_into(self, results: &mut dyn ResultsHook, fabric: &Fabric) -> capnp::Result<()> {
+        let Some(message) = &self.message else { return Ok(()) };
+        let gated: CapTable = self.caps.into_iter().map(|cap| cap.map(|hook| wrap(fabric, hook))).collect();
+        let mut content: any_pointer::Reader<'_> = message.get_root_as_reader()?;
+        content.imbue(&gated);
+        results.get()?.set_as(content)?;
+        if gated.is_empty() { Ok(()) } else { results.set_pipeline() }
+    }
+}
+
+impl GatedResults {
+    fn pass_on(mut self: Box<Self>) -> Box<dyn ResultsHook> {
+        self.inner.take().expect("results are passed on once")
+    }
+}
+
+impl Drop for GatedResults {
+    fn drop(&mut self) {
+        if let (Some(results), Some(give_back)) = (self.inner.take(), self.give_back.take()) {
+            // Refused where the call was cancelled: then nobody waits for an answer.
+            let _ = give_back.send((results, std::mem::take(&mut self.answer)));
+        }
+    }
+}
+
+impl ResultsHook for GatedResults {
+    fn get(&mut self) -> capnp::Result<any_pointer::Builder<'_>> {
+        let Answer { message, caps } = &mut self.answer;
+        let mut content: any_pointer::Builder<'_> =
+            message.get_or_insert_with(message::Builder::new_default).get_root()?;
+        content.imbue_mut(caps);
+        Ok(content)
+    }
+
+    fn set_pipeline(&mut self) -> capnp::Result<()> {
+        // Done for the server once it is finished; doing it twice is an error below.
+        Ok(())
+    }
+
+    fn allow_cancellation(&self) {
+        if let Some(inner) = &self.inner {
+            inner.allow_cancellation();
+        }
+    }
+
+    fn tail_call(self: Box<Self>, request: Box<dyn RequestHook>) -> Promise<(), Error> {
+        self.pass_on().tail_call(request)
+    }
+
+    fn direct_tail_call(
+        self: Box<Self>,
+        request: Box<dyn RequestHook>,
+    ) -> (Promise<(), Error>, Box<dyn PipelineHook>) {
+        self.pass_on().direct_tail_call(request)
+    }
+}

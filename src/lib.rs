@@ -1,0 +1,40 @@
+//! The tank: the host runtime that Wavetank tests.
+//!
+//! Guests are WebAssembly components; a running one is a [cell](cell). Cells and their host talk Cap'n Proto
+//! RPC over [links](link), which are pairs of [pipes](pipe). The host serves [`Host`, `Executor`, `Process`
+//! and `ByteStream`](peer) to them. Everything that could happen by itself elsewhere happens here only when
+//! somebody says so: the [`Fabric`] offers bytes to deliver, budget to grant, cells to start, answers to let
+//! go and a clock to advance, and does what it is told.
+//!
+//! Not here: seeds, choices, strategies, transcripts. Nothing in this crate names them; they are in
+//! `wavetank-sim`. Nor a runtime: tasks go to whatever implements [`Spawn`], for example a
+//! `futures_executor::LocalPool`.
+
+pub mod cell;
+mod engine;
+mod error;
+mod event;
+mod fabric;
+mod gate;
+mod ids;
+pub mod link;
+pub mod peer;
+pub mod pipe;
+pub mod schema;
+mod spawn;
+pub mod stdio;
+mod stream;
+mod tank;
+mod trap;
+mod wasi;
+
+pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
+pub use error::Error;
+pub use event::{End, Event, HandleKind};
+pub use fabric::{Blocked, Fabric, Offers};
+pub use gate::gate;
+pub use ids::{ActorId, GateId, LinkId, PipeId};
+pub use spawn::Spawn;
+pub use stream::{PipeReader, PipeWriter};
+pub use tank::{Entropy, Flow, Tank, TankConfig};
+pub use trap::{Trap, TrapClass};

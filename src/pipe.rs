@@ -1,0 +1,501 @@
+//! One direction of bytes.
+//!
+//! ```text
+//! writer ─▶ │ staged │ visible │ ─▶ reader        capacity ≥ staged + visible + budget
+//!               deliver ▲
+//! ```
+//!
+//! Staged and visible bytes are one queue with a watermark. A *free* pipe moves its watermark with every
+//! write and lets its writer use all the room there is; a *held* one waits for [`deliver`](Pipe::deliver) and
+//! [`grant`](Pipe::grant). A pipe never decides anything itself.
+//!
+//! Not here: wasi-io and `AsyncRead`, which are in `stream`, and the ids, which are in `fabric`.
+
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// A pipe's capacity where nothing else was asked for: 64 KiB, as on Linux.
+pub const DEFAULT_CAPACITY_BYTES: usize = 64 * 1024;
+
+/// One direction of bytes, with its two ends' state.
+pub struct Pipe {
+    name: Arc<str>,
+    capacity_bytes: usize,
+    held: bool,
+    queue: VecDeque<Bytes>,
+    written: u64,
+    delivered: u64,
+    consumed: u64,
+    /// Granted and not yet written. Only a held pipe counts it.
+    granted_bytes: usize,
+    /// What the writer was told by `check_write` and has not used: what it may write without a trap.
+    promised_bytes: usize,
+    /// The writer was told 0 while there was no budget: more may be granted.
+    starved: bool,
+    /// `check_write` gives 0 until this much was delivered.
+    flush_to: u64,
+    writer_open: bool,
+    reader_open: bool,
+    end_visible: bool,
+    broken: bool,
+    readers: Vec<Waker>,
+    writers: Vec<Waker>,
+}
+
+/// What `check_write` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permit {
+    /// So many bytes may be written now; 0 is "wait".
+    Bytes(usize),
+    /// Nobody will read any more.
+    Closed,
+    /// The pipe was reset.
+    Broken,
+}
+
+/// What a read brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// At least one byte.
+    Bytes(Bytes),
+    /// Nothing yet.
+    Nothing,
+    /// All was read and the writer is gone.
+    End,
+    /// The pipe was reset.
+    Broken,
+}
+
+/// Why a write was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It was longer than `check_write` had granted.
+    #[error("wrote {asked_bytes} bytes where check-write had granted {granted_bytes}")]
+    Overrun {
+        /// Bytes that were to be written.
+        asked_bytes: usize,
+        /// Bytes that were granted and not yet used.
+        granted_bytes: usize,
+    },
+    /// Nobody will read any more.
+    #[error("nobody reads this pipe any more")]
+    Closed,
+    /// The pipe was reset.
+    #[error("the pipe was reset")]
+    Broken,
+}
+
+/// A pipe's numbers, for a reader of the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipeView {
+    /// What it carries.
+    pub name: Arc<str>,
+    /// Most bytes it holds.
+    pub capacity_bytes: usize,
+    /// Whether it waits for deliveries and grants.
+    pub held: bool,
+    /// Written and not yet delivered.
+    pub staged_bytes: usize,
+    /// Delivered and not yet read.
+    pub visible_bytes: usize,
+    /// What a writer may write.
+    pub budget_bytes: usize,
+    /// Whether a reader waits for bytes.
+    pub reader_waits: bool,
+    /// Whether a writer waits for budget.
+    pub writer_waits: bool,
+    /// Whether the reading end is there.
+    pub reader_open: bool,
+    /// Whether the writing end is there.
+    pub writer_open: bool,
+}
+
+impl Pipe {
+    pub(crate) fn new(name: Arc<str>, capacity_bytes: usize, held: bool) -> Self {
+        Pipe {
+            name,
+            capacity_bytes,
+            held,
+            queue: VecDeque::new(),
+            written: 0,
+            delivered: 0,
+            consumed: 0,
+            granted_bytes: 0,
+            promised_bytes: 0,
+            starved: false,
+            flush_to: 0,
+            writer_open: true,
+            reader_open: true,
+            end_visible: false,
+            broken: false,
+            readers: Vec::new(),
+            writers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn view(&self) -> PipeView {
+        PipeView {
+            name: self.name.clone(),
+            capacity_bytes: self.capacity_bytes,
+            held: self.held,
+            staged_bytes: self.staged(),
+            visible_bytes: self.visible(),
+            budget_bytes: self.budget(),
+            reader_waits: !self.readers.is_empty(),
+            writer_waits: !self.writers.is_empty(),
+            reader_open: self.reader_open,
+            writer_open: self.writer_open,
+        }
+    }
+
+    fn staged(&self) -> usize {
+        (self.written - self.delivered) as usize
+    }
+
+    fn visible(&self) -> usize {
+        (self.delivered - self.consumed) as usize
+    }
+
+    fn queued(&self) -> usize {
+        (self.written - self.consumed) as usize
+    }
+
+    fn room(&self) -> usize {
+        self.capacity_bytes.saturating_sub(self.queued())
+    }
+
+    fn budget(&self) -> usize {
+        if self.held { self.granted_bytes } else { self.room() }
+    }
+
+    /// Changes how the pipe flows. What was granted stays granted.
+    pub(crate) fn shape(&mut self, capacity_bytes: usize, held: bool) {
+        self.granted_bytes = self.promised_bytes;
+        self.capacity_bytes = capacity_bytes;
+        self.held = held;
+        if !held {
+            self.flow();
+        }
+    }
+
+    // ---- the writer's side
+
+    /// What may be written now. A writer that is told 0 may be granted more.
+    pub(crate) fn check_write(&mut self) -> Permit {
+        let permit = self.permit();
+        if let Permit::Bytes(bytes) = permit {
+            self.promised_bytes = bytes;
+        }
+        permit
+    }
+
+    fn permit(&mut self) -> Permit {
+        if self.broken {
+            return Permit::Broken;
+        }
+        if !self.reader_open {
+            return Permit::Closed;
+        }
+        self.starved = self.budget() == 0;
+        let flushing = self.delivered < self.flush_to;
+        Permit::Bytes(if flushing { 0 } else { self.budget() })
+    }
+
+    /// Takes bytes that were granted before.
+    ///
+    /// # Errors
+    /// [`Refused`] where the pipe has ended, and where they are more than `check_write` said.
+    pub(crate) fn write(&mut self, bytes: Bytes) -> Result<(), Refused> {
+        if self.broken {
+            return Err(Refused::Broken);
+        }
+        if !self.reader_open {
+            return Err(Refused::Closed);
+        }
+        if bytes.len() > self.promised_bytes {
+            return Err(Refused::Overrun { asked_bytes: bytes.len(), granted_bytes: self.promised_bytes });
+        }
+        self.promised_bytes -= bytes.len();
+        if self.held {
+            self.granted_bytes -= bytes.len();
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.written += bytes.len() as u64;
+        self.queue.push_back(bytes);
+        if !self.held {
+            self.flow();
+        }
+        Ok(())
+    }
+
+    /// Asks that all that was written be delivered before more is accepted.
+    pub(crate) fn flush(&mut self) {
+        self.flush_to = self.written;
+    }
+
+    /// Ends the stream after what was written.
+    pub(crate) fn close_writer(&mut self) {
+        self.writer_open = false;
+        if !self.held {
+            self.flow();
+        }
+    }
+
+    /// Whether a writer has something to learn: budget, or that the pipe has ended.
+    pub(crate) fn writable(&mut self) -> bool {
+        !matches!(self.permit(), Permit::Bytes(0))
+    }
+
+    pub(crate) fn wait_writable(&mut self, waker: &Waker) {
+        remember(&mut self.writers, waker);
+    }
+
+    // ---- the reader's side
+
+    /// Takes at most `max_bytes` of what is visible.
+    pub(crate) fn read(&mut self, max_bytes: usize) -> Taken {
+        if self.broken {
+            return Taken::Broken;
+        }
+        let take = max_bytes.min(self.visible());
+        if take == 0 {
+            let ended = self.end_visible && self.queued() == 0;
+            return if ended { Taken::End } else { Taken::Nothing };
+        }
+        self.consumed += take as u64;
+        let bytes = self.pop(take);
+        if !self.held {
+            wake(&mut self.writers);
+        }
+        Taken::Bytes(bytes)
+    }
+
+    /// Takes `take` bytes off the queue: without a copy where they lie in one piece.
+    fn pop(&mut self, take: usize) -> Bytes {
+        let first = self.queue.front_mut().expect("visible bytes are queued");
+        if first.len() > take {
+            return first.split_to(take);
+        }
+        if first.len() == take {
+            return self.queue.pop_front().expect("it was there");
+        }
+        let mut joined = BytesMut::with_capacity(take);
+        while joined.len() < take {
+            let left = take - joined.len();
+            let first = self.queue.front_mut().expect("visible bytes are queued");
+            if first.len() > left {
+                joined.extend_from_slice(&first.split_to(left));
+            } else {
+                joined.extend_from_slice(first);
+                self.queue.pop_front();
+            }
+        }
+        joined.freeze()
+    }
+
+    /// Tells the writer that nobody reads any more; gives the bytes that are lost by it.
+    pub(crate) fn close_reader(&mut self) -> usize {
+        self.reader_open = false;
+        wake(&mut self.writers);
+        self.drain()
+    }
+
+    /// Whether a reader has something to learn: bytes, or that the pipe has ended.
+    pub(crate) fn readable(&self) -> bool {
+        self.broken || self.visible() > 0 || (self.end_visible && self.queued() == 0)
+    }
+
+    pub(crate) fn wait_readable(&mut self, waker: &Waker) {
+        remember(&mut self.readers, waker);
+    }
+
+    // ---- from outside
+
+    /// Whether there is something to deliver: staged bytes, or the end after them.
+    pub(crate) fn deliverable(&self) -> bool {
+        let end = !self.writer_open && !self.end_visible;
+        !self.broken && self.reader_open && (self.staged() > 0 || end)
+    }
+
+    /// Bytes that a delivery could move: 0 where only the end is left to deliver.
+    pub(crate) fn deliverable_bytes(&self) -> usize {
+        self.staged()
+    }
+
+    /// Makes up to `bytes` staged bytes visible, or the end where none are left.
+    pub(crate) fn deliver(&mut self, bytes: usize) {
+        if self.staged() == 0 {
+            self.end_visible |= !self.writer_open;
+        } else {
+            let moved = bytes.min(self.staged());
+            self.delivered += moved as u64;
+        }
+        wake(&mut self.readers);
+        if self.delivered >= self.flush_to && self.budget() > 0 {
+            wake(&mut self.writers);
+        }
+    }
+
+    /// Whether a grant would tell the writer something: it was told 0, and there is room.
+    pub(crate) fn grantable(&self) -> bool {
+        self.held
+            && self.starved
+            && self.granted_bytes == 0
+            && self.room() > 0
+            && self.reader_open
+            && self.writer_open
+            && !self.broken
+    }
+
+    /// Bytes that a grant could give.
+    pub(crate) fn grantable_bytes(&self) -> usize {
+        self.room()
+    }
+
+    /// Gives the writer up to `bytes` of the room there is.
+    pub(crate) fn grant(&mut self, bytes: usize) {
+        self.granted_bytes = bytes.min(self.room());
+        self.starved = false;
+        if self.delivered >= self.flush_to {
+            wake(&mut self.writers);
+        }
+    }
+
+    /// Breaks the pipe at both ends; gives the bytes that are lost by it.
+    pub(crate) fn reset(&mut self) -> usize {
+        self.broken = true;
+        wake(&mut self.readers);
+        wake(&mut self.writers);
+        self.drain()
+    }
+
+    /// Makes all visible, as a free pipe does.
+    fn flow(&mut self) {
+        self.delivered = self.written;
+        self.end_visible |= !self.writer_open;
+        wake(&mut self.readers);
+    }
+
+    fn drain(&mut self) -> usize {
+        let lost = self.queued();
+        self.queue.clear();
+        self.delivered = self.written;
+        self.consumed = self.written;
+        lost
+    }
+}
+
+/// Keeps a waker once.
+fn remember(wakers: &mut Vec<Waker>, waker: &Waker) {
+    if !wakers.iter().any(|known| known.will_wake(waker)) {
+        wakers.push(waker.clone());
+    }
+}
+
+fn wake(wakers: &mut Vec<Waker>) {
+    for waker in wakers.drain(..) {
+        waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pipe(capacity_bytes: usize, held: bool) -> Pipe {
+        Pipe::new("test".into(), capacity_bytes, held)
+    }
+
+    #[test]
+    fn a_free_pipe_flows_up_to_its_capacity() {
+        let mut pipe = pipe(4, false);
+        assert_eq!(pipe.check_write(), Permit::Bytes(4));
+        pipe.write(Bytes::from_static(b"abcd")).unwrap();
+        assert_eq!(pipe.check_write(), Permit::Bytes(0));
+        assert_eq!(pipe.read(3), Taken::Bytes(Bytes::from_static(b"abc")));
+        assert_eq!(pipe.check_write(), Permit::Bytes(3));
+        pipe.close_writer();
+        assert_eq!(pipe.read(9), Taken::Bytes(Bytes::from_static(b"d")));
+        assert_eq!(pipe.read(9), Taken::End);
+    }
+
+    #[test]
+    fn a_held_pipe_waits_for_grants_and_deliveries() {
+        let mut pipe = pipe(8, true);
+        assert!(!pipe.grantable(), "nobody asked yet");
+        assert_eq!(pipe.check_write(), Permit::Bytes(0));
+        assert!(pipe.grantable());
+        pipe.grant(5);
+        assert_eq!(pipe.check_write(), Permit::Bytes(5));
+        pipe.write(Bytes::from_static(b"abc")).unwrap();
+        assert_eq!(pipe.read(9), Taken::Nothing);
+        pipe.deliver(2);
+        assert_eq!(pipe.read(9), Taken::Bytes(Bytes::from_static(b"ab")));
+        pipe.close_writer();
+        pipe.deliver(9);
+        assert_eq!(pipe.read(9), Taken::Bytes(Bytes::from_static(b"c")));
+        assert_eq!(pipe.read(9), Taken::Nothing, "the end is delivered like bytes");
+        assert!(pipe.deliverable());
+        pipe.deliver(0);
+        assert_eq!(pipe.read(9), Taken::End);
+        assert!(!pipe.deliverable());
+    }
+
+    #[test]
+    fn a_grant_is_not_taken_back_and_not_exceeded() {
+        let mut pipe = pipe(8, true);
+        pipe.check_write();
+        pipe.grant(5);
+        assert_eq!(pipe.check_write(), Permit::Bytes(5));
+        pipe.shape(1, true);
+        let overrun = Refused::Overrun { asked_bytes: 6, granted_bytes: 5 };
+        assert_eq!(pipe.write(Bytes::from_static(b"abcdef")), Err(overrun));
+        assert_eq!(pipe.write(Bytes::from_static(b"abcde")), Ok(()));
+    }
+
+    #[test]
+    fn a_write_without_check_write_is_an_overrun() {
+        let mut pipe = pipe(8, false);
+        assert!(pipe.write(Bytes::from_static(b"a")).is_err());
+    }
+
+    #[test]
+    fn after_a_flush_the_budget_is_zero_until_all_is_delivered() {
+        let mut pipe = pipe(8, true);
+        pipe.check_write();
+        pipe.grant(8);
+        pipe.check_write();
+        pipe.write(Bytes::from_static(b"ab")).unwrap();
+        pipe.flush();
+        assert_eq!(pipe.check_write(), Permit::Bytes(0));
+        pipe.deliver(1);
+        assert_eq!(pipe.check_write(), Permit::Bytes(0));
+        pipe.deliver(1);
+        assert_eq!(pipe.check_write(), Permit::Bytes(6));
+    }
+
+    #[test]
+    fn a_reset_is_seen_at_both_ends_and_counts_what_it_lost() {
+        let mut pipe = pipe(8, false);
+        pipe.check_write();
+        pipe.write(Bytes::from_static(b"abc")).unwrap();
+        assert_eq!(pipe.reset(), 3);
+        assert_eq!(pipe.check_write(), Permit::Broken);
+        assert_eq!(pipe.read(1), Taken::Broken);
+    }
+
+    #[test]
+    fn reading_joins_pieces_and_splits_them() {
+        let mut pipe = pipe(8, false);
+        for piece in [&b"ab"[..], b"cd", b"ef"] {
+            pipe.check_write();
+            pipe.write(Bytes::from_static(piece)).unwrap();
+        }
+        assert_eq!(pipe.read(5), Taken::Bytes(Bytes::from_static(b"abcde")));
+        assert_eq!(pipe.read(5), Taken::Bytes(Bytes::from_static(b"f")));
+    }
+}

@@ -1,0 +1,24 @@
+//! Where tasks go: the one thing the tank asks of a runtime.
+
+use crate::ids::ActorId;
+use futures::future::LocalBoxFuture;
+use futures::task::LocalSpawn;
+
+/// A runtime for tasks of one thread.
+///
+/// Implemented for everything that implements [`LocalSpawn`], such as `futures_executor::LocalSpawner`, which
+/// polls in whatever order its wakers say.
+pub trait Spawn {
+    /// Takes a task, to be polled on this thread until it is done.
+    ///
+    /// Tasks of one actor must run first in, first out among themselves: capnp-rpc's order of calls rests on
+    /// it (capnproto-rust#528).
+    fn spawn(&self, name: &str, actor: ActorId, task: LocalBoxFuture<'static, ()>);
+}
+
+impl<S: LocalSpawn> Spawn for S {
+    fn spawn(&self, _name: &str, _actor: ActorId, task: LocalBoxFuture<'static, ()>) {
+        // The only error is that the pool was shut down, and then nothing runs any more.
+        let _ = self.spawn_local_obj(task.into());
+    }
+}

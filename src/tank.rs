@@ -1,0 +1,231 @@
+//! The tank itself: where cells, vats and links come to be.
+
+use crate::cell::{Cell, CellSpec, CellState, Handles, Shell, Transport, live};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::event::Event;
+use crate::fabric::Fabric;
+use crate::gate::gate;
+use crate::ids::ActorId;
+use crate::link::Link;
+use crate::spawn::Spawn;
+use crate::stdio::{Input, Output, Stdio};
+use crate::stream::{PipeReader, PipeWriter};
+use crate::wasi::{Connection, Offer};
+use capnp::capability::Client;
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::LocalBoxFuture;
+use std::cell::{Cell as Count, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use wasmtime::component::ResourceTable;
+
+/// Fills bytes with random ones.
+pub type Entropy = Box<dyn FnMut(&mut [u8]) + Send>;
+
+/// Whether things happen by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// Pipes flow, cells start and answers go out at once. Only the clock stands until it is advanced.
+    #[default]
+    Free,
+    /// Everything waits to be told.
+    Held,
+}
+
+/// How a tank is set up.
+pub struct TankConfig {
+    /// Whether things happen by themselves.
+    pub flow: Flow,
+    /// Whether [`Fabric::drain_events`] has something to tell.
+    pub recording: bool,
+    /// Gives each cell its source of random bytes.
+    pub entropy: Rc<dyn Fn(ActorId) -> Entropy>,
+    /// Cells that may live at once.
+    pub max_cells: usize,
+}
+
+/// A single-threaded host runtime. Clones are the same tank.
+#[derive(Clone)]
+pub struct Tank(Rc<Inner>);
+
+struct Inner {
+    engine: Arc<Engine>,
+    fabric: Fabric,
+    spawner: Rc<dyn Spawn>,
+    entropy: Rc<dyn Fn(ActorId) -> Entropy>,
+    names: RefCell<BTreeSet<Arc<str>>>,
+    cells: RefCell<BTreeMap<ActorId, Cell>>,
+    living: Rc<Count<usize>>,
+    max_cells: usize,
+}
+
+impl Tank {
+    /// A tank whose tasks go to `spawner`.
+    pub fn new(engine: Arc<Engine>, spawner: Rc<dyn Spawn>, config: TankConfig) -> Self {
+        Tank(Rc::new(Inner {
+            engine,
+            fabric: Fabric::new(config.flow == Flow::Held, config.recording),
+            spawner,
+            entropy: config.entropy,
+            names: RefCell::default(),
+            cells: RefCell::default(),
+            living: Rc::default(),
+            max_cells: config.max_cells,
+        }))
+    }
+
+    /// What is shared between this tank's parts and whoever drives it.
+    pub fn fabric(&self) -> &Fabric {
+        &self.0.fabric
+    }
+
+    /// The engine that runs its guests.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.0.engine
+    }
+
+    /// Makes a vat: an actor whose tasks run first in, first out among themselves.
+    pub fn vat(&self, name: &str) -> ActorId {
+        let vat = self.0.fabric.new_actor();
+        let name = self.unique(name);
+        self.0.fabric.record(Event::VatBorn { vat, name });
+        vat
+    }
+
+    /// Hands a task of `actor` to the runtime.
+    pub fn spawn(&self, name: &str, actor: ActorId, task: LocalBoxFuture<'static, ()>) {
+        self.0.spawner.spawn(name, actor, task);
+    }
+
+    /// Starts a cell, as a child of `parent` where one is given, and serves it what `bootstrap` makes.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] where too many cells live.
+    pub fn start(
+        &self,
+        spec: CellSpec,
+        parent: Option<&Cell>,
+        bootstrap: impl FnOnce(&Cell) -> Client,
+    ) -> Result<(Cell, Stdio), Error> {
+        if self.0.living.get() >= self.0.max_cells {
+            let limit = self.0.max_cells as u64;
+            return Err(Error::Limit { what: "cells that live at once".into(), limit });
+        }
+        let fabric = &self.0.fabric;
+        let id = fabric.new_actor();
+        let name = self.unique(&spec.name);
+        fabric.record(Event::CellBorn { cell: id, parent: parent.map(Cell::id), name: name.clone() });
+        fabric.hold_start(id);
+
+        let pipes = RefCell::new(Vec::new());
+        let pipe = |what: &str| {
+            let pipe = fabric.new_pipe(&format!("{name} {what}"), spec.capacity_bytes);
+            pipes.borrow_mut().push(pipe);
+            (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
+        };
+        let (stdin, guest_stdin) = pipe("stdin");
+        let (guest_stdout, stdout) = pipe("stdout");
+        let (guest_stderr, stderr) = pipe("stderr");
+        let (offer, wire, inner) = match spec.transport {
+            Transport::Stdio => (Offer::Never, (stdout, stdin), None),
+            Transport::Connection => {
+                let (guest_out, up) = pipe("connection out");
+                let (down, guest_in) = pipe("connection in");
+                let connection = Connection { input: Some(guest_in), output: Some(guest_out) };
+                (Offer::Ready(connection), (up, down), Some((stdin, stdout)))
+            }
+        };
+        let state = CellState {
+            cell: id,
+            fabric: fabric.clone(),
+            table: table(spec.limits.handles),
+            handles: Handles::default(),
+            args: spec.args.clone(),
+            env: spec.env.clone(),
+            stdin: Arc::new(guest_stdin),
+            stdout: Arc::new(guest_stdout),
+            stderr: Arc::new(guest_stderr),
+            offer,
+            entropy: (self.0.entropy)(id),
+            limiter: CellState::limiter(&spec.limits),
+        };
+
+        let vat = spec.vat;
+        let pumped = |pipe: PipeReader, stream: &'static str| {
+            let output = Output::new();
+            let pump = output.clone().pump(pipe, name.clone(), stream);
+            self.spawn(&format!("{stream} of {name}"), vat, pump.boxed_local());
+            output
+        };
+        let stderr = pumped(stderr, "stderr");
+        let (stdin, stdout) = match inner {
+            Some((stdin, stdout)) => (Some(Input::new(stdin)), Some(pumped(stdout, "stdout"))),
+            None => (None, None),
+        };
+
+        let (kill, order) = oneshot::channel();
+        let (tell, exit) = oneshot::channel();
+        let adopted = parent.filter(|_| !spec.detached);
+        let cell = Cell(Rc::new(Shell {
+            id,
+            name: name.clone(),
+            spec,
+            pipes: pipes.take(),
+            link: RefCell::default(),
+            children: RefCell::default(),
+            ended: RefCell::default(),
+            kill: RefCell::new(Some(kill)),
+            exit: exit.shared(),
+        }));
+        if let Some(parent) = adopted {
+            parent.0.children.borrow_mut().push(cell.clone());
+        }
+        let served = gate(fabric, bootstrap(&cell));
+        *cell.0.link.borrow_mut() = Some(Link::new(self, (id, &name), vat, wire, served));
+
+        self.0.cells.borrow_mut().insert(id, cell.clone());
+
+        let engine = self.0.engine.wasmtime().clone();
+        let life = live(cell.clone(), adopted.cloned(), engine, state, order, tell);
+        let living = self.0.living.clone();
+        living.set(living.get() + 1);
+        let task = async move {
+            life.await;
+            living.set(living.get() - 1);
+        };
+        self.spawn(&name, id, task.boxed_local());
+        Ok((cell, Stdio { stdin, stdout, stderr }))
+    }
+
+    /// A cell by its id, living or ended.
+    pub fn cell(&self, id: ActorId) -> Option<Cell> {
+        self.0.cells.borrow().get(&id).cloned()
+    }
+
+    /// All cells that ever were, in order of birth.
+    pub fn cells(&self) -> Vec<Cell> {
+        self.0.cells.borrow().values().cloned().collect()
+    }
+
+    /// A name that no other vat or cell has: `name`, or `name#2` and so on.
+    fn unique(&self, name: &str) -> Arc<str> {
+        let mut names = self.0.names.borrow_mut();
+        let mut unique: Arc<str> = name.into();
+        let mut count = 1;
+        while names.contains(&unique) {
+            count += 1;
+            unique = format!("{name}#{count}").into();
+        }
+        names.insert(unique.clone());
+        unique
+    }
+}
+
+fn table(handles: usize) -> ResourceTable {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(handles);
+    table
+}

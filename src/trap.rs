@@ -1,0 +1,116 @@
+//! Traps, sorted by what the guest did.
+
+use crate::pipe::Refused;
+use std::fmt;
+use wasmtime::component::ResourceTableError;
+
+/// A guest's trap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// What the guest did.
+    pub class: TrapClass,
+    /// The engine's own words, on one line.
+    pub message: String,
+    /// The guest's functions, innermost first, as far as the component names them.
+    pub backtrace: Vec<String>,
+}
+
+/// What a guest did to trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum TrapClass {
+    /// Used a handle that is not in its table: dropped before, or never its own.
+    UnknownHandle,
+    /// Wrote more than `check-write` had granted.
+    WriteOverBudget,
+    /// Dropped a resource while a child of it lived, as a stream before its pollable.
+    ResourceHasChildren,
+    /// Polled an empty list.
+    EmptyPoll,
+    /// Called `blocking-write-and-flush` with more than 4096 bytes.
+    WriteTooLong,
+    /// Had more resources than its limit.
+    TooManyHandles,
+    /// Reached `unreachable`: a panic or an abort.
+    Unreachable,
+    /// Used up its stack.
+    StackOverflow,
+    /// Burned all its fuel.
+    OutOfFuel,
+    /// Touched memory or a table out of bounds.
+    OutOfBounds,
+    /// Another trap; see its message.
+    Other,
+}
+
+impl Trap {
+    pub(crate) fn new(error: &wasmtime::Error) -> Self {
+        let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map_or_else(Vec::new, |b| {
+            let name = |f: &wasmtime::FrameInfo| match f.func_name() {
+                Some(name) => wasmtime_demangle(name),
+                None => format!("function {}", f.func_index()),
+            };
+            b.frames().iter().map(name).collect()
+        });
+        let message = error.root_cause().to_string().replace('\n', " ");
+        Trap { class: classify(error), message, backtrace }
+    }
+}
+
+fn wasmtime_demangle(name: &str) -> String {
+    // Frames carry symbol names; wasmtime demangles only in its own printing.
+    rustc_demangle::demangle(name).to_string()
+}
+
+fn classify(error: &wasmtime::Error) -> TrapClass {
+    use TrapClass as Class;
+    if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
+        return match trap {
+            wasmtime::Trap::UnreachableCodeReached => Class::Unreachable,
+            wasmtime::Trap::StackOverflow => Class::StackOverflow,
+            wasmtime::Trap::OutOfFuel => Class::OutOfFuel,
+            wasmtime::Trap::MemoryOutOfBounds | wasmtime::Trap::TableOutOfBounds => Class::OutOfBounds,
+            _ => Class::Other,
+        };
+    }
+    if let Some(Refused::Overrun { .. }) = error.downcast_ref() {
+        return Class::WriteOverBudget;
+    }
+    match error.downcast_ref::<ResourceTableError>() {
+        Some(ResourceTableError::HasChildren) => return Class::ResourceHasChildren,
+        Some(ResourceTableError::Full) => return Class::TooManyHandles,
+        Some(ResourceTableError::NotPresent) => return Class::UnknownHandle,
+        _ => {}
+    }
+    // wasmtime gives these no type of their own.
+    let text = error.root_cause().to_string();
+    if text.starts_with("unknown handle index") {
+        Class::UnknownHandle
+    } else if text == "empty poll list" {
+        Class::EmptyPoll
+    } else if text.starts_with("Buffer too large for blocking-write") {
+        Class::WriteTooLong
+    } else if text.starts_with("cannot write more zeroes") {
+        Class::WriteOverBudget
+    } else {
+        Class::Other
+    }
+}
+
+impl fmt::Display for TrapClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TrapClass::UnknownHandle => "unknown handle",
+            TrapClass::WriteOverBudget => "write over budget",
+            TrapClass::ResourceHasChildren => "resource has children",
+            TrapClass::EmptyPoll => "empty poll list",
+            TrapClass::WriteTooLong => "write too long",
+            TrapClass::TooManyHandles => "too many handles",
+            TrapClass::Unreachable => "unreachable",
+            TrapClass::StackOverflow => "stack overflow",
+            TrapClass::OutOfFuel => "out of fuel",
+            TrapClass::OutOfBounds => "out of bounds",
+            TrapClass::Other => "trap",
+        })
+    }
+}

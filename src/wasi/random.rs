@@ -1,0 +1,51 @@
+//! `wasi:random`, all three from the tank's entropy source: the same for the same seed and cell.
+
+use super::bindings::wasi::random::{insecure, insecure_seed, random};
+use crate::cell::CellState;
+use wasmtime::{Result, bail};
+
+/// The most that one call may ask for, in bytes: the guest names the length, the host allocates it.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+impl CellState {
+    fn random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
+        if len > MAX_BYTES {
+            bail!("asked for {len} random bytes at once; the limit is {MAX_BYTES}");
+        }
+        let mut bytes = vec![0; len as usize];
+        (self.entropy)(&mut bytes);
+        Ok(bytes)
+    }
+
+    fn random_u64(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        (self.entropy)(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+}
+
+impl random::Host for CellState {
+    fn get_random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
+        self.random_bytes(len)
+    }
+
+    fn get_random_u64(&mut self) -> Result<u64> {
+        Ok(self.random_u64())
+    }
+}
+
+impl insecure::Host for CellState {
+    fn get_insecure_random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
+        self.random_bytes(len)
+    }
+
+    fn get_insecure_random_u64(&mut self) -> Result<u64> {
+        Ok(self.random_u64())
+    }
+}
+
+impl insecure_seed::Host for CellState {
+    fn insecure_seed(&mut self) -> Result<(u64, u64)> {
+        Ok((self.random_u64(), self.random_u64()))
+    }
+}
