@@ -178,6 +178,8 @@ impl Pipe {
         if !held {
             self.flow();
         }
+        // A writer that was told 0 before may find room now.
+        wake(&mut self.writers);
     }
 
     // ---- the writer's side

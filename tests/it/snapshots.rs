@@ -1,0 +1,58 @@
+//! Snapshots of what goes over the links: the contract, not the schedule.
+
+use crate::common::{finished, round_robin, scenario};
+use std::sync::Arc;
+use wavetank_sim::Setup;
+use wavetank_sim::schema::Schema;
+
+/// Compares with `snapshots/NAME.snap`.
+#[track_caller]
+pub(crate) fn check(name: &str, text: &str) {
+    let (family, name) = name.split_once('/').expect("family/name");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(format!("{}/snapshots/{family}", env!("CARGO_MANIFEST_DIR")));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// Pipes that hold a whole component: each end writes all it has to say before the other is polled, so what
+/// was sent without waiting for an answer stands before that answer.
+const ROOMY_BYTES: usize = 4 * 1024 * 1024;
+
+fn frames(name: &str) -> String {
+    let schema = Arc::new(Schema::from_request(wavetank::schema::REQUEST).expect("our own request"));
+    let setup = Setup { capacity_bytes: ROOMY_BYTES, ..round_robin() };
+    let run = finished(scenario(name), &setup);
+    let mut text = String::new();
+    for link in run.transcript.frames(&schema) {
+        text += &format!("link of {}\n", link.cell);
+        for frame in &link.frames {
+            text += &format!("  {frame}\n");
+        }
+    }
+    text
+}
+
+#[test]
+fn echo() {
+    check("frames/echo", &frames("echo"));
+}
+
+#[test]
+fn pid0_pipelines_three_calls_before_any_return() {
+    let frames = frames("pid0");
+    let at = |what: &str| frames.find(what).unwrap_or_else(|| panic!("{what}\n{frames}"));
+    assert!(at("Process.wait ()") < at("← return"), "{frames}");
+    check("frames/pid0", &frames);
+}
+
+#[test]
+fn pid0_over_a_connection_says_the_same() {
+    assert_eq!(frames("pid0-streams"), frames("pid0"));
+}
+
+#[test]
+fn chain() {
+    check("frames/chain", &frames("chain"));
+}
