@@ -27,6 +27,10 @@ pub const TRAPPED: i32 = 134;
 /// The exit code of a cell that was killed: 128 and SIGKILL.
 pub const KILLED: i32 = 137;
 
+/// Elements that one table may ever have: as many as a pooled one, so that guests meet the same limit under
+/// either [`Allocator`](crate::Allocator).
+const MAX_TABLE_ELEMENTS: usize = 20_000;
+
 /// Where a cell's RPC runs. Children inherit it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
@@ -217,7 +221,10 @@ pub(crate) struct CellState {
 
 impl CellState {
     pub(crate) fn limiter(limits: &Limits) -> StoreLimits {
-        StoreLimitsBuilder::new().memory_size(limits.memory_bytes.min(MAX_MEMORY_BYTES)).build()
+        StoreLimitsBuilder::new()
+            .memory_size(limits.memory_bytes.min(MAX_MEMORY_BYTES))
+            .table_elements(MAX_TABLE_ELEMENTS)
+            .build()
     }
 
     pub(crate) fn record_handle(&self, kind: HandleKind, handle: u32, born: bool) {

@@ -160,7 +160,7 @@ impl Answer {
 }
 
 impl GatedResults {
-    fn pass_on(mut self: Box<Self>) -> Box<dyn ResultsHook> {
+    fn pass_on(&mut self) -> Box<dyn ResultsHook> {
         self.inner.take().expect("results are passed on once")
     }
 }
@@ -194,12 +194,12 @@ impl ResultsHook for GatedResults {
         }
     }
 
-    fn tail_call(self: Box<Self>, request: Box<dyn RequestHook>) -> Promise<(), Error> {
+    fn tail_call(mut self: Box<Self>, request: Box<dyn RequestHook>) -> Promise<(), Error> {
         self.pass_on().tail_call(request)
     }
 
     fn direct_tail_call(
-        self: Box<Self>,
+        mut self: Box<Self>,
         request: Box<dyn RequestHook>,
     ) -> (Promise<(), Error>, Box<dyn PipelineHook>) {
         self.pass_on().direct_tail_call(request)

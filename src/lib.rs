@@ -1,7 +1,7 @@
 //! The tank: the host runtime that Wavetank tests.
 //!
-//! Guests are WebAssembly components; a running one is a [cell](cell). Cells and their host talk Cap'n Proto
-//! RPC over [links](link), which are pairs of [pipes](pipe). The host serves [`Host`, `Executor`, `Process`
+//! Guests are WebAssembly components; a running one is a [`cell`]. Cells and their host talk Cap'n Proto
+//! RPC over links ([`link`]), which are pairs of pipes ([`pipe`]). The host serves [`Host`, `Executor`, `Process`
 //! and `ByteStream`](peer) to them. Everything that could happen by itself elsewhere happens here only when
 //! somebody says so: the [`Fabric`] offers bytes to deliver, budget to grant, cells to start, answers to let
 //! go and a clock to advance, and does what it is told.

@@ -95,19 +95,18 @@ impl Link {
     /// # Errors
     /// `Disconnected` where the link has ended.
     pub async fn bootstrap(&self) -> Result<Client, capnp::Error> {
-        let disconnected = || capnp::Error::disconnected("the cell's link has ended".into());
         let (wish, client) = oneshot::channel();
         {
             let mut asked = self.0.asked.borrow_mut();
             if asked.ended {
-                return Err(disconnected());
+                return Err(ended());
             }
             asked.wishes.push(wish);
             if let Some(waker) = asked.waker.take() {
                 waker.wake();
             }
         }
-        client.await.map_err(|_| disconnected())
+        client.await.map_err(|_| ended())
     }
 
     fn wishes(&self, waker: &Waker) -> Vec<oneshot::Sender<Client>> {
@@ -121,4 +120,9 @@ impl Link {
         asked.ended = true;
         asked.wishes.clear();
     }
+}
+
+/// What a wish for a bootstrap capability meets when there is no link any more.
+pub(crate) fn ended() -> capnp::Error {
+    capnp::Error::disconnected("the cell's link has ended".into())
 }

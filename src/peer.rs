@@ -4,6 +4,7 @@
 
 use crate::cell::{Cell, CellSpec};
 use crate::error::{Error, exception};
+use crate::link;
 use crate::schema::peer_capnp::{byte_stream, executor, host, process};
 use crate::stdio::{Claim, Input, Output, Stdio};
 use crate::tank::Tank;
@@ -204,6 +205,10 @@ impl process::Server for Process {
         _: process::BootstrapParams,
         mut results: process::BootstrapResults,
     ) -> Served {
+        if self.cell.exit().is_some() {
+            // The host's end of the link may not have met the end of the stream yet.
+            return Err(link::ended());
+        }
         let link = self.cell.link().expect("a started cell has its link");
         let exported = link.bootstrap().await?;
         results.get().get_cap().set_as_capability(exported.hook);

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Staged and visible bytes are one queue with a watermark. A *free* pipe moves its watermark with every
-//! write and lets its writer use all the room there is; a *held* one waits for [`deliver`](Pipe::deliver) and
-//! [`grant`](Pipe::grant). A pipe never decides anything itself.
+//! write and lets its writer use all the room there is; a *held* one waits for `deliver` and
+//! `grant`. A pipe never decides anything itself.
 //!
 //! Not here: wasi-io and `AsyncRead`, which are in `stream`, and the ids, which are in `fabric`.
 

@@ -7,9 +7,8 @@
 use crate::stream::{PipeReader, PipeWriter};
 use bytes::Bytes;
 use futures::Future;
-use futures::channel::oneshot;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -245,17 +244,58 @@ impl Lines {
 
 /// A queue of those who use something one after the other, first come, first served.
 #[derive(Default)]
-struct Turns(RefCell<Option<oneshot::Receiver<()>>>);
+struct Turns(RefCell<Queue>);
+
+#[derive(Default)]
+struct Queue {
+    tickets: u64,
+    /// Tickets in use, each with whom to wake when it is first.
+    waiting: BTreeMap<u64, Option<Waker>>,
+}
 
 impl Turns {
-    /// Waits for the turns taken before to end; this one ends when what is given back is dropped.
-    async fn next(&self) -> oneshot::Sender<()> {
-        let (done, next) = oneshot::channel();
-        let before = self.0.borrow_mut().replace(next);
-        if let Some(before) = before {
-            // An error is its drop, which is how a turn ends.
-            let _ = before.await;
+    /// Waits for the turns taken before to end; this one ends when what is given back is dropped. One that is
+    /// given up while it waits leaves the queue, and those before and after it as they were.
+    async fn next(&self) -> Turn<'_> {
+        let turn = self.take();
+        std::future::poll_fn(|cx| turn.poll_first(cx)).await;
+        turn
+    }
+
+    fn take(&self) -> Turn<'_> {
+        let mut queue = self.0.borrow_mut();
+        let ticket = queue.tickets;
+        queue.tickets += 1;
+        queue.waiting.insert(ticket, None);
+        Turn { turns: self, ticket }
+    }
+}
+
+/// A place in the queue.
+struct Turn<'a> {
+    turns: &'a Turns,
+    ticket: u64,
+}
+
+impl Turn<'_> {
+    fn poll_first(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut queue = self.turns.0.borrow_mut();
+        if queue.waiting.keys().next() == Some(&self.ticket) {
+            return Poll::Ready(());
         }
-        done
+        queue.waiting.insert(self.ticket, Some(cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.turns.0.borrow_mut();
+        queue.waiting.remove(&self.ticket);
+        if let Some(mut first) = queue.waiting.first_entry()
+            && let Some(waker) = first.get_mut().take()
+        {
+            waker.wake();
+        }
     }
 }

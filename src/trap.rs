@@ -47,7 +47,7 @@ impl Trap {
     pub(crate) fn new(error: &wasmtime::Error) -> Self {
         let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map_or_else(Vec::new, |b| {
             let name = |f: &wasmtime::FrameInfo| match f.func_name() {
-                Some(name) => wasmtime_demangle(name),
+                Some(name) => demangled(name),
                 None => format!("function {}", f.func_index()),
             };
             b.frames().iter().map(name).collect()
@@ -57,9 +57,9 @@ impl Trap {
     }
 }
 
-fn wasmtime_demangle(name: &str) -> String {
-    // Frames carry symbol names; wasmtime demangles only in its own printing.
-    rustc_demangle::demangle(name).to_string()
+/// A function's name without its hash, which changes with every build.
+fn demangled(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
 }
 
 fn classify(error: &wasmtime::Error) -> TrapClass {

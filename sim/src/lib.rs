@@ -1,6 +1,6 @@
 //! The wave maker: drives a [tank](wavetank) from a seed, and writes down what happened.
 //!
-//! Everything that can happen next is an item on one [menu](menu), and one recorded [choice](choice) picks it:
+//! Everything that can happen next is an item on one [`menu`], and one recorded [`choice`] picks it:
 //!
 //! ```text
 //! seed ─▶ choices ─▶ strategy ─▶ Move ──apply──▶ [ the tank: poll | deliver | grant | answer | advance ]

@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
+/// Choices, each with the fingerprint of what it meant.
+type Marked = Vec<(u32, u8)>;
+
 const PREFIX: &str = "wt1";
 
 /// More choices than any run has: a bound for readers of hostile tokens.
@@ -74,7 +77,8 @@ impl Token {
         bytes
     }
 
-    fn from_payload(bytes: &[u8]) -> Option<([u8; 8], Vec<(u32, u8)>)> {
+    /// The digest and the choices.
+    fn from_payload(bytes: &[u8]) -> Option<([u8; 8], Marked)> {
         let (digest, mut rest) = bytes.split_first_chunk::<8>()?;
         let len = take_number(&mut rest)? as usize;
         if len > MAX_CHOICES || len > rest.len() {

@@ -349,7 +349,9 @@ fn moved_id(moved: Move) -> u32 {
 }
 
 /// What a cell is served on its link.
-pub struct Bootstrap(Box<dyn FnOnce(&Tank, &Cell) -> Client>);
+pub struct Bootstrap(Make);
+
+type Make = Box<dyn FnOnce(&Tank, &Cell) -> Client>;
 
 impl Bootstrap {
     /// A capability that is made when the cell it is for is known.

@@ -1,8 +1,10 @@
 //! One binary for all integration tests: one link, one engine.
 
+mod bare;
 mod common;
 mod manifests;
+mod peer;
 mod replay;
 mod snapshots;
+mod wasi;
 mod waves;
-

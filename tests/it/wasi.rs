@@ -1,0 +1,287 @@
+//! What a guest hears when it asks WASI: `probe` asks, and the waves do not change the answers.
+
+use crate::common::{finished, round_robin, setup};
+use std::collections::BTreeMap;
+use wavetank::{Event, HandleKind, PipeId, TrapClass};
+use wavetank_sim::{Limits, Run, Setup, Transport, World, guests, peer};
+
+const HOUR_NS: u64 = 3_600_000_000_000;
+
+/// What `probe` says of itself, by question.
+struct Answers(BTreeMap<String, String>);
+
+impl Answers {
+    fn of(run: &Run) -> Self {
+        let line = |line: &str| {
+            let (question, answer) = line.split_once(": ").expect("a line is `question: answer`");
+            (question.to_string(), answer.to_string())
+        };
+        Answers(written(run, "probe stdout").lines().map(line).collect())
+    }
+
+    #[track_caller]
+    fn get(&self, question: &str) -> &str {
+        self.0.get(question).unwrap_or_else(|| panic!("no answer to {question} in {:?}", self.0))
+    }
+
+    #[track_caller]
+    fn are(&self, expected: &[(&str, &str)]) {
+        for (question, answer) in expected {
+            assert_eq!(self.get(question), *answer, "{question}");
+        }
+    }
+}
+
+/// All that was ever written into a pipe, as text.
+fn written(run: &Run, name: &str) -> String {
+    let events = &run.transcript.events;
+    let born = |event: &Event| match event {
+        Event::PipeBorn { pipe, name: born } if **born == *name => Some(*pipe),
+        _ => None,
+    };
+    let wanted: PipeId = events.iter().find_map(born).expect("a pipe of this name");
+    let mut bytes = Vec::new();
+    for event in events {
+        if let Event::Wrote { pipe, bytes: piece } = event
+            && *pipe == wanted
+        {
+            bytes.extend_from_slice(piece);
+        }
+    }
+    String::from_utf8(bytes).expect("guests write text")
+}
+
+/// Asks everything, over a connection.
+fn ask(setup: &Setup) -> Answers {
+    let build = |world: &mut World| {
+        let probe = world.cell("probe", guests::PROBE).transport(Transport::Connection);
+        let probe = probe.env("GREETING", "hello").env("EMPTY", "").stdin(b"one\ntwo");
+        probe.serve(peer::executor(world)).spawn().expect_exit(0).expect_stdout("stdin: ");
+    };
+    Answers::of(&finished(build, setup))
+}
+
+/// Runs `probe` with arguments and limits, and expects what `expect` says.
+fn probe(
+    args: &[&str],
+    limits: Limits,
+    setup: &Setup,
+    expect: impl FnOnce(&wavetank_sim::world::CellHandle<'_>) + Send,
+) -> Run {
+    let build = |world: &mut World| {
+        let probe = world.cell("probe", guests::PROBE).args(args.iter().copied()).limits(limits);
+        expect(&probe.transport(Transport::Connection).serve(peer::executor(world)).spawn());
+    };
+    finished(build, setup)
+}
+
+#[test]
+fn the_answers_are_those_of_a_cell_without_a_machine() {
+    for seed in 0..20 {
+        let answers = ask(&setup(seed));
+        answers.are(&[
+            ("args", r#"["probe"]"#),
+            ("env", r#"[("GREETING", "hello"), ("EMPTY", "")]"#),
+            ("initial-cwd", "None"),
+            ("terminal-stdin", "None"),
+            ("terminal-stdout", "None"),
+            ("terminal-stderr", "None"),
+            ("preopens", "[]"),
+            ("stdin", r#"7 bytes "one\ntwo""#),
+        ]);
+    }
+}
+
+#[test]
+fn arguments_come_as_they_were_given() {
+    let odd = ["sleep", "0", "", "two words", "ünïcode\u{0}"];
+    let build = |world: &mut World| {
+        let probe = world.cell("probe", guests::PROBE).args(odd).transport(Transport::Connection);
+        probe.serve(peer::executor(world)).spawn().expect_exit(1).expect_stderr("usage: probe");
+    };
+    finished(build, &setup(1));
+    let run = probe(&["0"], Limits::default(), &setup(1), |probe| {
+        probe.expect_exit(0);
+    });
+    Answers::of(&run).are(&[("args", r#"["probe", "0"]"#), ("env", "[]"), ("stdin", r#"0 bytes """#)]);
+}
+
+#[test]
+fn an_hours_sleep_moves_both_clocks_by_exactly_an_hour() {
+    for seed in 0..20 {
+        ask(&setup(seed)).are(&[
+            ("monotonic-resolution", "1 ns"),
+            ("monotonic-before", "0 ns"),
+            ("monotonic-after", "3600000000000 ns"),
+            ("wall-before", "946684800.000000000 s"),
+            ("wall-after", "946688400.000000000 s"),
+        ]);
+    }
+}
+
+#[test]
+fn a_sleep_of_a_nanosecond_is_a_nanosecond() {
+    let run = probe(&["1"], Limits::default(), &setup(0), |probe| {
+        probe.expect_exit(0);
+    });
+    Answers::of(&run).are(&[("monotonic-after", "1 ns"), ("wall-after", "946684800.000000001 s")]);
+}
+
+#[test]
+fn a_sleep_past_the_end_of_time_ends_at_the_end_of_time() {
+    let run = probe(&["sleep", &u64::MAX.to_string()], Limits::default(), &setup(0), |probe| {
+        probe.expect_exit(0);
+    });
+    assert_eq!(run.virtual_ns, u64::MAX);
+}
+
+#[test]
+fn random_bytes_follow_the_seed() {
+    const QUESTIONS: [&str; 5] = ["random", "random-u64", "insecure", "insecure-u64", "insecure-seed"];
+    let drawn = |seed| {
+        let answers = ask(&setup(seed));
+        QUESTIONS.map(|question| answers.get(question).to_string())
+    };
+    let (first, again, other) = (drawn(1), drawn(1), drawn(2));
+    assert_eq!(first, again);
+    for (one, other) in first.iter().zip(&other) {
+        assert_ne!(one, other);
+    }
+    assert_ne!(first[0], first[2], "one stream, and never the same bytes of it twice");
+}
+
+#[test]
+fn random_bytes_do_not_follow_the_choices() {
+    let seed = 3;
+    let waves = ask(&setup(seed));
+    let calm = ask(&Setup { choices: round_robin().choices, ..setup(seed) });
+    assert_eq!(waves.get("random"), calm.get("random"));
+}
+
+#[test]
+fn two_cells_of_one_world_draw_different_bytes() {
+    let build = |world: &mut World| {
+        for name in ["probe", "second"] {
+            let probe = world.cell(name, guests::PROBE).args(["0"]).transport(Transport::Connection);
+            probe.serve(peer::executor(world)).spawn().expect_exit(0);
+        }
+    };
+    let run = finished(build, &setup(0));
+    let random = |pipe| {
+        let said = written(&run, pipe);
+        said.lines().find(|line| line.starts_with("random: ")).expect("random bytes").to_string()
+    };
+    assert_ne!(random("probe stdout"), random("second stdout"));
+}
+
+#[test]
+fn a_connection_and_its_streams_are_handed_out_once() {
+    for seed in 0..20 {
+        ask(&setup(seed)).are(&[
+            ("connection", "ok"),
+            ("input-stream", "ok"),
+            ("output-stream", "ok"),
+            ("input-stream-again", "already-taken"),
+            ("output-stream-again", "already-taken"),
+            ("connection-again", "already-created"),
+        ]);
+    }
+}
+
+#[test]
+fn where_rpc_runs_over_stdio_there_is_no_connection() {
+    for seed in 0..20 {
+        // This guest takes stdio for its link if it is told `not-offered`, and fails on any other answer.
+        let build = |world: &mut World| {
+            let child = world.cell("child-echo", guests::CHILD_ECHO).transport(Transport::Stdio);
+            child.serve(peer::executor(world)).spawn().expect_exit(0);
+        };
+        let run = finished(build, &setup(seed));
+        let connection =
+            |event: &&Event| matches!(event, Event::HandleBorn { kind: HandleKind::Connection, .. });
+        assert_eq!(run.transcript.events.iter().find(connection), None);
+    }
+}
+
+#[test]
+fn the_exit_code_is_the_guests() {
+    for code in [0, 1, 7, 255] {
+        probe(&["exit", &code.to_string()], Limits::default(), &setup(0), |probe| {
+            probe.expect_exit(code);
+        });
+    }
+}
+
+#[test]
+fn traps_are_told_apart() {
+    for (damage, class) in [("recurse", TrapClass::StackOverflow), ("trap", TrapClass::Unreachable)] {
+        probe(&[damage], Limits::default(), &setup(0), |probe| {
+            probe.expect_exit(134).expect_trap(class);
+        });
+    }
+}
+
+#[test]
+fn memory_is_refused_at_the_limit_and_a_guest_may_live_on() {
+    const PAGE_BYTES: usize = 64 * 1024;
+    for memory_bytes in [4 * 1024 * 1024, 8 * 1024 * 1024] {
+        let limits = Limits { memory_bytes, ..Limits::default() };
+        let run = probe(&["grow"], limits, &setup(0), |probe| {
+            probe.expect_exit(0);
+        });
+        let said = written(&run, "probe stdout");
+        let pages: Option<usize> = said.split_whitespace().rev().nth(1).and_then(|word| word.parse().ok());
+        let grown_bytes = PAGE_BYTES * pages.unwrap_or_else(|| panic!("no number of pages in {said:?}"));
+        assert!((memory_bytes / 2..memory_bytes).contains(&grown_bytes), "{said}");
+    }
+}
+
+#[test]
+fn a_cell_that_burned_all_its_fuel_is_trapped_at_the_limit() {
+    const FUEL: u64 = 300_000;
+    let build = |world: &mut World| {
+        let limits = Limits { fuel: FUEL, ..Limits::default() };
+        let spin = world.cell("spin", guests::FAULT_SPIN).limits(limits);
+        spin.serve(peer::executor(world)).spawn().expect_exit(134).expect_trap(TrapClass::OutOfFuel);
+    };
+    let run = finished(build, &round_robin());
+    assert_eq!(run.cells[0].1.as_ref().map(|exit| exit.fuel), Some(FUEL));
+}
+
+#[test]
+fn a_blocked_cell_burns_nothing_however_long_it_sleeps() {
+    let fuel = |nanos: u64| {
+        // As many digits for either, so that reading the number costs the same.
+        let run = probe(&["sleep", &format!("{nanos:020}")], Limits::default(), &setup(0), |probe| {
+            probe.expect_exit(0);
+        });
+        assert_eq!(run.virtual_ns, nanos);
+        run.cells[0].1.as_ref().expect("it has ended").fuel
+    };
+    assert_eq!(fuel(HOUR_NS / 3600), fuel(HOUR_NS));
+}
+
+#[test]
+fn fuel_does_not_depend_on_the_size_of_its_slices() {
+    let fuel = |fuel_slice| {
+        let limits = Limits { fuel_slice, ..Limits::default() };
+        let run = probe(&["0"], limits, &round_robin(), |probe| {
+            probe.expect_exit(0);
+        });
+        run.cells[0].1.as_ref().expect("it has ended").fuel
+    };
+    let whole = fuel(u64::MAX);
+    for slice in [1_000, 10_000, 1_000_000] {
+        assert_eq!(fuel(slice), whole);
+    }
+}
+
+#[test]
+fn a_cell_over_its_handle_limit_is_trapped() {
+    for handles in 0..3 {
+        let limits = Limits { handles, ..Limits::default() };
+        probe(&["0"], limits, &setup(0), |probe| {
+            probe.expect_trap(TrapClass::TooManyHandles);
+        });
+    }
+}
