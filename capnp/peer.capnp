@@ -47,7 +47,8 @@ interface Process {
   stderr @2 () -> (stream :ByteStream);
   # The cell's stdio. Where stdin and stdout carry the cell's RPC they throw an exception that says so.
   # What the cell writes to stdout and stderr is kept for a later reader up to a bound, then the oldest bytes
-  # go; once a stream was asked for here, nothing is lost and the cell waits for its reader instead.
+  # go. As long as somebody holds a stream that was asked for here, nothing is lost and the cell waits for its
+  # reader instead. stdin ends when it is closed, or when nobody holds the process or its stdin any more.
 
   wait @3 () -> (exitCode :Int32);
   # Answers when the cell has ended and been cleaned up: the code it exited with, 134 after a trap, 137 after

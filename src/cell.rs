@@ -131,6 +131,8 @@ pub(crate) struct Shell {
     pub(crate) link: RefCell<Option<Link>>,
     /// Living children that end with this cell, in order of birth.
     pub(crate) children: RefCell<Vec<Cell>>,
+    /// Its guest has stopped: it gets no more children.
+    pub(crate) ending: std::cell::Cell<bool>,
     pub(crate) ended: RefCell<Option<Rc<ExitRecord>>>,
     pub(crate) kill: RefCell<Option<oneshot::Sender<()>>>,
     pub(crate) exit: Shared<oneshot::Receiver<Rc<ExitRecord>>>,
@@ -320,6 +322,7 @@ pub(crate) async fn live(
     let fuel = spec.limits.fuel - store.get_fuel().expect("fuel is on in every engine");
     let left = store.data().handles.left();
 
+    cell.0.ending.set(true);
     cell.end_children().await;
     drop(store);
     if let Some(parent) = parent {

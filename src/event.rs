@@ -36,7 +36,7 @@ pub enum Event {
     LinkBorn {
         /// The new link.
         link: LinkId,
-        /// The cell at its far end.
+        /// The cell at its far end, or between two vats the first of them.
         cell: ActorId,
         /// The pipe from the cell to its host.
         up: PipeId,

@@ -11,6 +11,7 @@
 //! `futures_executor::LocalPool`.
 
 pub mod cell;
+mod clock;
 mod engine;
 mod error;
 mod event;
@@ -28,6 +29,7 @@ mod tank;
 mod trap;
 mod wasi;
 
+pub use clock::{Clock, Sleep};
 pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
 pub use error::Error;
 pub use event::{End, Event, HandleKind};

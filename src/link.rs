@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::ids::{ActorId, LinkId, PipeId};
+use crate::pipe::DEFAULT_CAPACITY_BYTES;
 use crate::stream::{PipeReader, PipeWriter};
 use crate::tank::Tank;
 use capnp::capability::Client;
@@ -12,6 +13,9 @@ use futures::channel::oneshot;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::Waker;
+
+/// How the names of tasks begin that serve a link between two vats: such a link has no end of its own.
+pub const BETWEEN_VATS: &str = "link ";
 
 /// The host's end of a link. Clones are the same end.
 #[derive(Clone)]
@@ -37,41 +41,69 @@ struct Asked {
 
 impl Link {
     /// Lays a link over the host's ends of two pipes and serves `bootstrap` on it, as a task of `vat`.
-    pub(crate) fn new(
+    pub(crate) fn to_cell(
         tank: &Tank,
         (cell, name): (ActorId, &str),
         vat: ActorId,
         (up, down): (PipeReader, PipeWriter),
         bootstrap: Client,
     ) -> Self {
+        let id = tank.fabric().new_link();
+        tank.fabric().record(Event::LinkBorn { link: id, cell, up: up.pipe(), down: down.pipe() });
+        Self::end(tank, id, &format!("rpc {name}"), (vat, Side::Server), (up, down), bootstrap)
+    }
+
+    /// Joins two vats: gives both ends, each of which serves its bootstrap as a task of its vat.
+    pub(crate) fn between(tank: &Tank, ends: [(ActorId, Client); 2], name: &str) -> [Self; 2] {
+        let fabric = tank.fabric();
+        let pipe = |what: &str| {
+            let pipe = fabric.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
+            (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
+        };
+        let [(a, serve_a), (b, serve_b)] = ends;
+        let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
+        let id = fabric.new_link();
+        fabric.record(Event::LinkBorn { link: id, cell: a, up: up_out.pipe(), down: down_in.pipe() });
+        let name = &format!("{BETWEEN_VATS}{name}");
+        let far = Self::end(tank, id, name, (a, Side::Client), (down_out, up_in), serve_a);
+        let near = Self::end(tank, id, name, (b, Side::Server), (up_out, down_in), serve_b);
+        [far, near]
+    }
+
+    /// One end of a link, as a task of `vat`.
+    fn end(
+        tank: &Tank,
+        id: LinkId,
+        name: &str,
+        (vat, side): (ActorId, Side),
+        (input, output): (PipeReader, PipeWriter),
+        bootstrap: Client,
+    ) -> Self {
         let fabric = tank.fabric().clone();
-        let link = Link(Rc::new(Shared {
-            id: fabric.new_link(),
-            up: up.pipe(),
-            down: down.pipe(),
-            asked: RefCell::default(),
-        }));
-        let Shared { id, up: up_id, down: down_id, .. } = *link.0;
-        fabric.record(Event::LinkBorn { link: id, cell, up: up_id, down: down_id });
-        let network = twoparty::VatNetwork::new(up, down, Side::Server, capnp::message::ReaderOptions::new());
+        let (up, down, far_side) = match side {
+            Side::Server => (input.pipe(), output.pipe(), Side::Client),
+            Side::Client => (output.pipe(), input.pipe(), Side::Server),
+        };
+        let link = Link(Rc::new(Shared { id, up, down, asked: RefCell::default() }));
+        let network = twoparty::VatNetwork::new(input, output, side, capnp::message::ReaderOptions::new());
         let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
         let asked = link.clone();
         let task = async move {
             let ended = std::future::poll_fn(|cx| {
                 for wish in asked.wishes(cx.waker()) {
                     // Refused where nobody waits any more.
-                    let _ = wish.send(rpc.bootstrap(Side::Client));
+                    let _ = wish.send(rpc.bootstrap(far_side));
                 }
                 rpc.poll_unpin(cx)
             })
             .await;
-            asked.end();
+            asked.no_more();
             let error = ended.err().map(|e| e.to_string().into());
             // The system first: dropping it closes the pipes.
             drop(rpc);
             fabric.record(Event::LinkEnded { link: id, error });
         };
-        tank.spawn(&format!("rpc {name}"), vat, task.boxed_local());
+        tank.spawn(name, vat, task.boxed_local());
         link
     }
 
@@ -115,7 +147,7 @@ impl Link {
         std::mem::take(&mut asked.wishes)
     }
 
-    fn end(&self) {
+    fn no_more(&self) {
         let mut asked = self.0.asked.borrow_mut();
         asked.ended = true;
         asked.wishes.clear();

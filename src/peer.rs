@@ -129,7 +129,7 @@ impl Executor {
         detached: bool,
     ) -> Result<Process, Error> {
         let of = &self.parent.0.spec;
-        if self.parent.exit().is_some() {
+        if self.parent.0.ending.get() {
             return Err(Error::Ended { name: self.parent.name().to_string() });
         }
         within("bytes of a component", wasm.len(), of.limits.wasm_bytes)?;
@@ -194,7 +194,10 @@ impl process::Server for Process {
     }
 
     async fn wait(self: Rc<Self>, _: process::WaitParams, mut results: process::WaitResults) -> Served {
-        let ended = self.cell.wait().await;
+        // Who waits does not hold the cell's stdin open.
+        let cell = self.cell.clone();
+        drop(self);
+        let ended = cell.wait().await;
         let ended = ended.ok_or_else(|| capnp::Error::disconnected("the host has ended".into()))?;
         results.get().set_exit_code(ended.code);
         Ok(())
@@ -216,8 +219,10 @@ impl process::Server for Process {
     }
 
     async fn kill(self: Rc<Self>, _: process::KillParams, _: process::KillResults) -> Served {
-        self.cell.kill();
-        self.cell.wait().await;
+        let cell = self.cell.clone();
+        drop(self);
+        cell.kill();
+        cell.wait().await;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The tank itself: where cells, vats and links come to be.
 
 use crate::cell::{Cell, CellSpec, CellState, Handles, Shell, Transport, live};
+use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
@@ -176,6 +177,7 @@ impl Tank {
             pipes: pipes.take(),
             link: RefCell::default(),
             children: RefCell::default(),
+            ending: Count::default(),
             ended: RefCell::default(),
             kill: RefCell::new(Some(kill)),
             exit: exit.shared(),
@@ -184,7 +186,7 @@ impl Tank {
             parent.0.children.borrow_mut().push(cell.clone());
         }
         let served = gate(fabric, bootstrap(&cell));
-        *cell.0.link.borrow_mut() = Some(Link::new(self, (id, &name), vat, wire, served));
+        *cell.0.link.borrow_mut() = Some(Link::to_cell(self, (id, &name), vat, wire, served));
 
         self.0.cells.borrow_mut().insert(id, cell.clone());
 
@@ -198,6 +200,17 @@ impl Tank {
         };
         self.spawn(&name, id, task.boxed_local());
         Ok((cell, Stdio { stdin, stdout, stderr }))
+    }
+
+    /// Joins two vats by a link: each serves its capability to the other. Gives the first one's end, then the
+    /// second's. Answers of both wait at gates.
+    pub fn join(&self, name: &str, ends: [(ActorId, Client); 2]) -> [Link; 2] {
+        Link::between(self, ends.map(|(vat, serve)| (vat, gate(&self.0.fabric, serve))), name)
+    }
+
+    /// The virtual clock.
+    pub fn clock(&self) -> Clock {
+        Clock::new(&self.0.fabric)
     }
 
     /// A cell by its id, living or ended.

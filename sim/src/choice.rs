@@ -20,8 +20,10 @@ pub enum Of {
     Item(Kind, u32),
     /// How many bytes of a pipe.
     Amount(u32),
-    /// How a pipe of a new cell flows.
+    /// How a new pipe flows.
     Pipe(u32),
+    /// What a scenario asked for.
+    Value,
 }
 
 impl Of {
@@ -31,6 +33,7 @@ impl Of {
             Of::Item(kind, id) => (kind as u32, id),
             Of::Amount(pipe) => (16, pipe),
             Of::Pipe(pipe) => (17, pipe),
+            Of::Value => (18, 0),
         };
         (tag.wrapping_mul(41).wrapping_add(id.wrapping_mul(7)) % 251) as u8
     }
@@ -93,6 +96,17 @@ impl Chooser {
         value
     }
 
+    /// Draws a number below `bound` for a scenario.
+    pub fn value(&mut self, bound: u32) -> u32 {
+        if bound <= 1 || self.is_calm() {
+            return 0;
+        }
+        let value = self.strategy.value(bound);
+        assert!(value < bound, "a strategy drew {value} of {bound}");
+        self.note(value, Of::Value);
+        value
+    }
+
     fn note(&mut self, value: u32, of: Of) {
         let choice = Choice { value, of };
         self.strategy.drew(choice);
@@ -100,8 +114,8 @@ impl Chooser {
     }
 
     /// What was drawn, without the zeros at its end, which mean nothing; and what the strategy has to say.
-    pub fn finish(self) -> (Vec<Choice>, Option<String>) {
-        let mut choices = self.record;
+    pub fn finish(&mut self) -> (Vec<Choice>, Option<String>) {
+        let mut choices = std::mem::take(&mut self.record);
         while choices.last().is_some_and(|choice| choice.value == 0) {
             choices.pop();
         }

@@ -11,6 +11,8 @@
 //! Choices are drawn only between polls, never inside one. `seed`, `choice`, `menu`, `moves`, `strategy` and
 //! `executor` know nothing of the tank.
 
+pub mod calls;
+pub mod check;
 pub mod choice;
 pub mod executor;
 pub mod frames;
@@ -20,17 +22,22 @@ pub mod ledger;
 pub mod menu;
 pub mod moves;
 pub mod outcome;
+pub mod profile;
+pub mod record;
 mod rest;
 pub mod run;
 pub mod scenario;
 pub mod schema;
 pub mod seed;
+pub mod snapshot;
 pub mod strategy;
 pub mod token;
 pub mod transcript;
 pub mod world;
 
+pub use check::check;
 pub use outcome::Outcome;
+pub use profile::ProfileName;
 pub use run::{Choices, Run, Setup, run};
 pub use seed::Seed;
 pub use strategy::StrategyName;

@@ -50,6 +50,17 @@ impl Outcome {
         matches!(self, Outcome::Finished)
     }
 
+    /// What there is to say beyond one sentence, a line each: a stall's graph, a trap's functions.
+    pub fn detail(&self) -> Vec<String> {
+        match self {
+            Outcome::Stalled(graph) => graph.to_string().lines().map(String::from).collect(),
+            Outcome::Trapped { trap, .. } => {
+                trap.backtrace.iter().take(SHOWN_FRAMES).map(|frame| format!("in {frame}")).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Its name, without what goes with it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -80,6 +91,9 @@ impl fmt::Display for Outcome {
         }
     }
 }
+
+/// Functions of a trap's backtrace that are shown.
+const SHOWN_FRAMES: usize = 12;
 
 /// Who waits on what when nothing can happen any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,12 +3,15 @@
 use crate::choice::{Choice, Chooser};
 use crate::hashkeys;
 use crate::outcome::Outcome;
+use crate::profile::ProfileName;
 use crate::seed::Seed;
 use crate::strategy::{Replay, StrategyName};
-use crate::token::Token;
+use crate::token::{Recipe, Token};
 use crate::transcript::Transcript;
 use crate::world::{World, WorldConfig};
+use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 use wavetank::Engine;
 use wavetank::cell::ExitRecord;
@@ -20,10 +23,27 @@ const STACK_BYTES: usize = 4 * 1024 * 1024;
 /// Where a run's choices come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choices {
-    /// A strategy draws them.
-    Drawn(StrategyName),
+    /// A strategy draws them, steered by a profile.
+    Drawn(StrategyName, ProfileName),
     /// They were drawn before: values, each with the fingerprint of what it meant where that is known.
     Given(Vec<(u32, Option<u8>)>),
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Choices::Drawn(StrategyName::default(), ProfileName::default())
+    }
+}
+
+impl From<Recipe> for Choices {
+    fn from(recipe: Recipe) -> Self {
+        match recipe {
+            Recipe::Drawn(strategy, profile) => Choices::Drawn(strategy, profile),
+            Recipe::Given { choices, .. } => {
+                Choices::Given(choices.into_iter().map(|(value, check)| (value, Some(check))).collect())
+            }
+        }
+    }
 }
 
 /// How a scenario is run.
@@ -49,7 +69,7 @@ impl Setup {
         Setup {
             engine,
             seed,
-            choices: Choices::Drawn(StrategyName::default()),
+            choices: Choices::default(),
             max_choices: 2_000,
             max_steps: 5_000_000,
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
@@ -62,6 +82,8 @@ impl Setup {
 pub struct Run {
     /// The seed it ran under.
     pub seed: Seed,
+    /// Who made its choices: `random, swarm`, or `given`.
+    pub origin: String,
     /// How it ended.
     pub outcome: Outcome,
     /// What was chosen, without the zeros at the end.
@@ -79,7 +101,7 @@ pub struct Run {
 impl Run {
     /// The token that replays it.
     pub fn token(&self, scenario: &str) -> Token {
-        Token::new(scenario, self.seed, &self.choices, &self.transcript.digest())
+        Token::of_run(scenario, self.seed, &self.choices, self.transcript.digest())
     }
 }
 
@@ -99,28 +121,37 @@ pub fn run(scenario: impl FnOnce(&mut World) + Send, setup: &Setup) -> Run {
     })
 }
 
-fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
-    let mut chooser = match &setup.choices {
-        Choices::Drawn(strategy) => Chooser::new(strategy.make(setup.seed), setup.max_choices),
+/// Runs a scenario once, on this thread: hash order is this thread's, and not the seed's. For measuring only.
+pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
+    let chooser = match &setup.choices {
+        Choices::Drawn(strategy, profile) => {
+            Chooser::new(strategy.make(setup.seed, &profile.profile()), setup.max_choices)
+        }
         Choices::Given(given) => Chooser::new(Box::new(Replay::new(given.clone())), given.len()),
     };
+    let chooser = Rc::new(RefCell::new(chooser));
     let mut world = World::new(WorldConfig {
         seed: setup.seed,
+        chooser: chooser.clone(),
         engine: setup.engine.clone(),
         capacity_bytes: setup.capacity_bytes,
         max_steps: setup.max_steps,
     });
     let run = AssertUnwindSafe(|| {
         scenario(&mut world);
-        world.run(&mut chooser)
+        world.run()
     });
     let outcome = std::panic::catch_unwind(run)
         .unwrap_or_else(|panic| Outcome::Panicked { message: message(panic.as_ref()) });
     let (cells, virtual_ns) = (world.cells(), world.now_ns());
     let transcript = std::mem::take(&mut world.transcript);
-    let (choices, left_track) = chooser.finish();
+    let (choices, left_track) = chooser.borrow_mut().finish();
     drop(world);
-    Run { seed: setup.seed, outcome, choices, transcript, virtual_ns, cells, left_track }
+    let origin = match &setup.choices {
+        Choices::Drawn(strategy, profile) => format!("{strategy}, {profile}"),
+        Choices::Given(_) => "given".into(),
+    };
+    Run { seed: setup.seed, origin, outcome, choices, transcript, virtual_ns, cells, left_track }
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

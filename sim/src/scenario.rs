@@ -1,7 +1,7 @@
 //! The built-in scenarios, written with the same API that users have.
 
 use crate::guests;
-use crate::world::{World, peer};
+use crate::world::{CellBuilder, World, peer};
 use wavetank::cell::Transport;
 
 /// A named function that builds a world.
@@ -33,6 +33,31 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario { name: "echo", summary: "child-echo alone: two concurrent echoes", clean: true, build: echo },
     Scenario { name: "chain", summary: "each guest starts the next, eight deep", clean: true, build: chain },
+    Scenario { name: "crowd", summary: "32 children, all started in one breath", clean: true, build: crowd },
+    Scenario {
+        name: "pipeline",
+        summary: "calls on promised capabilities, through relays three deep",
+        clean: true,
+        build: pipeline,
+    },
+    Scenario {
+        name: "backpressure",
+        summary: "readers slower than their writers, both ways, 1 byte to 1 MB",
+        clean: true,
+        build: backpressure,
+    },
+    Scenario {
+        name: "full-duplex",
+        summary: "512 KiB to a child and back at the same time",
+        clean: true,
+        build: full_duplex,
+    },
+    Scenario {
+        name: "cleanup",
+        summary: "streams, capabilities and children let go of in every order",
+        clean: true,
+        build: cleanup,
+    },
     Scenario {
         name: "fault-handle",
         summary: "faulty guest: a handle passed as a plain number",
@@ -91,6 +116,32 @@ fn chain(world: &mut World) {
         .serve(peer::host(world))
         .spawn();
     chain.expect_exit(0).expect_stdout("link 7 ok");
+}
+
+fn crowd(world: &mut World) {
+    world.cell("crowd", guests::CROWD).serve(peer::host(world)).spawn().expect_exit(0);
+}
+
+fn pipeline(world: &mut World) {
+    world.cell("pipeline", guests::PIPELINE).serve(peer::host(world)).spawn().expect_exit(0);
+}
+
+fn backpressure(world: &mut World) {
+    connected(world, "backpressure", guests::BACKPRESSURE).spawn().expect_exit(0);
+}
+
+fn full_duplex(world: &mut World) {
+    connected(world, "full-duplex", guests::FULL_DUPLEX).spawn().expect_exit(0);
+}
+
+fn cleanup(world: &mut World) {
+    connected(world, "cleanup", guests::CLEANUP).stdin(b"abc").spawn().expect_exit(0);
+    connected(world, "leave", guests::CLEANUP).args(["leave"]).spawn().expect_exit(0);
+}
+
+/// A first guest whose children's stdin and stdout are free for bytes.
+fn connected<'w>(world: &'w World, name: &str, wasm: &'w [u8]) -> CellBuilder<'w> {
+    world.cell(name, wasm).transport(Transport::Connection).serve(peer::host(world))
 }
 
 fn fault(world: &mut World, name: &str, wasm: &[u8]) {

@@ -3,6 +3,7 @@
 use crate::choice::Choice;
 use crate::menu::Menu;
 use crate::moves::Kind;
+use crate::profile::Profile;
 use crate::seed::{Purpose, Seed};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
@@ -19,6 +20,9 @@ pub trait Strategy {
 
     /// Draws how a pipe flows: below `bound`, which is at least 2; 0 is freely.
     fn pipe(&mut self, bound: u32) -> u32;
+
+    /// Draws a value for a scenario: below `bound`, which is at least 2; 0 is the dullest.
+    fn value(&mut self, bound: u32) -> u32;
 
     /// Learns what a draw turned out to mean.
     fn drew(&mut self, _choice: Choice) {}
@@ -46,10 +50,10 @@ impl StrategyName {
         (StrategyName::RoundRobin, "every task, pipe and answer in turn; the same for every seed"),
     ];
 
-    /// The strategy itself, for one seed.
-    pub fn make(self, seed: Seed) -> Box<dyn Strategy> {
+    /// The strategy itself, for one seed, steered by a profile.
+    pub fn make(self, seed: Seed, profile: &Profile) -> Box<dyn Strategy> {
         match self {
-            StrategyName::Random => Box::new(Random::new(seed)),
+            StrategyName::Random => Box::new(Random::new(seed, profile)),
             StrategyName::RoundRobin => Box::new(RoundRobin),
         }
     }
@@ -93,30 +97,32 @@ impl Strategy for RoundRobin {
     fn pipe(&mut self, _: u32) -> u32 {
         0
     }
+
+    fn value(&mut self, _: u32) -> u32 {
+        0
+    }
 }
 
 /// A weighted random walk.
 pub struct Random {
     rng: ChaCha8Rng,
     weights: [u32; Kind::ALL.len()],
-    /// Pieces of less than everything that may still be drawn: byte by byte, a big message explodes.
+    held_pipes: u32,
     small_pieces: u32,
 }
 
-/// Small pieces in one world.
-const SMALL_PIECES: u32 = 200;
-
 impl Random {
-    /// The walk of one seed. Its weights are drawn first, so that seeds differ in more than order (swarm
-    /// testing: Groce, Zhang, Eide, Chen, Regehr, ISSTA 2012).
-    pub fn new(seed: Seed) -> Self {
+    /// The walk of one seed. Weights are drawn first, so that seeds differ in more than order (swarm testing:
+    /// Groce, Zhang, Eide, Chen, Regehr, ISSTA 2012).
+    pub fn new(seed: Seed, profile: &Profile) -> Self {
         let mut rng = seed.stream(Purpose::Choices);
-        let mut weights = [0; Kind::ALL.len()];
-        for (kind, weight) in Kind::ALL.into_iter().zip(&mut weights) {
-            // A clock that runs ahead of everything else is lawful, but rare.
-            *weight = if kind == Kind::Advance { 1 } else { 8 << below(&mut rng, 4) };
+        let mut weights = [8; Kind::ALL.len()];
+        if profile.swarm_weights {
+            weights = weights.map(|weight| weight << below(&mut rng, 4));
         }
-        Random { rng, weights, small_pieces: SMALL_PIECES }
+        // A clock that runs ahead of everything else is lawful, but rare.
+        weights[Kind::Advance as usize] = 1;
+        Random { rng, weights, held_pipes: profile.held_pipes, small_pieces: profile.small_pieces }
     }
 }
 
@@ -149,7 +155,14 @@ impl Strategy for Random {
     }
 
     fn pipe(&mut self, bound: u32) -> u32 {
-        if below(&mut self.rng, 4) > 0 { 0 } else { 1 + below(&mut self.rng, bound - 1) }
+        if self.held_pipes == 0 || below(&mut self.rng, self.held_pipes) > 0 {
+            return 0;
+        }
+        1 + below(&mut self.rng, bound - 1)
+    }
+
+    fn value(&mut self, bound: u32) -> u32 {
+        below(&mut self.rng, bound)
     }
 }
 
@@ -197,6 +210,10 @@ impl Strategy for Replay {
     }
 
     fn pipe(&mut self, bound: u32) -> u32 {
+        self.next(bound as usize)
+    }
+
+    fn value(&mut self, bound: u32) -> u32 {
         self.next(bound as usize)
     }
 

@@ -1,19 +1,18 @@
 //! Tokens: a run as one printable word that replays it.
 //!
-//! `wt1.SCENARIO.SEED.PAYLOAD`, where the payload is base64 of the choices, each with a fingerprint of what it
-//! meant, the start of the transcript's digest, and a checksum of everything before.
+//! `wt1.SCENARIO.SEED.PAYLOAD`, where the payload is base64 of a [`Recipe`] and of a checksum of everything before.
 
 use crate::choice::Choice;
+use crate::profile::ProfileName;
 use crate::seed::Seed;
+use crate::strategy::StrategyName;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// Choices, each with the fingerprint of what it meant.
-type Marked = Vec<(u32, u8)>;
-
+/// Names the version: of this format, and of what a choice means.
 const PREFIX: &str = "wt1";
 
 /// More choices than any run has: a bound for readers of hostile tokens.
@@ -28,11 +27,26 @@ pub struct Token {
     pub scenario: String,
     /// The seed: hash keys and guests' random bytes follow it.
     pub seed: Seed,
-    /// The choices, each with the fingerprint of what it meant.
-    pub choices: Vec<(u32, u8)>,
-    /// The first bytes of the transcript's digest.
-    pub digest: [u8; 8],
+    /// Where the choices come from.
+    pub recipe: Recipe,
 }
+
+/// Where the choices of a run come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipe {
+    /// They are these, and made this transcript.
+    Given {
+        /// The choices, each with the fingerprint of what it meant.
+        choices: Marked,
+        /// The first bytes of the transcript's digest.
+        digest: [u8; 8],
+    },
+    /// They are to be drawn again: all that is left of a run whose process died.
+    Drawn(StrategyName, ProfileName),
+}
+
+/// Choices, each with the fingerprint of what it meant.
+pub type Marked = Vec<(u32, u8)>;
 
 /// Why a text is no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,52 +66,80 @@ pub enum TokenError {
 }
 
 impl Token {
-    /// The token of a run.
-    pub fn new(scenario: &str, seed: Seed, choices: &[Choice], digest: &[u8; 32]) -> Self {
+    /// The token of a run that was made.
+    pub fn of_run(scenario: &str, seed: Seed, choices: &[Choice], digest: [u8; 16]) -> Self {
         let choices = choices.iter().map(|choice| (choice.value, choice.of.check())).collect();
-        let digest = digest[..8].try_into().expect("a digest has 32 bytes");
-        Token { scenario: scenario.into(), seed, choices, digest }
+        let digest = *digest.first_chunk().expect("16 bytes begin with 8");
+        Token { scenario: scenario.into(), seed, recipe: Recipe::Given { choices, digest } }
     }
+}
 
-    fn payload(&self) -> Vec<u8> {
-        let mut bytes = self.digest.to_vec();
-        push_number(&mut bytes, self.choices.len() as u32);
-        // Most choices are 0: runs of them, then the one that ends the run.
-        let mut zeros = 0;
-        for &(value, _) in &self.choices {
-            if value == 0 {
-                zeros += 1;
-                continue;
+const GIVEN: u8 = 0;
+const DRAWN: u8 = 1;
+
+impl Recipe {
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Recipe::Given { choices, digest } => {
+                let mut bytes = vec![GIVEN];
+                bytes.extend(digest);
+                push_number(&mut bytes, choices.len() as u32);
+                // Most choices are 0: runs of them, then the one that ends the run.
+                let mut zeros = 0;
+                for &(value, _) in choices {
+                    if value == 0 {
+                        zeros += 1;
+                        continue;
+                    }
+                    push_number(&mut bytes, zeros);
+                    push_number(&mut bytes, value);
+                    zeros = 0;
+                }
+                bytes.extend(choices.iter().map(|(_, check)| check));
+                bytes
             }
-            push_number(&mut bytes, zeros);
-            push_number(&mut bytes, value);
-            zeros = 0;
+            Recipe::Drawn(strategy, profile) => {
+                let mut bytes = vec![DRAWN];
+                bytes.extend(format!("{strategy} {profile}").bytes());
+                bytes
+            }
         }
-        bytes.extend(self.choices.iter().map(|(_, check)| check));
-        bytes
     }
 
-    /// The digest and the choices.
-    fn from_payload(bytes: &[u8]) -> Option<([u8; 8], Marked)> {
-        let (digest, mut rest) = bytes.split_first_chunk::<8>()?;
-        let len = take_number(&mut rest)? as usize;
-        if len > MAX_CHOICES || len > rest.len() {
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (&kind, rest) = bytes.split_first()?;
+        match kind {
+            GIVEN => {
+                let (&digest, rest) = rest.split_first_chunk::<8>()?;
+                Some(Recipe::Given { choices: marked(rest)?, digest })
+            }
+            DRAWN => {
+                let (strategy, profile) = std::str::from_utf8(rest).ok()?.split_once(' ')?;
+                Some(Recipe::Drawn(strategy.parse().ok()?, profile.parse().ok()?))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn marked(mut rest: &[u8]) -> Option<Marked> {
+    let len = take_number(&mut rest)? as usize;
+    if len > MAX_CHOICES || len > rest.len() {
+        return None;
+    }
+    let (mut packed, checks) = rest.split_at(rest.len() - len);
+    let mut values = Vec::with_capacity(len);
+    while !packed.is_empty() {
+        let zeros = take_number(&mut packed)? as usize;
+        let value = take_number(&mut packed)?;
+        if value == 0 || values.len() + zeros >= len {
             return None;
         }
-        let (mut packed, checks) = rest.split_at(rest.len() - len);
-        let mut values = Vec::with_capacity(len);
-        while !packed.is_empty() {
-            let zeros = take_number(&mut packed)? as usize;
-            let value = take_number(&mut packed)?;
-            if value == 0 || values.len() + zeros >= len {
-                return None;
-            }
-            values.resize(values.len() + zeros, 0);
-            values.push(value);
-        }
-        values.resize(len, 0);
-        Some((*digest, values.into_iter().zip(checks.iter().copied()).collect()))
+        values.resize(values.len() + zeros, 0);
+        values.push(value);
     }
+    values.resize(len, 0);
+    Some(values.into_iter().zip(checks.iter().copied()).collect())
 }
 
 fn checksum(head: &str, payload: &[u8]) -> [u8; CHECKSUM_BYTES] {
@@ -134,7 +176,7 @@ fn take_number(bytes: &mut &[u8]) -> Option<u32> {
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = format!("{PREFIX}.{}.{}", self.scenario, self.seed);
-        let mut payload = self.payload();
+        let mut payload = self.recipe.to_bytes();
         payload.extend(checksum(&head, &payload));
         write!(f, "{head}.{}", BASE64.encode(payload))
     }
@@ -146,9 +188,9 @@ impl FromStr for Token {
     fn from_str(text: &str) -> Result<Self, TokenError> {
         let version = text.split('.').next().unwrap_or_default();
         if version != PREFIX {
-            let number =
-                version.strip_prefix("wt").filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-            return Err(number.map_or(TokenError::NotAToken, |_| TokenError::Version(version.into())));
+            let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+            let other = version.strip_prefix("wt").is_some_and(is_number);
+            return Err(if other { TokenError::Version(version.into()) } else { TokenError::NotAToken });
         }
         let (head, payload) = text.rsplit_once('.').ok_or(TokenError::Damaged)?;
         let mut parts = head.split('.').skip(1);
@@ -161,8 +203,8 @@ impl FromStr for Token {
         if *sum != checksum(head, payload) {
             return Err(TokenError::Damaged);
         }
-        let (digest, choices) = Token::from_payload(payload).ok_or(TokenError::Damaged)?;
-        Ok(Token { scenario: scenario.into(), seed, choices, digest })
+        let recipe = Recipe::from_bytes(payload).ok_or(TokenError::Damaged)?;
+        Ok(Token { scenario: scenario.into(), seed, recipe })
     }
 }
 
@@ -173,7 +215,8 @@ mod tests {
 
     fn token(values: &[u32]) -> Token {
         let choices = values.iter().map(|&value| (value, value as u8)).collect();
-        Token { scenario: "pid0".into(), seed: Seed(7), choices, digest: [3; 8] }
+        let recipe = Recipe::Given { choices, digest: [3; 8] };
+        Token { scenario: "pid0".into(), seed: Seed(7), recipe }
     }
 
     #[test]
@@ -182,6 +225,9 @@ mod tests {
             let token = token(values);
             assert_eq!(token.to_string().parse(), Ok(token));
         }
+        let recipe = Recipe::Drawn(StrategyName::RoundRobin, ProfileName::Calm);
+        let drawn = Token { recipe, ..token(&[]) };
+        assert_eq!(drawn.to_string().parse(), Ok(drawn));
     }
 
     #[test]
@@ -207,10 +253,13 @@ mod tests {
     #[test]
     fn arbitrary_payloads_never_panic() {
         let mut rng = Seed(1).stream(crate::seed::Purpose::Choices);
-        for _ in 0..10_000 {
+        for round in 0..10_000 {
             let mut bytes = vec![0; rng.next_u32() as usize % 40];
             rng.fill_bytes(&mut bytes);
-            let _ = Token::from_payload(&bytes);
+            if let Some(kind) = bytes.first_mut() {
+                *kind = (round % 3) as u8;
+            }
+            let _ = Recipe::from_bytes(&bytes);
             let sum = checksum("wt1.x.1", &bytes);
             bytes.extend(sum);
             let _ = format!("wt1.x.1.{}", BASE64.encode(&bytes)).parse::<Token>();

@@ -1,7 +1,9 @@
 //! The `wavetank` command, as its users meet it.
 
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use wavetank_sim::scenario;
+use wavetank_sim::{guests, scenario};
 
 /// Runs it; gives its exit code, stdout and stderr.
 fn wavetank(args: &[&str]) -> (i32, String, String) {
@@ -61,6 +63,10 @@ fn wrong_usage_says_what_to_do_and_exits_with_2() {
         (&["run", "pid0", "--seed", "x"], "not a seed"),
         (&["run", "pid0", "--seeds", "9..3"], "write A..B with A below B"),
         (&["run", "pid0", "--strategy", "luck"], "random"),
+        (&["run", "pid0", "--profile", "storm"], "calm"),
+        (&["run", "pid0", "--jobs", "0"], "0 is not in 1..=1024"),
+        (&["run", "pid0", "--time", "10"], "30s, 10m or 2h"),
+        (&["run", "pid0", "--", "argument"], "component of your own"),
         (&["replay", "pid0"], "not a token"),
         (&["replay", "wt9.pid0.7.AAAA"], "version"),
         (&["replay", "wt1.pid0.7.AAAA"], "damaged"),
@@ -80,4 +86,238 @@ fn the_list_names_every_scenario() {
     for scenario in scenario::ALL {
         assert!(list.contains(scenario.name) && list.contains(scenario.summary), "{list}");
     }
+}
+
+// ---- sweeps
+
+/// A folder of this test's own, empty.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder for a test");
+    folder
+}
+
+/// Runs a sweep; gives its exit code, and its JSON lines without the timing.
+fn json_of(args: &[&str], file: &Path) -> (i32, Vec<Value>) {
+    let (code, _, _) = wavetank(&[args, &["--json", file.to_str().expect("plain names")]].concat());
+    let text = std::fs::read_to_string(file).expect("the file was written");
+    let mut lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let last = lines.last_mut().expect("a summary").as_object_mut().expect("an object");
+    assert!(last.remove("timing").is_some());
+    (code, lines)
+}
+
+#[test]
+fn any_number_of_processes_gives_the_same_json_in_the_order_of_seeds() {
+    let folder = folder("same-json");
+    for scenario in ["pid0", "fault-drop"] {
+        let of = |jobs| {
+            let args = ["run", scenario, "--seeds", "100..180", "--jobs", jobs];
+            json_of(&args, &folder.join(format!("{scenario}-{jobs}.json")))
+        };
+        let (one, two, three) = (of("1"), of("2"), of("3"));
+        assert_eq!(one, two);
+        assert_eq!(one, three);
+        assert_eq!(one.0, i32::from(scenario == "fault-drop"));
+        let seeds: Vec<u64> = one.1.iter().filter_map(|line| line["seed"].as_u64()).collect();
+        assert_eq!(seeds, (100..180).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_first_failure_is_the_lowest_seed_for_any_number_of_processes() {
+    for jobs in ["1", "2"] {
+        let (code, out, _) = wavetank(&["run", "fault-drop", "--seeds", "5..500", "--first", "--jobs", jobs]);
+        assert_eq!(code, 1);
+        assert!(out.starts_with("seed 5: trapped"), "{out}");
+        assert!(out.contains("1 seeds of 495 (stopped at the first failure), 1 trapped"), "{out}");
+    }
+}
+
+#[test]
+fn a_text_gives_other_seeds_each_time_it_changes() {
+    let folder = folder("seed-from");
+    let of = |text: &str, file: &str| {
+        let args = ["run", "echo", "--seeds", "0..20", "--seed-from", text];
+        json_of(&args, &folder.join(file)).1
+    };
+    assert_eq!(of("3f9c2a", "first"), of("3f9c2a", "again"));
+    assert_ne!(of("3f9c2a", "first"), of("77aa01", "other"));
+}
+
+#[test]
+fn out_of_time_a_sweep_ends_cleanly_with_what_it_has() {
+    let (code, out, _) = wavetank(&["run", "echo", "--seeds", "0..100000000", "--time", "0s", "--jobs", "1"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("of 100000000 (stopped early)"), "{out}");
+}
+
+#[test]
+fn a_sweep_says_how_many_behaviours_it_saw() {
+    let (code, out, _) = wavetank(&["run", "pid0", "--seeds", "0..60"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("pid0: 60 seeds, 60 finished"), "{out}");
+    assert!(out.contains("distinct behaviours: 1 (seeds: 60)"), "{out}");
+    assert!(out.contains("worlds/s"), "{out}");
+}
+
+/// Starts a sweep of some seconds and waits until one of its processes is well at work; gives that process.
+#[cfg(target_os = "linux")]
+fn busy_sweep() -> (std::process::Child, String) {
+    use std::process::Stdio;
+    let mut sweep = Command::new(env!("CARGO_BIN_EXE_wavetank"))
+        .args(["run", "chain", "--seeds", "0..60", "--jobs", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("wavetank runs");
+    let worker = loop {
+        if let Some(worker) = children(sweep.id()).pop() {
+            break worker;
+        }
+        assert_eq!(sweep.try_wait().expect("a status"), None, "the sweep ended before it was met");
+        std::thread::yield_now();
+    };
+    // A process that has burned so much has its guest compiled and is in the middle of a world.
+    while ticks_burned(&worker) < 40 {
+        assert_eq!(sweep.try_wait().expect("a status"), None, "the sweep ended before it was well at work");
+        std::thread::yield_now();
+    }
+    (sweep, worker)
+}
+
+/// Processes that a process has started, by any of its threads.
+#[cfg(target_os = "linux")]
+fn children(process: u32) -> Vec<String> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
+    let of_thread = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children")).ok();
+    let listed: Vec<String> = threads.flatten().filter_map(of_thread).collect();
+    listed.iter().flat_map(|list| list.split_whitespace()).map(String::from).collect()
+}
+
+/// Processor time of a process, in ticks of the kernel's (mostly 10 ms).
+#[cfg(target_os = "linux")]
+fn ticks_burned(process: &str) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // After the name in brackets: user and kernel time are the 12th and 13th.
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    after.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
+#[cfg(target_os = "linux")]
+fn signal(name: &str, process: &str) {
+    assert!(Command::new("kill").args([name, process]).status().expect("kill runs").success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_dies_costs_one_world_and_the_sweep_goes_on() {
+    let (sweep, worker) = busy_sweep();
+    signal("-KILL", &worker);
+    let ended = sweep.wait_with_output().expect("it ends");
+    let out = String::from_utf8(ended.stdout).expect("text");
+    assert_eq!(ended.status.code(), Some(1), "{out}");
+    assert!(out.contains("60 seeds, 1 aborted, 59 finished"), "{out}");
+    assert!(out.contains("signal: 9"), "{out}");
+    let (code, replayed, _) = wavetank(&["replay", replay_token(&out), "--calls"]);
+    assert_eq!(code, 0, "{replayed}");
+    assert!(replayed.contains("drawn again"), "{replayed}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_a_sweep_with_what_was_found_so_far() {
+    let (sweep, _) = busy_sweep();
+    signal("-INT", &sweep.id().to_string());
+    let ended = sweep.wait_with_output().expect("it ends");
+    let out = String::from_utf8(ended.stdout).expect("text");
+    assert_eq!(ended.status.code(), Some(0), "{out}");
+    assert!(out.contains("of 60 (stopped early)"), "{out}");
+}
+
+// ---- components of one's own
+
+fn file(folder: &Path, name: &str, bytes: &[u8]) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).expect("a file for a test");
+    path.to_str().expect("plain names").to_string()
+}
+
+/// `child-echo` with some bytes changed, as a file.
+fn changed(folder: &Path, name: &str, from: &str, to: &str) -> String {
+    assert_eq!(from.len(), to.len());
+    let mut wasm = guests::CHILD_ECHO.to_vec();
+    let found: Vec<usize> =
+        (0..wasm.len() - from.len()).filter(|&at| wasm[at..].starts_with(from.as_bytes())).collect();
+    assert!(!found.is_empty(), "{from} is in the guest");
+    for at in found {
+        wasm[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    file(folder, name, &wasm)
+}
+
+fn replay_line(account: &str) -> Vec<&str> {
+    let line = account.lines().find_map(|line| line.trim().strip_prefix("replay: "));
+    line.expect("a line that replays").split(' ').skip_while(|word| *word != "replay").collect()
+}
+
+#[test]
+fn a_component_of_ones_own_runs_as_pid0_and_its_output_is_shown_by_cell() {
+    let folder = folder("own");
+    let path = file(&folder, "mine.wasm", guests::PROBE);
+    let account = finds_nothing(&["run", &path, "--seed", "7", "--", "1000"]);
+    assert!(account.contains("mine stdout | "), "{account}");
+    let replayed = finds_nothing(&replay_line(&account));
+    assert!(replayed.contains("reproduced"), "{replayed}");
+    let (code, swept, _) = wavetank(&["run", &path, "--seeds", "0..40", "--", "1000"]);
+    assert_eq!(code, 0, "{swept}");
+    assert!(swept.contains("40 seeds, 40 finished"), "{swept}");
+}
+
+#[test]
+fn what_cannot_be_run_is_told_with_the_reason_and_exits_with_2() {
+    let folder = folder("wrong");
+    let text = file(&folder, "text.wasm", b"hello");
+    let module = file(&folder, "module.wasm", b"\0asm\x01\0\0\0");
+    let cut = file(&folder, "cut.wasm", &guests::CHILD_ECHO[..1000]);
+    let no_run = changed(&folder, "no-run.wasm", "wasi:cli/run@", "wasi:cli/ran@");
+    let unknown = changed(&folder, "unknown.wasm", "wasi:cli/environment@", "wasi:cli/environmens@");
+    let cases: &[(&str, &str)] = &[
+        ("./nowhere.wasm", "No such file"),
+        (&text, "these bytes are not WebAssembly"),
+        (&module, "this is a core module"),
+        (&cut, "not a component"),
+        (&no_run, "exports no wasi:cli/run"),
+        (&unknown, "wasi:cli/environmens"),
+    ];
+    for (path, hint) in cases {
+        let (code, out, err) = wavetank(&["run", path, "--seeds", "0..2"]);
+        assert_eq!((code, &*out), (2, ""), "{path}: {err}");
+        assert!(err.contains(hint), "{path}: {err}");
+    }
+}
+
+#[test]
+fn a_token_of_ones_own_component_asks_for_its_file() {
+    let path = file(&folder("token"), "mine.wasm", guests::PROBE);
+    let account = finds_nothing(&["run", &path, "--seed", "1", "--", "sleep", "5"]);
+    let token = replay_line(&account)[1];
+    let (code, _, err) = wavetank(&["replay", token]);
+    assert_eq!(code, 2);
+    assert!(err.contains("--wasm FILE"), "{err}");
+    let (code, _, err) = wavetank(&["replay", token, "--wasm", "./nowhere.wasm"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("nowhere.wasm"), "{err}");
+}
+
+#[test]
+fn the_environment_chooses_seeds_of_checks_alone() {
+    let ran = |seed: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+        command.args(["run", "echo", "--seed", "3"]).env("WAVETANK_SEED", seed);
+        command.output().expect("wavetank runs").stdout
+    };
+    assert_eq!(ran("1"), ran("junk"));
 }

@@ -2,8 +2,9 @@
 
 use super::bindings::wasi::clocks::{monotonic_clock, wall_clock};
 use crate::cell::CellState;
+use crate::clock::{Clock, Sleep};
 use crate::event::HandleKind;
-use crate::fabric::{Blocked, Fabric};
+use crate::fabric::Blocked;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::async_trait;
@@ -14,31 +15,16 @@ const EPOCH_SECONDS: u64 = 946_684_800;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
-/// A time that somebody waits for.
-struct Deadline {
-    fabric: Fabric,
-    at_ns: u64,
-    timer: u32,
-}
-
 #[async_trait]
-impl Pollable for Deadline {
+impl Pollable for Sleep {
     async fn ready(&mut self) {
-        std::future::poll_fn(|cx| self.fabric.poll_timer(self.at_ns, self.timer, cx)).await;
-    }
-}
-
-impl Drop for Deadline {
-    fn drop(&mut self) {
-        self.fabric.drop_timer(self.at_ns, self.timer);
+        std::future::poll_fn(|cx| self.poll_due(cx)).await;
     }
 }
 
 impl CellState {
     fn until(&mut self, at_ns: u64) -> Result<Resource<DynPollable>> {
-        let timer = self.fabric.new_timer();
-        let deadline = Deadline { fabric: self.fabric.clone(), at_ns, timer };
-        let deadline = self.table.push(deadline)?;
+        let deadline = self.table.push(Clock::new(&self.fabric).sleep_until(at_ns))?;
         let pollable = subscribe(&mut self.table, deadline)?;
         self.born(HandleKind::Pollable, pollable.rep(), Some(Blocked::Until(at_ns)));
         Ok(pollable)

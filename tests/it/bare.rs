@@ -183,6 +183,18 @@ fn nobody_waits_for_the_time_of_a_killed_sleeper() {
 }
 
 #[test]
+fn a_sleep_past_the_end_of_time_lasts_until_then() {
+    let mut bare = Bare::new();
+    bare.advance(7);
+    let mut spec = bare.spec("probe", guests::PROBE);
+    spec.args.extend(["sleep".into(), u64::MAX.to_string()]);
+    let (probe, _stdio) = bare.start(spec);
+    bare.rest();
+    assert_eq!(bare.tank.fabric().next_timer_ns(), Some(u64::MAX));
+    assert_eq!(code(&probe), None);
+}
+
+#[test]
 fn the_clock_never_goes_back() {
     let mut bare = Bare::new();
     bare.advance(7);
@@ -201,6 +213,16 @@ fn a_stalled_pool_is_a_stalled_pool() {
     server.kill();
     bare.rest();
     assert_eq!(code(&server), Some(137));
+}
+
+#[test]
+fn a_wait_ends_without_a_code_when_the_host_goes() {
+    let mut bare = Bare::new();
+    let (server, _stdio) = bare.start(bare.spec("server", guests::SERVER));
+    bare.rest();
+    assert_eq!(server.wait().now_or_never(), None, "it lives");
+    drop(bare);
+    assert_eq!(server.wait().now_or_never(), Some(None));
 }
 
 #[test]

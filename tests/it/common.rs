@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 use wavetank::{Allocator, Engine, EngineConfig};
-use wavetank_sim::{Choices, Run, Seed, Setup, StrategyName, World, run, scenario};
+use wavetank_sim::{Choices, ProfileName, Run, Seed, Setup, StrategyName, World, run, scenario};
 
 /// The engine that all tests share: compiling a guest takes a while.
 pub(crate) fn engine() -> Arc<Engine> {
@@ -19,7 +19,7 @@ pub(crate) fn setup(seed: u64) -> Setup {
 }
 
 pub(crate) fn round_robin() -> Setup {
-    Setup { choices: Choices::Drawn(StrategyName::RoundRobin), ..setup(0) }
+    Setup { choices: Choices::Drawn(StrategyName::RoundRobin, ProfileName::Calm), ..setup(0) }
 }
 
 /// A built-in scenario under one seed.

@@ -1,9 +1,8 @@
 //! Snapshots of what goes over the links: the contract, not the schedule.
 
 use crate::common::{finished, round_robin, scenario};
-use std::sync::Arc;
 use wavetank_sim::Setup;
-use wavetank_sim::schema::Schema;
+use wavetank_sim::snapshot::{View, text};
 
 /// Compares with `snapshots/NAME.snap`.
 #[track_caller]
@@ -21,17 +20,8 @@ pub(crate) fn check(name: &str, text: &str) {
 const ROOMY_BYTES: usize = 4 * 1024 * 1024;
 
 fn frames(name: &str) -> String {
-    let schema = Arc::new(Schema::from_request(wavetank::schema::REQUEST).expect("our own request"));
     let setup = Setup { capacity_bytes: ROOMY_BYTES, ..round_robin() };
-    let run = finished(scenario(name), &setup);
-    let mut text = String::new();
-    for link in run.transcript.frames(&schema) {
-        text += &format!("link of {}\n", link.cell);
-        for frame in &link.frames {
-            text += &format!("  {frame}\n");
-        }
-    }
-    text
+    text(&finished(scenario(name), &setup), View::Frames)
 }
 
 #[test]

@@ -128,14 +128,6 @@ fn a_sleep_of_a_nanosecond_is_a_nanosecond() {
 }
 
 #[test]
-fn a_sleep_past_the_end_of_time_ends_at_the_end_of_time() {
-    let run = probe(&["sleep", &u64::MAX.to_string()], Limits::default(), &setup(0), |probe| {
-        probe.expect_exit(0);
-    });
-    assert_eq!(run.virtual_ns, u64::MAX);
-}
-
-#[test]
 fn random_bytes_follow_the_seed() {
     const QUESTIONS: [&str; 5] = ["random", "random-u64", "insecure", "insecure-u64", "insecure-seed"];
     let drawn = |seed| {

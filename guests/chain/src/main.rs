@@ -14,7 +14,7 @@ use capnp::capability::{Client, FromClientHook};
 use futures::{AsyncReadExt, join};
 use wavetank_guest::{
     Error, Io, Result, peer,
-    peer_capnp::{byte_stream, executor, host},
+    peer_capnp::{byte_stream, executor},
     run,
 };
 
@@ -25,10 +25,7 @@ fn main() -> ExitCode {
         let left = env::args().nth(1).and_then(|word| word.parse::<u32>().ok());
         let left = left.ok_or_else(|| Error::guest("usage: chain N [root]"))?;
         let executor: executor::Client = match env::args().nth(2).as_deref() {
-            Some("root") => {
-                let host: host::Client = bootstrap.cast_to();
-                host.executor_request().send().pipeline.get_executor()
-            }
+            Some("root") => peer::executor(&bootstrap.cast_to()).settled().await,
             _ => bootstrap.cast_to(),
         };
         let mut wasm = Vec::new();
@@ -44,20 +41,18 @@ fn main() -> ExitCode {
 
 async fn next_link(executor: &executor::Client, wasm: &[u8], left: u32) -> Result<()> {
     let process = peer::start(executor, wasm, &["chain", &left.to_string()], &[]);
-    let stdin = process.stdin_request().send().pipeline.get_stream();
+    let stdin = peer::stdin(&process);
     // Both to their end: of a link that ends before it has read everything, the exit code says more than the
     // broken stream.
-    let (ended, fed) = join!(peer::wait_for_success(&process), feed(stdin, wasm));
+    let (ended, fed) = join!(peer::wait_for_success(&process), feed(&stdin, wasm));
+    join!(stdin.settled(), process.settled());
     ended.and(fed)
 }
 
 /// Writes all and closes, one chunk in flight: the next goes out when the child has room for it.
-async fn feed(stdin: byte_stream::Client, bytes: &[u8]) -> Result<()> {
+async fn feed(stdin: &byte_stream::Client, bytes: &[u8]) -> Result<()> {
     for chunk in bytes.chunks(CHUNK_BYTES) {
-        let mut request = stdin.write_request();
-        request.get().set_data(chunk);
-        request.send().promise.await?;
+        peer::write(stdin, chunk).await?;
     }
-    stdin.close_request().send().promise.await?;
-    Ok(())
+    peer::close(stdin).await
 }

@@ -1,7 +1,7 @@
 //! The first guest: its bootstrap capability is the host itself, and it boots one child.
 //!
 //! Three calls go out in one breath, each on the promised result of the one before: `executor`, `runBytes`,
-//! `wait`. There is one await, in the end.
+//! `wait`. Nothing is awaited until all are sent.
 
 use std::process::ExitCode;
 
@@ -10,8 +10,11 @@ use wavetank_guest::{Io, peer, peer_capnp::host, run};
 /// Runs pid0 with this component as its child, and succeeds if the child did.
 pub fn boot(name: &str, child: &[u8]) -> ExitCode {
     run(|host: host::Client, _: Io| async move {
-        let executor = host.executor_request().send().pipeline.get_executor();
+        let executor = peer::executor(&host);
         let process = peer::start(&executor, child, &[name, "hello", "pid0"], &["GREETING=hello"]);
-        peer::wait_for_success(&process).await
+        peer::wait_for_success(&process).await?;
+        process.settled().await;
+        executor.settled().await;
+        Ok(())
     })
 }

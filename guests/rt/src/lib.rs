@@ -12,7 +12,7 @@
 //!
 //! Chapters, from the outside in: [`session`] sets up and tears down; [`link`] finds the transport; [`task`] is
 //! the loop; [`reactor`] is the one place that blocks; [`streams`], [`clock`] and [`io`] are what can be waited
-//! for.
+//! for. [`peer`] is what guests say, and [`pattern`] what they send when any bytes will do.
 //!
 //! What is not here: threads, a spawner (join futures instead), time-outs, retries, and any wake-up that
 //! nothing outside asked for. The loop sleeps until a stream or timer that somebody waits on is ready.
@@ -26,6 +26,7 @@ mod exit;
 mod hangup;
 pub mod io;
 pub mod link;
+pub mod pattern;
 pub mod peer;
 pub mod reactor;
 pub mod session;
@@ -42,4 +43,4 @@ pub use error::{Error, Result};
 #[cfg(feature = "exit-code")]
 pub use exit::exit;
 pub use io::Io;
-pub use session::{block_on, run, serve};
+pub use session::{block_on, run, serve, serve_beside};

@@ -3,11 +3,16 @@
 //! Each sends its call at once, before the first poll of what it returns, and awaits nothing on the way: what
 //! is asked for in one breath goes out in one breath.
 
-use std::future::Future;
+use std::{future::Future, ops::Deref, pin::Pin};
+
+use capnp::{
+    capability::{FromClientHook, RemotePromise},
+    traits::{Owned, Pipelined},
+};
 
 use crate::{
     Error, Result,
-    peer_capnp::{executor, process},
+    peer_capnp::{byte_stream, executor, host, process},
 };
 
 /// Sends one `echo` and returns a future that checks the answer.
@@ -30,25 +35,136 @@ pub fn echo(executor: &executor::Client, message: &str) -> impl Future<Output = 
     }
 }
 
-/// Asks for a child and returns its process, before the host has answered. If it cannot be started, calls on
-/// the process say why.
-pub fn start(executor: &executor::Client, wasm: &[u8], args: &[&str], env: &[&str]) -> process::Client {
+/// A capability of an answer that has not come yet. Calls on it can be sent at once.
+///
+/// Answers overtake one another: a call on a promised capability may be answered before the call that promised
+/// it. Whoever drops the promise then, or ends, cancels a call that it meant to make. So it is kept, and in the
+/// end [`settled`](Self::settled).
+///
+/// The answer's pipeline is kept with it. capnp-rpc 0.27.3 tells a promised capability that its promise came
+/// true only as long as somebody holds that, and nobody else would: waiting for the capability itself, by
+/// `get_resolved_cap`, would then be waiting for ever.
+pub struct Promised<C> {
+    capability: C,
+    answer: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl<C> Promised<C> {
+    fn new<R>(sent: RemotePromise<R>, capability: impl FnOnce(&R::Pipeline) -> C) -> Self
+    where
+        R: Pipelined + Owned + 'static,
+    {
+        let RemotePromise { promise, pipeline } = sent;
+        let capability = capability(&pipeline);
+        let answer = Box::pin(async move {
+            // A broken promise is told by every call on it.
+            let _ = promise.await;
+            drop(pipeline);
+        });
+        Self { capability, answer }
+    }
+
+    /// Waits until the promise has come true or was broken, and gives the capability.
+    pub async fn settled(self) -> C {
+        self.answer.await;
+        self.capability
+    }
+}
+
+impl<C> Deref for Promised<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.capability
+    }
+}
+
+/// Asks a host for its executor.
+pub fn executor(host: &host::Client) -> Promised<executor::Client> {
+    Promised::new(host.executor_request().send(), |answer| answer.get_executor())
+}
+
+/// Asks for a child. If it cannot be started, calls on the process say why.
+pub fn start(
+    executor: &executor::Client,
+    wasm: &[u8],
+    args: &[&str],
+    env: &[&str],
+) -> Promised<process::Client> {
     let mut request = executor.run_bytes_request();
     let mut params = request.get();
     params.set_wasm(wasm);
     set_list(params.reborrow().init_args(args.len() as u32), args);
     set_list(params.init_env(env.len() as u32), env);
-    request.send().pipeline.get_process()
+    Promised::new(request.send(), |answer| answer.get_process())
 }
 
 /// Asks for the end of a child and returns a future that checks that it exited with 0.
 pub fn wait_for_success(process: &process::Client) -> impl Future<Output = Result<()>> + use<> {
-    let answer = process.wait_request().send().promise;
+    let code = wait(process);
     async move {
-        match answer.await?.get()?.get_exit_code() {
+        match code.await? {
             0 => Ok(()),
             code => Err(Error::guest(format!("the child exited with {code}"))),
         }
+    }
+}
+
+/// Asks for the end of a child and returns a future of its exit code.
+pub fn wait(process: &process::Client) -> impl Future<Output = Result<i32>> + use<> {
+    let answer = process.wait_request().send().promise;
+    async move { Ok(answer.await?.get()?.get_exit_code()) }
+}
+
+/// Orders a child to end and returns a future that is done when it has ended.
+pub fn kill(process: &process::Client) -> impl Future<Output = Result<()>> + use<> {
+    let answer = process.kill_request().send().promise;
+    async move {
+        answer.await?;
+        Ok(())
+    }
+}
+
+/// Asks for what a child exports over its link.
+pub fn bootstrap<C: FromClientHook>(process: &process::Client) -> Promised<C> {
+    Promised::new(process.bootstrap_request().send(), |answer| FromClientHook::new(answer.get_cap().as_cap()))
+}
+
+/// Asks for the stream that writes a child's stdin.
+pub fn stdin(process: &process::Client) -> Promised<byte_stream::Client> {
+    Promised::new(process.stdin_request().send(), |answer| answer.get_stream())
+}
+
+/// Asks for the stream that reads a child's stdout.
+pub fn stdout(process: &process::Client) -> Promised<byte_stream::Client> {
+    Promised::new(process.stdout_request().send(), |answer| answer.get_stream())
+}
+
+/// Writes `data` and returns a future that is done when all of it was accepted.
+pub fn write(stream: &byte_stream::Client, data: &[u8]) -> impl Future<Output = Result<()>> + use<> {
+    let mut request = stream.write_request();
+    request.get().set_data(data);
+    let answer = request.send().promise;
+    async move {
+        answer.await?;
+        Ok(())
+    }
+}
+
+/// Reads and returns a future of at least one byte and at most `max_bytes`; of none at the end.
+pub fn read(stream: &byte_stream::Client, max_bytes: u32) -> impl Future<Output = Result<Vec<u8>>> + use<> {
+    let mut request = stream.read_request();
+    request.get().set_max_bytes(max_bytes);
+    let answer = request.send().promise;
+    async move { Ok(answer.await?.get()?.get_data()?.to_vec()) }
+}
+
+/// Ends a stream and returns a future that is done when that was heard.
+pub fn close(stream: &byte_stream::Client) -> impl Future<Output = Result<()>> + use<> {
+    let answer = stream.close_request().send().promise;
+    async move {
+        answer.await?;
+        Ok(())
     }
 }
 

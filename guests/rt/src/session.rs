@@ -50,6 +50,18 @@ pub fn serve(bootstrap: capnp::capability::Client) -> ExitCode {
     exit_code(Session::open(Some(bootstrap)).and_then(Session::serve))
 }
 
+/// Serves like [`serve`], and before that hands over the peer's bootstrap capability: for a guest that answers
+/// calls by calling back.
+pub fn serve_beside<C: FromClientHook>(
+    bootstrap: capnp::capability::Client,
+    take_peer: impl FnOnce(C),
+) -> ExitCode {
+    exit_code(Session::open(Some(bootstrap)).and_then(|mut session| {
+        take_peer(session.system.bootstrap(Side::Server));
+        session.serve()
+    }))
+}
+
 /// Runs an application without a link: stdio is its own.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use capnp::private::layout::{CapTable, PointerReader, PointerType, PrimitiveElem
 use capnp::struct_list;
 use capnp::traits::{FromPointerReader, Imbue, IntoInternalStructReader};
 use capnp_rpc::rpc_capnp::payload;
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_64;
 
 use super::{Cap, Value};
 use crate::schema::{Place, Schema, Struct, Type};
@@ -69,8 +69,8 @@ impl Reader<'_> {
         let value = match ty {
             Type::Text => read_text(pointer),
             Type::Data => pointer.get_data(None).map(|bytes| {
-                let digest = Sha256::digest(bytes);
-                Value::Data { bytes: bytes.len(), digest: [digest[0], digest[1], digest[2], digest[3]] }
+                let [a, b, c, d, ..] = XxHash3_64::oneshot(bytes).to_be_bytes();
+                Value::Data { bytes: bytes.len(), digest: [a, b, c, d] }
             }),
             Type::List(element) => self.list(pointer, element, depth),
             Type::Struct(id) => match self.schema.structs.get(id) {

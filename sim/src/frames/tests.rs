@@ -37,7 +37,7 @@ fn a_session_reads_like_its_program() {
         [
             "→ bootstrap  q0",
             "→ call       q1 on q0 Host.executor ()",
-            "→ call       q2 on q1.executor Executor.runBytes (wasm = Data(500 bytes, b4907aba…), \
+            "→ call       q2 on q1.executor Executor.runBytes (wasm = Data(500 bytes, e08c76fb…), \
              args = [\"child-echo\"], env = [\"GREETING=hello\"], detached = false)",
             "→ call       q3 on q2.process Process.wait ()",
             "→ finish     q2 releasing",

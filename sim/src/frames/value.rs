@@ -34,7 +34,7 @@ pub enum Value {
     Data {
         /// The length.
         bytes: usize,
-        /// The first four bytes of the SHA-256.
+        /// The first four bytes of the XXH3 (64 bits).
         digest: [u8; 4],
     },
     /// The first elements of a list.

@@ -1,0 +1,38 @@
+//! Makes streams, pollables, capabilities and children, and lets go of them in every order there is.
+//!
+//! ```text
+//! cleanup           goes through all orders, and says each on stdout
+//! cleanup leave     starts a child, then ends at once and leaves everything to the host
+//! ```
+//!
+//! One order is missing, a stream before its pollable: the language allows it and the host traps. The runtime
+//! keeps that order by its fields; `fault-drop` breaks it. Needs the connection transport and three bytes of
+//! stdin.
+
+mod calls;
+mod children;
+mod handles;
+
+use std::{env, process::ExitCode};
+
+use wavetank_guest::{Error, Io, peer, peer_capnp::host, run};
+
+fn main() -> ExitCode {
+    run(|host: host::Client, io: Io| async move {
+        let executor = peer::executor(&host).settled().await;
+        match env::args().nth(1).as_deref() {
+            None => {
+                handles::all_orders(&io).await?;
+                calls::all_orders(&executor).await?;
+                children::all_orders(&executor).await
+            }
+            Some("leave") => children::leave(&executor).await,
+            Some(_) => Err(Error::guest("usage: cleanup [leave]")),
+        }
+    })
+}
+
+/// Says what comes next, so that it stands in the transcript before what it does.
+fn say(order: &str) {
+    println!("{order}");
+}

@@ -1,0 +1,50 @@
+//! Bytes both ways at once, more of them than all pipes between can hold.
+//!
+//! The child copies its stdin to its stdout as it comes. Whoever wrote everything first and read then would
+//! wait for ever. Needs the connection transport.
+
+use std::process::ExitCode;
+
+use futures::{join, try_join};
+use wavetank_guest::{
+    Io, Result, pattern, peer,
+    peer_capnp::{byte_stream, host},
+    run,
+};
+
+const CHILD: &[u8] = include_bytes!("../../../built/child-copy.wasm");
+
+const TOTAL_BYTES: usize = 512 * 1024;
+/// What one call writes. No multiple of it is a pipe's capacity.
+const PIECE_BYTES: usize = 10_000;
+const READ_BYTES: u32 = 32 * 1024;
+
+fn main() -> ExitCode {
+    run(|host: host::Client, _: Io| async move {
+        let executor = peer::executor(&host);
+        let child = peer::start(&executor, CHILD, &["child-copy"], &[]);
+        let (stdout, stdin) = (peer::stdout(&child), peer::stdin(&child));
+        let ended = peer::wait_for_success(&child);
+        try_join!(write_all(&stdin), read_all(&stdout), ended)?;
+        join!(stdin.settled(), stdout.settled(), child.settled(), executor.settled());
+        Ok(())
+    })
+}
+
+async fn write_all(stdin: &byte_stream::Client) -> Result<()> {
+    for piece in pattern::bytes(0, TOTAL_BYTES).chunks(PIECE_BYTES) {
+        peer::write(stdin, piece).await?;
+    }
+    peer::close(stdin).await
+}
+
+async fn read_all(stdout: &byte_stream::Client) -> Result<()> {
+    let mut check = pattern::Check::default();
+    loop {
+        let piece = peer::read(stdout, READ_BYTES).await?;
+        if piece.is_empty() {
+            return check.end(TOTAL_BYTES);
+        }
+        check.next(&piece)?;
+    }
+}

@@ -1,0 +1,91 @@
+//! A run in a few lines.
+
+use crate::job::Job;
+use std::fmt::Write as _;
+use wavetank::{Event, PipeId};
+use wavetank_sim::Run;
+use wavetank_sim::calls::PEER_SCHEMA;
+use wavetank_sim::transcript::Names;
+
+/// What a run was, in one sentence.
+pub(crate) fn headline(job: &Job, run: &Run) -> String {
+    format!("{}: {} (seed {})", job.name, run.outcome, run.seed)
+}
+
+/// A run in a few lines, the last of which replays it.
+pub(crate) fn account(job: &Job, run: &Run) -> String {
+    let mut text = headline(job, run);
+    let _ = writeln!(text);
+    for line in run.outcome.detail() {
+        let _ = writeln!(text, "  {line}");
+    }
+    for (name, exit) in &run.cells {
+        let _ = match exit {
+            Some(exit) => writeln!(text, "  {name} exited with {}, {} fuel", exit.code, exit.fuel),
+            None => writeln!(text, "  {name} has not ended"),
+        };
+    }
+    let _ = writeln!(
+        text,
+        "  {} steps, {} choices, {} ns of virtual time",
+        run.transcript.steps.len(),
+        run.choices.len(),
+        run.virtual_ns
+    );
+    let _ = writeln!(text, "  replay: {}", job.replay_line(&run.token(&job.name).to_string()));
+    text
+}
+
+/// What the cells of a component of the user's own wrote.
+pub(crate) fn output_of_own(job: &Job, run: &Run) -> String {
+    if job.is_own() { output(run) } else { String::new() }
+}
+
+/// What cells wrote to stdout and stderr, each line with its cell, in the order of writing.
+fn output(run: &Run) -> String {
+    let names = Names::of(&run.transcript.events);
+    let mut text = String::new();
+    let mut partial: std::collections::BTreeMap<PipeId, Vec<u8>> = Default::default();
+    let links: Vec<PipeId> = run
+        .transcript
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::LinkBorn { up, .. } => Some(*up),
+            _ => None,
+        })
+        .collect();
+    for event in &run.transcript.events {
+        let Event::Wrote { pipe, bytes } = event else { continue };
+        let name = names.pipe(*pipe);
+        if links.contains(pipe) || !(name.ends_with(" stdout") || name.ends_with(" stderr")) {
+            continue;
+        }
+        let held = partial.entry(*pipe).or_default();
+        for &byte in bytes {
+            if byte == b'\n' {
+                let _ = writeln!(text, "{name} | {}", String::from_utf8_lossy(held));
+                held.clear();
+            } else {
+                held.push(byte);
+            }
+        }
+    }
+    for (pipe, held) in partial.into_iter().filter(|(_, held)| !held.is_empty()) {
+        let _ = writeln!(text, "{} | {}", names.pipe(pipe), String::from_utf8_lossy(&held));
+    }
+    text
+}
+
+/// The RPC frames of each link.
+pub(crate) fn frames(run: &Run) -> String {
+    let mut text = String::new();
+    for link in run.transcript.frames(&PEER_SCHEMA) {
+        let _ = writeln!(text, "link of {}  (→ to the host, ← to the cell)", link.cell);
+        for frame in &link.frames {
+            let _ = writeln!(text, "  {frame}");
+        }
+        let _ = writeln!(text);
+    }
+    text
+}

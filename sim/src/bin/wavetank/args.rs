@@ -1,0 +1,196 @@
+//! The command line.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use wavetank_sim::{ProfileName, Seed, StrategyName, Transport};
+
+/// Runs WebAssembly guests that talk Cap'n Proto RPC under a seed, and runs the same again.
+#[derive(Parser)]
+#[command(name = "wavetank", version, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 nothing found, 1 a failure found, 2 wrong usage, 3 a replay that diverged.";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Runs a scenario, or a component of your own, under many seeds
+    Run(Run),
+    /// Runs what a token says again, and prints the transcript
+    Replay(Replay),
+    /// Lists scenarios, strategies and profiles
+    List,
+    /// Runs seeds that come in on stdin: what `run` starts to do its work
+    #[command(hide = true)]
+    Worker(What),
+}
+
+/// What is run, and how its choices are drawn.
+#[derive(clap::Args, Clone)]
+pub(crate) struct What {
+    /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
+    #[arg(default_value = "pid0")]
+    pub(crate) scenario: String,
+    /// Who picks what happens next: random or round-robin
+    #[arg(long, default_value_t)]
+    pub(crate) strategy: StrategyName,
+    /// What steers the strategy: swarm or calm
+    #[arg(long, default_value_t)]
+    pub(crate) profile: ProfileName,
+    /// Where the RPC of a component of your own runs
+    #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
+    pub(crate) transport: TransportArg,
+    /// Arguments for a component of your own
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<String>,
+}
+
+/// Where a component's RPC runs.
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub(crate) enum TransportArg {
+    /// Over wetware:streams; stdout is the guest's own
+    Connection,
+    /// Over stdin and stdout
+    Stdio,
+}
+
+impl From<TransportArg> for Transport {
+    fn from(arg: TransportArg) -> Self {
+        match arg {
+            TransportArg::Connection => Transport::Connection,
+            TransportArg::Stdio => Transport::Stdio,
+        }
+    }
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// Run this one seed here and print its account
+    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "time"])]
+    pub(crate) seed: Option<Seed>,
+    /// Run the seeds from A up to, not including, B
+    #[arg(long, value_name = "A..B", default_value = "0..1000")]
+    pub(crate) seeds: Seeds,
+    /// Count the seeds from a number made of this text, such as a commit hash
+    #[arg(long, value_name = "STRING")]
+    pub(crate) seed_from: Option<String>,
+    /// Spread the seeds over so many processes [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+    /// Write one line of JSON for each seed, in their order, and one for the whole, to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Stop at the first failure
+    #[arg(long)]
+    pub(crate) first: bool,
+    /// Stop after this time, as 30s, 10m or 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Replay {
+    /// The token, as printed after `replay:`
+    pub(crate) token: String,
+    /// Print the RPC calls and their results, without ids and order
+    #[arg(long)]
+    pub(crate) calls: bool,
+    /// Print the RPC frames of each link (what is printed where nothing is asked for)
+    #[arg(long)]
+    pub(crate) frames: bool,
+    /// Print every move and what it caused
+    #[arg(long)]
+    pub(crate) steps: bool,
+    /// The component, where the token is of one of your own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) wasm: Option<PathBuf>,
+    /// Where that component's RPC runs
+    #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
+    pub(crate) transport: TransportArg,
+    /// Arguments for that component
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<String>,
+}
+
+/// Seeds from `start`, `count` of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seeds {
+    pub(crate) start: u64,
+    pub(crate) count: u64,
+}
+
+impl Seeds {
+    /// The seed of a place. Places go round beyond the last number.
+    pub(crate) fn at(self, place: u64) -> Seed {
+        Seed(self.start.wrapping_add(place))
+    }
+
+    /// The same seeds counted from a number made of `text`.
+    pub(crate) fn counted_from(self, text: &str) -> Self {
+        let digest = Sha256::digest(text);
+        let base = u64::from_le_bytes(*digest.first_chunk().expect("32 bytes begin with 8"));
+        Seeds { start: self.start.wrapping_add(base), ..self }
+    }
+}
+
+impl FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("not a range of seeds: {text:?} (write A..B with A below B, as 0..100)");
+        let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+        let (from, to): (Seed, Seed) = (from.parse().map_err(|_| wrong())?, to.parse().map_err(|_| wrong())?);
+        if from < to { Ok(Seeds { start: from.0, count: to.0 - from.0 }) } else { Err(wrong()) }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("not a time: {text:?} (write a number and s, m or h, as 30s, 10m or 2h)");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds_each = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(number.saturating_mul(seconds_each)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times_and_ranges() {
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        for text in ["", "m", "10", "-1s", "1 h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert_eq!("5..8".parse(), Ok(Seeds { start: 5, count: 3 }));
+        for text in ["", "5", "8..5", "5..5", "a..b", "1..2..3"] {
+            assert!(text.parse::<Seeds>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_names_the_same_seeds_again() {
+        let seeds = Seeds { start: 0, count: 10 };
+        assert_eq!(seeds.counted_from("a1b2c3"), seeds.counted_from("a1b2c3"));
+        assert_ne!(seeds.counted_from("a1b2c3"), seeds.counted_from("a1b2c4"));
+    }
+}

@@ -1,0 +1,126 @@
+//! What is to be run: a built-in scenario, or a component of the user's own as pid0.
+
+use crate::args::What;
+use std::path::Path;
+use std::sync::Arc;
+use wavetank::Engine;
+use wavetank_sim::scenario::{self, Scenario};
+use wavetank_sim::{Choices, Run, Seed, Setup, Transport, World, peer, run};
+
+/// What is to be run, ready to be run.
+pub(crate) struct Job {
+    /// Its name in tokens and reports.
+    pub(crate) name: String,
+    /// Where its choices come from.
+    pub(crate) choices: Choices,
+    /// What stands behind a replay line's token.
+    pub(crate) replay_args: String,
+    body: Body,
+    engine: Arc<Engine>,
+}
+
+enum Body {
+    BuiltIn(&'static Scenario),
+    Own { name: String, wasm: Vec<u8>, args: Vec<String>, transport: Transport },
+}
+
+impl Job {
+    /// Finds what the command line names.
+    ///
+    /// # Errors
+    /// A message for the user where there is no such scenario or file, and where a file cannot be started.
+    pub(crate) fn new(what: &What, engine: Arc<Engine>) -> Result<Self, String> {
+        let choices = Choices::Drawn(what.strategy, what.profile);
+        if is_path(&what.scenario) {
+            return Self::own(Path::new(&what.scenario), &what.args, what.transport, choices, engine);
+        }
+        if !what.args.is_empty() {
+            return Err(format!(
+                "arguments go to a component of your own, and {} is a scenario",
+                what.scenario
+            ));
+        }
+        Self::built_in(&what.scenario, choices, engine)
+    }
+
+    /// A built-in scenario.
+    pub(crate) fn built_in(name: &str, choices: Choices, engine: Arc<Engine>) -> Result<Self, String> {
+        let scenario = scenario::find(name).ok_or_else(|| {
+            format!("unknown scenario {name:?}: `wavetank list` names them all; a component of your own is named by its path, as ./{name}.wasm")
+        })?;
+        Ok(Job {
+            name: name.into(),
+            choices,
+            replay_args: String::new(),
+            body: Body::BuiltIn(scenario),
+            engine,
+        })
+    }
+
+    /// A component of the user's own.
+    pub(crate) fn own(
+        path: &Path,
+        args: &[String],
+        transport: crate::args::TransportArg,
+        choices: Choices,
+        engine: Arc<Engine>,
+    ) -> Result<Self, String> {
+        let wasm = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let guest = engine.guest(&wasm).map_err(|e| format!("{}: {e}", path.display()))?;
+        let name =
+            path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
+        let mut replay_args = format!(" --wasm {}", path.display());
+        if transport == crate::args::TransportArg::Stdio {
+            replay_args += " --transport stdio";
+        }
+        if !args.is_empty() {
+            replay_args += &format!(" -- {}", args.join(" "));
+        }
+        Ok(Job {
+            name: own_name(&guest.digest()),
+            choices,
+            replay_args,
+            body: Body::Own { name, wasm, args: args.into(), transport: transport.into() },
+            engine,
+        })
+    }
+
+    /// Runs it under one seed.
+    pub(crate) fn run(&self, seed: Seed) -> Run {
+        let setup = Setup { choices: self.choices.clone(), ..Setup::new(self.engine.clone(), seed) };
+        match &self.body {
+            Body::BuiltIn(scenario) => run(scenario.build, &setup),
+            Body::Own { name, wasm, args, transport } => run(
+                |world: &mut World| {
+                    let cell = world.cell(name, wasm).args(args.clone()).transport(*transport);
+                    cell.serve(peer::host(world)).spawn().expect_exit(0);
+                },
+                &setup,
+            ),
+        }
+    }
+
+    /// Whether it is a component of the user's own, whose output is to be shown.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.body, Body::Own { .. })
+    }
+
+    /// The line that replays a run of it.
+    pub(crate) fn replay_line(&self, token: &str) -> String {
+        format!("cargo run --release -- replay {token}{}", self.replay_args)
+    }
+}
+
+/// Scenarios are plain words.
+fn is_path(text: &str) -> bool {
+    text.contains(['/', '\\', '.'])
+}
+
+/// How tokens name a component: by what is in it, for its path may change.
+fn own_name(digest: &[u8; 32]) -> String {
+    let start: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{OWN}{start}")
+}
+
+/// How the names of components begin in tokens.
+pub(crate) const OWN: &str = "wasm-";

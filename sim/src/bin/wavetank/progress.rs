@@ -1,0 +1,67 @@
+//! How far a sweep is: a bar on a terminal, a line now and then elsewhere. On stderr, all of it.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+use wavetank_sim::record::Record;
+
+/// Lines that are printed of a sweep where there is no terminal.
+const LINES: u64 = 10;
+
+/// Watches a sweep, and the wall clock.
+pub(crate) struct Progress {
+    name: String,
+    bar: Option<ProgressBar>,
+    total: u64,
+    ran: u64,
+    failed: u64,
+    started: Instant,
+    limit: Option<Duration>,
+}
+
+impl Progress {
+    pub(crate) fn new(name: &str, total: u64, limit: Option<Duration>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}");
+            ProgressBar::new(total)
+                .with_style(style.expect("a template of known keys"))
+                .with_message(name.to_string())
+        });
+        Progress { name: name.into(), bar, total, ran: 0, failed: 0, started: now(), limit }
+    }
+
+    /// Takes note of a world.
+    pub(crate) fn ran(&mut self, record: &Record) {
+        self.ran += 1;
+        if !record.is_finished() {
+            self.failed += 1;
+            if let Some(bar) = &self.bar {
+                bar.set_message(format!("{}: {} failed", self.name, self.failed));
+            }
+        }
+        match &self.bar {
+            Some(bar) => bar.inc(1),
+            None if self.ran < self.total && self.ran.is_multiple_of(self.total.div_ceil(LINES)) => {
+                eprintln!("{}: {} of {} seeds, {} failed", self.name, self.ran, self.total, self.failed);
+            }
+            None => {}
+        }
+    }
+
+    pub(crate) fn is_over_time(&self) -> bool {
+        self.limit.is_some_and(|limit| now() - self.started > limit)
+    }
+
+    /// Ends it; gives the time it took.
+    pub(crate) fn finish(self) -> Duration {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        now() - self.started
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "outside of all worlds: how long a sweep takes, for its user")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,63 @@
+//! `wavetank replay`.
+
+use crate::account;
+use crate::args::Replay;
+use crate::job::{Job, OWN};
+use crate::{DIVERGED, FOUND, engine};
+use std::process::ExitCode;
+use wavetank_sim::Token;
+use wavetank_sim::calls::{PEER_SCHEMA, calls};
+use wavetank_sim::token::Recipe;
+
+pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
+    let token: Token = args.token.parse().map_err(|e| format!("{e}"))?;
+    let job = job(args, &token)?;
+    let run = job.run(token.seed);
+    if args.calls {
+        println!("{}", calls(&run, &PEER_SCHEMA));
+    }
+    if args.frames || !(args.calls || args.steps) {
+        print!("{}", account::frames(&run));
+    }
+    if args.steps {
+        println!("{}", run.transcript.steps_text());
+    }
+    print!("{}", account::output_of_own(&job, &run));
+    println!("{}", account::headline(&job, &run));
+    for line in run.outcome.detail() {
+        println!("  {line}");
+    }
+    let found = if run.outcome.is_finished() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) };
+    match &token.recipe {
+        Recipe::Drawn(..) => println!("drawn again: this token holds no transcript to compare with"),
+        Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest) => {
+            println!("reproduced: the transcript is the same, step for step");
+        }
+        Recipe::Given { .. } => {
+            match &run.left_track {
+                Some(left) => println!("diverged: {left}"),
+                None => println!("diverged: the choices mean the same, but the transcript is another"),
+            }
+            return Ok(ExitCode::from(DIVERGED));
+        }
+    }
+    Ok(found)
+}
+
+fn job(args: &Replay, token: &Token) -> Result<Job, String> {
+    let choices = token.recipe.clone().into();
+    match (&args.wasm, token.scenario.starts_with(OWN)) {
+        (None, false) => Job::built_in(&token.scenario, choices, engine()?),
+        (None, true) => {
+            Err("this token is of a component of your own: name its file with --wasm FILE, and its arguments after --".into())
+        }
+        (Some(path), true) => {
+            let job = Job::own(path, &args.args, args.transport, choices, engine()?)?;
+            if job.name != token.scenario {
+                eprintln!("wavetank: {} is another component than the token's: trying it all the same", path.display());
+            }
+            Ok(job)
+        }
+        (Some(_), false) => Err(format!("this token is of the scenario {}: leave out --wasm", token.scenario)),
+    }
+}

@@ -1,0 +1,164 @@
+//! What a sweep found, for people and as JSON; and `wavetank list`.
+
+use crate::args::What;
+use crate::job::Job;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
+use wavetank_sim::record::Record;
+use wavetank_sim::scenario::{self, Scenario};
+use wavetank_sim::{ProfileName, StrategyName};
+
+/// Failures that are told in full; the JSON holds them all.
+const SHOWN_FAILURES: usize = 5;
+
+/// Behaviours whose seed counts are shown.
+const SHOWN_BEHAVIOURS: usize = 8;
+
+/// Version of the JSON lines.
+const SCHEMA: u32 = 1;
+
+/// What a sweep found.
+pub(crate) struct Report<'j> {
+    pub(crate) job: &'j Job,
+    pub(crate) what: What,
+    /// In the order of their seeds.
+    pub(crate) records: Vec<Record>,
+    /// Seeds that were asked for.
+    pub(crate) asked: u64,
+    /// Whether it was told to stop before the end.
+    pub(crate) stopped: bool,
+    pub(crate) seconds: Duration,
+}
+
+impl Report<'_> {
+    pub(crate) fn failed(&self) -> bool {
+        self.failures().next().is_some()
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(|record| !record.is_finished())
+    }
+
+    fn outcomes(&self) -> BTreeMap<&str, u64> {
+        let mut counts = BTreeMap::new();
+        for record in &self.records {
+            *counts.entry(&*record.outcome).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Seeds by behaviour, the most frequent first.
+    fn behaviours(&self) -> Vec<(&str, u64)> {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for record in self.records.iter().filter(|record| !record.behaviour.is_empty()) {
+            *counts.entry(&record.behaviour).or_default() += 1;
+        }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
+        counts
+    }
+
+    fn steps(&self) -> u64 {
+        self.records.iter().map(|record| record.steps).sum()
+    }
+
+    fn virtual_ns(&self) -> u64 {
+        self.records.iter().fold(0, |sum, record| sum.saturating_add(record.virtual_ns))
+    }
+
+    fn worlds_per_second(&self) -> u64 {
+        let millis = self.seconds.as_millis().max(1) as u64;
+        self.records.len() as u64 * 1000 / millis
+    }
+
+    /// Writes a line for each seed and one for the whole. Only `timing` differs between two sweeps.
+    pub(crate) fn write_json(&self, path: &Path) -> std::io::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        for record in &self.records {
+            serde_json::to_writer(&mut file, record)?;
+            writeln!(file)?;
+        }
+        let summary = json!({
+            "summary": {
+                "schema": SCHEMA,
+                "scenario": self.job.name,
+                "strategy": self.what.strategy.to_string(),
+                "profile": self.what.profile.to_string(),
+                "seeds": self.records.len(),
+                "asked": self.asked,
+                "outcomes": self.outcomes(),
+                "behaviours": self.behaviours().into_iter().collect::<BTreeMap<_, _>>(),
+                "steps": self.steps(),
+                "virtual_ns": self.virtual_ns(),
+            },
+            "timing": {
+                "milliseconds": self.seconds.as_millis() as u64,
+                "worlds_per_second": self.worlds_per_second(),
+            },
+        });
+        writeln!(file, "{summary}")?;
+        file.flush()
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ran = self.records.len() as u64;
+        for record in self.failures().take(SHOWN_FAILURES) {
+            writeln!(f, "seed {}: {}", wavetank_sim::Seed(record.seed), record.says)?;
+            for line in &record.detail {
+                writeln!(f, "  {line}")?;
+            }
+            if let Some(token) = &record.token {
+                writeln!(f, "  replay: {}", self.job.replay_line(token))?;
+            }
+            writeln!(f)?;
+        }
+        let failed = self.failures().count();
+        if failed > SHOWN_FAILURES {
+            writeln!(f, "… and {} more failures: --json FILE writes them all\n", failed - SHOWN_FAILURES)?;
+        }
+        write!(f, "{}: {ran} seeds", self.job.name)?;
+        if ran < self.asked {
+            let why = if self.stopped { "stopped early" } else { "stopped at the first failure" };
+            write!(f, " of {} ({why})", self.asked)?;
+        }
+        for (outcome, count) in self.outcomes() {
+            write!(f, ", {count} {outcome}")?;
+        }
+        writeln!(f)?;
+        let behaviours = self.behaviours();
+        let counts: Vec<String> =
+            behaviours.iter().take(SHOWN_BEHAVIOURS).map(|(_, count)| count.to_string()).collect();
+        let more = if behaviours.len() > SHOWN_BEHAVIOURS { ", …" } else { "" };
+        writeln!(f, "  distinct behaviours: {} (seeds: {}{more})", behaviours.len(), counts.join(", "))?;
+        writeln!(
+            f,
+            "  {} steps, {} ns of virtual time, {} worlds/s",
+            self.steps(),
+            self.virtual_ns(),
+            self.worlds_per_second()
+        )
+    }
+}
+
+/// Prints scenarios, strategies and profiles, a line each.
+pub(crate) fn list() {
+    println!("scenarios");
+    for Scenario { name, summary, .. } in scenario::ALL {
+        println!("  {name:16} {summary}");
+    }
+    println!("strategies");
+    for (name, summary) in StrategyName::ALL {
+        println!("  {:16} {summary}", name.to_string());
+    }
+    println!("profiles");
+    for (name, summary) in ProfileName::ALL {
+        println!("  {:16} {summary}", name.to_string());
+    }
+}

@@ -1,0 +1,244 @@
+//! `wavetank run`: many seeds over several processes, or one seed here.
+//!
+//! Processes, because threads share one address space and its lock (two threads ran little more than one), and
+//! because one that dies costs only the world that killed it. The results are the same however many there are.
+
+use crate::args::{Run, Seeds, What};
+use crate::job::Job;
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::worker::MARK;
+use crate::{FOUND, account, engine};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use wavetank_sim::record::Record;
+
+/// Seeds that a process is given at a time.
+const CHUNK: u64 = 16;
+
+pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
+    let job = Job::new(&args.what, engine()?)?;
+    if let Some(seed) = args.seed {
+        let run = job.run(seed);
+        print!("{}", account::output_of_own(&job, &run));
+        print!("{}", account::account(&job, &run));
+        return Ok(if run.outcome.is_finished() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) });
+    }
+    let report = sweep(&job, &args)?;
+    if let Some(path) = &args.json {
+        report.write_json(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    print!("{report}");
+    Ok(if report.failed() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+/// What the processes' threads share.
+struct Plan<'a> {
+    what: &'a What,
+    name: &'a str,
+    job: &'a Job,
+    seeds: Seeds,
+    /// The next place that nobody was given.
+    next: AtomicU64,
+    /// Places from here on are of no interest any more.
+    end: AtomicU64,
+    stop: Arc<AtomicBool>,
+}
+
+fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
+    let seeds = match &args.seed_from {
+        Some(text) => args.seeds.counted_from(text),
+        None => args.seeds,
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let ordered = stop.clone();
+    // Where it cannot be set, Ctrl-C ends everything at once, as it does by default.
+    let _ = ctrlc::set_handler(move || ordered.store(true, Ordering::Relaxed));
+    let plan = Plan {
+        what: &args.what,
+        name: &job.name,
+        job,
+        seeds,
+        next: AtomicU64::new(0),
+        end: AtomicU64::new(seeds.count),
+        stop,
+    };
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.map_or_else(cores, usize::from);
+    let mut progress = Progress::new(&job.name, seeds.count, args.time);
+    let mut records = BTreeMap::new();
+    let mut broken = None;
+    std::thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        for _ in 0..jobs {
+            let (plan, tell) = (&plan, tell.clone());
+            scope.spawn(move || {
+                if let Err(message) = drive(plan, &tell) {
+                    let _ = tell.send(Err(message));
+                }
+            });
+        }
+        drop(tell);
+        for message in told {
+            match message {
+                Ok((place, record)) => {
+                    let record: Record = record;
+                    if args.first && !record.is_finished() {
+                        // Those before it are still of interest: the first failure is the same for any number
+                        // of processes.
+                        plan.end.fetch_min(place + 1, Ordering::Relaxed);
+                    }
+                    progress.ran(&record);
+                    records.insert(place, record);
+                }
+                Err(message) => broken = Some(message),
+            }
+            if progress.is_over_time() || broken.is_some() {
+                plan.stop.store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    let seconds = progress.finish();
+    if let Some(message) = broken {
+        return Err(message);
+    }
+    let end = plan.end.load(Ordering::Relaxed);
+    let stopped = plan.stop.load(Ordering::Relaxed);
+    let records: Vec<Record> =
+        records.into_iter().filter(|(place, _)| *place < end).map(|(_, r)| r).collect();
+    Ok(Report { job, what: args.what.clone(), records, asked: seeds.count, stopped, seconds })
+}
+
+type Told = Result<(u64, Record), String>;
+
+/// Keeps one process busy, and starts another where it dies.
+fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
+    let mut worker = None;
+    let mut still_born = 0;
+    loop {
+        let from = plan.next.fetch_add(CHUNK, Ordering::Relaxed);
+        let to = from.saturating_add(CHUNK).min(plan.end.load(Ordering::Relaxed));
+        let mut place = from;
+        while place < to {
+            if plan.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let process = match &mut worker {
+                Some(process) => process,
+                slot => slot.insert(Worker::start(plan)?),
+            };
+            match process.run(plan, &mut place, to, tell) {
+                Ended::Done => still_born = 0,
+                Ended::Died(how) => {
+                    worker = None;
+                    still_born = 0;
+                    let seed = plan.seeds.at(place);
+                    let record = Record::aborted(plan.name, seed, &plan.job.choices, &how);
+                    let _ = tell.send(Ok((place, record)));
+                    place += 1;
+                }
+                Ended::DiedBetween(how) => {
+                    worker = None;
+                    still_born += 1;
+                    if still_born >= STILL_BORN {
+                        return Err(format!("processes of the sweep die before their worlds begin: {how}"));
+                    }
+                }
+            }
+        }
+        if to < from.saturating_add(CHUNK) || from >= plan.end.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+    }
+}
+
+/// Processes that may die in a row without a world to blame.
+const STILL_BORN: u32 = 3;
+
+/// How a process ended its order.
+enum Ended {
+    Done,
+    /// In the middle of a world.
+    Died(String),
+    /// Between two worlds, or before the first.
+    DiedBetween(String),
+}
+
+/// A process that runs worlds.
+struct Worker {
+    process: Child,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    fn start(plan: &Plan<'_>) -> Result<Self, String> {
+        let failed = |e: std::io::Error| format!("a process for the sweep could not be started: {e}");
+        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+        let what = plan.what;
+        command.arg("worker").arg(&what.scenario);
+        command.args(["--strategy", &what.strategy.to_string(), "--profile", &what.profile.to_string()]);
+        if what.transport == crate::args::TransportArg::Stdio {
+            command.args(["--transport", "stdio"]);
+        }
+        command.arg("--").args(&what.args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        #[cfg(unix)]
+        {
+            // Ctrl-C is for this process: it ends the others when it has what they found.
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        }
+        let mut process = command.spawn().map_err(failed)?;
+        let orders = process.stdin.take();
+        let answers = BufReader::new(process.stdout.take().expect("stdout was asked for"));
+        Ok(Worker { process, orders, answers })
+    }
+
+    /// Runs the places from `place` to `to`, and moves `place` on to the first that was not run.
+    fn run(&mut self, plan: &Plan<'_>, place: &mut u64, to: u64, tell: &mpsc::Sender<Told>) -> Ended {
+        let order = format!("{} {}\n", plan.seeds.at(*place).0, to - *place);
+        let orders = self.orders.as_mut().expect("orders are open until the end");
+        // Refused where it has died: then there is no answer either.
+        let _ = orders.write_all(order.as_bytes());
+        let mut begun = false;
+        let mut line = Vec::new();
+        while *place < to {
+            line.clear();
+            if !matches!(self.answers.read_until(b'\n', &mut line), Ok(read) if read > 0) {
+                return self.died(begun);
+            }
+            // Whatever a library printed stands before the mark, or on a line of its own.
+            let Some((_, said)) = std::str::from_utf8(&line).ok().and_then(|line| line.split_once(MARK))
+            else {
+                continue;
+            };
+            if said.starts_with("begin ") {
+                begun = true;
+            } else if let Ok(record) = serde_json::from_str(said) {
+                let _ = tell.send(Ok((*place, record)));
+                *place += 1;
+                begun = false;
+            }
+            if plan.stop.load(Ordering::Relaxed) {
+                return Ended::Done;
+            }
+        }
+        Ended::Done
+    }
+
+    fn died(&mut self, begun: bool) -> Ended {
+        let how = self.process.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+        if begun { Ended::Died(how) } else { Ended::DiedBetween(how) }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may be in the middle of a world that nobody waits for.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

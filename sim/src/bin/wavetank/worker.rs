@@ -1,0 +1,37 @@
+//! `wavetank worker`: runs the seeds that come in on stdin, and says what came of each on stdout.
+//!
+//! One line in: `FIRST COUNT`. Lines out, each after a mark, for libraries below us print to stdout too:
+//! `begin SEED` before a world, so that it is known which one killed the process, and its record after it.
+
+use crate::args::What;
+use crate::engine;
+use crate::job::Job;
+use std::io::{BufRead, Write};
+use std::process::ExitCode;
+use wavetank_sim::Seed;
+use wavetank_sim::record::Record;
+
+/// Stands before what is meant for the process that started this one.
+pub(crate) const MARK: &str = "\u{1e}wavetank ";
+
+pub(crate) fn work(what: &What) -> Result<ExitCode, String> {
+    let job = Job::new(what, engine()?)?;
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(|e| e.to_string())?;
+        let (first, count) = line.split_once(' ').ok_or("expected FIRST COUNT")?;
+        let first: u64 = first.parse().map_err(|_| "expected a number")?;
+        let count: u64 = count.parse().map_err(|_| "expected a number")?;
+        for place in 0..count {
+            let seed = Seed(first.wrapping_add(place));
+            say(&format!("begin {}", seed.0))?;
+            let record = Record::new(&job.name, &job.run(seed));
+            say(&serde_json::to_string(&record).map_err(|e| e.to_string())?)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(line: &str) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{MARK}{line}").and_then(|()| out.flush()).map_err(|e| e.to_string())
+}

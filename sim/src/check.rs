@@ -1,0 +1,194 @@
+//! Checks: a scenario under many seeds, as a test.
+//!
+//! ```
+//! use wavetank_sim::{check, guests, peer};
+//!
+//! check("boots", |world| {
+//!     let pid0 = world.cell("pid0", guests::PID0).serve(peer::host(world)).spawn();
+//!     pid0.expect_exit(0);
+//! })
+//! .seeds(0..20)
+//! .run();
+//! ```
+
+use crate::profile::ProfileName;
+use crate::run::{Choices, Run, Setup, run};
+use crate::seed::Seed;
+use crate::strategy::StrategyName;
+use crate::world::World;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use wavetank::{Engine, EngineConfig};
+
+/// Runs this one seed, of every check.
+const SEED: &str = "WAVETANK_SEED";
+
+/// Runs this range of seeds, of every check: `0..10000`.
+const SEEDS: &str = "WAVETANK_SEEDS";
+
+/// The engine that checks of one process share.
+///
+/// # Panics
+/// Where wasmtime cannot be set up.
+pub fn engine() -> Arc<Engine> {
+    static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
+    let make = || Engine::new(&EngineConfig { cache: true, ..EngineConfig::default() });
+    ENGINE.get_or_init(|| make().unwrap_or_else(|e| panic!("no WebAssembly engine: {e}"))).clone()
+}
+
+/// Prepares a check of a scenario, under 100 seeds unless told otherwise.
+///
+/// `name` is what its failures call it; best the name of the test, for the line that replays a failure names
+/// it too.
+pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
+    Check {
+        name: name.into(),
+        scenario,
+        seeds: 0..100,
+        choices: Choices::default(),
+        jobs: 1,
+        max_choices: None,
+        max_steps: None,
+        engine: None,
+    }
+}
+
+/// A scenario and how it is to be checked.
+#[must_use = "nothing is checked before `run`"]
+pub struct Check<F> {
+    name: String,
+    scenario: F,
+    seeds: Range<u64>,
+    choices: Choices,
+    jobs: usize,
+    max_choices: Option<usize>,
+    max_steps: Option<u64>,
+    engine: Option<Arc<Engine>>,
+}
+
+impl<F: Fn(&mut World) + Sync> Check<F> {
+    /// The seeds to run.
+    pub fn seeds(mut self, seeds: Range<u64>) -> Self {
+        self.seeds = seeds;
+        self
+    }
+
+    /// Who picks what happens next.
+    pub fn strategy(mut self, strategy: StrategyName) -> Self {
+        if let Choices::Drawn(of, _) = &mut self.choices {
+            *of = strategy;
+        }
+        self
+    }
+
+    /// What steers the strategy.
+    pub fn profile(mut self, profile: ProfileName) -> Self {
+        if let Choices::Drawn(_, of) = &mut self.choices {
+            *of = profile;
+        }
+        self
+    }
+
+    /// Threads to spread the seeds over, at least 1. The result is the same for any number.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = jobs.max(1);
+        self
+    }
+
+    /// Choices until the calm phase begins.
+    pub fn max_choices(mut self, choices: usize) -> Self {
+        self.max_choices = Some(choices);
+        self
+    }
+
+    /// Steps until a run is given up.
+    pub fn max_steps(mut self, steps: u64) -> Self {
+        self.max_steps = Some(steps);
+        self
+    }
+
+    /// The engine for guests, instead of the one that all checks share.
+    pub fn engine(mut self, engine: Arc<Engine>) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
+    /// Runs one seed and gives what came of it, whatever it is.
+    pub fn run_seed(&self, seed: u64) -> Run {
+        let engine = self.engine.clone().unwrap_or_else(engine);
+        let mut setup = Setup { choices: self.choices.clone(), ..Setup::new(engine, Seed(seed)) };
+        setup.max_choices = self.max_choices.unwrap_or(setup.max_choices);
+        setup.max_steps = self.max_steps.unwrap_or(setup.max_steps);
+        run(&self.scenario, &setup)
+    }
+
+    /// Runs all seeds, or those that `WAVETANK_SEED` or `WAVETANK_SEEDS` name.
+    ///
+    /// # Panics
+    /// With the account of the failure of the lowest seed that fails, and the line that replays it. Also where
+    /// one of the two variables holds no seed.
+    #[track_caller]
+    pub fn run(self) {
+        let seeds = wanted().unwrap_or_else(|| self.seeds.clone());
+        if let Some(failure) = self.first_failure(seeds) {
+            panic!("{}", self.account(&failure));
+        }
+    }
+
+    fn first_failure(&self, seeds: Range<u64>) -> Option<Run> {
+        let next = AtomicU64::new(seeds.start);
+        let failure: Mutex<Option<Run>> = Mutex::new(None);
+        let lowest = AtomicU64::new(seeds.end);
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                // Beyond a failure nothing matters: it is the lowest seed that is told.
+                if seed >= lowest.load(Ordering::Relaxed) {
+                    return;
+                }
+                let run = self.run_seed(seed);
+                if !run.outcome.is_finished() && lowest.fetch_min(seed, Ordering::Relaxed) > seed {
+                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(run);
+                }
+            }
+        };
+        if self.jobs == 1 {
+            work();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 0..self.jobs {
+                    scope.spawn(work);
+                }
+            });
+        }
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn account(&self, run: &Run) -> String {
+        let mut text = format!("{}: {} (seed {})\n", self.name, run.outcome, run.seed);
+        for line in run.outcome.detail() {
+            text += &format!("  {line}\n");
+        }
+        let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
+        text += &format!("  {steps} steps, {choices} choices\n");
+        text += &format!("  replay: {SEED}={} cargo test {}\n", run.seed, self.name);
+        text
+    }
+}
+
+/// The seeds that the environment asks for.
+#[expect(clippy::disallowed_methods, reason = "read once before any world, by checks alone, and documented")]
+fn wanted() -> Option<Range<u64>> {
+    if let Ok(text) = std::env::var(SEED) {
+        let seed: Seed = text.parse().unwrap_or_else(|e| panic!("{SEED}: {e}"));
+        return Some(seed.0..seed.0.saturating_add(1));
+    }
+    let text = std::env::var(SEEDS).ok()?;
+    let wrong = || -> ! { panic!("{SEEDS}: not a range of seeds: {text:?} (write A..B with A below B)") };
+    let Some((from, to)) = text.split_once("..") else { wrong() };
+    match (from.parse::<Seed>(), to.parse::<Seed>()) {
+        (Ok(from), Ok(to)) if from < to => Some(from.0..to.0),
+        _ => wrong(),
+    }
+}

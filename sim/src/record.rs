@@ -1,0 +1,82 @@
+//! Records: one world of a sweep on one line, the same whoever ran it.
+
+use crate::calls::{PEER_SCHEMA, calls};
+use crate::run::{Choices, Run};
+use crate::seed::Seed;
+use crate::token::{Recipe, Token};
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
+
+/// What a sweep keeps of a world. Holds nothing of when or where it ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The seed.
+    pub seed: u64,
+    /// The outcome's name, as `finished`.
+    pub outcome: String,
+    /// The outcome in one sentence.
+    pub says: String,
+    /// More lines of it, as a stall's graph; empty where there is no more to say.
+    pub detail: Vec<String>,
+    /// Names the behaviour: equal where the same calls were made with the same results.
+    pub behaviour: String,
+    /// The start of the transcript's digest.
+    pub digest: String,
+    /// Moves made.
+    pub steps: u64,
+    /// Choices drawn.
+    pub choices: usize,
+    /// Virtual time at the end, in nanoseconds.
+    pub virtual_ns: u64,
+    /// The token that replays it; only where it did not finish.
+    pub token: Option<String>,
+}
+
+impl Record {
+    /// What is kept of a run of a scenario.
+    pub fn new(scenario: &str, run: &Run) -> Self {
+        let behaviour = XxHash3_64::oneshot(calls(run, &PEER_SCHEMA).as_bytes());
+        let token = (!run.outcome.is_finished()).then(|| run.token(scenario).to_string());
+        let digest = run.transcript.digest();
+        Record {
+            seed: run.seed.0,
+            outcome: run.outcome.name().into(),
+            says: run.outcome.to_string(),
+            detail: run.outcome.detail(),
+            behaviour: format!("{behaviour:016x}"),
+            digest: digest[..8].iter().map(|byte| format!("{byte:02x}")).collect(),
+            steps: run.transcript.steps.len() as u64,
+            choices: run.choices.len(),
+            virtual_ns: run.virtual_ns,
+            token,
+        }
+    }
+
+    /// What is known of a world whose process died.
+    pub fn aborted(scenario: &str, seed: Seed, choices: &Choices, how: &str) -> Self {
+        let token = match choices {
+            Choices::Drawn(strategy, profile) => {
+                let recipe = Recipe::Drawn(*strategy, *profile);
+                Some(Token { scenario: scenario.into(), seed, recipe }.to_string())
+            }
+            Choices::Given(_) => None,
+        };
+        Record {
+            seed: seed.0,
+            outcome: "aborted".into(),
+            says: format!("aborted: the process died ({how})"),
+            detail: Vec::new(),
+            behaviour: String::new(),
+            digest: String::new(),
+            steps: 0,
+            choices: 0,
+            virtual_ns: 0,
+            token,
+        }
+    }
+
+    /// Whether it is what one hopes for.
+    pub fn is_finished(&self) -> bool {
+        self.outcome == "finished"
+    }
+}

@@ -1,0 +1,67 @@
+//! Transcripts under insta, in one line.
+//!
+//! ```no_run
+//! use wavetank_sim::snapshot::View;
+//! use wavetank_sim::{check, guests, peer};
+//!
+//! let boots = check("boots", |world| {
+//!     world.cell("pid0", guests::PID0).serve(peer::host(world)).spawn().expect_exit(0);
+//! });
+//! wavetank_sim::assert_transcript!(boots.run_seed(7), "boots/pid0", View::Calls);
+//! ```
+
+use crate::calls::{PEER_SCHEMA, calls};
+use crate::run::Run;
+
+/// What of a transcript is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Calls and their results: the same for every schedule in which the application behaved the same.
+    Calls,
+    /// The RPC frames of each link: the same where they were sent in the same order.
+    Frames,
+    /// Every move and what it caused: the same for the same choices.
+    Steps,
+}
+
+/// A run as a text.
+pub fn text(run: &Run, view: View) -> String {
+    match view {
+        View::Calls => calls(run, &PEER_SCHEMA),
+        View::Frames => {
+            let mut text = String::new();
+            for link in run.transcript.frames(&PEER_SCHEMA) {
+                text += &format!("link of {}\n", link.cell);
+                for frame in &link.frames {
+                    text += &format!("  {frame}\n");
+                }
+            }
+            text
+        }
+        View::Steps => run.transcript.steps_text(),
+    }
+}
+
+/// Compares a run with `snapshots/FAMILY/SCENARIO.snap` beside the manifest of the crate that calls it. Seed and
+/// strategy stand in the snapshot's metadata alone. `INSTA_UPDATE=always` and `cargo insta review` work as ever.
+///
+/// Takes a [`Run`](crate::Run), `"family/scenario"` and a [`View`](crate::snapshot::View). The calling crate
+/// needs `insta`.
+///
+/// # Panics
+/// Where the run did not finish, and where it differs from the snapshot.
+#[macro_export]
+macro_rules! assert_transcript {
+    ($run:expr, $name:expr, $view:expr $(,)?) => {{
+        let run: &$crate::Run = &$run;
+        assert!(run.outcome.is_finished(), "seed {}: {}", run.seed, run.outcome);
+        let name = $name;
+        let (family, scenario) = name.split_once('/').expect("a name is FAMILY/SCENARIO");
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(format!("{}/snapshots/{family}", env!("CARGO_MANIFEST_DIR")));
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.set_description(format!("seed {}, {}", run.seed, run.origin));
+        settings.bind(|| insta::assert_snapshot!(scenario, $crate::snapshot::text(run, $view)));
+    }};
+}

@@ -1,0 +1,218 @@
+//! How a scenario starts cells, and says what must become of them.
+
+use super::World;
+use super::judge::{Expectation, Expected, Stream};
+use capnp::capability::{Client, FromClientHook};
+use futures::FutureExt;
+use wavetank::cell::{Cell, CellSpec, Limits, Transport};
+use wavetank::peer::HostInfo;
+use wavetank::{Tank, TrapClass};
+
+/// What a cell is served on its link.
+pub struct Bootstrap(Make);
+
+type Make = Box<dyn FnOnce(&Tank, &Cell) -> Client>;
+
+impl Bootstrap {
+    /// A capability that is made when the cell it is for is known.
+    pub fn new(make: impl FnOnce(&Tank, &Cell) -> Client + 'static) -> Self {
+        Bootstrap(Box::new(make))
+    }
+}
+
+impl From<Client> for Bootstrap {
+    fn from(client: Client) -> Self {
+        Bootstrap::new(|_, _| client)
+    }
+}
+
+/// The capabilities of `capnp/peer.capnp`, to be served.
+pub mod peer {
+    use super::{Bootstrap, HostInfo, World};
+
+    /// A `Host` that knows no others.
+    pub fn host(world: &World) -> Bootstrap {
+        hosts(world, Vec::new())
+    }
+
+    /// A `Host` in a world with others.
+    pub fn hosts(_: &World, peers: Vec<HostInfo>) -> Bootstrap {
+        let me = HostInfo { id: "host".into(), addrs: vec!["tank:host".into()] };
+        Bootstrap::new(move |tank, cell| wavetank::peer::host(tank, cell, me, peers))
+    }
+
+    /// An `Executor` whose children are the cell's own.
+    pub fn executor(_: &World) -> Bootstrap {
+        Bootstrap::new(wavetank::peer::executor)
+    }
+}
+
+impl World {
+    /// Prepares a cell that nobody starts but the scenario itself.
+    pub fn cell<'w>(&'w self, name: &str, wasm: &'w [u8]) -> CellBuilder<'w> {
+        CellBuilder {
+            world: self,
+            name: name.into(),
+            wasm,
+            args: vec![name.into()],
+            env: Vec::new(),
+            stdin: Vec::new(),
+            transport: Transport::Stdio,
+            limits: Limits::default(),
+            capacity_bytes: self.capacity_bytes,
+            bootstrap: None,
+        }
+    }
+}
+
+/// A cell that is about to be started.
+#[must_use = "nothing starts before `spawn`"]
+pub struct CellBuilder<'w> {
+    world: &'w World,
+    name: String,
+    wasm: &'w [u8],
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    stdin: Vec<u8>,
+    transport: Transport,
+    limits: Limits,
+    capacity_bytes: usize,
+    bootstrap: Option<Bootstrap>,
+}
+
+impl<'w> CellBuilder<'w> {
+    /// Its arguments after the first, which is its name.
+    pub fn args<I: IntoIterator<Item: Into<String>>>(mut self, args: I) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// One more variable of its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// What it reads from stdin before the end, where stdin is not its transport. Nothing by default.
+    pub fn stdin(mut self, bytes: &[u8]) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// Where its RPC runs. Its children inherit it.
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// How much it may use. Its children inherit it.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Capacity of each of its pipes in bytes, at least 1. Its children inherit it.
+    pub fn capacity_bytes(mut self, bytes: usize) -> Self {
+        self.capacity_bytes = bytes.max(1);
+        self
+    }
+
+    /// The capability at the other end of its link.
+    pub fn serve(mut self, bootstrap: impl Into<Bootstrap>) -> Self {
+        self.bootstrap = Some(bootstrap.into());
+        self
+    }
+
+    /// Brings it to life. It runs once the wave maker starts it.
+    ///
+    /// # Panics
+    /// Where the bytes are no component that this host can start.
+    pub fn spawn(self) -> CellHandle<'w> {
+        let world = self.world;
+        let name = self.name.clone();
+        let guest = match world.tank.engine().guest(self.wasm) {
+            Ok(guest) => guest,
+            Err(error) => panic!("guest {name}: {error}"),
+        };
+        let spec = CellSpec {
+            guest,
+            name: self.name,
+            args: self.args,
+            env: self.env,
+            transport: self.transport,
+            limits: self.limits,
+            capacity_bytes: self.capacity_bytes,
+            detached: false,
+            vat: world.host,
+        };
+        let bootstrap = self.bootstrap;
+        let tank = world.tank.clone();
+        let serve = move |cell: &Cell| match bootstrap {
+            Some(Bootstrap(make)) => make(&tank, cell),
+            None => capnp_rpc::new_broken_cap(capnp::Error::failed("nothing is served on this link".into())),
+        };
+        let (cell, mut stdio) = match world.tank.start(spec, None, serve) {
+            Ok(started) => started,
+            Err(error) => panic!("guest {name}: {error}"),
+        };
+        if let Some(stdin) = stdio.stdin.take() {
+            let bytes = self.stdin;
+            world.tank.spawn(
+                &format!("stdin of {name}"),
+                world.host,
+                async move {
+                    // A cell need not read what it is given.
+                    let _ = stdin.write(bytes.into()).await;
+                }
+                .boxed_local(),
+            );
+        }
+        world.roots.borrow_mut().push((cell.clone(), stdio));
+        CellHandle { world, cell }
+    }
+}
+
+/// A started cell.
+pub struct CellHandle<'w> {
+    world: &'w World,
+    cell: Cell,
+}
+
+impl CellHandle<'_> {
+    /// The cell itself.
+    pub fn cell(&self) -> &Cell {
+        &self.cell
+    }
+
+    /// The capability that its guest exports, as a client that may be called at once: calls wait until the
+    /// guest has answered.
+    pub fn exported<C: FromClientHook>(&self) -> C {
+        let link = self.cell.link().expect("a started cell has its link");
+        capnp_rpc::new_future_client(async move { Ok(link.bootstrap().await?.cast_to()) })
+    }
+
+    /// Says that it must end with this code.
+    pub fn expect_exit(&self, code: i32) -> &Self {
+        self.expect(Expected::Code(code))
+    }
+
+    /// Says that it must trap so.
+    pub fn expect_trap(&self, class: TrapClass) -> &Self {
+        self.expect(Expected::Trap(class))
+    }
+
+    /// Says that its stdout must hold this text.
+    pub fn expect_stdout(&self, text: &str) -> &Self {
+        self.expect(Expected::Output(Stream::Stdout, text.into()))
+    }
+
+    /// Says that its stderr must hold this text.
+    pub fn expect_stderr(&self, text: &str) -> &Self {
+        self.expect(Expected::Output(Stream::Stderr, text.into()))
+    }
+
+    fn expect(&self, what: Expected) -> &Self {
+        self.world.expectations.borrow_mut().push(Expectation { cell: self.cell.clone(), what });
+        self
+    }
+}

@@ -1,0 +1,180 @@
+//! The library, as those meet it who write tests with it.
+
+use capnp::capability::Client;
+use std::cell::Cell;
+use std::rc::Rc;
+use wavetank::schema::peer_capnp::executor;
+use wavetank_sim::check::engine;
+use wavetank_sim::outcome::Outcome;
+use wavetank_sim::{ProfileName, StrategyName, Transport, World, check, guests, peer};
+
+/// The message of a check's panic.
+fn panic_of(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    let panic = std::panic::catch_unwind(check).expect_err("the check fails");
+    panic.downcast_ref::<String>().expect("a message").clone()
+}
+
+/// An executor of the host's own that shouts.
+struct Loud;
+
+impl executor::Server for Loud {
+    async fn echo(
+        self: Rc<Self>,
+        params: executor::EchoParams,
+        mut results: executor::EchoResults,
+    ) -> Result<(), capnp::Error> {
+        let message = params.get()?.get_message()?.to_str()?;
+        results.get().set_response(format!("Echo: {message}"));
+        Ok(())
+    }
+}
+
+fn loud() -> Client {
+    capnp_rpc::new_client::<executor::Client, _>(Loud).client
+}
+
+#[test]
+fn a_check_that_holds_says_nothing() {
+    check("holds", |world| {
+        world.cell("child", guests::CHILD_ECHO).serve(peer::executor(world)).spawn().expect_exit(0);
+    })
+    .seeds(0..50)
+    .jobs(2)
+    .run();
+}
+
+#[test]
+fn a_failing_check_panics_with_its_account_and_the_line_that_replays_it() {
+    let message = panic_of(|| {
+        let scenario = |world: &mut World| {
+            let child = world.cell("child", guests::CHILD_ECHO).serve(peer::executor(world)).spawn();
+            child.expect_exit(3);
+        };
+        check("expects_three", scenario).seeds(5..9).run();
+    });
+    assert!(
+        message.starts_with("expects_three: violated (exit): child exited with 0, expected 3 (seed 5)\n")
+    );
+    assert!(message.contains("replay: WAVETANK_SEED=5 cargo test expects_three"), "{message}");
+}
+
+#[test]
+fn the_lowest_failing_seed_is_told_for_any_number_of_threads() {
+    for jobs in [1, 2, 4] {
+        let message = panic_of(move || {
+            let scenario = |world: &mut World| {
+                // Fails for the seeds that draw a 3: the same for any number of threads.
+                assert_ne!(world.draw(4), 3, "drew three");
+            };
+            check("draws", scenario).seeds(0..64).jobs(jobs).run();
+        });
+        let first = panic_of(|| {
+            check("draws", |world| assert_ne!(world.draw(4), 3, "drew three")).seeds(0..64).run()
+        });
+        assert_eq!(message, first);
+    }
+}
+
+#[test]
+fn any_client_can_be_served_and_a_guests_own_capability_called() {
+    check("serves", |world| {
+        world.cell("child", guests::CHILD_ECHO).serve(loud()).spawn().expect_exit(0);
+        let server = world.cell("server", guests::SERVER).transport(Transport::Connection);
+        let server = server.serve(peer::executor(world)).spawn();
+        server.expect_exit(137);
+        let (exported, cell) = (server.exported::<executor::Client>(), server.cell().clone());
+        world.task("caller", async move {
+            let mut request = exported.echo_request();
+            request.get().set_message("hello");
+            let answer = request.send().promise.await.expect("an answer");
+            let response = answer.get().expect("results").get_response().expect("a text");
+            assert_eq!(response, "Echo: hello");
+            cell.kill();
+        });
+    })
+    .run();
+}
+
+#[test]
+fn vats_talk_to_each_other_without_any_guest() {
+    check("vats", |world| {
+        let (a, b) = (world.vat("a"), world.vat("b"));
+        let [b_for_a, a_for_b] = world.join("a and b", [(a, loud()), (b, loud())]);
+        for (vat, other) in [(a, b_for_a), (b, a_for_b)] {
+            let other = executor::Client { client: other };
+            world.task_of(vat, "caller", async move {
+                let mut request = other.echo_request();
+                request.get().set_message("over there");
+                let answer = request.send().promise.await.expect("an answer");
+                assert_eq!(
+                    answer.get().expect("results").get_response().expect("a text"),
+                    "Echo: over there"
+                );
+            });
+        }
+    })
+    .run();
+}
+
+#[test]
+fn sleep_is_virtual_and_in_order() {
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    let sleeper = check("sleeps", |world| {
+        let clock = world.clock();
+        let late = Rc::new(Cell::new(false));
+        let (seen, set) = (late.clone(), late);
+        let other = clock.clone();
+        world.task("late", async move {
+            clock.sleep(HOUR_NS).await;
+            set.set(true);
+        });
+        world.task("later", async move {
+            other.sleep(2 * HOUR_NS).await;
+            assert!(seen.get(), "an hour ends before two");
+        });
+    });
+    assert_eq!(sleeper.run_seed(1).virtual_ns, 2 * HOUR_NS);
+    sleeper.run();
+}
+
+#[test]
+fn drawn_values_belong_to_the_seed() {
+    let draws = |seed| {
+        let drawn = std::sync::Mutex::new(Vec::new());
+        check("draws", |world| drawn.lock().unwrap().extend((0..8).map(|_| world.draw(1000)))).run_seed(seed);
+        drawn.into_inner().unwrap()
+    };
+    assert_eq!(draws(1), draws(1));
+    assert_ne!(draws(1), draws(2));
+    let dull = std::sync::Mutex::new(0);
+    let round_robin = check("draws", |world| *dull.lock().unwrap() = world.draw(1000));
+    round_robin.strategy(StrategyName::RoundRobin).run_seed(1);
+    assert_eq!(*dull.lock().unwrap(), 0);
+}
+
+#[test]
+fn a_task_that_waits_for_ever_is_a_stall() {
+    let stuck = check("stuck", |world| world.task("patience", std::future::pending()));
+    let Outcome::Stalled(graph) = stuck.run_seed(1).outcome else { panic!("it stalls") };
+    assert_eq!(graph.tasks, ["task \"patience\" has not ended"]);
+}
+
+#[test]
+fn a_guest_that_cannot_be_started_is_named_with_the_reason() {
+    let run = check("junk", |world| drop(world.cell("junk", b"not wasm").spawn())).run_seed(1);
+    let Outcome::Panicked { message } = run.outcome else { panic!("it panics") };
+    assert_eq!(message, "guest junk: not a component: these bytes are not WebAssembly");
+}
+
+#[test]
+fn a_calm_profile_still_varies_the_order_and_nothing_else() {
+    let echo = check("echo", |world| {
+        world.cell("child", guests::CHILD_ECHO).serve(peer::executor(world)).spawn().expect_exit(0);
+    });
+    let calm = echo.profile(ProfileName::Calm).engine(engine());
+    for seed in 0..50 {
+        let run = calm.run_seed(seed);
+        assert!(run.outcome.is_finished());
+        assert!(!run.transcript.steps_text().contains("grant"), "pipes flow freely");
+    }
+}
