@@ -180,6 +180,10 @@ impl Tree {
         for of_one in children.values_mut() {
             of_one.sort_by(|(i, a), (j, b)| (b, j).cmp(&(a, i)));
         }
+        // Which side asked first for the other's bootstrap is no one's doing.
+        if let Some(roots) = children.get_mut(&None) {
+            roots.sort_by(|(i, _), (j, _)| (&self.nodes[*j].line, j).cmp(&(&self.nodes[*i].line, i)));
+        }
         let mut left: Vec<(usize, String, usize)> = Vec::new();
         let mut push = |parent: Option<usize>, depth: usize, left: &mut Vec<(usize, String, usize)>| {
             let of_parent = children.remove(&parent).unwrap_or_default();

@@ -5,9 +5,13 @@ use wavetank_sim::assert_transcript;
 use wavetank_sim::scenario::ALL;
 use wavetank_sim::snapshot::{View, text};
 
+/// Scenarios whose application behaves differently under another schedule, and may: `full-duplex` reads in
+/// pieces as they come, and in `cleanup` children race to end before they are ended.
+const RACING: [&str; 2] = ["full-duplex", "cleanup"];
+
 #[test]
 fn calls_snapshots_hold_under_round_robin_and_under_random_of_five_seeds() {
-    for scenario in ALL.iter().filter(|scenario| scenario.clean) {
+    for scenario in ALL.iter().filter(|scenario| scenario.clean && !RACING.contains(&scenario.name)) {
         for setup in [round_robin()].into_iter().chain((1..=5).map(setup)) {
             let run = finished(scenario.build, &setup);
             assert_transcript!(run, format!("calls/{}", scenario.name), View::Calls);
