@@ -11,12 +11,14 @@
 //! .run();
 //! ```
 
+use crate::outcome::Outcome;
 use crate::profile::ProfileName;
-use crate::run::{Choices, Run, Setup, run};
+use crate::run::{Choices, Run, Setup, message, run};
 use crate::seed::Seed;
 use crate::strategy::StrategyName;
 use crate::world::World;
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wavetank::{Engine, EngineConfig};
@@ -51,6 +53,7 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
         max_choices: None,
         max_steps: None,
         engine: None,
+        each: None,
     }
 }
 
@@ -65,7 +68,11 @@ pub struct Check<F> {
     max_choices: Option<usize>,
     max_steps: Option<u64>,
     engine: Option<Arc<Engine>>,
+    each: Option<Each>,
 }
+
+/// What a user asserts of every finished run.
+type Each = Box<dyn Fn(&Run) + Sync>;
 
 impl<F: Fn(&mut World) + Sync> Check<F> {
     /// The seeds to run.
@@ -114,13 +121,27 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
+    /// Looks at every run that finished: its frames, its cells, its steps. An assertion that fails there is a
+    /// failure of that seed.
+    pub fn each(mut self, look: impl Fn(&Run) + Sync + 'static) -> Self {
+        self.each = Some(Box::new(look));
+        self
+    }
+
     /// Runs one seed and gives what came of it, whatever it is.
     pub fn run_seed(&self, seed: u64) -> Run {
         let engine = self.engine.clone().unwrap_or_else(engine);
         let mut setup = Setup { choices: self.choices.clone(), ..Setup::new(engine, Seed(seed)) };
         setup.max_choices = self.max_choices.unwrap_or(setup.max_choices);
         setup.max_steps = self.max_steps.unwrap_or(setup.max_steps);
-        run(&self.scenario, &setup)
+        let mut run = run(&self.scenario, &setup);
+        if let (Some(look), true) = (&self.each, run.outcome.is_finished()) {
+            let looked = std::panic::catch_unwind(AssertUnwindSafe(|| look(&run)));
+            if let Err(panic) = looked {
+                run.outcome = Outcome::Violated { oracle: "each", what: message(panic.as_ref()) };
+            }
+        }
+        run
     }
 
     /// Runs all seeds, or those that `WAVETANK_SEED` or `WAVETANK_SEEDS` name.

@@ -154,7 +154,8 @@ pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
     Run { seed: setup.seed, origin, outcome, choices, transcript, virtual_ns, cells, left_track }
 }
 
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".into())
 }

@@ -321,3 +321,18 @@ fn the_environment_chooses_seeds_of_checks_alone() {
     };
     assert_eq!(ran("1"), ran("junk"));
 }
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("a README");
+    let samples: Vec<&str> = readme.split("$ cargo run --release -- ").skip(1).collect();
+    assert_eq!(samples.len(), 2);
+    for sample in samples {
+        let (line, rest) = sample.split_once('\n').expect("a command and what it prints");
+        let printed = rest.split("```").next().expect("a block that ends");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+        let ran = command.current_dir(root).args(line.split(' ')).output().expect("wavetank runs");
+        assert_eq!(String::from_utf8(ran.stdout).expect("text"), printed, "{line}");
+    }
+}

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use wavetank::schema::peer_capnp::executor;
 use wavetank_sim::check::engine;
 use wavetank_sim::outcome::Outcome;
-use wavetank_sim::{ProfileName, StrategyName, Transport, World, check, guests, peer};
+use wavetank_sim::snapshot::{View, text};
+use wavetank_sim::{ProfileName, Run, StrategyName, Transport, World, check, guests, peer};
 
 /// The message of a check's panic.
 fn panic_of(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
@@ -177,4 +178,18 @@ fn a_calm_profile_still_varies_the_order_and_nothing_else() {
         assert!(run.outcome.is_finished());
         assert!(!run.transcript.steps_text().contains("grant"), "pipes flow freely");
     }
+}
+
+#[test]
+fn each_run_can_be_looked_at_and_a_failed_assertion_is_a_failure_of_its_seed() {
+    let echo = |world: &mut World| {
+        world.cell("child", guests::CHILD_ECHO).serve(peer::executor(world)).spawn().expect_exit(0);
+    };
+    let calls = |run: &Run| text(run, View::Frames).matches("call       q").count();
+    check("two calls", echo).each(move |run| assert_eq!(calls(run), 2)).run();
+    let message = panic_of(move || {
+        check("three_calls", echo).seeds(4..9).each(move |run| assert_eq!(calls(run), 3, "calls")).run();
+    });
+    assert!(message.starts_with("three_calls: violated (each): assertion"), "{message}");
+    assert!(message.contains("WAVETANK_SEED=4"), "{message}");
 }

@@ -9,7 +9,7 @@ use wavetank_sim::transcript::Names;
 
 /// What a run was, in one sentence.
 pub(crate) fn headline(job: &Job, run: &Run) -> String {
-    format!("{}: {} (seed {})", job.name, run.outcome, run.seed)
+    format!("{}: {} (seed {})", job.title, run.outcome, run.seed)
 }
 
 /// A run in a few lines, the last of which replays it.

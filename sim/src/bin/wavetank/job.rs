@@ -9,8 +9,10 @@ use wavetank_sim::{Choices, Run, Seed, Setup, Transport, World, peer, run};
 
 /// What is to be run, ready to be run.
 pub(crate) struct Job {
-    /// Its name in tokens and reports.
+    /// Its name in tokens.
     pub(crate) name: String,
+    /// Its name for people.
+    pub(crate) title: String,
     /// Where its choices come from.
     pub(crate) choices: Choices,
     /// What stands behind a replay line's token.
@@ -50,6 +52,7 @@ impl Job {
         })?;
         Ok(Job {
             name: name.into(),
+            title: name.into(),
             choices,
             replay_args: String::new(),
             body: Body::BuiltIn(scenario),
@@ -78,6 +81,7 @@ impl Job {
         }
         Ok(Job {
             name: own_name(&guest.digest()),
+            title: name.clone(),
             choices,
             replay_args,
             body: Body::Own { name, wasm, args: args.into(), transport: transport.into() },

@@ -123,7 +123,7 @@ impl fmt::Display for Report<'_> {
         if failed > SHOWN_FAILURES {
             writeln!(f, "… and {} more failures: --json FILE writes them all\n", failed - SHOWN_FAILURES)?;
         }
-        write!(f, "{}: {ran} seeds", self.job.name)?;
+        write!(f, "{}: {ran} seeds", self.job.title)?;
         if ran < self.asked {
             let why = if self.stopped { "stopped early" } else { "stopped at the first failure" };
             write!(f, " of {} ({why})", self.asked)?;

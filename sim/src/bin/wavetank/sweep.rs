@@ -68,7 +68,7 @@ fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or_else(cores, usize::from);
-    let mut progress = Progress::new(&job.name, seeds.count, args.time);
+    let mut progress = Progress::new(&job.title, seeds.count, args.time);
     let mut records = BTreeMap::new();
     let mut broken = None;
     std::thread::scope(|scope| {
