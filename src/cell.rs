@@ -317,7 +317,14 @@ pub(crate) async fn live(
     let (code, cause) = match ended {
         None => (KILLED, Cause::Killed),
         Some(Ok(code)) => (code, Cause::Exited),
-        Some(Err(error)) => (TRAPPED, Cause::Trapped(Trap::new(&error))),
+        Some(Err(error)) => {
+            // The pool is shared by all tanks of an engine: that it is empty says nothing about this guest.
+            assert!(
+                !error.is::<wasmtime::PoolConcurrencyLimitError>(),
+                "the engine's pool is exhausted: {error:#}"
+            );
+            (TRAPPED, Cause::Trapped(Trap::new(&error)))
+        }
     };
     let fuel = spec.limits.fuel - store.get_fuel().expect("fuel is on in every engine");
     let left = store.data().handles.left();

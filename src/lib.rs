@@ -10,6 +10,8 @@
 //! `wavetank-sim`. Nor a runtime: tasks go to whatever implements [`Spawn`], for example a
 //! `futures_executor::LocalPool`.
 
+#![forbid(unsafe_code)]
+
 pub mod cell;
 mod clock;
 mod engine;

@@ -8,6 +8,8 @@
 //! Linux only. Elsewhere std asks the system by other ways and hash order stays random; [`effective`] says so.
 //! This is the only unsafe code of this crate.
 
+#![expect(unsafe_code, reason = "std finds its source of randomness by a symbol of C")]
+
 use crate::seed::{Purpose, Seed};
 use rand_chacha::rand_core::Rng;
 use std::cell::Cell;

@@ -11,6 +11,8 @@
 //! Choices are drawn only between polls, never inside one. `seed`, `choice`, `menu`, `moves`, `strategy` and
 //! `executor` know nothing of the tank.
 
+#![deny(unsafe_code)]
+
 pub mod calls;
 pub mod check;
 pub mod choice;

@@ -149,6 +149,15 @@ impl Schema {
         self.interfaces.get(&interface_id)?.methods.get(usize::from(method_id))
     }
 
+    /// A method by name, `Executor.echo`; by its numbers where the schema lacks it.
+    #[must_use]
+    pub fn method_name(&self, interface_id: u64, method_id: u16) -> String {
+        match (self.interfaces.get(&interface_id), self.method(interface_id, method_id)) {
+            (Some(interface), Some(method)) => format!("{}.{}", interface.name, method.name),
+            _ => format!("@{interface_id:#018x}.method{method_id}"),
+        }
+    }
+
     /// Finds the field at a place of a struct's pointer section: its name, with those of the groups around it,
     /// and the struct type it points to, if it points to one. `None` where several members of a union share
     /// the place, for then no one name is right.

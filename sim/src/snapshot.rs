@@ -38,7 +38,7 @@ pub fn text(run: &Run, view: View) -> String {
             }
             text
         }
-        View::Steps => run.transcript.steps_text(),
+        View::Steps => run.transcript.steps_text(&PEER_SCHEMA),
     }
 }
 

@@ -8,6 +8,8 @@ use crate::seed::Seed;
 use crate::strategy::StrategyName;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use miniz_oxide::deflate::compress_to_vec;
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -15,8 +17,11 @@ use std::str::FromStr;
 /// Names the version: of this format, and of what a choice means.
 const PREFIX: &str = "wt1";
 
-/// More choices than any run has: a bound for readers of hostile tokens.
-const MAX_CHOICES: usize = 1_000_000;
+/// More than the choices of any run take before they are packed: a bound for readers of hostile tokens.
+const MAX_PLAIN_BYTES: usize = 4_000_000;
+
+/// The most that deflate can do: tokens are pasted by hand.
+const COMPRESSION: u8 = 10;
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -81,21 +86,15 @@ impl Recipe {
     fn to_bytes(&self) -> Vec<u8> {
         match self {
             Recipe::Given { choices, digest } => {
+                let mut plain = Vec::new();
+                push_number(&mut plain, choices.len() as u32);
+                for &(value, _) in choices {
+                    push_number(&mut plain, value);
+                }
+                plain.extend(choices.iter().map(|(_, check)| check));
                 let mut bytes = vec![GIVEN];
                 bytes.extend(digest);
-                push_number(&mut bytes, choices.len() as u32);
-                // Most choices are 0: runs of them, then the one that ends the run.
-                let mut zeros = 0;
-                for &(value, _) in choices {
-                    if value == 0 {
-                        zeros += 1;
-                        continue;
-                    }
-                    push_number(&mut bytes, zeros);
-                    push_number(&mut bytes, value);
-                    zeros = 0;
-                }
-                bytes.extend(choices.iter().map(|(_, check)| check));
+                bytes.extend(compress_to_vec(&plain, COMPRESSION));
                 bytes
             }
             Recipe::Drawn(strategy, profile) => {
@@ -122,24 +121,19 @@ impl Recipe {
     }
 }
 
-fn marked(mut rest: &[u8]) -> Option<Marked> {
+fn marked(packed: &[u8]) -> Option<Marked> {
+    let plain = decompress_to_vec_with_limit(packed, MAX_PLAIN_BYTES).ok()?;
+    let mut rest = &plain[..];
     let len = take_number(&mut rest)? as usize;
-    if len > MAX_CHOICES || len > rest.len() {
+    // Each takes at least two bytes: nothing is set aside for more than there can be.
+    if len > rest.len() / 2 {
         return None;
     }
-    let (mut packed, checks) = rest.split_at(rest.len() - len);
-    let mut values = Vec::with_capacity(len);
-    while !packed.is_empty() {
-        let zeros = take_number(&mut packed)? as usize;
-        let value = take_number(&mut packed)?;
-        if value == 0 || values.len() + zeros >= len {
-            return None;
-        }
-        values.resize(values.len() + zeros, 0);
-        values.push(value);
+    let values: Option<Vec<u32>> = (0..len).map(|_| take_number(&mut rest)).collect();
+    if rest.len() != len {
+        return None;
     }
-    values.resize(len, 0);
-    Some(values.into_iter().zip(checks.iter().copied()).collect())
+    Some(values?.into_iter().zip(rest.iter().copied()).collect())
 }
 
 fn checksum(head: &str, payload: &[u8]) -> [u8; CHECKSUM_BYTES] {

@@ -70,52 +70,73 @@ impl Transcript {
 
     /// The frames of each link, in order of the links' birth.
     pub fn frames(&self, schema: &Arc<Schema>) -> Vec<LinkFrames> {
-        let names = Names::of(&self.events);
-        let mut links: Vec<(LinkFrames, Decoder)> = Vec::new();
-        let mut by_pipe: BTreeMap<PipeId, (usize, Direction)> = BTreeMap::new();
+        let names = Names::of(&self.events, schema);
+        let mut links: Vec<LinkFrames> = Vec::new();
+        let mut wires = Wires::default();
         for event in &self.events {
-            match event {
-                Event::LinkBorn { link, cell, up, down } => {
-                    by_pipe.insert(*up, (links.len(), Direction::Up));
-                    by_pipe.insert(*down, (links.len(), Direction::Down));
-                    let frames = LinkFrames { link: *link, cell: names.actor(*cell), frames: Vec::new() };
-                    links.push((frames, Decoder::new(schema.clone())));
-                }
-                Event::Wrote { pipe, bytes } => {
-                    if let Some((index, direction)) = by_pipe.get(pipe) {
-                        let (link, decoder) = &mut links[*index];
-                        link.frames.extend(decoder.push(*direction, bytes));
-                    }
-                }
-                Event::Closed { pipe, end: End::Writer, .. } => {
-                    if let Some((index, direction)) = by_pipe.get(pipe) {
-                        let (link, decoder) = &mut links[*index];
-                        link.frames.push(decoder.close(*direction));
-                    }
-                }
-                _ => {}
+            if let Event::LinkBorn { link, cell, .. } = event {
+                links.push(LinkFrames { link: *link, cell: names.actor(*cell), frames: Vec::new() });
+            }
+            let (index, frames) = wires.take(event, schema);
+            if let Some(link) = links.get_mut(index) {
+                link.frames.extend(frames);
             }
         }
-        links.into_iter().map(|(link, _)| link).collect()
+        links
     }
 
-    /// Every move and what it caused, a line each.
-    pub fn steps_text(&self) -> String {
-        let names = Names::of(&self.events);
+    /// Every move and what it caused, a line each; below the bytes of a link, the frames that they complete.
+    pub fn steps_text(&self, schema: &Arc<Schema>) -> String {
+        let names = Names::of(&self.events, schema);
         let mut text = String::new();
-        let first = self.steps.first().map_or(self.events.len(), |step| step.caused.start);
+        let mut wires = Wires::default();
         let mut lines = |heading: &str, events: &[Event]| {
             let _ = writeln!(text, "{heading}");
             for event in events {
                 let _ = writeln!(text, "        {}", names.event(event));
+                for frame in wires.take(event, schema).1 {
+                    let _ = writeln!(text, "          {frame}");
+                }
             }
         };
+        let first = self.steps.first().map_or(self.events.len(), |step| step.caused.start);
         lines("    0  set up", &self.events[..first]);
         for (number, step) in (1..).zip(&self.steps) {
             let heading = format!("{number:>5}  {}", names.moved(step.moved));
             lines(&heading, &self.events[step.caused.clone()]);
         }
         text
+    }
+}
+
+/// The links' decoders, fed with events as they come.
+#[derive(Default)]
+struct Wires {
+    decoders: Vec<Decoder>,
+    by_pipe: BTreeMap<PipeId, (usize, Direction)>,
+}
+
+impl Wires {
+    /// The frames that an event completes, with the place of their link in the order of birth.
+    fn take(&mut self, event: &Event, schema: &Arc<Schema>) -> (usize, Vec<Frame>) {
+        let of = |pipe: &PipeId| self.by_pipe.get(pipe).copied();
+        match event {
+            Event::LinkBorn { up, down, .. } => {
+                let index = self.decoders.len();
+                self.by_pipe.insert(*up, (index, Direction::Up));
+                self.by_pipe.insert(*down, (index, Direction::Down));
+                self.decoders.push(Decoder::new(schema.clone()));
+                (index, Vec::new())
+            }
+            Event::Wrote { pipe, bytes } => of(pipe).map_or_else(Default::default, |(index, direction)| {
+                (index, self.decoders[index].push(direction, bytes))
+            }),
+            Event::Closed { pipe, end: End::Writer, .. } => of(pipe)
+                .map_or_else(Default::default, |(index, direction)| {
+                    (index, vec![self.decoders[index].close(direction)])
+                }),
+            _ => Default::default(),
+        }
     }
 }
 
@@ -140,12 +161,12 @@ impl Write for Hash {
 pub struct Names {
     actors: BTreeMap<ActorId, Arc<str>>,
     pipes: BTreeMap<PipeId, Arc<str>>,
-    gates: BTreeMap<GateId, (u64, u16)>,
+    calls: BTreeMap<GateId, String>,
 }
 
 impl Names {
     /// Collects the names of all that was born.
-    pub fn of(events: &[Event]) -> Self {
+    pub fn of(events: &[Event], schema: &Schema) -> Self {
         let mut names = Names::default();
         for event in events {
             match event {
@@ -156,7 +177,7 @@ impl Names {
                     names.pipes.insert(*pipe, name.clone());
                 }
                 Event::Called { gate, interface, method } => {
-                    names.gates.insert(*gate, (*interface, *method));
+                    names.calls.insert(*gate, schema.method_name(*interface, *method));
                 }
                 _ => {}
             }
@@ -174,6 +195,11 @@ impl Names {
         self.pipes.get(&pipe).cloned().unwrap_or_else(|| pipe.to_string().into())
     }
 
+    /// A served call, by its gate and its method.
+    fn call(&self, gate: GateId) -> String {
+        self.calls.get(&gate).map_or_else(|| gate.to_string(), |method| format!("{gate} {method}"))
+    }
+
     /// A move, in words.
     pub fn moved(&self, moved: Move) -> String {
         match moved {
@@ -182,7 +208,7 @@ impl Names {
             Move::Deliver(pipe, 0) => format!("deliver the end of {}", self.pipe(PipeId(pipe))),
             Move::Deliver(pipe, bytes) => format!("deliver {} of {}", count(bytes), self.pipe(PipeId(pipe))),
             Move::Grant(pipe, bytes) => format!("grant {} to {}", count(bytes), self.pipe(PipeId(pipe))),
-            Move::Answer(gate) => format!("answer call {}", GateId(gate)),
+            Move::Answer(gate) => format!("answer {}", self.call(GateId(gate))),
             Move::Advance(to_ns) => format!("advance the clock to {to_ns} ns"),
         }
     }
@@ -212,11 +238,9 @@ impl Names {
             Event::HandleDropped { cell, kind, handle } => {
                 format!("dropped: {kind} {handle} of {}", self.actor(*cell))
             }
-            Event::Called { gate, interface, method } => {
-                format!("called: {gate}, method {method} of @{interface:#018x}")
-            }
-            Event::Done { gate } => format!("done: {gate}, its answer waits"),
-            Event::Cancelled { gate } => format!("cancelled: {gate}"),
+            Event::Called { gate, .. } => format!("called: {}", self.call(*gate)),
+            Event::Done { gate } => format!("done: {}, its answer waits", self.call(*gate)),
+            Event::Cancelled { gate } => format!("cancelled: {}", self.call(*gate)),
             Event::CellEnded { cell, code, fuel } => {
                 format!("ended: cell {} with code {code}, {fuel} fuel burned", self.actor(*cell))
             }

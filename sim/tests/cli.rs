@@ -41,7 +41,14 @@ fn the_printed_line_replays() {
     assert!(frames.contains("reproduced"), "{frames}");
     assert!(frames.contains("Executor.runBytes (wasm = Data("), "{frames}");
     let steps = finds_nothing(&["replay", token, "--steps"]);
-    for what in ["poll pid0", "born: cell child-echo, child of pid0", "dropped: pollable", "closed: writer"] {
+    for what in [
+        "poll pid0",
+        "born: cell child-echo, child of pid0",
+        "dropped: pollable",
+        "closed: writer",
+        "→ finish     q0",
+        "→ release    #0",
+    ] {
         assert!(steps.contains(what), "{what}\n{steps}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 use wavetank::{Allocator, Engine, EngineConfig};
+use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::{Choices, ProfileName, Run, Seed, Setup, StrategyName, World, run, scenario};
 
 /// The engine that all tests share: compiling a guest takes a while.
@@ -31,7 +32,13 @@ pub(crate) fn scenario(name: &str) -> impl Fn(&mut World) + Copy + Send {
 #[track_caller]
 pub(crate) fn finished(build: impl FnOnce(&mut World) + Send, setup: &Setup) -> Run {
     let run = run(build, setup);
-    assert!(run.outcome.is_finished(), "seed {}: {}\n{}", run.seed, run.outcome, run.transcript.steps_text());
+    assert!(
+        run.outcome.is_finished(),
+        "seed {}: {}\n{}",
+        run.seed,
+        run.outcome,
+        run.transcript.steps_text(&PEER_SCHEMA)
+    );
     run
 }
 

@@ -13,7 +13,7 @@ const IDLE_CALLS: u64 = 10_000;
 
 /// Polls in a row that cause nothing, until the one polled counts as spinning: a task of the host that wakes
 /// itself for ever. A cell that computes is not meant: its fuel bounds it.
-const IDLE_POLLS: u64 = 100_000;
+const IDLE_POLLS: u64 = 1_000_000;
 
 /// What a scenario says must hold at the end.
 pub(super) struct Expectation {

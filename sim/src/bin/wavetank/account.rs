@@ -43,7 +43,7 @@ pub(crate) fn output_of_own(job: &Job, run: &Run) -> String {
 
 /// What cells wrote to stdout and stderr, each line with its cell, in the order of writing.
 fn output(run: &Run) -> String {
-    let names = Names::of(&run.transcript.events);
+    let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
     let mut text = String::new();
     let mut partial: std::collections::BTreeMap<PipeId, Vec<u8>> = Default::default();
     let links: Vec<PipeId> = run

@@ -20,7 +20,7 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
         print!("{}", account::frames(&run));
     }
     if args.steps {
-        println!("{}", run.transcript.steps_text());
+        println!("{}", run.transcript.steps_text(&PEER_SCHEMA));
     }
     print!("{}", account::output_of_own(&job, &run));
     println!("{}", account::headline(&job, &run));
