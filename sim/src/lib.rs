@@ -8,6 +8,30 @@
 //!  report ◀──────── outcome ◀──── transcript ◀─────────┘
 //! ```
 //!
+//! Write a test of a guest with [`check`](check()); a scenario is a function over a [`World`]:
+//!
+//! ```
+//! use wavetank::schema::peer_capnp::executor;
+//! use wavetank_sim::{Transport, World, check, guests, peer};
+//!
+//! fn answers(world: &mut World) {
+//!     let server = world.cell("server", guests::SERVER).transport(Transport::Connection);
+//!     let server = server.serve(peer::executor(world)).spawn();
+//!     server.expect_exit(137);
+//!     // What the guest exports, called from a task of the host.
+//!     let (exported, cell) = (server.exported::<executor::Client>(), server.cell().clone());
+//!     world.task("caller", async move {
+//!         let mut request = exported.echo_request();
+//!         request.get().set_message("hello");
+//!         let answer = request.send().promise.await.expect("an answer");
+//!         assert_eq!(answer.get().unwrap().get_response().unwrap(), "Echo: hello");
+//!         cell.kill();
+//!     });
+//! }
+//!
+//! check("answers", answers).seeds(0..20).run();
+//! ```
+//!
 //! Choices are drawn only between polls, never inside one. `seed`, `choice`, `menu`, `moves`, `strategy` and
 //! `executor` know nothing of the tank.
 

@@ -84,7 +84,10 @@ impl fmt::Display for Outcome {
             Outcome::Spinning { who, evidence } => write!(f, "spinning: {who} {evidence}"),
             Outcome::Violated { oracle, what } => write!(f, "violated ({oracle}): {what}"),
             Outcome::Trapped { cell, trap } => {
-                write!(f, "trapped: {cell}, {} ({})", trap.class, trap.message)
+                let class = trap.class.to_string();
+                write!(f, "trapped: {cell}, {class}")?;
+                // The engine's own words, where they say more.
+                if trap.message == class { Ok(()) } else { write!(f, " ({})", trap.message) }
             }
             Outcome::Panicked { message } => write!(f, "panicked: {message}"),
             Outcome::StepLimit { steps } => write!(f, "no rest within {steps} steps"),

@@ -1,12 +1,11 @@
 //! Rest: whether a world in which nothing can happen any more has finished, or somebody still waits.
 
+use crate::calls::PEER_SCHEMA;
 use crate::executor::Executor;
 use crate::frames::Direction;
 use crate::ledger::{Entry, Ledger, QuestionState};
 use crate::outcome::{Wait, WaitGraph};
-use crate::schema::Schema;
 use crate::transcript::Transcript;
-use std::sync::Arc;
 use wavetank::cell::Cell;
 use wavetank::link::BETWEEN_VATS;
 use wavetank::pipe::PipeView;
@@ -60,9 +59,8 @@ fn holding(pipe: &PipeView) -> Option<String> {
 
 /// Calls that were asked and not answered, by link.
 fn owed(transcript: &Transcript) -> Vec<String> {
-    let Ok(schema) = Schema::from_request(wavetank::schema::REQUEST) else { return Vec::new() };
     let mut lines = Vec::new();
-    for link in transcript.frames(&Arc::new(schema)) {
+    for link in transcript.frames(&PEER_SCHEMA) {
         let mut ledger = Ledger::default();
         for frame in &link.frames {
             ledger.apply(frame);
