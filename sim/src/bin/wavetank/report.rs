@@ -13,8 +13,11 @@ use wavetank_sim::record::Record;
 use wavetank_sim::scenario::{self, Scenario};
 use wavetank_sim::{ProfileName, StrategyName};
 
-/// Failures that are told in full; the JSON holds them all.
-const SHOWN_FAILURES: usize = 5;
+/// Failures that are told, each with its token; the JSON holds them all.
+const SHOWN_FAILURES: usize = 20;
+
+/// Failures that are told with all there is to say. Many seeds fail alike.
+const FULL_FAILURES: usize = 3;
 
 /// Behaviours whose seed counts are shown.
 const SHOWN_BEHAVIOURS: usize = 8;
@@ -109,10 +112,12 @@ impl Report<'_> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ran = self.records.len() as u64;
-        for record in self.failures().take(SHOWN_FAILURES) {
+        for (number, record) in self.failures().take(SHOWN_FAILURES).enumerate() {
             writeln!(f, "seed {}: {}", wavetank_sim::Seed(record.seed), record.says)?;
-            for line in &record.detail {
-                writeln!(f, "  {line}")?;
+            if number < FULL_FAILURES {
+                for line in &record.detail {
+                    writeln!(f, "  {line}")?;
+                }
             }
             if let Some(token) = &record.token {
                 writeln!(f, "  replay: {}", self.job.replay_line(token))?;
