@@ -58,7 +58,7 @@ impl World {
             return Outcome::Stalled(graph);
         }
         let broken = self.expectations.borrow().iter().find_map(|expected| self.check(expected));
-        broken.map_or(Outcome::Finished, |what| Outcome::Violated { oracle: "exit", what })
+        broken.map_or(Outcome::Finished, |(oracle, what)| Outcome::Violated { oracle, what })
     }
 
     fn unexpected_trap(&self) -> Option<Outcome> {
@@ -76,19 +76,22 @@ impl World {
         })
     }
 
-    fn check(&self, Expectation { cell, what }: &Expectation) -> Option<String> {
+    fn check(&self, Expectation { cell, what }: &Expectation) -> Option<(&'static str, String)> {
         let name = cell.name();
         let exit = cell.exit()?;
         match what {
             Expected::Code(code) if exit.code == *code => None,
-            Expected::Code(code) => Some(format!("{name} exited with {}, expected {code}", exit.code)),
+            Expected::Code(code) => {
+                Some(("exit", format!("{name} exited with {}, expected {code}", exit.code)))
+            }
             Expected::Trap(class) => match &exit.cause {
                 Cause::Trapped(trap) if trap.class == *class => None,
-                _ => Some(format!("{name} exited with {}, expected a trap: {class}", exit.code)),
+                _ => Some(("exit", format!("{name} exited with {}, expected a trap: {class}", exit.code))),
             },
             Expected::Output(stream, text) => {
                 let output = self.output(cell, *stream);
-                (!output.contains(text)).then(|| format!("{name} wrote {output:?}, expected {text:?} in it"))
+                let says = || format!("{name} wrote {output:?}, expected {text:?} in it");
+                (!output.contains(text)).then(|| ("output", says()))
             }
         }
     }
