@@ -320,6 +320,20 @@ fn a_token_of_ones_own_component_asks_for_its_file() {
 }
 
 #[test]
+fn a_replay_that_diverges_says_so_and_exits_with_3() {
+    let folder = folder("diverged");
+    let path = file(&folder, "mine.wasm", guests::PROBE);
+    let account = finds_nothing(&["run", &path, "--seed", "1", "--", "sleep", "5"]);
+    let token = replay_line(&account)[1];
+    // The same choices against another component.
+    let other = file(&folder, "other.wasm", guests::SERVER);
+    let (code, out, err) = wavetank(&["replay", token, "--wasm", &other]);
+    assert_eq!(code, 3, "{out}");
+    assert!(out.contains("diverged: "), "{out}");
+    assert!(err.contains("another component"), "{err}");
+}
+
+#[test]
 fn the_environment_chooses_seeds_of_checks_alone() {
     let ran = |seed: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));

@@ -193,3 +193,32 @@ fn each_run_can_be_looked_at_and_a_failed_assertion_is_a_failure_of_its_seed() {
     assert!(message.starts_with("three_calls: violated (each): assertion"), "{message}");
     assert!(message.contains("WAVETANK_SEED=4"), "{message}");
 }
+
+#[test]
+fn says_its_seeds() {
+    check("says_its_seeds", |_| ()).seeds(0..3).each(|run| println!("ran seed {}.", run.seed)).run();
+}
+
+/// Runs the test above in a process of its own, under another environment.
+#[test]
+fn the_environment_chooses_the_seeds() {
+    let said = |variable: &str, value: &str| {
+        let mut test = std::process::Command::new(std::env::current_exe().expect("this test has a path"));
+        test.args(["says_its_seeds", "--exact", "--nocapture"]);
+        let ran = test.env(variable, value).output().expect("it runs");
+        let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        let seeds: Vec<String> = out
+            .split("ran seed ")
+            .skip(1)
+            .filter_map(|rest| rest.split('.').next().map(String::from))
+            .collect();
+        (ran.status.success(), seeds, format!("{out}{err}"))
+    };
+    assert_eq!(said("UNRELATED", "9").1, ["0", "1", "2"]);
+    assert_eq!(said("WAVETANK_SEED", "42").1, ["42"]);
+    assert_eq!(said("WAVETANK_SEEDS", "7..9").1, ["7", "8"]);
+    for (variable, value) in [("WAVETANK_SEED", "many"), ("WAVETANK_SEEDS", "9..7")] {
+        let (passed, _, text) = said(variable, value);
+        assert!(!passed && text.contains(variable), "{text}");
+    }
+}
