@@ -74,6 +74,7 @@ fn wrong_usage_says_what_to_do_and_exits_with_2() {
         (&["run", "pid0", "--jobs", "0"], "0 is not in 1..=1024"),
         (&["run", "pid0", "--time", "10"], "30s, 10m or 2h"),
         (&["run", "pid0", "--", "argument"], "component of your own"),
+        (&["run", "pid0", "--json", "/nowhere/at/all.json"], "name a file for --json"),
         (&["replay", "pid0"], "not a token"),
         (&["replay", "wt9.pid0.7.AAAA"], "version"),
         (&["replay", "wt1.pid0.7.AAAA"], "damaged"),

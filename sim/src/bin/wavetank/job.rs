@@ -68,7 +68,12 @@ impl Job {
         choices: Choices,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
-        let wasm = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let wasm = std::fs::read(path).map_err(|e| {
+            format!(
+                "{}: {e}: name a built component, as target/wasm32-wasip2/release/NAME.wasm",
+                path.display()
+            )
+        })?;
         let guest = engine.guest(&wasm).map_err(|e| format!("{}: {e}", path.display()))?;
         let name =
             path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::time::Duration;
 use wavetank_sim::record::Record;
 use wavetank_sim::scenario::{self, Scenario};
@@ -80,8 +79,8 @@ impl Report<'_> {
     }
 
     /// Writes a line for each seed and one for the whole. Only `timing` differs between two sweeps.
-    pub(crate) fn write_json(&self, path: &Path) -> std::io::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
+    pub(crate) fn write_json(&self, file: File) -> std::io::Result<()> {
+        let mut file = BufWriter::new(file);
         for record in &self.records {
             serde_json::to_writer(&mut file, record)?;
             writeln!(file)?;

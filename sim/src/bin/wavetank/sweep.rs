@@ -10,7 +10,9 @@ use crate::report::Report;
 use crate::worker::MARK;
 use crate::{FOUND, account, engine};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -27,12 +29,20 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
         print!("{}", account::account(&job, &run));
         return Ok(if run.outcome.is_finished() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) });
     }
+    // Made first: that it cannot be is to be known before the sweep, not after it.
+    let json = args.json.as_ref().map(|path| (path, File::create(path)));
+    let json = json.map(|(path, made)| made.map(|file| (path, file)).map_err(|e| unwritable(path, &e)));
+    let json = json.transpose()?;
     let report = sweep(&job, &args)?;
-    if let Some(path) = &args.json {
-        report.write_json(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    }
     print!("{report}");
+    if let Some((path, file)) = json {
+        report.write_json(file).map_err(|e| unwritable(path, &e))?;
+    }
     Ok(if report.failed() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}: name a file for --json that can be written", path.display())
 }
 
 /// What the processes' threads share.
