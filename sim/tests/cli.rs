@@ -222,11 +222,15 @@ fn signal(name: &str, process: &str) {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_process_that_dies_costs_one_world_and_the_sweep_goes_on() {
-    let (sweep, worker) = busy_sweep();
-    signal("-KILL", &worker);
-    let ended = sweep.wait_with_output().expect("it ends");
-    let out = String::from_utf8(ended.stdout).expect("text");
-    assert_eq!(ended.status.code(), Some(1), "{out}");
+    // Between two worlds it would cost none: then once more.
+    let out = (0..5).find_map(|_| {
+        let (sweep, worker) = busy_sweep();
+        signal("-KILL", &worker);
+        let ended = sweep.wait_with_output().expect("it ends");
+        let out = String::from_utf8(ended.stdout).expect("text");
+        (ended.status.code() == Some(1)).then_some(out)
+    });
+    let out = out.expect("one of five was killed in the middle of a world");
     assert!(out.contains("60 seeds, 1 aborted, 59 finished"), "{out}");
     assert!(out.contains("signal: 9"), "{out}");
     let (code, replayed, _) = wavetank(&["replay", replay_token(&out), "--calls"]);
