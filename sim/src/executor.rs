@@ -22,15 +22,24 @@ pub struct Executor {
     ready: RoaringBitmap,
     woken: Woken,
     spawned: Rc<RefCell<Vec<Spawned>>>,
-    unfinished: usize,
 }
 
 /// Ids of tasks that were woken since they were last looked at, in order.
 type Woken = Arc<Mutex<Vec<u32>>>;
 
+/// Who asked for a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The host's own machinery.
+    Host,
+    /// The scenario: it must end before its world has finished.
+    Scenario,
+}
+
 struct Task {
     name: Rc<str>,
     actor: u32,
+    whose: Whose,
     future: LocalBoxFuture<'static, ()>,
     signal: Arc<Signal>,
     waker: Waker,
@@ -39,6 +48,7 @@ struct Task {
 struct Spawned {
     name: Rc<str>,
     actor: u32,
+    whose: Whose,
     future: LocalBoxFuture<'static, ()>,
 }
 
@@ -67,8 +77,8 @@ pub struct Spawner(Rc<RefCell<Vec<Spawned>>>);
 
 impl Spawner {
     /// Takes a task of `actor`. It is ready once the executor has looked.
-    pub fn spawn(&self, name: &str, actor: u32, future: LocalBoxFuture<'static, ()>) {
-        self.0.borrow_mut().push(Spawned { name: name.into(), actor, future });
+    pub fn spawn(&self, name: &str, actor: u32, whose: Whose, future: LocalBoxFuture<'static, ()>) {
+        self.0.borrow_mut().push(Spawned { name: name.into(), actor, whose, future });
     }
 }
 
@@ -80,12 +90,11 @@ impl Executor {
 
     /// Takes in what was spawned and woken since the last look.
     pub fn look(&mut self) {
-        for Spawned { name, actor, future } in self.spawned.take() {
+        for Spawned { name, actor, whose, future } in self.spawned.take() {
             let task = self.tasks.len() as u32;
             let signal = Arc::new(Signal { task, queued: AtomicBool::new(true), woken: self.woken.clone() });
             let waker = signal.clone().into();
-            self.tasks.push(Some(Task { name, actor, future, signal, waker }));
-            self.unfinished += 1;
+            self.tasks.push(Some(Task { name, actor, whose, future, signal, waker }));
             self.enqueue(task, actor);
         }
         let woken = std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner));
@@ -125,21 +134,15 @@ impl Executor {
             if task.future.as_mut().poll(&mut context).is_ready() {
                 // Dropped here, inside the move that ended it.
                 *slot = None;
-                self.unfinished -= 1;
             }
         }
         self.look();
         true
     }
 
-    /// How many tasks have not ended.
-    pub fn unfinished(&self) -> usize {
-        self.unfinished
-    }
-
-    /// Names of the tasks that have not ended, each with its actor, in order of birth.
-    pub fn waiting(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.tasks.iter().flatten().map(|task| (&*task.name, task.actor))
+    /// Names of the tasks that have not ended, and whose they are, in order of birth.
+    pub fn waiting(&self) -> impl Iterator<Item = (&str, Whose)> {
+        self.tasks.iter().flatten().map(|task| (&*task.name, task.whose))
     }
 
     /// Drops all tasks, youngest first, those included that are spawned meanwhile.
@@ -148,7 +151,6 @@ impl Executor {
             self.look();
             let Some(last) = self.tasks.iter().rposition(Option::is_some) else { break };
             self.tasks[last] = None;
-            self.unfinished -= 1;
         }
         self.ready.clear();
     }
@@ -172,12 +174,12 @@ mod tests {
         let mut executor = Executor::default();
         let log = Rc::default();
         for what in 0..3 {
-            executor.spawner().spawn("t", 5, noting(&log, what));
+            executor.spawner().spawn("t", 5, Whose::Host, noting(&log, what));
         }
         executor.look();
         while executor.poll(5) {}
         assert_eq!(*log.borrow(), [0, 1, 2]);
-        assert_eq!(executor.unfinished(), 0);
+        assert_eq!(executor.waiting().count(), 0);
         assert!(executor.ready().is_empty());
     }
 
@@ -192,7 +194,7 @@ mod tests {
             cx.waker().wake_by_ref();
             if counted.get() < 3 { Poll::Pending } else { Poll::Ready(()) }
         });
-        executor.spawner().spawn("t", 0, task.boxed_local());
+        executor.spawner().spawn("t", 0, Whose::Host, task.boxed_local());
         executor.look();
         let mut turns = 0;
         while executor.poll(0) {
@@ -218,7 +220,7 @@ mod tests {
                 let _held = held;
                 std::future::pending::<()>().await;
             };
-            executor.spawner().spawn("t", what, task.boxed_local());
+            executor.spawner().spawn("t", what, Whose::Host, task.boxed_local());
         }
         executor.clear();
         assert_eq!(*log.borrow(), [2, 1, 0]);

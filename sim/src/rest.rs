@@ -1,7 +1,7 @@
 //! Rest: whether a world in which nothing can happen any more has finished, or somebody still waits.
 
 use crate::calls::PEER_SCHEMA;
-use crate::executor::Executor;
+use crate::executor::{Executor, Whose};
 use crate::frames::Direction;
 use crate::ledger::{Entry, Ledger, QuestionState};
 use crate::outcome::{Wait, WaitGraph};
@@ -15,8 +15,9 @@ use wavetank::{Blocked, Tank};
 pub(crate) fn stalled(tank: &Tank, executor: &Executor, transcript: &Transcript) -> Option<WaitGraph> {
     let cells = tank.cells();
     let living: Vec<&Cell> = cells.iter().filter(|cell| cell.exit().is_none()).collect();
-    let must_end = |name: &str| !name.starts_with(BETWEEN_VATS);
-    if living.is_empty() && !executor.waiting().any(|(name, _)| must_end(name)) {
+    // A link between two vats has no end of its own.
+    let must_end = |name: &str, whose| whose == Whose::Scenario || !name.starts_with(BETWEEN_VATS);
+    if living.is_empty() && !executor.waiting().any(|(name, whose)| must_end(name, whose)) {
         return None;
     }
     let fabric = tank.fabric();
@@ -33,7 +34,8 @@ pub(crate) fn stalled(tank: &Tank, executor: &Executor, transcript: &Transcript)
     let pipes = living.iter().flat_map(|cell| cell.pipes()).filter_map(|&id| holding(&pipe(id)));
     // A living cell's own task, its link's and its streams' say nothing that the cell does not say.
     let of_living = |name: &str| living.iter().any(|cell| name.ends_with(&**cell.name()));
-    let tasks = executor.waiting().filter(|(name, _)| must_end(name) && !of_living(name));
+    let said = |name: &str, whose| whose == Whose::Host && of_living(name);
+    let tasks = executor.waiting().filter(|&(name, whose)| must_end(name, whose) && !said(name, whose));
     Some(WaitGraph {
         steps: transcript.steps.len() as u64,
         cells: waits.collect(),

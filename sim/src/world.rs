@@ -5,7 +5,7 @@ mod drive;
 mod judge;
 
 use crate::choice::Chooser;
-use crate::executor::{Executor, Spawner};
+use crate::executor::{Executor, Spawner, Whose};
 use crate::menu::Calm;
 use crate::seed::{Purpose, Seed};
 use crate::transcript::Transcript;
@@ -54,7 +54,7 @@ struct SimSpawner(Spawner);
 
 impl Spawn for SimSpawner {
     fn spawn(&self, name: &str, actor: ActorId, task: LocalBoxFuture<'static, ()>) {
-        self.0.spawn(name, actor.0, task);
+        self.0.spawn(name, actor.0, Whose::Host, task);
     }
 }
 
@@ -128,12 +128,12 @@ impl World {
 
     /// Adds a task of a vat. The world is at rest only when it has ended.
     pub fn task_of(&self, vat: ActorId, name: &str, task: impl Future<Output = ()> + 'static) {
-        self.tank.spawn(name, vat, task.boxed_local());
+        self.executor.spawner().spawn(name, vat.0, Whose::Scenario, task.boxed_local());
     }
 
     /// Adds a task of the host. The world is at rest only when it has ended.
     pub fn task(&self, name: &str, task: impl Future<Output = ()> + 'static) {
-        self.tank.spawn(name, self.host, task.boxed_local());
+        self.task_of(self.host, name, task);
     }
 }
 

@@ -222,3 +222,31 @@ fn the_environment_chooses_the_seeds() {
         assert!(!passed && text.contains(variable), "{text}");
     }
 }
+
+#[test]
+fn a_scenarios_task_is_never_taken_for_the_hosts_own_whatever_its_name() {
+    let hidden = check("hidden", |world| world.task("link to nowhere", std::future::pending()));
+    let Outcome::Stalled(graph) = hidden.run_seed(1).outcome else { panic!("it stalls") };
+    assert_eq!(graph.tasks, ["task \"link to nowhere\" has not ended"]);
+    let beside = check("beside", |world| {
+        world.cell("server", guests::SERVER).serve(peer::executor(world)).spawn();
+        world.task("wait for server", std::future::pending());
+    });
+    let Outcome::Stalled(graph) = beside.run_seed(1).outcome else { panic!("it stalls") };
+    assert_eq!(graph.tasks, ["task \"wait for server\" has not ended"]);
+}
+
+#[test]
+fn hash_order_inside_a_world_belongs_to_the_seed() {
+    let order = |seed| {
+        let walked = std::sync::Mutex::new(Vec::new());
+        let scenario = |_: &mut World| {
+            let set: std::collections::HashSet<u32> = (0..64).collect();
+            walked.lock().unwrap().extend(set);
+        };
+        check("walks", scenario).run_seed(seed);
+        walked.into_inner().unwrap()
+    };
+    assert_eq!(order(1), order(1));
+    assert_ne!(order(1), order(2));
+}

@@ -94,3 +94,23 @@ fn reading_joins_pieces_and_splits_them() {
     assert_eq!(pipe.read(5), Taken::Bytes(Bytes::from_static(b"abcde")));
     assert_eq!(pipe.read(5), Taken::Bytes(Bytes::from_static(b"f")));
 }
+
+#[test]
+fn a_writer_that_was_told_0_is_woken_when_its_pipe_is_set_free() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
+    struct Told(AtomicBool);
+    impl Wake for Told {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let told = Arc::new(Told(AtomicBool::new(false)));
+    let mut pipe = pipe(8, true);
+    assert_eq!(pipe.check_write(), Permit::Bytes(0));
+    pipe.wait_writable(&told.clone().into());
+    pipe.shape(8, false);
+    assert!(told.0.load(Ordering::Relaxed));
+    assert_eq!(pipe.check_write(), Permit::Bytes(8));
+}
