@@ -12,13 +12,13 @@ use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
 use wavetank::{ActorId, Entropy, Flow, Tank, TankConfig};
 use wavetank_sim::check::engine;
 use wavetank_sim::run::run_here;
-use wavetank_sim::{Choices, ProfileName, Seed, Setup, StrategyName, World, guests, run, scenario};
+use wavetank_sim::{Choices, Profile, Seed, Setup, StrategyName, World, guests, run, scenario};
 
 fn main() {
     divan::main();
 }
 
-fn setup(strategy: StrategyName, profile: ProfileName, seed: u64) -> Setup {
+fn setup(strategy: StrategyName, profile: Profile, seed: u64) -> Setup {
     Setup { choices: Choices::Drawn(strategy, profile), ..Setup::new(engine(), Seed(seed)) }
 }
 
@@ -68,7 +68,7 @@ mod echo {
 
     #[divan::bench]
     fn b_simulated_calm() {
-        simulated("echo", ProfileName::Calm, 1);
+        simulated("echo", Profile::calm(), 1);
     }
 
     #[divan::bench]
@@ -82,7 +82,7 @@ mod echo {
         let build = scenario::find("echo").expect("a scenario").build;
         bencher.bench_local(|| {
             seed += 1;
-            run_here(build, &setup(StrategyName::Random, ProfileName::Swarm, seed)).outcome
+            run_here(build, &setup(StrategyName::Random, Profile::swarm(), seed)).outcome
         });
     }
 }
@@ -98,7 +98,7 @@ mod pid0 {
 
     #[divan::bench]
     fn b_simulated_calm() {
-        simulated("pid0", ProfileName::Calm, 1);
+        simulated("pid0", Profile::calm(), 1);
     }
 
     #[divan::bench]
@@ -107,7 +107,7 @@ mod pid0 {
     }
 }
 
-fn simulated(name: &str, profile: ProfileName, seed: u64) {
+fn simulated(name: &str, profile: Profile, seed: u64) {
     let build = scenario::find(name).expect("a scenario").build;
     let ran = run(build, &setup(StrategyName::Random, profile, seed));
     assert!(ran.outcome.is_finished(), "{}", ran.outcome);
@@ -117,7 +117,7 @@ fn over_seeds(bencher: Bencher<'_, '_>, name: &str) {
     let mut seed = 0;
     bencher.bench_local(|| {
         seed += 1;
-        simulated(name, ProfileName::Swarm, seed);
+        simulated(name, Profile::swarm(), seed);
     });
 }
 

@@ -10,7 +10,7 @@ use crate::fabric::{Blocked, Fabric};
 use crate::ids::{ActorId, PipeId};
 use crate::link::Link;
 use crate::stream::{PipeReader, PipeWriter};
-use crate::trap::Trap;
+use crate::trap::{Trap, TrapClass};
 use crate::wasi::{Exit, Offer};
 use futures::channel::oneshot;
 use futures::future::{FutureExt, Shared};
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
-use wasmtime::{Store, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{ResourceLimiter, Store, StoreLimits, StoreLimitsBuilder};
 
 /// The exit code of a cell that trapped: 128 and SIGABRT, as a shell would say.
 pub const TRAPPED: i32 = 134;
@@ -218,17 +218,10 @@ pub(crate) struct CellState {
     pub(crate) stderr: Arc<PipeWriter>,
     pub(crate) offer: Offer,
     pub(crate) entropy: crate::tank::Entropy,
-    pub(crate) limiter: StoreLimits,
+    pub(crate) limiter: Limiter,
 }
 
 impl CellState {
-    pub(crate) fn limiter(limits: &Limits) -> StoreLimits {
-        StoreLimitsBuilder::new()
-            .memory_size(limits.memory_bytes.min(MAX_MEMORY_BYTES))
-            .table_elements(MAX_TABLE_ELEMENTS)
-            .build()
-    }
-
     pub(crate) fn record_handle(&self, kind: HandleKind, handle: u32, born: bool) {
         let cell = self.cell;
         self.fabric.record(if born {
@@ -236,6 +229,54 @@ impl CellState {
         } else {
             Event::HandleDropped { cell, kind, handle }
         });
+    }
+}
+
+/// Holds a cell to its limits, and refuses it memory where it was told to.
+pub(crate) struct Limiter {
+    limits: StoreLimits,
+    growths_left: Option<u32>,
+    cell: ActorId,
+    fabric: Fabric,
+}
+
+impl Limiter {
+    pub(crate) fn new(fabric: &Fabric, cell: ActorId, limits: &Limits) -> Self {
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(limits.memory_bytes.min(MAX_MEMORY_BYTES))
+            .table_elements(MAX_TABLE_ELEMENTS)
+            .build();
+        Limiter { limits, growths_left: None, cell, fabric: fabric.clone() }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // The memory that a guest begins with is no growth.
+        if current > 0
+            && let Some(left) = &mut self.growths_left
+        {
+            if *left == 0 {
+                self.fabric.record(Event::MemoryRefused { cell: self.cell });
+                return Ok(false);
+            }
+            *left -= 1;
+        }
+        self.limits.memory_growing(current, desired, maximum)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.limits.table_growing(current, desired, maximum)
     }
 }
 
@@ -293,12 +334,16 @@ pub(crate) async fn live(
     let fabric = state.fabric.clone();
     let mut store = Store::new(&engine, state);
     store.limiter(|state| &mut state.limiter);
-    store.set_fuel(spec.limits.fuel).expect("fuel is on in every engine");
-    store.fuel_async_yield_interval(Some(spec.limits.fuel_slice.max(1))).expect("fuel is on in every engine");
-
+    let mut fuel_given = 0;
     let ended = {
         let life = async {
             std::future::poll_fn(|cx| fabric.poll_started(cell.id(), cx)).await;
+            let orders = fabric.orders(cell.id());
+            fuel_given = orders.trap_at_fuel.map_or(spec.limits.fuel, |at| at.min(spec.limits.fuel));
+            let slice = orders.fuel_slice.unwrap_or(spec.limits.fuel_slice).max(1);
+            store.set_fuel(fuel_given).expect("fuel is on in every engine");
+            store.fuel_async_yield_interval(Some(slice)).expect("fuel is on in every engine");
+            store.data_mut().limiter.growths_left = orders.memory_growths;
             run(&mut store, &spec.guest).await
         };
         let killed = async {
@@ -323,10 +368,16 @@ pub(crate) async fn live(
                 !error.is::<wasmtime::PoolConcurrencyLimitError>(),
                 "the engine's pool is exhausted: {error:#}"
             );
-            (TRAPPED, Cause::Trapped(Trap::new(&error)))
+            let mut trap = Trap::new(&error);
+            if trap.class == TrapClass::OutOfFuel && fuel_given < spec.limits.fuel {
+                trap.class = TrapClass::Ordered;
+                trap.message = TrapClass::Ordered.to_string();
+                fabric.record(Event::TrappedByOrder { cell: cell.id() });
+            }
+            (TRAPPED, Cause::Trapped(trap))
         }
     };
-    let fuel = spec.limits.fuel - store.get_fuel().expect("fuel is on in every engine");
+    let fuel = fuel_given - store.get_fuel().expect("fuel is on in every engine");
     let left = store.data().handles.left();
 
     cell.0.ending.set(true);

@@ -1,6 +1,7 @@
 //! What happened inside the tank, in order: the part of a transcript that only the tank can see.
 
 use crate::ids::{ActorId, GateId, LinkId, PipeId};
+use crate::pipe::Ending;
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -72,6 +73,49 @@ pub enum Event {
         pipe: PipeId,
         /// Bytes that nobody will read any more.
         lost_bytes: usize,
+    },
+    /// A pipe was ended from outside, at the byte it had been told to.
+    Ended {
+        /// The pipe.
+        pipe: PipeId,
+        /// How.
+        ending: Ending,
+        /// Bytes that nobody will read any more.
+        lost_bytes: usize,
+    },
+    /// A pipe took in bytes and will not deliver them: it was muted.
+    Withheld {
+        /// The pipe.
+        pipe: PipeId,
+        /// How many of the bytes that were just written.
+        bytes: usize,
+    },
+    /// A cell was trapped by order.
+    TrappedByOrder {
+        /// The cell.
+        cell: ActorId,
+    },
+    /// A cell wanted more memory and was refused it by order.
+    MemoryRefused {
+        /// The cell.
+        cell: ActorId,
+    },
+    /// A `runBytes` failed by order.
+    SpawnFailed {
+        /// The cell that would be the parent.
+        parent: ActorId,
+    },
+    /// A `runBytes` takes longer by order.
+    SpawnSlowed {
+        /// The cell that will be the parent.
+        parent: ActorId,
+        /// How long, in nanoseconds.
+        by_ns: u64,
+    },
+    /// A call was cancelled by order.
+    CallCut {
+        /// Its gate.
+        gate: GateId,
     },
     /// A cell was given a resource.
     HandleBorn {

@@ -8,10 +8,10 @@
 
 use crate::event::{End, Event};
 use crate::ids::{ActorId, GateId, LinkId, PipeId};
-use crate::pipe::{Permit, Pipe, PipeView, Refused, Taken};
+use crate::pipe::{Ending, Permit, Pipe, PipeView, Refused, Taken, Written};
 use bytes::Bytes;
 use roaring::RoaringBitmap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -29,6 +29,12 @@ struct State {
     starts: BTreeMap<ActorId, Waker>,
     answerable: RoaringBitmap,
     gates: Vec<Gate>,
+    /// Calls that came in and whose answer has not gone out.
+    calls: RoaringBitmap,
+    /// Answers that wait for a time.
+    late: BTreeSet<(u64, u32)>,
+    orders: BTreeMap<ActorId, Orders>,
+    spawning: Spawning,
     actors: u32,
     links: u32,
     now_ns: u64,
@@ -42,7 +48,27 @@ struct State {
 #[derive(Default)]
 struct Gate {
     open: bool,
+    cut: bool,
     waker: Option<Waker>,
+    cut_waker: Option<Waker>,
+}
+
+/// What a cell is told before it starts. Nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// Fuel it burns in one poll, instead of its limit's.
+    pub fuel_slice: Option<u64>,
+    /// The fuel at which it is trapped, if it comes so far.
+    pub trap_at_fuel: Option<u64>,
+    /// Growths of its memory until it is refused more.
+    pub memory_growths: Option<u32>,
+}
+
+/// What the next `runBytes` meets.
+#[derive(Default)]
+struct Spawning {
+    fails: u32,
+    slow_ns: Option<u64>,
 }
 
 /// What could happen next, by kind: sets of ids, kept up to date by those who cause the change.
@@ -81,6 +107,10 @@ impl Fabric {
             starts: BTreeMap::new(),
             answerable: RoaringBitmap::new(),
             gates: Vec::new(),
+            calls: RoaringBitmap::new(),
+            late: BTreeSet::new(),
+            orders: BTreeMap::new(),
+            spawning: Spawning::default(),
             actors: 0,
             links: 0,
             now_ns: 0,
@@ -154,9 +184,16 @@ impl Fabric {
     pub(crate) fn write(&self, pipe: PipeId, bytes: Bytes) -> Result<(), Refused> {
         let mut state = self.state();
         let wrote = bytes.clone();
-        state.with_pipe(pipe, |p| p.write(bytes))?;
-        if !wrote.is_empty() {
-            state.record(Event::Wrote { pipe, bytes: wrote });
+        let (written, muted) = state.with_pipe(pipe, |p| (p.write(bytes), p.is_muted()));
+        let Written { taken_bytes: bytes, ended } = written?;
+        if bytes > 0 {
+            state.record(Event::Wrote { pipe, bytes: wrote.slice(..bytes) });
+        }
+        if muted && bytes > 0 {
+            state.record(Event::Withheld { pipe, bytes });
+        }
+        if let Some((ending, lost_bytes)) = ended {
+            state.record(Event::Ended { pipe, ending, lost_bytes });
         }
         Ok(())
     }
@@ -241,6 +278,52 @@ impl Fabric {
         state.record(Event::Reset { pipe, lost_bytes });
     }
 
+    /// Whether whoever waits to read a pipe could be woken for nothing.
+    pub fn is_spurrable(&self, pipe: PipeId) -> bool {
+        self.state().pipes[pipe.index()].spurrable()
+    }
+
+    /// Wakes whoever waits to read a pipe, though there may be nothing to read.
+    pub fn spur(&self, pipe: PipeId) {
+        self.state().with_pipe(pipe, Pipe::spur);
+    }
+
+    /// Bytes of a pipe's budget that could be taken back.
+    pub fn shrinkable_bytes(&self, pipe: PipeId) -> usize {
+        self.state().pipes[pipe.index()].shrinkable_bytes()
+    }
+
+    /// Leaves a pipe's writer at most `bytes` of its budget. What `check-write` has said stays true until it is
+    /// asked again.
+    pub fn shrink(&self, pipe: PipeId, bytes: usize) {
+        self.state().with_pipe(pipe, |p| p.shrink(bytes));
+    }
+
+    /// Whether a pipe has both its ends, and was not told to end or to fall mute.
+    pub fn is_live(&self, pipe: PipeId) -> bool {
+        self.state().pipes[pipe.index()].is_live()
+    }
+
+    /// Ends a pipe once `bytes` more were written to it; 0 is now.
+    pub fn end_after(&self, pipe: PipeId, bytes: usize, ending: Ending) {
+        let mut state = self.state();
+        if let Some(lost_bytes) = state.with_pipe(pipe, |p| p.cut(bytes, ending)) {
+            state.record(Event::Ended { pipe, ending, lost_bytes });
+        }
+    }
+
+    /// Delivers nothing on a pipe any more, its end included.
+    pub fn mute(&self, pipe: PipeId) {
+        let mut state = self.state();
+        let bytes = state.with_pipe(pipe, |p| {
+            p.mute();
+            p.deliverable_bytes()
+        });
+        if bytes > 0 {
+            state.record(Event::Withheld { pipe, bytes });
+        }
+    }
+
     /// A pipe's numbers.
     pub fn pipe(&self, pipe: PipeId) -> PipeView {
         self.state().pipes[pipe.index()].view()
@@ -264,6 +347,47 @@ impl Fabric {
         Poll::Pending
     }
 
+    /// Tells a cell something before it starts; later it has no effect.
+    pub fn order(&self, cell: ActorId, orders: Orders) {
+        self.state().orders.insert(cell, orders);
+    }
+
+    pub(crate) fn orders(&self, cell: ActorId) -> Orders {
+        self.state().orders.get(&cell).copied().unwrap_or_default()
+    }
+
+    /// Lets the next `runBytes` fail.
+    pub fn fail_spawn(&self) {
+        self.state().spawning.fails += 1;
+    }
+
+    /// Lets the next `runBytes` take `by_ns` nanoseconds longer.
+    pub fn slow_spawn(&self, by_ns: u64) {
+        self.state().spawning.slow_ns = Some(by_ns);
+    }
+
+    pub(crate) fn take_slow_spawn(&self, parent: ActorId) -> Option<u64> {
+        let mut state = self.state();
+        let by_ns = state.spawning.slow_ns.take()?;
+        state.record(Event::SpawnSlowed { parent, by_ns });
+        Some(by_ns)
+    }
+
+    pub(crate) fn take_failed_spawn(&self, parent: ActorId) -> bool {
+        let mut state = self.state();
+        if state.spawning.fails == 0 {
+            return false;
+        }
+        state.spawning.fails -= 1;
+        state.record(Event::SpawnFailed { parent });
+        true
+    }
+
+    /// Whether a cell waits for its start.
+    pub fn is_unborn(&self, cell: ActorId) -> bool {
+        self.state().unborn.contains(cell.0)
+    }
+
     /// Lets a new cell run.
     pub fn start(&self, cell: ActorId) {
         let mut state = self.state();
@@ -279,7 +403,8 @@ impl Fabric {
         let mut state = self.state();
         let gate = GateId(state.gates.len() as u32);
         let open = !state.held;
-        state.gates.push(Gate { open, waker: None });
+        state.gates.push(Gate { open, ..Gate::default() });
+        state.calls.insert(gate.0);
         state.record(Event::Called { gate, interface, method });
         gate
     }
@@ -290,23 +415,64 @@ impl Fabric {
         if slot.open {
             return Poll::Ready(());
         }
+        let first = slot.waker.is_none();
         slot.waker = Some(cx.waker().clone());
-        if state.answerable.insert(gate.0) {
+        if first {
+            state.answerable.insert(gate.0);
             state.record(Event::Done { gate });
         }
         Poll::Pending
     }
 
+    pub(crate) fn poll_cut(&self, gate: GateId, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        let slot = &mut state.gates[gate.index()];
+        if slot.cut {
+            return Poll::Ready(());
+        }
+        slot.cut_waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     pub(crate) fn cancel_answer(&self, gate: GateId) {
         let mut state = self.state();
-        state.answerable.remove(gate.0);
+        state.forget_call(gate);
         state.record(Event::Cancelled { gate });
+    }
+
+    pub(crate) fn answered(&self, gate: GateId) {
+        self.state().forget_call(gate);
+    }
+
+    /// Calls that came in and whose answer has not gone out: ids of [`GateId`].
+    pub fn calls(&self) -> Vec<u32> {
+        self.state().calls.iter().collect()
+    }
+
+    /// Cancels a call: its server's work is dropped where it stands, and its caller gets an exception.
+    pub fn cut_call(&self, gate: GateId) {
+        let mut state = self.state();
+        let slot = &mut state.gates[gate.index()];
+        slot.cut = true;
+        let waker = slot.cut_waker.take();
+        state.record(Event::CallCut { gate });
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Lets a finished call's answer wait until a time, in nanoseconds since the start.
+    pub fn delay_answer(&self, gate: GateId, until_ns: u64) {
+        let mut state = self.state();
+        if state.answerable.remove(gate.0) {
+            state.late.insert((until_ns, gate.0));
+        }
     }
 
     /// Lets a finished call's answer go out.
     pub fn answer(&self, gate: GateId) {
         let mut state = self.state();
-        state.answerable.remove(gate.0);
+        state.forget_call(gate);
         let slot = &mut state.gates[gate.index()];
         slot.open = true;
         if let Some(waker) = slot.waker.take() {
@@ -342,7 +508,10 @@ impl Fabric {
 
     /// The earliest time that somebody waits for, in nanoseconds since the start.
     pub fn next_timer_ns(&self) -> Option<u64> {
-        self.state().timers.keys().next().map(|(deadline, _)| *deadline)
+        let state = self.state();
+        let timer = state.timers.keys().next().map(|(deadline, _)| *deadline);
+        let late = state.late.first().map(|(until, _)| *until);
+        timer.into_iter().chain(late).min()
     }
 
     /// Moves the clock to `to_ns`, never back, and wakes whoever waited for a time up to then.
@@ -357,6 +526,10 @@ impl Fabric {
             if let Some(waker) = entry.remove() {
                 waker.wake();
             }
+        }
+        while let Some(&(until, gate)) = state.late.first().filter(|(until, _)| *until <= now) {
+            state.late.remove(&(until, gate));
+            state.answerable.insert(gate);
         }
     }
 
@@ -394,6 +567,12 @@ impl State {
         if self.recording {
             self.events.push(event);
         }
+    }
+
+    fn forget_call(&mut self, gate: GateId) {
+        self.calls.remove(gate.0);
+        self.answerable.remove(gate.0);
+        self.late.retain(|(_, late)| *late != gate.0);
     }
 
     /// Changes a pipe, then says anew what could happen to it next.

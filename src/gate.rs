@@ -14,6 +14,7 @@ use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, RequestHo
 use capnp::traits::{Imbue, ImbueMut};
 use capnp::{Error, MessageSize, any_pointer, message};
 use futures::channel::oneshot;
+use futures::future;
 
 /// The brand of a wrapped capability. Others are 0, or the address of a connection.
 const GATED: usize = 1;
@@ -68,18 +69,30 @@ impl ClientHook for Gated {
             GatedResults { inner: Some(results), answer: Answer::default(), give_back: Some(given_back) };
         let served = self.inner.call(interface, method, params, Box::new(gated));
         Promise::from_future(async move {
-            let outcome = served.await;
-            // The answer goes out when the results are dropped: hold them here.
-            let held = match results_back.await {
-                Ok((mut results, answer)) => {
-                    if outcome.is_ok() {
-                        answer.put_into(results.as_mut(), &fabric)?;
+            let work = async {
+                let outcome = served.await;
+                // The answer goes out when the results are dropped: hold them here.
+                let held = match results_back.await {
+                    Ok((mut results, answer)) => {
+                        if outcome.is_ok() {
+                            answer.put_into(results.as_mut(), &fabric)?;
+                        }
+                        Some(results)
                     }
-                    Some(results)
-                }
-                Err(oneshot::Canceled) => None,
+                    Err(oneshot::Canceled) => None,
+                };
+                std::future::poll_fn(|cx| fabric.poll_answered(gate, cx)).await;
+                Ok::<_, Error>((held, outcome))
             };
-            std::future::poll_fn(|cx| fabric.poll_answered(gate, cx)).await;
+            let cut = std::future::poll_fn(|cx| fabric.poll_cut(gate, cx));
+            futures::pin_mut!(work);
+            let (held, outcome) = match future::select(work, cut).await {
+                future::Either::Left((done, _)) => done?,
+                // What the server did so far is dropped before its caller hears of it.
+                future::Either::Right(_) => {
+                    return Err(Error::disconnected("the call was cancelled".into()));
+                }
+            };
             waiting.end();
             drop(held);
             outcome
@@ -119,6 +132,7 @@ struct Waiting {
 impl Waiting {
     fn end(mut self) {
         self.answered = true;
+        self.fabric.answered(self.gate);
     }
 }
 

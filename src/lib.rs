@@ -35,7 +35,7 @@ pub use clock::{Clock, Sleep};
 pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
 pub use error::Error;
 pub use event::{End, Event, HandleKind};
-pub use fabric::{Blocked, Fabric, Offers};
+pub use fabric::{Blocked, Fabric, Offers, Orders};
 pub use gate::gate;
 pub use ids::{ActorId, GateId, LinkId, PipeId};
 pub use spawn::Spawn;

@@ -100,6 +100,12 @@ impl executor::Server for Executor {
         params: executor::RunBytesParams,
         mut results: executor::RunBytesResults,
     ) -> Served {
+        if let Some(by_ns) = self.tank.fabric().take_slow_spawn(self.parent.id()) {
+            self.tank.clock().sleep(by_ns).await;
+        }
+        if self.tank.fabric().take_failed_spawn(self.parent.id()) {
+            return Err(capnp::Error::failed("runBytes failed by order".into()));
+        }
         let params = params.get()?;
         let args = texts(params.get_args()?)?;
         let env = environment(texts(params.get_env()?)?)?;

@@ -40,8 +40,34 @@ pub struct Pipe {
     reader_open: bool,
     end_visible: bool,
     broken: bool,
+    /// A reader was told that there is something, though there may be nothing. Until it has looked.
+    spurred: bool,
+    /// Nothing is delivered any more.
+    muted: bool,
+    /// Where in all that is ever written the pipe ends, and how.
+    cut: Option<(u64, Ending)>,
+    /// It was ended from outside: its writer is told that nobody reads, its reader that nobody writes.
+    ended: bool,
     readers: Vec<Waker>,
     writers: Vec<Waker>,
+}
+
+/// How a pipe is ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// The reader reads what was written before, then the end.
+    Close,
+    /// Both ends get an error, and what was not read is lost.
+    Reset,
+}
+
+/// What came of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Bytes that were taken; the others fell behind the pipe's end.
+    pub(crate) taken_bytes: usize,
+    /// How the pipe ended by it, if it did, and the bytes that are lost.
+    pub(crate) ended: Option<(Ending, usize)>,
 }
 
 /// What `check_write` says.
@@ -106,6 +132,8 @@ pub struct PipeView {
     pub reader_waits: bool,
     /// Whether a writer waits for budget.
     pub writer_waits: bool,
+    /// Whether nothing is delivered any more.
+    pub muted: bool,
     /// Whether the reading end is there.
     pub reader_open: bool,
     /// Whether the writing end is there.
@@ -130,6 +158,10 @@ impl Pipe {
             reader_open: true,
             end_visible: false,
             broken: false,
+            spurred: false,
+            muted: false,
+            cut: None,
+            ended: false,
             readers: Vec::new(),
             writers: Vec::new(),
         }
@@ -145,6 +177,7 @@ impl Pipe {
             budget_bytes: self.budget(),
             reader_waits: !self.readers.is_empty(),
             writer_waits: !self.writers.is_empty(),
+            muted: self.muted,
             reader_open: self.reader_open,
             writer_open: self.writer_open,
         }
@@ -197,7 +230,7 @@ impl Pipe {
         if self.broken {
             return Permit::Broken;
         }
-        if !self.reader_open {
+        if !self.reader_open || self.ended {
             return Permit::Closed;
         }
         self.starved = self.budget() == 0;
@@ -209,11 +242,11 @@ impl Pipe {
     ///
     /// # Errors
     /// [`Refused`] where the pipe has ended, and where they are more than `check_write` said.
-    pub(crate) fn write(&mut self, bytes: Bytes) -> Result<(), Refused> {
+    pub(crate) fn write(&mut self, mut bytes: Bytes) -> Result<Written, Refused> {
         if self.broken {
             return Err(Refused::Broken);
         }
-        if !self.reader_open {
+        if !self.reader_open || self.ended {
             return Err(Refused::Closed);
         }
         if bytes.len() > self.promised_bytes {
@@ -221,17 +254,26 @@ impl Pipe {
         }
         self.promised_bytes -= bytes.len();
         if self.held {
-            self.granted_bytes -= bytes.len();
+            // Less may be left than was promised: budget can shrink between two looks at it.
+            self.granted_bytes = self.granted_bytes.saturating_sub(bytes.len()).min(self.room());
         }
-        if bytes.is_empty() {
-            return Ok(());
+        let reaches = self.written + bytes.len() as u64;
+        let cut = self.cut.filter(|(at, _)| *at <= reaches && !bytes.is_empty());
+        let mut lost_bytes = 0;
+        if let Some((at, _)) = cut {
+            let rest = bytes.split_off((at - self.written) as usize);
+            lost_bytes = rest.len();
         }
-        self.written += bytes.len() as u64;
-        self.queue.push_back(bytes);
-        if !self.held {
-            self.flow();
+        let taken_bytes = bytes.len();
+        if !bytes.is_empty() {
+            self.written += bytes.len() as u64;
+            self.queue.push_back(bytes);
+            if !self.held {
+                self.flow();
+            }
         }
-        Ok(())
+        let ended = cut.map(|(_, ending)| (ending, lost_bytes + self.end(ending)));
+        Ok(Written { taken_bytes, ended })
     }
 
     /// Asks that all that was written be delivered before more is accepted.
@@ -265,10 +307,12 @@ impl Pipe {
         }
         let take = max_bytes.min(self.visible());
         if take == 0 {
+            self.spurred = false;
             let ended = self.end_visible && self.queued() == 0;
             return if ended { Taken::End } else { Taken::Nothing };
         }
         self.consumed += take as u64;
+        self.spurred = false;
         let bytes = self.pop(take);
         if !self.held {
             wake(&mut self.writers);
@@ -308,7 +352,7 @@ impl Pipe {
 
     /// Whether a reader has something to learn: bytes, or that the pipe has ended.
     pub(crate) fn readable(&self) -> bool {
-        self.broken || self.visible() > 0 || (self.end_visible && self.queued() == 0)
+        self.spurred || self.broken || self.visible() > 0 || (self.end_visible && self.queued() == 0)
     }
 
     pub(crate) fn wait_readable(&mut self, waker: &Waker) {
@@ -319,8 +363,13 @@ impl Pipe {
 
     /// Whether there is something to deliver: staged bytes, or the end after them.
     pub(crate) fn deliverable(&self) -> bool {
-        let end = !self.writer_open && !self.end_visible;
-        !self.broken && self.reader_open && (self.staged() > 0 || end)
+        let end = self.is_over() && !self.end_visible;
+        !self.broken && !self.muted && self.reader_open && (self.staged() > 0 || end)
+    }
+
+    /// Whether nothing more will be written.
+    fn is_over(&self) -> bool {
+        !self.writer_open || self.ended
     }
 
     /// Bytes that a delivery could move: 0 where only the end is left to deliver.
@@ -331,7 +380,7 @@ impl Pipe {
     /// Makes up to `bytes` staged bytes visible, or the end where none are left.
     pub(crate) fn deliver(&mut self, bytes: usize) {
         if self.staged() == 0 {
-            self.end_visible |= !self.writer_open;
+            self.end_visible |= self.is_over();
         } else {
             let moved = bytes.min(self.staged());
             self.delivered += moved as u64;
@@ -349,7 +398,7 @@ impl Pipe {
             && self.granted_bytes == 0
             && self.room() > 0
             && self.reader_open
-            && self.writer_open
+            && !self.is_over()
             && !self.broken
     }
 
@@ -367,6 +416,69 @@ impl Pipe {
         }
     }
 
+    /// Whether whoever waits to read could be woken for nothing.
+    pub(crate) fn spurrable(&self) -> bool {
+        !self.readers.is_empty() && !self.readable()
+    }
+
+    /// Wakes whoever waits to read, and tells them that there is something: "readiness" is a hint, and a read
+    /// may bring nothing (WASI 0.2, `input-stream.read`).
+    pub(crate) fn spur(&mut self) {
+        self.spurred = true;
+        wake(&mut self.readers);
+    }
+
+    /// Bytes of budget that could be taken back. What `check_write` has said stays true until it is asked again.
+    pub(crate) fn shrinkable_bytes(&self) -> usize {
+        if self.held && !self.is_over() && self.reader_open && !self.broken { self.granted_bytes } else { 0 }
+    }
+
+    /// Leaves at most `bytes` of the budget.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        self.granted_bytes = self.granted_bytes.min(bytes);
+        // One that waits for a flush was told of budget, and is not told again before it has some.
+        self.starved |= self.granted_bytes == 0 && !self.writers.is_empty();
+    }
+
+    /// Whether the pipe could still be ended, or muted.
+    pub(crate) fn is_live(&self) -> bool {
+        self.reader_open && !self.is_over() && !self.broken && !self.muted && self.cut.is_none()
+    }
+
+    /// Ends the pipe once `bytes` more were written; gives the bytes that are lost where that is now.
+    pub(crate) fn cut(&mut self, bytes: usize, ending: Ending) -> Option<usize> {
+        if bytes == 0 {
+            return Some(self.end(ending));
+        }
+        self.cut = Some((self.written + bytes as u64, ending));
+        None
+    }
+
+    /// Ends the pipe; gives the bytes that are lost by it.
+    fn end(&mut self, ending: Ending) -> usize {
+        self.cut = None;
+        match ending {
+            Ending::Reset => self.reset(),
+            Ending::Close => {
+                self.ended = true;
+                if !self.held {
+                    self.flow();
+                }
+                wake(&mut self.writers);
+                0
+            }
+        }
+    }
+
+    pub(crate) fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    /// Delivers nothing any more.
+    pub(crate) fn mute(&mut self) {
+        self.muted = true;
+    }
+
     /// Breaks the pipe at both ends; gives the bytes that are lost by it.
     pub(crate) fn reset(&mut self) -> usize {
         self.broken = true;
@@ -377,8 +489,11 @@ impl Pipe {
 
     /// Makes all visible, as a free pipe does.
     fn flow(&mut self) {
+        if self.muted {
+            return;
+        }
         self.delivered = self.written;
-        self.end_visible |= !self.writer_open;
+        self.end_visible |= self.is_over();
         wake(&mut self.readers);
     }
 

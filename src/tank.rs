@@ -1,6 +1,6 @@
 //! The tank itself: where cells, vats and links come to be.
 
-use crate::cell::{Cell, CellSpec, CellState, Handles, Shell, Transport, live};
+use crate::cell::{Cell, CellSpec, CellState, Handles, Limiter, Shell, Transport, live};
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -151,7 +151,7 @@ impl Tank {
             stderr: Arc::new(guest_stderr),
             offer,
             entropy: (self.0.entropy)(id),
-            limiter: CellState::limiter(&spec.limits),
+            limiter: Limiter::new(fabric, id, &spec.limits),
         };
 
         let vat = spec.vat;

@@ -37,6 +37,8 @@ pub enum TrapClass {
     StackOverflow,
     /// Burned all its fuel.
     OutOfFuel,
+    /// Was trapped from outside, at the fuel it had been given for that.
+    Ordered,
     /// Touched memory or a table out of bounds.
     OutOfBounds,
     /// Another trap; see its message.
@@ -109,6 +111,7 @@ impl fmt::Display for TrapClass {
             TrapClass::Unreachable => "unreachable",
             TrapClass::StackOverflow => "stack overflow",
             TrapClass::OutOfFuel => "out of fuel",
+            TrapClass::Ordered => "trapped by order",
             TrapClass::OutOfBounds => "out of bounds",
             TrapClass::Other => "trap",
         })

@@ -12,7 +12,7 @@
 //! ```
 
 use crate::outcome::Outcome;
-use crate::profile::ProfileName;
+use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup, message, run};
 use crate::seed::Seed;
 use crate::strategy::StrategyName;
@@ -90,7 +90,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     }
 
     /// What steers the strategy.
-    pub fn profile(mut self, profile: ProfileName) -> Self {
+    pub fn profile(mut self, profile: Profile) -> Self {
         if let Choices::Drawn(_, of) = &mut self.choices {
             *of = profile;
         }

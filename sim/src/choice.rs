@@ -1,8 +1,8 @@
 //! Choices: the finite sequence of small numbers that a run consists of.
 
-use crate::menu::Menu;
+use crate::menu::{Gusts, Item, Menu};
 use crate::moves::Kind;
-use crate::strategy::Strategy;
+use crate::strategy::{Ask, Strategy};
 
 /// One bounded number that was drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,14 +16,32 @@ pub struct Choice {
 /// What a choice was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
-    /// The next move: its kind, and the actor or thing it names.
+    /// The next move, or a gust: its kind, and the actor or thing it names.
     Item(Kind, u32),
-    /// How many bytes of a pipe.
+    /// That a gust did not come.
+    NoGust,
+    /// How many bytes of a pipe. 0 is all.
     Amount(u32),
-    /// How a new pipe flows.
+    /// How a new pipe flows. 0 is freely.
     Pipe(u32),
     /// What a scenario asked for.
     Value,
+    /// How rough the world is: a [`Level`](crate::profile::Level). 0 is still.
+    Level,
+    /// How much fuel a cell burns at a time. 0 is as much as usual.
+    Slice(u32),
+    /// At which fuel a cell is trapped. 0 is never.
+    Trap(u32),
+    /// After how many growths of its memory a cell is refused more. 0 is never.
+    Refuse(u32),
+    /// Moves until the next gust. 0 is never.
+    Gap,
+    /// Bytes until a pipe ends. 0 is at once.
+    Bytes(u32),
+    /// A length of time. 0 is the shortest.
+    Span,
+    /// Which task of an actor. 0 is the one that has been ready longest.
+    Task(u32),
 }
 
 impl Of {
@@ -31,9 +49,18 @@ impl Of {
     pub fn check(self) -> u8 {
         let (tag, id) = match self {
             Of::Item(kind, id) => (kind as u32, id),
-            Of::Amount(pipe) => (16, pipe),
-            Of::Pipe(pipe) => (17, pipe),
-            Of::Value => (18, 0),
+            Of::Amount(pipe) => (32, pipe),
+            Of::Pipe(pipe) => (33, pipe),
+            Of::Value => (34, 0),
+            Of::Level => (35, 0),
+            Of::Slice(cell) => (36, cell),
+            Of::Trap(cell) => (37, cell),
+            Of::Refuse(cell) => (38, cell),
+            Of::Gap => (39, 0),
+            Of::Bytes(pipe) => (40, pipe),
+            Of::Span => (41, 0),
+            Of::Task(actor) => (42, actor),
+            Of::NoGust => (43, 0),
         };
         (tag.wrapping_mul(41).wrapping_add(id.wrapping_mul(7)) % 251) as u8
     }
@@ -57,53 +84,41 @@ impl Chooser {
         self.record.len() >= self.max_choices
     }
 
-    /// Picks from a menu: an index below `menu.len()`. A menu of one item is no choice.
-    pub fn pick(&mut self, menu: &Menu) -> usize {
+    /// Picks from a menu, which is not empty. A menu of one item is no choice.
+    pub fn pick(&mut self, menu: &Menu<'_>) -> Item {
         if menu.len() <= 1 || self.is_calm() {
-            return 0;
+            let item = menu.item(0);
+            self.strategy.went(item);
+            return item;
         }
         let picked = self.strategy.pick(menu);
         assert!(picked < menu.len(), "a strategy picked item {picked} of a menu of {}", menu.len());
-        picked
+        let item = menu.item(picked);
+        self.note(picked as u32, Of::Item(item.kind, item.id));
+        self.strategy.went(item);
+        item
     }
 
-    /// Writes down what a pick turned out to mean.
-    pub fn picked(&mut self, menu: &Menu, item: usize, kind: Kind, id: u32) {
-        if menu.len() > 1 && !self.is_calm() {
-            self.note(item as u32, Of::Item(kind, id));
+    /// Draws which gust comes, if any.
+    pub fn gust(&mut self, gusts: &Gusts) -> Option<Item> {
+        if gusts.is_empty() || self.is_calm() {
+            return None;
         }
+        let picked = self.strategy.draw(&Ask::Gust(gusts)) as usize;
+        assert!(picked < gusts.len(), "a strategy drew gust {picked} of {}", gusts.len());
+        let item = gusts.item(picked);
+        self.note(picked as u32, item.map_or(Of::NoGust, |item| Of::Item(item.kind, item.id)));
+        item
     }
 
-    /// Draws a number below `bound` that says how much; 0 is all.
-    pub fn amount(&mut self, pipe: u32, bound: u32) -> u32 {
+    /// Draws a number below `bound`; 0 is the dullest.
+    pub fn draw(&mut self, of: Of, bound: u32) -> u32 {
         if bound <= 1 || self.is_calm() {
             return 0;
         }
-        let value = self.strategy.amount(bound);
+        let value = self.strategy.draw(&Ask::Number { of, bound });
         assert!(value < bound, "a strategy drew {value} of {bound}");
-        self.note(value, Of::Amount(pipe));
-        value
-    }
-
-    /// Draws a number below `bound` that says how a pipe flows; 0 is freely.
-    pub fn pipe(&mut self, pipe: u32, bound: u32) -> u32 {
-        if bound <= 1 || self.is_calm() {
-            return 0;
-        }
-        let value = self.strategy.pipe(bound);
-        assert!(value < bound, "a strategy drew {value} of {bound}");
-        self.note(value, Of::Pipe(pipe));
-        value
-    }
-
-    /// Draws a number below `bound` for a scenario.
-    pub fn value(&mut self, bound: u32) -> u32 {
-        if bound <= 1 || self.is_calm() {
-            return 0;
-        }
-        let value = self.strategy.value(bound);
-        assert!(value < bound, "a strategy drew {value} of {bound}");
-        self.note(value, Of::Value);
+        self.note(value, of);
         value
     }
 

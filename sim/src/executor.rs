@@ -120,10 +120,21 @@ impl Executor {
         &self.ready
     }
 
+    /// How many tasks of an actor are ready.
+    pub fn queued(&self, actor: u32) -> usize {
+        self.queues.get(actor as usize).map_or(0, VecDeque::len)
+    }
+
     /// Polls the task of `actor` that has been ready longest. Gives whether there was one.
     pub fn poll(&mut self, actor: u32) -> bool {
+        self.poll_at(actor, 0)
+    }
+
+    /// Polls the task of `actor` at a place of its queue; 0 is the one that has been ready longest. Gives whether
+    /// there was one.
+    pub fn poll_at(&mut self, actor: u32, place: usize) -> bool {
         let Some(queue) = self.queues.get_mut(actor as usize) else { return false };
-        let Some(id) = queue.pop_front() else { return false };
+        let Some(id) = queue.remove(place) else { return false };
         if queue.is_empty() {
             self.ready.remove(actor);
         }

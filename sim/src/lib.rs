@@ -3,7 +3,7 @@
 //! Everything that can happen next is an item on one [`menu`], and one recorded [`choice`] picks it:
 //!
 //! ```text
-//! seed ─▶ choices ─▶ strategy ─▶ Move ──apply──▶ [ the tank: poll | deliver | grant | answer | advance ]
+//! seed ─▶ choices ─▶ strategy ─▶ Move ──apply──▶ [ the tank: poll | deliver | grant | answer | advance | gusts ]
 //!                       ▲ menu                         │ woken tasks, events
 //!  report ◀──────── outcome ◀──── transcript ◀─────────┘
 //! ```
@@ -63,8 +63,8 @@ pub mod world;
 
 pub use check::check;
 pub use outcome::Outcome;
-pub use profile::ProfileName;
-pub use run::{Choices, Run, Setup, run};
+pub use profile::Profile;
+pub use run::{Choices, Run, Setup, run, survey};
 pub use seed::Seed;
 pub use strategy::StrategyName;
 pub use token::Token;

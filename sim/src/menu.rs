@@ -2,11 +2,14 @@
 //!
 //! Item 0 is by definition the calm policy's next move: round robin, over the kinds of move and over the ids
 //! within a kind. (Polls always first would let a task that wakes itself starve delivery for ever.)
+//!
+//! Beside it there is now and then a list of what could go wrong: [`Gusts`]. It is asked for so seldom that it
+//! may be a list.
 
-use crate::moves::Kind;
+use crate::moves::{Kind, Lane};
 use roaring::RoaringBitmap;
 
-/// The ids that could be named by each kind of move but [`Kind::Advance`], which names none.
+/// The ids that could be named by each kind of move of [`Kind::ALL`] but [`Kind::Advance`], which names none.
 pub struct Sets<'a> {
     /// Cells to start.
     pub start: &'a RoaringBitmap,
@@ -28,7 +31,7 @@ impl<'a> Sets<'a> {
             Kind::Deliver => Some(self.deliver),
             Kind::Grant => Some(self.grant),
             Kind::Answer => Some(self.answer),
-            Kind::Advance => None,
+            _ => None,
         }
     }
 }
@@ -44,14 +47,32 @@ pub struct Calm {
     next_id: [u32; KINDS],
 }
 
-/// What could happen next: by kind, in the order of its items, how many.
+/// One item of a menu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Menu {
+pub struct Item {
+    /// The kind of move.
+    pub kind: Kind,
+    /// The id of what it touches; that of [`Kind::Advance`] is 0.
+    pub id: u32,
+}
+
+impl Item {
+    /// The line of moves that it is the next of.
+    pub fn lane(self) -> Lane {
+        Lane::of(self.kind, self.id)
+    }
+}
+
+/// What could happen next: by kind, in the order of its items, how many.
+#[derive(Clone, Copy)]
+pub struct Menu<'a> {
+    calm: &'a Calm,
+    sets: &'a Sets<'a>,
     counts: [(Kind, usize); KINDS],
     len: usize,
 }
 
-impl Menu {
+impl Menu<'_> {
     /// How many items there are.
     pub fn len(&self) -> usize {
         self.len
@@ -66,11 +87,36 @@ impl Menu {
     pub fn counts(&self) -> &[(Kind, usize)] {
         &self.counts
     }
+
+    /// What an item is. Takes about as long for the last as for the first.
+    ///
+    /// # Panics
+    /// Where `item` is not on the menu.
+    pub fn item(&self, mut item: usize) -> Item {
+        for (kind, count) in self.counts {
+            if item >= count {
+                item -= count;
+                continue;
+            }
+            let Some(ids) = self.sets.of(kind) else { return Item { kind, id: 0 } };
+            let first = self.calm.next_id[kind as usize];
+            let before = if first == 0 { 0 } else { ids.rank(first - 1) as usize };
+            let place = (before + item) % count;
+            let id = ids.select(place as u32).expect("the menu counted this set");
+            return Item { kind, id };
+        }
+        panic!("item {item} beyond the end of a menu of {}", self.len);
+    }
+
+    /// All items, in order: for strategies that compare them all.
+    pub fn items(&self) -> impl Iterator<Item = Item> {
+        (0..self.len).map(|item| self.item(item))
+    }
 }
 
 impl Calm {
     /// Counts what could happen. `advance` says whether somebody waits for a time.
-    pub fn menu(&self, sets: &Sets<'_>, advance: bool) -> Menu {
+    pub fn menu<'a>(&'a self, sets: &'a Sets<'a>, advance: bool) -> Menu<'a> {
         let mut counts = [(Kind::Advance, usize::from(advance)); KINDS];
         // The clock keeps the last place: time passes when nothing else can happen.
         let turning = KINDS - 1;
@@ -79,35 +125,48 @@ impl Calm {
             *slot = (kind, sets.of(kind).map_or(0, |ids| ids.len() as usize));
         }
         let len = counts.iter().map(|(_, count)| count).sum();
-        Menu { counts, len }
+        Menu { calm: self, sets, counts, len }
     }
 
-    /// The kind and the id of an item; the id of [`Kind::Advance`] is 0.
-    ///
-    /// # Panics
-    /// Where `item` is not on the menu.
-    pub fn item(&self, menu: &Menu, sets: &Sets<'_>, mut item: usize) -> (Kind, u32) {
-        for (kind, count) in menu.counts {
-            if item >= count {
-                item -= count;
-                continue;
-            }
-            let Some(ids) = sets.of(kind) else { return (kind, 0) };
-            let first = self.next_id[kind as usize];
-            let before = if first == 0 { 0 } else { ids.rank(first - 1) as usize };
-            let place = (before + item) % count;
-            let id = ids.select(place as u32).expect("the menu counted this set");
-            return (kind, id);
-        }
-        panic!("item {item} beyond the end of a menu of {}", menu.len);
-    }
-
-    /// Notes that a move was made, so that its kind and its id come last next time.
+    /// Notes that a move was made, so that its kind and its id come last next time. Gusts change no turn.
     pub fn took(&mut self, kind: Kind, id: u32) {
-        if kind != Kind::Advance {
+        if kind < Kind::Advance {
             self.next_kind = kind as usize + 1;
             self.next_id[kind as usize] = id.wrapping_add(1);
         }
+    }
+}
+
+/// What could go wrong just now, by kind: the ids that each kind of gust could strike.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gusts(pub Vec<(Kind, Vec<u32>)>);
+
+impl Gusts {
+    /// How many there are, "none of them" included: it is item 0.
+    pub fn len(&self) -> usize {
+        1 + self.0.iter().map(|(_, ids)| ids.len()).sum::<usize>()
+    }
+
+    /// Whether nothing could go wrong.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 1
+    }
+
+    /// What an item is; `None` for item 0, which is no gust.
+    pub fn item(&self, item: usize) -> Option<Item> {
+        let mut left = item.checked_sub(1)?;
+        for (kind, ids) in &self.0 {
+            if let Some(&id) = ids.get(left) {
+                return Some(Item { kind: *kind, id });
+            }
+            left -= ids.len();
+        }
+        None
+    }
+
+    /// The place of a kind's first item.
+    pub fn first_of(&self, kind: Kind) -> usize {
+        1 + self.0.iter().take_while(|(other, _)| *other != kind).map(|(_, ids)| ids.len()).sum::<usize>()
     }
 }
 
@@ -125,7 +184,7 @@ mod tests {
         for _ in 0..6 {
             let menu = calm.menu(&sets, true);
             assert_eq!(menu.len(), 4);
-            let (kind, id) = calm.item(&menu, &sets, 0);
+            let Item { kind, id } = menu.item(0);
             calm.took(kind, id);
             taken.push((kind, id));
         }
@@ -142,8 +201,17 @@ mod tests {
         let mut calm = Calm::default();
         calm.took(Kind::Poll, 3);
         let menu = calm.menu(&sets, true);
-        let items: Vec<_> = (0..menu.len()).map(|item| calm.item(&menu, &sets, item)).collect();
+        let items: Vec<_> = menu.items().map(|item| (item.kind, item.id)).collect();
         let poll = Kind::Poll;
         assert_eq!(items, [(Kind::Start, 9), (poll, 7), (poll, 1), (poll, 3), (Kind::Advance, 0)]);
+    }
+
+    #[test]
+    fn gusts_are_counted_after_none_at_all() {
+        let gusts = Gusts(vec![(Kind::Spur, vec![4, 6]), (Kind::Cut, vec![1])]);
+        let items: Vec<_> = (0..gusts.len()).map(|item| gusts.item(item)).collect();
+        let item = |kind, id| Some(Item { kind, id });
+        assert_eq!(items, [None, item(Kind::Spur, 4), item(Kind::Spur, 6), item(Kind::Cut, 1)]);
+        assert_eq!((gusts.first_of(Kind::Spur), gusts.first_of(Kind::Cut)), (1, 3));
     }
 }

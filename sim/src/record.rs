@@ -56,7 +56,7 @@ impl Record {
     pub fn aborted(scenario: &str, seed: Seed, choices: &Choices, how: &str) -> Self {
         let token = match choices {
             Choices::Drawn(strategy, profile) => {
-                let recipe = Recipe::Drawn(*strategy, *profile);
+                let recipe = Recipe::Drawn { strategy: strategy.clone(), profile: profile.name.clone() };
                 Some(Token { scenario: scenario.into(), seed, recipe }.to_string())
             }
             Choices::Given(_) => None,

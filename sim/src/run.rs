@@ -2,14 +2,16 @@
 
 use crate::choice::{Choice, Chooser};
 use crate::hashkeys;
+use crate::moves::Lane;
 use crate::outcome::Outcome;
-use crate::profile::ProfileName;
+use crate::profile::{Level, Profile, ProfileError};
 use crate::seed::Seed;
-use crate::strategy::{Replay, StrategyName};
+use crate::strategy::{Replay, StrategyName, Survey};
 use crate::token::{Recipe, Token};
 use crate::transcript::Transcript;
-use crate::world::{World, WorldConfig};
+use crate::world::{Fault, World, WorldConfig};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,25 +26,29 @@ const STACK_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choices {
     /// A strategy draws them, steered by a profile.
-    Drawn(StrategyName, ProfileName),
+    Drawn(StrategyName, Profile),
     /// They were drawn before: values, each with the fingerprint of what it meant where that is known.
     Given(Vec<(u32, Option<u8>)>),
 }
 
 impl Default for Choices {
     fn default() -> Self {
-        Choices::Drawn(StrategyName::default(), ProfileName::default())
+        Choices::Drawn(StrategyName::default(), Profile::default())
     }
 }
 
-impl From<Recipe> for Choices {
-    fn from(recipe: Recipe) -> Self {
-        match recipe {
-            Recipe::Drawn(strategy, profile) => Choices::Drawn(strategy, profile),
+impl TryFrom<Recipe> for Choices {
+    type Error = ProfileError;
+
+    /// # Errors
+    /// [`ProfileError`] where the profile of a recipe is a file that is not there any more.
+    fn try_from(recipe: Recipe) -> Result<Self, ProfileError> {
+        Ok(match recipe {
+            Recipe::Drawn { strategy, profile } => Choices::Drawn(strategy, profile.parse()?),
             Recipe::Given { choices, .. } => {
                 Choices::Given(choices.into_iter().map(|(value, check)| (value, Some(check))).collect())
             }
-        }
+        })
     }
 }
 
@@ -55,6 +61,9 @@ pub struct Setup {
     pub seed: Seed,
     /// Where the choices come from.
     pub choices: Choices,
+    /// What is known of the scenario before, where it was [surveyed](survey) before; otherwise it is surveyed
+    /// for each run whose strategy wants to know.
+    pub survey: Option<Arc<Survey>>,
     /// Choices until the calm phase begins.
     pub max_choices: usize,
     /// Steps until the run is given up.
@@ -70,6 +79,7 @@ impl Setup {
             engine,
             seed,
             choices: Choices::default(),
+            survey: None,
             max_choices: 2_000,
             max_steps: 5_000_000,
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
@@ -86,6 +96,10 @@ pub struct Run {
     pub origin: String,
     /// How it ended.
     pub outcome: Outcome,
+    /// How rough its world was.
+    pub level: Level,
+    /// What was done to the world, by kind, and how often it took effect.
+    pub faults: BTreeMap<Fault, u32>,
     /// What was chosen, without the zeros at the end.
     pub choices: Vec<Choice>,
     /// The run, written down.
@@ -107,7 +121,31 @@ impl Run {
 
 /// Runs a scenario once, on a thread of its own: std draws hash keys once a thread, and what users keep in
 /// thread-locals must not live on from one world to the next.
-pub fn run(scenario: impl FnOnce(&mut World) + Send, setup: &Setup) -> Run {
+pub fn run(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
+    let surveyed;
+    let mut setup = setup;
+    if let (Choices::Drawn(strategy, _), None) = (&setup.choices, &setup.survey)
+        && strategy.needs_survey()
+    {
+        surveyed = Setup { survey: Some(Arc::new(survey(&scenario, setup))), ..setup.clone() };
+        setup = &surveyed;
+    }
+    on_a_thread(&scenario, setup)
+}
+
+/// Runs a scenario once with no choices at all, under seed 0, and counts its moves: what some strategies want to
+/// know before they set out.
+pub fn survey(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Survey {
+    let dull = Setup { seed: Seed(0), choices: Choices::Given(Vec::new()), ..setup.clone() };
+    let run = on_a_thread(&scenario, &dull);
+    let mut survey = Survey::default();
+    for step in &run.transcript.steps {
+        *survey.moves.entry(Lane::of(step.moved.kind(), step.moved.id())).or_default() += 1;
+    }
+    survey
+}
+
+fn on_a_thread(scenario: &(impl Fn(&mut World) + Sync), setup: &Setup) -> Run {
     let span = tracing::Span::current();
     let dispatch = tracing::dispatcher::get_default(Clone::clone);
     std::thread::scope(|scope| {
@@ -125,7 +163,9 @@ pub fn run(scenario: impl FnOnce(&mut World) + Send, setup: &Setup) -> Run {
 pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
     let chooser = match &setup.choices {
         Choices::Drawn(strategy, profile) => {
-            Chooser::new(strategy.make(setup.seed, &profile.profile()), setup.max_choices)
+            let unknown = Survey::default();
+            let survey = setup.survey.as_deref().unwrap_or(&unknown);
+            Chooser::new(strategy.make(setup.seed, profile, survey), setup.max_choices)
         }
         Choices::Given(given) => Chooser::new(Box::new(Replay::new(given.clone())), given.len()),
     };
@@ -144,6 +184,7 @@ pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
     let outcome = std::panic::catch_unwind(run)
         .unwrap_or_else(|panic| Outcome::Panicked { message: message(panic.as_ref()) });
     let (cells, virtual_ns) = (world.cells(), world.now_ns());
+    let (level, faults) = (world.weather.level(), world.weather.faults().clone());
     let transcript = std::mem::take(&mut world.transcript);
     let (choices, left_track) = chooser.borrow_mut().finish();
     drop(world);
@@ -151,7 +192,18 @@ pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
         Choices::Drawn(strategy, profile) => format!("{strategy}, {profile}"),
         Choices::Given(_) => "given".into(),
     };
-    Run { seed: setup.seed, origin, outcome, choices, transcript, virtual_ns, cells, left_track }
+    Run {
+        seed: setup.seed,
+        origin,
+        outcome,
+        level,
+        faults,
+        choices,
+        transcript,
+        virtual_ns,
+        cells,
+        left_track,
+    }
 }
 
 /// What a panic said.

@@ -1,7 +1,7 @@
 //! Seeds: the one number that a run starts from.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::fmt;
 use std::str::FromStr;
 
@@ -18,6 +18,8 @@ pub enum Purpose {
     HashKeys,
     /// The random bytes of one cell, by its actor id.
     Guest(u32),
+    /// Amounts, pipes, gusts and damage.
+    Weather,
 }
 
 impl Seed {
@@ -30,6 +32,7 @@ impl Seed {
             Purpose::Choices => (1, 0),
             Purpose::HashKeys => (2, 0),
             Purpose::Guest(cell) => (3, cell),
+            Purpose::Weather => (4, 0),
         };
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.0.to_le_bytes());
@@ -37,6 +40,11 @@ impl Seed {
         key[16..20].copy_from_slice(&u32::to_le_bytes(index));
         ChaCha8Rng::from_seed(key)
     }
+}
+
+/// A number from 0 to `bound` - 1; `bound` is at least 1. The bias is below 2^-32, and no loop can hang on it.
+pub(crate) fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
+    ((u64::from(rng.next_u32()) * u64::from(bound)) >> 32) as u32
 }
 
 impl fmt::Display for Seed {

@@ -3,7 +3,6 @@
 //! `wt1.SCENARIO.SEED.PAYLOAD`, where the payload is base64 of a [`Recipe`] and of a checksum of everything before.
 
 use crate::choice::Choice;
-use crate::profile::ProfileName;
 use crate::seed::Seed;
 use crate::strategy::StrategyName;
 use base64::Engine;
@@ -47,7 +46,12 @@ pub enum Recipe {
         digest: [u8; 8],
     },
     /// They are to be drawn again: all that is left of a run whose process died.
-    Drawn(StrategyName, ProfileName),
+    Drawn {
+        /// The strategy.
+        strategy: StrategyName,
+        /// The profile: its name, or the path of its file.
+        profile: String,
+    },
 }
 
 /// Choices, each with the fingerprint of what it meant.
@@ -97,7 +101,7 @@ impl Recipe {
                 bytes.extend(compress_to_vec(&plain, COMPRESSION));
                 bytes
             }
-            Recipe::Drawn(strategy, profile) => {
+            Recipe::Drawn { strategy, profile } => {
                 let mut bytes = vec![DRAWN];
                 bytes.extend(format!("{strategy} {profile}").bytes());
                 bytes
@@ -114,7 +118,7 @@ impl Recipe {
             }
             DRAWN => {
                 let (strategy, profile) = std::str::from_utf8(rest).ok()?.split_once(' ')?;
-                Some(Recipe::Drawn(strategy.parse().ok()?, profile.parse().ok()?))
+                Some(Recipe::Drawn { strategy: strategy.parse().ok()?, profile: profile.into() })
             }
             _ => None,
         }
@@ -219,7 +223,7 @@ mod tests {
             let token = token(values);
             assert_eq!(token.to_string().parse(), Ok(token));
         }
-        let recipe = Recipe::Drawn(StrategyName::RoundRobin, ProfileName::Calm);
+        let recipe = Recipe::Drawn { strategy: StrategyName::RoundRobin, profile: "calm".into() };
         let drawn = Token { recipe, ..token(&[]) };
         assert_eq!(drawn.to_string().parse(), Ok(drawn));
     }

@@ -10,6 +10,7 @@ use std::fmt::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
 use twox_hash::XxHash3_128;
+use wavetank::pipe::Ending;
 use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId};
 
 /// All moves of a run, and what each of them caused.
@@ -210,6 +211,23 @@ impl Names {
             Move::Grant(pipe, bytes) => format!("grant {} to {}", count(bytes), self.pipe(PipeId(pipe))),
             Move::Answer(gate) => format!("answer {}", self.call(GateId(gate))),
             Move::Advance(to_ns) => format!("advance the clock to {to_ns} ns"),
+            Move::PollAt(actor, place) => {
+                format!("poll {}, the task at place {place}", self.actor(ActorId(actor)))
+            }
+            Move::Spur(pipe) => format!("wake the reader of {} for nothing", self.pipe(PipeId(pipe))),
+            Move::Shrink(pipe, bytes) => {
+                format!("take budget back from {}, down to {}", self.pipe(PipeId(pipe)), count(bytes))
+            }
+            Move::Delay(gate, to_ns) => format!("hold {} until {to_ns} ns", self.call(GateId(gate))),
+            Move::Slow(by_ns) => format!("let the next runBytes take {by_ns} ns"),
+            Move::Close(pipe, bytes) => format!("end {}{}", self.pipe(PipeId(pipe)), after(bytes)),
+            Move::Reset(pipe, bytes) => format!("break {}{}", self.pipe(PipeId(pipe)), after(bytes)),
+            Move::Cut(pipe) => format!("cut the link of {}", self.pipe(PipeId(pipe))),
+            Move::Mute(pipe) => format!("mute {}", self.pipe(PipeId(pipe))),
+            Move::GiveUp(pipe) => format!("give up {}, which is mute", self.pipe(PipeId(pipe))),
+            Move::Jump(to_ns) => format!("let the clock jump to {to_ns} ns"),
+            Move::Cancel(gate) => format!("cancel {}", self.call(GateId(gate))),
+            Move::Fail => "let the next runBytes fail".into(),
         }
     }
 
@@ -246,9 +264,25 @@ impl Names {
             }
             Event::LinkEnded { link, error: None } => format!("ended: link {link}"),
             Event::LinkEnded { link, error: Some(error) } => format!("ended: link {link}: {error}"),
+            Event::Ended { pipe, ending, lost_bytes } => {
+                let how = if *ending == Ending::Close { "ended" } else { "broken" };
+                format!("{how}: {}, {} lost", self.pipe(*pipe), count(*lost_bytes))
+            }
+            Event::Withheld { pipe, bytes } => format!("withheld: {} by {}", count(*bytes), self.pipe(*pipe)),
+            Event::TrappedByOrder { cell } => format!("trapped by order: {}", self.actor(*cell)),
+            Event::MemoryRefused { cell } => format!("refused more memory: {}", self.actor(*cell)),
+            Event::SpawnFailed { parent } => format!("failed by order: runBytes of {}", self.actor(*parent)),
+            Event::SpawnSlowed { parent, by_ns } => {
+                format!("slowed by {by_ns} ns: runBytes of {}", self.actor(*parent))
+            }
+            Event::CallCut { gate } => format!("cancelled by order: {}", self.call(*gate)),
             other => format!("{other:?}"),
         }
     }
+}
+
+fn after(bytes: usize) -> String {
+    if bytes == 0 { " at once".into() } else { format!(" after {} more", count(bytes)) }
 }
 
 fn count(bytes: usize) -> String {

@@ -2,9 +2,10 @@
 
 mod cells;
 mod drive;
+mod gusts;
 mod judge;
 
-use crate::choice::Chooser;
+use crate::choice::{Chooser, Of};
 use crate::executor::{Executor, Spawner, Whose};
 use crate::menu::Calm;
 use crate::seed::{Purpose, Seed};
@@ -12,6 +13,7 @@ use crate::transcript::Transcript;
 use capnp::capability::Client;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
+use gusts::Weather;
 use judge::Expectation;
 use rand_chacha::rand_core::Rng;
 use std::cell::RefCell;
@@ -19,9 +21,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use wavetank::cell::Cell;
 use wavetank::stdio::Stdio;
-use wavetank::{ActorId, Clock, Engine, Fabric, Flow, Spawn, Tank, TankConfig};
+use wavetank::{ActorId, Clock, Engine, Fabric, Flow, PipeId, Spawn, Tank, TankConfig};
 
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
+pub use gusts::Fault;
 
 /// Cells that may live in one world at once.
 const MAX_CELLS: usize = 1_000;
@@ -47,6 +50,9 @@ pub struct World {
     roots: RefCell<Vec<(Cell, Stdio)>>,
     chooser: Rc<RefCell<Chooser>>,
     calm: Calm,
+    joined: RefCell<Vec<[PipeId; 2]>>,
+    invites_damage: std::cell::Cell<bool>,
+    pub(crate) weather: Weather,
     pub(crate) transcript: Transcript,
 }
 
@@ -87,6 +93,9 @@ impl World {
             roots: RefCell::default(),
             chooser: config.chooser,
             calm: Calm::default(),
+            joined: RefCell::default(),
+            invites_damage: std::cell::Cell::new(false),
+            weather: Weather::default(),
             transcript: Transcript::default(),
         }
     }
@@ -108,7 +117,13 @@ impl World {
     pub fn draw(&self, bound: u32) -> u32 {
         assert!(bound > 0, "nothing is below 0");
         let mut chooser = self.chooser.try_borrow_mut().expect("a scenario draws before its world runs");
-        chooser.value(bound)
+        chooser.draw(Of::Value, bound)
+    }
+
+    /// Says that damage may be done to this world wherever there is weather, and not only under a profile that
+    /// does damage anyway.
+    pub fn invite_damage(&self) {
+        self.invites_damage.set(true);
     }
 
     /// Makes a vat: an actor whose tasks run first in, first out among themselves.
@@ -120,6 +135,7 @@ impl World {
     /// then the first's for the second. How the link's pipes flow is drawn.
     pub fn join(&self, name: &str, ends: [(ActorId, Client); 2]) -> [Client; 2] {
         let links = self.tank.join(name, ends);
+        self.joined.borrow_mut().push([links[0].up(), links[0].down()]);
         for pipe in [links[0].up(), links[0].down()] {
             self.shape_pipe(pipe, self.capacity_bytes, &mut self.chooser.borrow_mut());
         }

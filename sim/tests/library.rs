@@ -7,7 +7,7 @@ use wavetank::schema::peer_capnp::executor;
 use wavetank_sim::check::engine;
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::snapshot::{View, text};
-use wavetank_sim::{ProfileName, Run, StrategyName, Transport, World, check, guests, peer};
+use wavetank_sim::{Profile, Run, StrategyName, Transport, World, check, guests, peer};
 
 /// The message of a check's panic.
 fn panic_of(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
@@ -172,7 +172,7 @@ fn a_calm_profile_still_varies_the_order_and_nothing_else() {
     let echo = check("echo", |world| {
         world.cell("child", guests::CHILD_ECHO).serve(peer::executor(world)).spawn().expect_exit(0);
     });
-    let calm = echo.profile(ProfileName::Calm).engine(engine());
+    let calm = echo.profile(Profile::calm()).engine(engine());
     for seed in 0..50 {
         let run = calm.run_seed(seed);
         assert!(run.outcome.is_finished());

@@ -50,7 +50,7 @@ fn a_grant_is_not_taken_back_and_not_exceeded() {
     pipe.shape(1, true);
     let overrun = Refused::Overrun { asked_bytes: 6, granted_bytes: 5 };
     assert_eq!(pipe.write(Bytes::from_static(b"abcdef")), Err(overrun));
-    assert_eq!(pipe.write(Bytes::from_static(b"abcde")), Ok(()));
+    assert!(pipe.write(Bytes::from_static(b"abcde")).is_ok());
 }
 
 #[test]

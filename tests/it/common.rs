@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use wavetank::{Allocator, Engine, EngineConfig};
 use wavetank_sim::calls::PEER_SCHEMA;
-use wavetank_sim::{Choices, ProfileName, Run, Seed, Setup, StrategyName, World, run, scenario};
+use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, run, scenario};
 
 /// The engine that all tests share: compiling a guest takes a while.
 pub(crate) fn engine() -> Arc<Engine> {
@@ -20,7 +20,7 @@ pub(crate) fn setup(seed: u64) -> Setup {
 }
 
 pub(crate) fn round_robin() -> Setup {
-    Setup { choices: Choices::Drawn(StrategyName::RoundRobin, ProfileName::Calm), ..setup(0) }
+    Setup { choices: Choices::Drawn(StrategyName::RoundRobin, Profile::calm()), ..setup(0) }
 }
 
 /// A built-in scenario under one seed.
@@ -30,7 +30,7 @@ pub(crate) fn scenario(name: &str) -> impl Fn(&mut World) + Copy + Send {
 
 /// Runs and insists on a finish.
 #[track_caller]
-pub(crate) fn finished(build: impl FnOnce(&mut World) + Send, setup: &Setup) -> Run {
+pub(crate) fn finished(build: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
     let run = run(build, setup);
     assert!(
         run.outcome.is_finished(),

@@ -62,7 +62,7 @@ fn a_token_replays_and_says_so() {
         for seed in 0..8 {
             let first = run(build, &setup(seed));
             let token: Token = first.token(name).to_string().parse().expect("a token reads back");
-            let again = run(build, &Setup { choices: token.recipe.into(), ..setup(seed) });
+            let again = run(build, &Setup { choices: token.recipe.try_into().unwrap(), ..setup(seed) });
             assert_eq!(again.left_track, None, "{name} seed {seed}");
             assert_eq!(again.transcript, first.transcript, "{name} seed {seed}");
         }
@@ -91,7 +91,7 @@ fn every_prefix_of_choices_is_a_legal_run() {
 #[test]
 fn a_replay_that_leaves_its_track_says_where() {
     let first = run(scenario("echo"), &setup(1));
-    let Choices::Given(mut given) = first.token("echo").recipe.into() else {
+    let Choices::Given(mut given) = first.token("echo").recipe.try_into().unwrap() else {
         panic!("a run's choices are given")
     };
     let not_dull = |choice: &Choice| choice.value > 0 && matches!(choice.of, Of::Item(..));

@@ -1,10 +1,12 @@
 //! The loop: menu, pick, apply, record.
 
 use super::World;
-use crate::choice::Chooser;
-use crate::menu::Sets;
+use super::gusts::Fault;
+use crate::choice::{Chooser, Of};
+use crate::menu::{Item, Sets};
 use crate::moves::{Kind, Move};
 use crate::outcome::Outcome;
+use crate::profile::Level;
 use crate::transcript::Step;
 use wavetank::{ActorId, GateId, PipeId};
 
@@ -13,6 +15,7 @@ impl World {
     pub(crate) fn run(&mut self) -> Outcome {
         let chooser = self.chooser.clone();
         let chooser = &mut *chooser.borrow_mut();
+        self.draw_weather(chooser);
         self.executor.look();
         self.drain();
         let mut idle_polls = 0;
@@ -25,7 +28,7 @@ impl World {
             self.drain();
             let to = self.transcript.events.len();
             self.transcript.steps.push(Step { moved, caused: from..to });
-            if let Move::Poll(actor) = moved {
+            if let Move::Poll(actor) | Move::PollAt(actor, _) = moved {
                 idle_polls = if to > from { 0 } else { idle_polls + 1 };
                 if let Some(spinning) = self.spinning(ActorId(actor), idle_polls) {
                     return spinning;
@@ -37,32 +40,61 @@ impl World {
         self.judge()
     }
 
-    fn next_move(&self, chooser: &mut Chooser) -> Option<Move> {
+    fn next_move(&mut self, chooser: &mut Chooser) -> Option<Move> {
+        if let Some(gust) = self.next_gust(chooser) {
+            return Some(gust);
+        }
         let timer = self.fabric.next_timer_ns();
-        let (menu, item, kind, id) = self.with_sets(|sets| {
+        let item = self.with_sets(|sets| {
             let menu = self.calm.menu(sets, timer.is_some());
-            if menu.is_empty() {
-                return None;
-            }
-            let item = chooser.pick(&menu);
-            let (kind, id) = self.calm.item(&menu, sets, item);
-            Some((menu, item, kind, id))
-        })?;
-        chooser.picked(&menu, item, kind, id);
+            (!menu.is_empty()).then(|| chooser.pick(&menu))
+        });
+        let Some(Item { kind, id }) = item else { return self.give_up() };
         Some(match kind {
             Kind::Start => Move::Start(id),
-            Kind::Poll => Move::Poll(id),
+            Kind::Poll => self.poll_of(id, chooser),
             Kind::Deliver => {
                 let bytes = self.fabric.deliverable_bytes(PipeId(id));
-                Move::Deliver(id, amount(chooser, id, bytes))
+                let bound = u32::try_from(bytes).unwrap_or(u32::MAX);
+                match chooser.draw(Of::Amount(id), bound) as usize {
+                    0 => Move::Deliver(id, bytes),
+                    some => {
+                        self.weather.count(Fault::ShortDelivery);
+                        Move::Deliver(id, some)
+                    }
+                }
             }
             Kind::Grant => {
                 let bytes = self.fabric.grantable_bytes(PipeId(id));
-                Move::Grant(id, amount(chooser, id, bytes))
+                let bound = u32::try_from(bytes).map_or(u32::MAX, |bytes| bytes.saturating_add(1));
+                match chooser.draw(Of::Amount(id), bound) as usize {
+                    0 => Move::Grant(id, bytes),
+                    // Dullest last: a grant of nothing is further from the usual than one of nearly all.
+                    none if none == bytes => {
+                        self.weather.count(Fault::EmptyGrant);
+                        Move::Grant(id, 0)
+                    }
+                    some => {
+                        self.weather.count(Fault::SmallGrant);
+                        Move::Grant(id, some)
+                    }
+                }
             }
             Kind::Answer => Move::Answer(id),
             Kind::Advance => Move::Advance(timer.expect("time is on the menu where somebody waits for it")),
+            gust => unreachable!("{gust} is on no menu"),
         })
+    }
+
+    /// Which task of an actor is polled: the one that has been ready longest, but in a disordered world.
+    fn poll_of(&self, actor: u32, chooser: &mut Chooser) -> Move {
+        if self.weather.level() < Level::Disorder {
+            return Move::Poll(actor);
+        }
+        match chooser.draw(Of::Task(actor), self.executor.queued(actor) as u32) {
+            0 => Move::Poll(actor),
+            place => Move::PollAt(actor, place),
+        }
     }
 
     fn with_sets<R>(&self, with: impl FnOnce(&Sets<'_>) -> R) -> R {
@@ -81,17 +113,22 @@ impl World {
         match moved {
             Move::Start(cell) => {
                 self.shape_pipes(ActorId(cell), chooser);
+                self.draw_orders(ActorId(cell), chooser);
                 self.fabric.start(ActorId(cell));
             }
             Move::Poll(actor) => {
                 self.executor.poll(actor);
             }
+            Move::PollAt(actor, place) => {
+                self.executor.poll_at(actor, place as usize);
+            }
             Move::Deliver(pipe, bytes) => self.fabric.deliver(PipeId(pipe), bytes),
             Move::Grant(pipe, bytes) => self.fabric.grant(PipeId(pipe), bytes),
             Move::Answer(gate) => self.fabric.answer(GateId(gate)),
             Move::Advance(to_ns) => self.fabric.advance(to_ns),
+            gust => self.apply_gust(gust),
         }
-        self.calm.took(moved.kind(), moved_id(moved));
+        self.calm.took(moved.kind(), moved.id());
         self.executor.look();
     }
 
@@ -105,7 +142,7 @@ impl World {
 
     /// Draws how a pipe flows. Dullest first: free; held; held and small.
     pub(super) fn shape_pipe(&self, pipe: PipeId, full_bytes: usize, chooser: &mut Chooser) {
-        match chooser.pipe(pipe.0, 3) {
+        match chooser.draw(Of::Pipe(pipe.0), 3) {
             0 => self.fabric.shape(pipe, full_bytes, false),
             1 => self.fabric.shape(pipe, full_bytes, true),
             _ => self.fabric.shape(pipe, full_bytes.min(SMALL_CAPACITY_BYTES), true),
@@ -113,24 +150,13 @@ impl World {
     }
 
     fn drain(&mut self) {
+        let from = self.transcript.events.len();
         self.fabric.drain_events(&mut self.transcript.events);
+        for event in &self.transcript.events[from..] {
+            self.weather.see(event);
+        }
     }
 }
 
 /// Capacity of a pipe that was drawn small, in bytes.
 const SMALL_CAPACITY_BYTES: usize = 4096;
-
-fn amount(chooser: &mut Chooser, pipe: u32, bytes: usize) -> usize {
-    let bound = u32::try_from(bytes).unwrap_or(u32::MAX);
-    match chooser.amount(pipe, bound) {
-        0 => bytes,
-        some => some as usize,
-    }
-}
-
-fn moved_id(moved: Move) -> u32 {
-    match moved {
-        Move::Start(id) | Move::Poll(id) | Move::Deliver(id, _) | Move::Grant(id, _) | Move::Answer(id) => id,
-        Move::Advance(_) => 0,
-    }
-}

@@ -51,11 +51,16 @@ impl World {
 
     /// Judges a world at rest.
     pub(super) fn judge(&self) -> Outcome {
-        if let Some(trapped) = self.unexpected_trap() {
+        // What was damaged need not come to its usual end, but to an end.
+        let damaged = self.weather.is_damaged();
+        if let (false, Some(trapped)) = (damaged, self.unexpected_trap()) {
             return trapped;
         }
         if let Some(graph) = rest::stalled(&self.tank, &self.executor, &self.transcript) {
             return Outcome::Stalled(graph);
+        }
+        if damaged {
+            return Outcome::Finished;
         }
         let broken = self.expectations.borrow().iter().find_map(|expected| self.check(expected));
         broken.map_or(Outcome::Finished, |(oracle, what)| Outcome::Violated { oracle, what })

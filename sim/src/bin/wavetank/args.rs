@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use wavetank_sim::{ProfileName, Seed, StrategyName, Transport};
+use wavetank_sim::{Profile, Seed, StrategyName, Transport};
 
 /// Runs WebAssembly guests that talk Cap'n Proto RPC under a seed, and runs the same again.
 #[derive(Parser)]
@@ -37,12 +37,12 @@ pub(crate) struct What {
     /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
     #[arg(default_value = "pid0")]
     pub(crate) scenario: String,
-    /// Who picks what happens next: random or round-robin
+    /// Who picks what happens next (`wavetank list` names them all)
     #[arg(long, default_value_t)]
     pub(crate) strategy: StrategyName,
-    /// What steers the strategy: swarm or calm
+    /// What steers it: calm, swarm, harsh, adversarial, or the path of a .toml file
     #[arg(long, default_value_t)]
-    pub(crate) profile: ProfileName,
+    pub(crate) profile: Profile,
     /// Where the RPC of a component of your own runs
     #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
     pub(crate) transport: TransportArg,

@@ -32,7 +32,7 @@ impl Job {
     /// # Errors
     /// A message for the user where there is no such scenario or file, and where a file cannot be started.
     pub(crate) fn new(what: &What, engine: Arc<Engine>) -> Result<Self, String> {
-        let choices = Choices::Drawn(what.strategy, what.profile);
+        let choices = Choices::Drawn(what.strategy.clone(), what.profile.clone());
         if is_path(&what.scenario) {
             return Self::own(Path::new(&what.scenario), &what.args, what.transport, choices, engine);
         }

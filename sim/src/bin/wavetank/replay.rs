@@ -7,6 +7,7 @@ use crate::{DIVERGED, FOUND, engine};
 use std::process::ExitCode;
 use wavetank_sim::Token;
 use wavetank_sim::calls::{PEER_SCHEMA, calls};
+use wavetank_sim::profile::ProfileError;
 use wavetank_sim::token::Recipe;
 
 pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
@@ -29,7 +30,7 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     }
     let found = if run.outcome.is_finished() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) };
     match &token.recipe {
-        Recipe::Drawn(..) => println!("drawn again: this token holds no transcript to compare with"),
+        Recipe::Drawn { .. } => println!("drawn again: this token holds no transcript to compare with"),
         Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest) => {
             println!("reproduced: the transcript is the same, step for step");
         }
@@ -45,7 +46,7 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
 }
 
 fn job(args: &Replay, token: &Token) -> Result<Job, String> {
-    let choices = token.recipe.clone().into();
+    let choices = token.recipe.clone().try_into().map_err(|e: ProfileError| e.to_string())?;
     match (&args.wasm, token.scenario.starts_with(OWN)) {
         (None, false) => Job::built_in(&token.scenario, choices, engine()?),
         (None, true) => {

@@ -10,7 +10,7 @@ use std::io::{BufWriter, Write};
 use std::time::Duration;
 use wavetank_sim::record::Record;
 use wavetank_sim::scenario::{self, Scenario};
-use wavetank_sim::{ProfileName, StrategyName};
+use wavetank_sim::{Profile, StrategyName};
 
 /// Failures that are told, each with its token; the JSON holds them all.
 const SHOWN_FAILURES: usize = 20;
@@ -162,7 +162,7 @@ pub(crate) fn list() {
         println!("  {:16} {summary}", name.to_string());
     }
     println!("profiles");
-    for (name, summary) in ProfileName::ALL {
+    for (name, summary) in Profile::ALL {
         println!("  {:16} {summary}", name.to_string());
     }
 }

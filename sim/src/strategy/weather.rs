@@ -1,0 +1,115 @@
+//! Weather: amounts, pipes, gusts and damage, drawn from the seed as a profile says. What order things happen in
+//! is somebody else's.
+
+use super::Ask;
+use crate::choice::Of;
+use crate::menu::Gusts;
+use crate::moves::Kind;
+use crate::profile::{Level, Profile};
+use crate::seed::{Purpose, Seed, below};
+use rand_chacha::ChaCha8Rng;
+
+/// Draws everything but the next move.
+pub struct Weather {
+    rng: ChaCha8Rng,
+    profile: Profile,
+    small_pieces: u32,
+    gusts: u32,
+    gust_weights: [u32; Kind::GUSTS.len()],
+}
+
+impl Weather {
+    /// The weather of one seed.
+    pub fn new(seed: Seed, profile: &Profile) -> Self {
+        let mut rng = seed.stream(Purpose::Weather);
+        // Seeds differ in how much happens: many have no gust at all.
+        let gusts = if profile.gusts == 0 { 0 } else { below(&mut rng, profile.gusts + 1) };
+        let mut gust_weights = Kind::GUSTS.map(|kind| profile.weight(kind));
+        if profile.swarm {
+            // Half of the kinds are left out of a seed, so that those that are in it do not drown each other.
+            for weight in &mut gust_weights {
+                *weight *= below(&mut rng, 2);
+            }
+        }
+        Weather { rng, small_pieces: profile.small_pieces, gusts, gust_weights, profile: profile.clone() }
+    }
+
+    /// Draws what is asked for: below `ask.bound()`, which is at least 2.
+    pub fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+        let (of, bound) = match ask {
+            Ask::Gust(gusts) => return self.gust(gusts),
+            Ask::Number { of, bound } => (*of, *bound),
+        };
+        let drawn = match of {
+            Of::Level => self.level(),
+            Of::Amount(_) => self.amount(bound),
+            Of::Pipe(_) => self.one_in(self.profile.held_pipes, bound),
+            Of::Slice(_) => self.one_in(self.profile.small_slices, bound),
+            Of::Trap(_) => self.one_in(self.profile.trapped_cells, bound),
+            Of::Refuse(_) => self.one_in(self.profile.refused_cells, bound),
+            Of::Gap => self.gap(bound),
+            Of::Bytes(_) => self.magnitude(bound),
+            // Mostly in order, or it would be no queue's neighbour that is tried.
+            Of::Task(_) => self.one_in(3, bound),
+            Of::Value | Of::Span | Of::Item(..) | Of::NoGust => below(&mut self.rng, bound),
+        };
+        drawn.min(bound - 1)
+    }
+
+    fn level(&mut self) -> u32 {
+        let level = self.profile.level;
+        if level == Level::Weather && self.gusts == 0 { Level::Still as u32 } else { level as u32 }
+    }
+
+    /// 0, but once in `often` times something else; never where `often` is 0.
+    fn one_in(&mut self, often: u32, bound: u32) -> u32 {
+        if often == 0 || below(&mut self.rng, often) > 0 {
+            return 0;
+        }
+        1 + below(&mut self.rng, bound - 1)
+    }
+
+    fn amount(&mut self, bound: u32) -> u32 {
+        if self.small_pieces == 0 || below(&mut self.rng, 3) > 0 {
+            return 0;
+        }
+        self.small_pieces -= 1;
+        // A power of two, or one beside it: that is where readers err.
+        let power = 1 << below(&mut self.rng, bound.ilog2() + 1);
+        [power, power - 1, power + 1][below(&mut self.rng, 3) as usize]
+    }
+
+    /// A number whose length in bits is drawn evenly: small ones are as likely as large ones.
+    fn magnitude(&mut self, bound: u32) -> u32 {
+        let bits = below(&mut self.rng, bound.ilog2() + 2);
+        below(&mut self.rng, 1 << bits.min(31))
+    }
+
+    fn gap(&mut self, bound: u32) -> u32 {
+        if self.gusts == 0 {
+            return 0;
+        }
+        self.gusts -= 1;
+        1 + self.magnitude(bound - 1)
+    }
+
+    fn gust(&mut self, gusts: &Gusts) -> u32 {
+        let weigh = |(kind, ids): &(Kind, Vec<u32>)| {
+            if ids.is_empty() { 0 } else { self.gust_weights[*kind as usize - Kind::ALL.len()] }
+        };
+        let total: u32 = gusts.0.iter().map(weigh).sum();
+        if total == 0 {
+            return 0;
+        }
+        let mut left = below(&mut self.rng, total);
+        for entry in &gusts.0 {
+            let weight = weigh(entry);
+            if left < weight {
+                let (kind, ids) = entry;
+                return gusts.first_of(*kind) as u32 + below(&mut self.rng, ids.len() as u32);
+            }
+            left -= weight;
+        }
+        unreachable!("the draw is below the sum of the weights")
+    }
+}

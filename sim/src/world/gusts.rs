@@ -1,0 +1,352 @@
+//! Gusts and damage: what could go wrong at a moment, doing it, and the count of what was struck.
+
+use super::World;
+use crate::choice::{Chooser, Of};
+use crate::menu::{Gusts, Item};
+use crate::moves::{Kind, Move};
+use crate::profile::Level;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use wavetank::pipe::Ending;
+use wavetank::{ActorId, Event, Orders, PipeId};
+
+/// Something that was done to a world, as sweeps count it: only where what it struck had begun, and where it
+/// took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// Less was delivered than was there.
+    ShortDelivery,
+    /// Less was granted than there was room for.
+    SmallGrant,
+    /// A writer was woken and granted nothing.
+    EmptyGrant,
+    /// Budget was taken back.
+    Shrink,
+    /// A reader was woken for nothing.
+    Spur,
+    /// An answer was put off to a later time.
+    SlowAnswer,
+    /// A `runBytes` took longer.
+    SlowSpawn,
+    /// A cell burned small fuel slices.
+    SmallSlice,
+    /// A pipe was ended.
+    Close,
+    /// A pipe was broken.
+    Reset,
+    /// A link was broken.
+    Cut,
+    /// A pipe withheld what was written to it.
+    Mute,
+    /// The clock jumped.
+    Jump,
+    /// A call was cancelled.
+    Cancel,
+    /// A `runBytes` failed.
+    FailedSpawn,
+    /// A cell was trapped.
+    Trap,
+    /// A cell was refused memory.
+    Refuse,
+}
+
+impl Fault {
+    /// All of them: weather, then damage.
+    pub const ALL: [Fault; 17] = [
+        Fault::ShortDelivery,
+        Fault::SmallGrant,
+        Fault::EmptyGrant,
+        Fault::Shrink,
+        Fault::Spur,
+        Fault::SlowAnswer,
+        Fault::SlowSpawn,
+        Fault::SmallSlice,
+        Fault::Close,
+        Fault::Reset,
+        Fault::Cut,
+        Fault::Mute,
+        Fault::Jump,
+        Fault::Cancel,
+        Fault::FailedSpawn,
+        Fault::Trap,
+        Fault::Refuse,
+    ];
+
+    /// Whether a correct result may change by it.
+    pub fn is_damage(self) -> bool {
+        self >= Fault::Close
+    }
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::ShortDelivery => "short delivery",
+            Fault::SmallGrant => "small grant",
+            Fault::EmptyGrant => "empty grant",
+            Fault::Shrink => "shrunk budget",
+            Fault::Spur => "spurious wake-up",
+            Fault::SlowAnswer => "slow answer",
+            Fault::SlowSpawn => "slow runBytes",
+            Fault::SmallSlice => "small fuel slice",
+            Fault::Close => "closed pipe",
+            Fault::Reset => "reset pipe",
+            Fault::Cut => "cut link",
+            Fault::Mute => "mute peer",
+            Fault::Jump => "clock jump",
+            Fault::Cancel => "cancelled call",
+            Fault::FailedSpawn => "failed runBytes",
+            Fault::Trap => "trapped cell",
+            Fault::Refuse => "refused memory",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How rough a world is, and what was done to it.
+#[derive(Debug, Default)]
+pub(crate) struct Weather {
+    level: Level,
+    /// Moves until the next gust.
+    next_gust: Option<u32>,
+    muted: BTreeSet<PipeId>,
+    withholding: BTreeSet<PipeId>,
+    refused: BTreeSet<ActorId>,
+    faults: BTreeMap<Fault, u32>,
+}
+
+impl Weather {
+    pub(crate) fn level(&self) -> Level {
+        self.level
+    }
+
+    /// What was struck, and how often.
+    pub(crate) fn faults(&self) -> &BTreeMap<Fault, u32> {
+        &self.faults
+    }
+
+    /// Whether anything was broken.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.faults.keys().any(|fault| fault.is_damage())
+    }
+
+    pub(super) fn count(&mut self, fault: Fault) {
+        *self.faults.entry(fault).or_default() += 1;
+    }
+
+    /// Counts what an order came to, once the tank says so.
+    pub(super) fn see(&mut self, event: &Event) {
+        match event {
+            Event::Ended { ending: Ending::Close, .. } => self.count(Fault::Close),
+            Event::Ended { ending: Ending::Reset, .. } => self.count(Fault::Reset),
+            Event::Withheld { pipe, .. } if self.withholding.insert(*pipe) => self.count(Fault::Mute),
+            Event::TrappedByOrder { .. } => self.count(Fault::Trap),
+            Event::MemoryRefused { cell } if self.refused.insert(*cell) => self.count(Fault::Refuse),
+            Event::SpawnFailed { .. } => self.count(Fault::FailedSpawn),
+            Event::SpawnSlowed { .. } => self.count(Fault::SlowSpawn),
+            Event::CallCut { .. } => self.count(Fault::Cancel),
+            _ => {}
+        }
+    }
+}
+
+/// Most moves until the next gust.
+const MAX_GAP: u32 = 4096;
+
+/// Most bytes until a pipe ends.
+const MAX_BYTES: u32 = 64 * 1024;
+
+/// Lengths of time that can be drawn, four to an octave: from 0.26 ms to 40 hours.
+const SPANS: u32 = 112;
+
+fn span_ns(value: u32) -> u64 {
+    u64::from(4 + value % 4) << (16 + value / 4)
+}
+
+/// Points at which a cell can be trapped, four to an octave: from 320 to 3.7 × 10^8 units of fuel.
+const TRAPS: u32 = 80;
+
+fn trap_fuel(value: u32) -> u64 {
+    u64::from(4 + value % 4) << (6 + value / 4)
+}
+
+/// Growths of memory after which a cell can be refused more.
+const GROWTHS: u32 = 32;
+
+/// Small fuel slices, dullest first.
+const SLICES: [u64; 3] = [100_000, 10_000, 2_000];
+
+impl World {
+    /// Draws how rough this world is.
+    pub(super) fn draw_weather(&mut self, chooser: &mut Chooser) {
+        let drawn = Level::of(chooser.draw(Of::Level, Level::COUNT));
+        let invited = self.invites_damage.get() && drawn == Level::Weather;
+        self.weather.level = if invited { Level::Damage } else { drawn };
+        self.draw_gap(chooser);
+    }
+
+    fn draw_gap(&mut self, chooser: &mut Chooser) {
+        let gap = if self.weather.level == Level::Still { 0 } else { chooser.draw(Of::Gap, MAX_GAP) };
+        self.weather.next_gust = gap.checked_sub(1);
+    }
+
+    /// Draws what is done to a cell that is about to start.
+    pub(super) fn draw_orders(&mut self, cell: ActorId, chooser: &mut Chooser) {
+        let mut orders = Orders::default();
+        let slice = chooser.draw(Of::Slice(cell.0), 1 + SLICES.len() as u32);
+        if slice > 0 {
+            orders.fuel_slice = Some(SLICES[slice as usize - 1]);
+            self.weather.count(Fault::SmallSlice);
+        }
+        if self.weather.level >= Level::Damage {
+            let trap = chooser.draw(Of::Trap(cell.0), 1 + TRAPS);
+            orders.trap_at_fuel = trap.checked_sub(1).map(trap_fuel);
+            let refused = chooser.draw(Of::Refuse(cell.0), 1 + GROWTHS);
+            orders.memory_growths = refused.checked_sub(1);
+        }
+        if orders != Orders::default() {
+            self.fabric.order(cell, orders);
+        }
+    }
+
+    /// The gust that comes now, if one does.
+    pub(super) fn next_gust(&mut self, chooser: &mut Chooser) -> Option<Move> {
+        match &mut self.weather.next_gust {
+            None => return None,
+            Some(0) => {}
+            Some(left) => {
+                *left -= 1;
+                return None;
+            }
+        }
+        let gusts = self.gusts();
+        if gusts.is_empty() {
+            return None;
+        }
+        let gust = chooser.gust(&gusts).map(|item| self.gust(item, chooser));
+        self.draw_gap(chooser);
+        gust
+    }
+
+    /// What could go wrong now.
+    fn gusts(&self) -> Gusts {
+        let fabric = &self.fabric;
+        let cells = self.tank.cells();
+        let begun = |cell: &&wavetank::cell::Cell| cell.exit().is_none() && !fabric.is_unborn(cell.id());
+        let begun: Vec<_> = cells.iter().filter(begun).collect();
+        let joined = self.joined.borrow();
+        let mut pipes: Vec<PipeId> = begun.iter().flat_map(|cell| cell.pipes().iter().copied()).collect();
+        pipes.extend(joined.iter().flatten());
+        let those = |wanted: &dyn Fn(PipeId) -> bool| -> Vec<u32> {
+            pipes.iter().filter(|&&pipe| wanted(pipe)).map(|pipe| pipe.0).collect()
+        };
+        let one_if = |holds: bool| if holds { vec![0] } else { Vec::new() };
+        let mut gusts = vec![
+            (Kind::Spur, those(&|pipe| fabric.is_spurrable(pipe))),
+            (Kind::Shrink, those(&|pipe| fabric.shrinkable_bytes(pipe) > 0)),
+            (Kind::Delay, fabric.offers(|offers| offers.answerable.iter().collect())),
+            (Kind::Slow, one_if(!begun.is_empty())),
+        ];
+        if self.weather.level >= Level::Damage {
+            let live = those(&|pipe| fabric.is_live(pipe));
+            let links = begun.iter().filter_map(|cell| cell.link());
+            let links = links.filter(|link| fabric.is_live(link.up()) || fabric.is_live(link.down()));
+            let mut links: Vec<u32> = links.map(|link| link.up().0).collect();
+            links.extend(joined.iter().map(|[up, _]| up.0).filter(|&up| fabric.is_live(PipeId(up))));
+            gusts.extend([
+                (Kind::Close, live.clone()),
+                (Kind::Reset, live.clone()),
+                (Kind::Cut, links),
+                (Kind::Mute, live),
+                (Kind::Jump, one_if(!begun.is_empty() || !joined.is_empty())),
+                (Kind::Cancel, fabric.calls()),
+                (Kind::Fail, one_if(!begun.is_empty())),
+            ]);
+        }
+        Gusts(gusts)
+    }
+
+    /// The move that a gust is, with how much of it drawn.
+    fn gust(&self, Item { kind, id }: Item, chooser: &mut Chooser) -> Move {
+        let mut later_ns = || self.fabric.now_ns().saturating_add(span_ns(chooser.draw(Of::Span, SPANS)));
+        match kind {
+            Kind::Delay => Move::Delay(id, later_ns()),
+            Kind::Jump => Move::Jump(later_ns()),
+            Kind::Slow => Move::Slow(span_ns(chooser.draw(Of::Span, SPANS))),
+            Kind::Shrink => {
+                let bytes = self.fabric.shrinkable_bytes(PipeId(id));
+                let bound = u32::try_from(bytes).unwrap_or(u32::MAX);
+                Move::Shrink(id, chooser.draw(Of::Bytes(id), bound) as usize)
+            }
+            Kind::Close => Move::Close(id, chooser.draw(Of::Bytes(id), 1 + MAX_BYTES) as usize),
+            Kind::Reset => Move::Reset(id, chooser.draw(Of::Bytes(id), 1 + MAX_BYTES) as usize),
+            Kind::Spur => Move::Spur(id),
+            Kind::Cut => Move::Cut(id),
+            Kind::Mute => Move::Mute(id),
+            Kind::Cancel => Move::Cancel(id),
+            Kind::Fail => Move::Fail,
+            lawful => unreachable!("{lawful} is no gust"),
+        }
+    }
+
+    /// Does what a gust does.
+    pub(super) fn apply_gust(&mut self, moved: Move) {
+        let fabric = self.fabric.clone();
+        match moved {
+            Move::Spur(pipe) => {
+                fabric.spur(PipeId(pipe));
+                self.weather.count(Fault::Spur);
+            }
+            Move::Shrink(pipe, bytes) => {
+                fabric.shrink(PipeId(pipe), bytes);
+                self.weather.count(Fault::Shrink);
+            }
+            Move::Delay(gate, until_ns) => {
+                fabric.delay_answer(wavetank::GateId(gate), until_ns);
+                self.weather.count(Fault::SlowAnswer);
+            }
+            Move::Slow(by_ns) => fabric.slow_spawn(by_ns),
+            Move::Close(pipe, bytes) => fabric.end_after(PipeId(pipe), bytes, Ending::Close),
+            Move::Reset(pipe, bytes) => fabric.end_after(PipeId(pipe), bytes, Ending::Reset),
+            Move::Cut(up) => {
+                self.break_link_of(PipeId(up));
+                self.weather.count(Fault::Cut);
+            }
+            Move::Mute(pipe) => {
+                self.weather.muted.insert(PipeId(pipe));
+                fabric.mute(PipeId(pipe));
+            }
+            Move::GiveUp(pipe) => {
+                self.weather.muted.remove(&PipeId(pipe));
+                self.break_link_of(PipeId(pipe));
+            }
+            Move::Jump(to_ns) => {
+                fabric.advance(to_ns);
+                self.weather.count(Fault::Jump);
+            }
+            Move::Cancel(call) => fabric.cut_call(wavetank::GateId(call)),
+            Move::Fail => fabric.fail_spawn(),
+            lawful => unreachable!("{lawful:?} is no gust"),
+        }
+    }
+
+    /// Breaks a pipe, and the other one of its link where it is one of a link.
+    fn break_link_of(&self, pipe: PipeId) {
+        let links = self.tank.cells().into_iter().filter_map(|cell| cell.link());
+        let joined = self.joined.borrow();
+        let pairs = links.map(|link| [link.up(), link.down()]).chain(joined.iter().copied());
+        let pair = pairs.into_iter().find(|pair| pair.contains(&pipe)).map_or_else(|| vec![pipe], Vec::from);
+        for pipe in pair {
+            self.fabric.reset(pipe);
+        }
+    }
+
+    /// A mute peer is given up when nothing else can happen: as a keep-alive would.
+    pub(super) fn give_up(&self) -> Option<Move> {
+        self.weather.muted.first().map(|pipe| Move::GiveUp(pipe.0))
+    }
+}
