@@ -410,8 +410,10 @@ impl Pipe {
     /// Gives the writer up to `bytes` of the room there is.
     pub(crate) fn grant(&mut self, bytes: usize) {
         self.granted_bytes = bytes.min(self.room());
-        self.starved = false;
-        if self.delivered >= self.flush_to {
+        // A writer that waits for a flush does not hear of it yet: one that was granted nothing stays in need.
+        let hears = self.delivered >= self.flush_to;
+        self.starved = !hears && self.granted_bytes == 0;
+        if hears {
             wake(&mut self.writers);
         }
     }

@@ -5,6 +5,7 @@ use crate::run::{Choices, Run};
 use crate::seed::Seed;
 use crate::token::{Recipe, Token};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use twox_hash::XxHash3_64;
 
 /// What a sweep keeps of a world. Holds nothing of when or where it ran.
@@ -28,6 +29,9 @@ pub struct Record {
     pub choices: usize,
     /// Virtual time at the end, in nanoseconds.
     pub virtual_ns: u64,
+    /// What was done to the world, by kind, and how often it took effect.
+    #[serde(default)]
+    pub faults: BTreeMap<String, u32>,
     /// The token that replays it; only where it did not finish.
     pub token: Option<String>,
 }
@@ -48,6 +52,7 @@ impl Record {
             steps: run.transcript.steps.len() as u64,
             choices: run.choices.len(),
             virtual_ns: run.virtual_ns,
+            faults: run.faults.iter().map(|(fault, count)| (fault.name().into(), *count)).collect(),
             token,
         }
     }
@@ -71,6 +76,7 @@ impl Record {
             steps: 0,
             choices: 0,
             virtual_ns: 0,
+            faults: BTreeMap::new(),
             token,
         }
     }

@@ -24,7 +24,7 @@ pub(crate) fn round_robin() -> Setup {
 }
 
 /// A built-in scenario under one seed.
-pub(crate) fn scenario(name: &str) -> impl Fn(&mut World) + Copy + Send {
+pub(crate) fn scenario(name: &str) -> impl Fn(&mut World) + Copy + Send + Sync {
     scenario::find(name).expect("a built-in scenario").build
 }
 

@@ -66,10 +66,10 @@ fn probe(
     args: &[&str],
     limits: Limits,
     setup: &Setup,
-    expect: impl FnOnce(&wavetank_sim::world::CellHandle<'_>) + Send,
+    expect: impl Fn(&wavetank_sim::world::CellHandle<'_>) + Sync,
 ) -> Run {
     let build = |world: &mut World| {
-        let probe = world.cell("probe", guests::PROBE).args(args.iter().copied()).limits(limits);
+        let probe = world.cell("probe", guests::PROBE).args(args.iter().copied()).limits(limits.clone());
         expect(&probe.transport(Transport::Connection).serve(peer::executor(world)).spawn());
     };
     finished(build, setup)

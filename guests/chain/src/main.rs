@@ -43,8 +43,16 @@ async fn next_link(executor: &executor::Client, wasm: &[u8], left: u32) -> Resul
     let process = peer::start(executor, wasm, &["chain", &left.to_string()], &[]);
     let stdin = peer::stdin(&process);
     // Both to their end: of a link that ends before it has read everything, the exit code says more than the
-    // broken stream.
-    let (ended, fed) = join!(peer::wait_for_success(&process), feed(&stdin, wasm));
+    // broken stream. A child that cannot be fed would wait for its stdin for ever.
+    let feeding = async {
+        let fed = feed(&stdin, wasm).await;
+        if fed.is_err() {
+            // It may have ended by itself, and its process may be what failed.
+            let _ = peer::kill(&process).await;
+        }
+        fed
+    };
+    let (ended, fed) = join!(peer::wait_for_success(&process), feeding);
     join!(stdin.settled(), process.settled());
     ended.and(fed)
 }

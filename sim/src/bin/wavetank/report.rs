@@ -8,8 +8,10 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::Duration;
+use wavetank_sim::profile::Level;
 use wavetank_sim::record::Record;
 use wavetank_sim::scenario::{self, Scenario};
+use wavetank_sim::world::Fault;
 use wavetank_sim::{Profile, StrategyName};
 
 /// Failures that are told, each with its token; the JSON holds them all.
@@ -73,6 +75,15 @@ impl Report<'_> {
         self.records.iter().fold(0, |sum, record| sum.saturating_add(record.virtual_ns))
     }
 
+    /// What was done to the worlds, by kind.
+    fn faults(&self) -> BTreeMap<&str, u64> {
+        let mut faults = BTreeMap::new();
+        for (fault, count) in self.records.iter().flat_map(|record| &record.faults) {
+            *faults.entry(fault.as_str()).or_default() += u64::from(*count);
+        }
+        faults
+    }
+
     fn worlds_per_second(&self) -> u64 {
         let millis = self.seconds.as_millis().max(1) as u64;
         self.records.len() as u64 * 1000 / millis
@@ -97,6 +108,7 @@ impl Report<'_> {
                 "behaviours": self.behaviours().into_iter().collect::<BTreeMap<_, _>>(),
                 "steps": self.steps(),
                 "virtual_ns": self.virtual_ns(),
+                "faults": self.faults(),
             },
             "timing": {
                 "milliseconds": self.seconds.as_millis() as u64,
@@ -141,6 +153,23 @@ impl fmt::Display for Report<'_> {
             behaviours.iter().take(SHOWN_BEHAVIOURS).map(|(_, count)| count.to_string()).collect();
         let more = if behaviours.len() > SHOWN_BEHAVIOURS { ", …" } else { "" };
         writeln!(f, "  distinct behaviours: {} (seeds: {}{more})", behaviours.len(), counts.join(", "))?;
+        let faults = self.faults();
+        let named = |damage: bool| -> Vec<String> {
+            let of = Fault::ALL.iter().filter(|fault| fault.is_damage() == damage);
+            of.filter_map(|fault| Some(format!("{} {fault}", faults.get(fault.name())?))).collect()
+        };
+        for (heading, counts) in [("weather", named(false)), ("damage", named(true))] {
+            if !counts.is_empty() {
+                writeln!(f, "  {heading}: {}", counts.join(", "))?;
+            }
+        }
+        if self.what.profile.level >= Level::Damage {
+            let never = Fault::ALL.iter().filter(|fault| !faults.contains_key(fault.name()));
+            let never: Vec<&str> = never.map(|fault| fault.name()).collect();
+            if !never.is_empty() {
+                writeln!(f, "  never struck: {}", never.join(", "))?;
+            }
+        }
         writeln!(
             f,
             "  {} steps, {} ns of virtual time, {} worlds/s",
