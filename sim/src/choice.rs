@@ -40,6 +40,8 @@ pub enum Of {
     Bytes(u32),
     /// A length of time. 0 is the shortest.
     Span,
+    /// Which of the operations that a script offers. 0 is the dullest.
+    Act(u32),
     /// Which task of an actor. 0 is the one that has been ready longest.
     Task(u32),
 }
@@ -61,6 +63,7 @@ impl Of {
             Of::Span => (41, 0),
             Of::Task(actor) => (42, actor),
             Of::NoGust => (43, 0),
+            Of::Act(script) => (44, script),
         };
         (tag.wrapping_mul(41).wrapping_add(id.wrapping_mul(7)) % 251) as u8
     }

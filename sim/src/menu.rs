@@ -21,6 +21,8 @@ pub struct Sets<'a> {
     pub grant: &'a RoaringBitmap,
     /// Gates to open.
     pub answer: &'a RoaringBitmap,
+    /// Scripts that offer an operation.
+    pub act: &'a RoaringBitmap,
 }
 
 impl<'a> Sets<'a> {
@@ -31,6 +33,7 @@ impl<'a> Sets<'a> {
             Kind::Deliver => Some(self.deliver),
             Kind::Grant => Some(self.grant),
             Kind::Answer => Some(self.answer),
+            Kind::Act => Some(self.act),
             _ => None,
         }
     }
@@ -178,7 +181,8 @@ mod tests {
     fn item_zero_goes_round_over_kinds_and_ids() {
         let (poll, deliver): (RoaringBitmap, RoaringBitmap) = ([2, 5].into(), [0].into());
         let none = RoaringBitmap::new();
-        let sets = Sets { start: &none, poll: &poll, deliver: &deliver, grant: &none, answer: &none };
+        let sets =
+            Sets { start: &none, poll: &poll, deliver: &deliver, grant: &none, answer: &none, act: &none };
         let mut calm = Calm::default();
         let mut taken = Vec::new();
         for _ in 0..6 {
@@ -197,7 +201,8 @@ mod tests {
     fn every_item_is_another_move_and_time_comes_last() {
         let (start, poll): (RoaringBitmap, RoaringBitmap) = ([9].into(), [1, 3, 7].into());
         let none = RoaringBitmap::new();
-        let sets = Sets { start: &start, poll: &poll, deliver: &none, grant: &none, answer: &none };
+        let sets =
+            Sets { start: &start, poll: &poll, deliver: &none, grant: &none, answer: &none, act: &none };
         let mut calm = Calm::default();
         calm.took(Kind::Poll, 3);
         let menu = calm.menu(&sets, true);

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One thing that can happen next, with the actor or the thing it touches.
 ///
-/// The first seven happen in every world. The others are *gusts*: they happen only where a strategy asks for
+/// The first eight happen in every world. The others are *gusts*: they happen only where a strategy asks for
 /// one. Of these, [`Kind::is_damage`] tells what breaks things from what is only weather.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Move {
@@ -21,6 +21,8 @@ pub enum Move {
     Grant(u32, usize),
     /// Let a finished call's answer go out.
     Answer(u32),
+    /// Do one of the operations that a scenario offers: by which it offers them, and which.
+    Act(u32, u32),
     /// Move the clock to the next time that somebody waits for, in nanoseconds.
     Advance(u64),
 
@@ -64,6 +66,8 @@ pub enum Kind {
     Grant,
     /// [`Move::Answer`]
     Answer,
+    /// [`Move::Act`]
+    Act,
     /// [`Move::Advance`]
     Advance,
     /// [`Move::Spur`]
@@ -93,8 +97,8 @@ pub enum Kind {
 impl Kind {
     /// The kinds that every menu offers, in the order that the calm policy goes round. Time passes last: only
     /// when nothing else can happen.
-    pub const ALL: [Kind; 6] =
-        [Kind::Start, Kind::Poll, Kind::Deliver, Kind::Grant, Kind::Answer, Kind::Advance];
+    pub const ALL: [Kind; 7] =
+        [Kind::Start, Kind::Poll, Kind::Deliver, Kind::Grant, Kind::Answer, Kind::Act, Kind::Advance];
 
     /// The kinds of gusts: weather, then damage.
     pub const GUSTS: [Kind; 11] = [
@@ -127,6 +131,7 @@ impl Kind {
             Kind::Deliver => "deliver",
             Kind::Grant => "grant",
             Kind::Answer => "answer",
+            Kind::Act => "act",
             Kind::Advance => "advance",
             Kind::Spur => "spur",
             Kind::Shrink => "shrink",
@@ -152,6 +157,7 @@ impl Move {
             Move::Deliver(..) => Kind::Deliver,
             Move::Grant(..) => Kind::Grant,
             Move::Answer(_) => Kind::Answer,
+            Move::Act(..) => Kind::Act,
             Move::Advance(_) => Kind::Advance,
             Move::Spur(_) => Kind::Spur,
             Move::Shrink(..) => Kind::Shrink,
@@ -176,6 +182,7 @@ impl Move {
             | Move::Deliver(id, _)
             | Move::Grant(id, _)
             | Move::Answer(id)
+            | Move::Act(id, _)
             | Move::Spur(id)
             | Move::Shrink(id, _)
             | Move::Delay(id, _)
@@ -200,6 +207,8 @@ pub enum Lane {
     Pipe(u32),
     /// A call: its answer.
     Call(u32),
+    /// What a scenario does.
+    Script(u32),
     /// The clock.
     Clock,
 }
@@ -217,6 +226,7 @@ impl Lane {
             | Kind::Reset
             | Kind::Mute => Lane::Pipe(id),
             Kind::Answer | Kind::Delay | Kind::Cancel => Lane::Call(id),
+            Kind::Act => Lane::Script(id),
             Kind::Advance | Kind::Jump | Kind::Slow | Kind::Cut | Kind::Fail => Lane::Clock,
         }
     }

@@ -210,6 +210,7 @@ impl Names {
             Move::Deliver(pipe, bytes) => format!("deliver {} of {}", count(bytes), self.pipe(PipeId(pipe))),
             Move::Grant(pipe, bytes) => format!("grant {} to {}", count(bytes), self.pipe(PipeId(pipe))),
             Move::Answer(gate) => format!("answer {}", self.call(GateId(gate))),
+            Move::Act(script, operation) => format!("act: operation {operation} of script {script}"),
             Move::Advance(to_ns) => format!("advance the clock to {to_ns} ns"),
             Move::PollAt(actor, place) => {
                 format!("poll {}, the task at place {place}", self.actor(ActorId(actor)))

@@ -16,6 +16,7 @@ use futures::future::LocalBoxFuture;
 use gusts::Weather;
 use judge::Expectation;
 use rand_chacha::rand_core::Rng;
+use roaring::RoaringBitmap;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -52,8 +53,22 @@ pub struct World {
     calm: Calm,
     joined: RefCell<Vec<[PipeId; 2]>>,
     invites_damage: std::cell::Cell<bool>,
+    scripts: RefCell<Vec<Box<dyn Script>>>,
+    /// The scripts that offer an operation now.
+    acting: RoaringBitmap,
     pub(crate) weather: Weather,
     pub(crate) transcript: Transcript,
+}
+
+/// Operations that a scenario offers, one of which at a time is a move like any other: a workload that draws
+/// nothing inside a poll, and shrinks like everything else.
+pub trait Script {
+    /// How many operations there are to choose from now; 0 where it is at its end. Operation 0 is the dullest:
+    /// best the one that ends the script, for it is what is done where nothing was chosen.
+    fn offers(&self) -> u32;
+
+    /// Does an operation, one below [`offers`](Self::offers).
+    fn act(&mut self, operation: u32);
 }
 
 struct SimSpawner(Spawner);
@@ -95,6 +110,8 @@ impl World {
             calm: Calm::default(),
             joined: RefCell::default(),
             invites_damage: std::cell::Cell::new(false),
+            scripts: RefCell::default(),
+            acting: RoaringBitmap::new(),
             weather: Weather::default(),
             transcript: Transcript::default(),
         }
@@ -118,6 +135,38 @@ impl World {
         assert!(bound > 0, "nothing is below 0");
         let mut chooser = self.chooser.try_borrow_mut().expect("a scenario draws before its world runs");
         chooser.draw(Of::Value, bound)
+    }
+
+    /// Adds a script: operations that the wave maker picks from, as it picks everything else.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use wavetank_sim::world::Script;
+    /// use wavetank_sim::{World, check};
+    ///
+    /// struct Counter(Rc<Cell<u32>>, u32);
+    ///
+    /// impl Script for Counter {
+    ///     // Stop, count one, count two; nothing after the last.
+    ///     fn offers(&self) -> u32 {
+    ///         if self.1 == 0 { 0 } else { 3 }
+    ///     }
+    ///
+    ///     fn act(&mut self, operation: u32) {
+    ///         self.0.set(self.0.get() + operation);
+    ///         assert!(self.0.get() <= 8, "four times two at most");
+    ///         self.1 = if operation == 0 { 0 } else { self.1 - 1 };
+    ///     }
+    /// }
+    ///
+    /// check("counts", |world: &mut World| {
+    ///     world.script(Counter(Rc::new(Cell::new(0)), 4));
+    /// })
+    /// .run();
+    /// ```
+    pub fn script(&self, script: impl Script + 'static) {
+        self.scripts.borrow_mut().push(Box::new(script));
     }
 
     /// Says that damage may be done to this world wherever there is weather, and not only under a profile that

@@ -51,7 +51,7 @@ impl Weather {
             Of::Bytes(_) => self.magnitude(bound),
             // Mostly in order, or it would be no queue's neighbour that is tried.
             Of::Task(_) => self.one_in(3, bound),
-            Of::Value | Of::Span | Of::Item(..) | Of::NoGust => below(&mut self.rng, bound),
+            Of::Value | Of::Act(_) | Of::Span | Of::Item(..) | Of::NoGust => below(&mut self.rng, bound),
         };
         drawn.min(bound - 1)
     }

@@ -17,6 +17,7 @@ impl World {
         let chooser = &mut *chooser.borrow_mut();
         self.draw_weather(chooser);
         self.executor.look();
+        self.look_at_scripts();
         self.drain();
         let mut idle_polls = 0;
         while let Some(moved) = self.next_move(chooser) {
@@ -81,6 +82,10 @@ impl World {
                 }
             }
             Kind::Answer => Move::Answer(id),
+            Kind::Act => {
+                let operations = self.scripts.borrow()[id as usize].offers();
+                Move::Act(id, chooser.draw(Of::Act(id), operations))
+            }
             Kind::Advance => Move::Advance(timer.expect("time is on the menu where somebody waits for it")),
             gust => unreachable!("{gust} is on no menu"),
         })
@@ -105,6 +110,7 @@ impl World {
                 deliver: offers.deliverable,
                 grant: offers.grantable,
                 answer: offers.answerable,
+                act: &self.acting,
             })
         })
     }
@@ -125,11 +131,23 @@ impl World {
             Move::Deliver(pipe, bytes) => self.fabric.deliver(PipeId(pipe), bytes),
             Move::Grant(pipe, bytes) => self.fabric.grant(PipeId(pipe), bytes),
             Move::Answer(gate) => self.fabric.answer(GateId(gate)),
+            Move::Act(script, operation) => self.scripts.borrow_mut()[script as usize].act(operation),
             Move::Advance(to_ns) => self.fabric.advance(to_ns),
             gust => self.apply_gust(gust),
         }
         self.calm.took(moved.kind(), moved.id());
         self.executor.look();
+        self.look_at_scripts();
+    }
+
+    fn look_at_scripts(&mut self) {
+        for (id, script) in (0..).zip(self.scripts.borrow().iter()) {
+            if script.offers() > 0 {
+                self.acting.insert(id);
+            } else {
+                self.acting.remove(id);
+            }
+        }
     }
 
     /// Draws how each pipe of a new cell flows.
