@@ -144,6 +144,15 @@ pub enum Event {
         /// The method's ordinal.
         method: u16,
     },
+    /// The host asked something of a guest, and may be made to cancel it.
+    Asked {
+        /// The call, in one count with the gates.
+        gate: GateId,
+        /// The interface's id in the schema.
+        interface: u64,
+        /// The method's ordinal.
+        method: u16,
+    },
     /// A served call is done; its answer waits at the gate.
     Done {
         /// Its gate.

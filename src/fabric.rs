@@ -409,6 +409,16 @@ impl Fabric {
         gate
     }
 
+    /// A call that the host makes and that can be cancelled.
+    pub(crate) fn new_asked(&self, interface: u64, method: u16) -> GateId {
+        let mut state = self.state();
+        let call = GateId(state.gates.len() as u32);
+        state.gates.push(Gate { open: true, ..Gate::default() });
+        state.calls.insert(call.0);
+        state.record(Event::Asked { gate: call, interface, method });
+        call
+    }
+
     pub(crate) fn poll_answered(&self, gate: GateId, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
         let slot = &mut state.gates[gate.index()];

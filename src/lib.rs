@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod caller;
 pub mod cell;
 mod clock;
 mod engine;
@@ -31,6 +32,7 @@ mod tank;
 mod trap;
 mod wasi;
 
+pub use caller::caller;
 pub use clock::{Clock, Sleep};
 pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
 pub use error::Error;

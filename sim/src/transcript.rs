@@ -177,7 +177,7 @@ impl Names {
                 Event::PipeBorn { pipe, name } => {
                     names.pipes.insert(*pipe, name.clone());
                 }
-                Event::Called { gate, interface, method } => {
+                Event::Called { gate, interface, method } | Event::Asked { gate, interface, method } => {
                     names.calls.insert(*gate, schema.method_name(*interface, *method));
                 }
                 _ => {}
@@ -258,6 +258,7 @@ impl Names {
                 format!("dropped: {kind} {handle} of {}", self.actor(*cell))
             }
             Event::Called { gate, .. } => format!("called: {}", self.call(*gate)),
+            Event::Asked { gate, .. } => format!("asked by the host: {}", self.call(*gate)),
             Event::Done { gate } => format!("done: {}, its answer waits", self.call(*gate)),
             Event::Cancelled { gate } => format!("cancelled: {}", self.call(*gate)),
             Event::CellEnded { cell, code, fuel } => {

@@ -3,6 +3,7 @@
 mod bare;
 mod calls;
 mod common;
+mod faults;
 mod manifests;
 mod peer;
 mod replay;

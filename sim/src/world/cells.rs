@@ -6,7 +6,7 @@ use capnp::capability::{Client, FromClientHook};
 use futures::FutureExt;
 use wavetank::cell::{Cell, CellSpec, Limits, Transport};
 use wavetank::peer::HostInfo;
-use wavetank::{Tank, TrapClass};
+use wavetank::{Tank, TrapClass, caller};
 
 /// What a cell is served on its link.
 pub struct Bootstrap(Make);
@@ -185,10 +185,11 @@ impl CellHandle<'_> {
     }
 
     /// The capability that its guest exports, as a client that may be called at once: calls wait until the
-    /// guest has answered.
+    /// guest has answered. Under damage a call may be cancelled: then it ends in an exception.
     pub fn exported<C: FromClientHook>(&self) -> C {
         let link = self.cell.link().expect("a started cell has its link");
-        capnp_rpc::new_future_client(async move { Ok(link.bootstrap().await?.cast_to()) })
+        let exported: Client = capnp_rpc::new_future_client(async move { link.bootstrap().await });
+        caller(&self.world.fabric, exported).cast_to()
     }
 
     /// Says that it must end with this code.
