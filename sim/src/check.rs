@@ -14,8 +14,10 @@
 use crate::outcome::Outcome;
 use crate::profile::ProfileName;
 use crate::run::{Choices, Run, Setup, message, run};
+use crate::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use crate::seed::Seed;
 use crate::strategy::StrategyName;
+use crate::token::Token;
 use crate::world::World;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
@@ -28,6 +30,9 @@ const SEED: &str = "WAVETANK_SEED";
 
 /// Runs this range of seeds, of every check: `0..10000`.
 const SEEDS: &str = "WAVETANK_SEEDS";
+
+/// Runs what this token says, of the check that it names.
+const TOKEN: &str = "WAVETANK_TOKEN";
 
 /// The engine that checks of one process share.
 ///
@@ -54,6 +59,7 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
         max_steps: None,
         engine: None,
         each: None,
+        shrink_runs: SHRINK_RUNS,
     }
 }
 
@@ -69,6 +75,7 @@ pub struct Check<F> {
     max_steps: Option<u64>,
     engine: Option<Arc<Engine>>,
     each: Option<Each>,
+    shrink_runs: usize,
 }
 
 /// What a user asserts of every finished run.
@@ -128,10 +135,20 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
+    /// Runs that may be spent on making a failure smaller: 500 unless told otherwise, 0 for none.
+    pub fn shrink_runs(mut self, runs: usize) -> Self {
+        self.shrink_runs = runs;
+        self
+    }
+
     /// Runs one seed and gives what came of it, whatever it is.
     pub fn run_seed(&self, seed: u64) -> Run {
+        self.run_with(Seed(seed), self.choices.clone())
+    }
+
+    fn run_with(&self, seed: Seed, choices: Choices) -> Run {
         let engine = self.engine.clone().unwrap_or_else(engine);
-        let mut setup = Setup { choices: self.choices.clone(), ..Setup::new(engine, Seed(seed)) };
+        let mut setup = Setup { choices, ..Setup::new(engine, seed) };
         setup.max_choices = self.max_choices.unwrap_or(setup.max_choices);
         setup.max_steps = self.max_steps.unwrap_or(setup.max_steps);
         let mut run = run(&self.scenario, &setup);
@@ -144,16 +161,28 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         run
     }
 
-    /// Runs all seeds, or those that `WAVETANK_SEED` or `WAVETANK_SEEDS` name.
+    /// Runs all seeds, or those that `WAVETANK_SEED` or `WAVETANK_SEEDS` name, or the one run that
+    /// `WAVETANK_TOKEN` holds where that is of this check.
     ///
     /// # Panics
-    /// With the account of the failure of the lowest seed that fails, and the line that replays it. Also where
-    /// one of the two variables holds no seed.
+    /// With the account of the failure of the lowest seed that fails, made as small as can be, and the lines that
+    /// replay it. Also where one of the variables holds no seed or token.
     #[track_caller]
     pub fn run(self) {
+        if let Some(token) = wanted_token().filter(|token| token.scenario == self.token_name()) {
+            let run = self.run_with(token.seed, token.recipe.into());
+            if !run.outcome.is_finished() {
+                panic!("{}", self.account(&run, None));
+            }
+            return;
+        }
         let seeds = wanted().unwrap_or_else(|| self.seeds.clone());
         if let Some(failure) = self.first_failure(seeds) {
-            panic!("{}", self.account(&failure));
+            let replay = |choices| self.run_with(failure.seed, choices);
+            match shrink_run(&failure, self.shrink_runs, replay) {
+                Some(ShrunkRun { run, shrunk }) => panic!("{}", self.account(&run, Some(shrunk.from))),
+                None => panic!("{}", self.account(&failure, None)),
+            }
         }
     }
 
@@ -186,16 +215,34 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         failure.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn account(&self, run: &Run) -> String {
-        let mut text = format!("{}: {} (seed {})\n", self.name, run.outcome, run.seed);
+    fn account(&self, run: &Run, shrunk_from: Option<usize>) -> String {
+        let mut text = format!("{}: {} (seed {}", self.name, run.outcome, run.seed);
+        if let Some(from) = shrunk_from.filter(|&from| from > run.choices.len()) {
+            text += &format!(", shrunk from {from} choices to {}", run.choices.len());
+        }
+        text += ")\n";
         for line in run.outcome.detail() {
             text += &format!("  {line}\n");
         }
         let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
         text += &format!("  {steps} steps, {choices} choices\n");
-        text += &format!("  replay: {SEED}={} cargo test {}\n", run.seed, self.name);
+        let token = run.token(&self.token_name());
+        text += &format!("  replay: {TOKEN}={token} cargo test {}\n", self.name);
+        text += &format!("  the whole seed: {SEED}={} cargo test {}\n", run.seed, self.name);
         text
     }
+
+    /// What tokens call it: names there have neither dots nor spaces.
+    fn token_name(&self) -> String {
+        self.name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
+    }
+}
+
+/// The token that the environment asks for.
+#[expect(clippy::disallowed_methods, reason = "read once before any world, by checks alone, and documented")]
+fn wanted_token() -> Option<Token> {
+    let text = std::env::var(TOKEN).ok()?;
+    Some(text.parse().unwrap_or_else(|e| panic!("{TOKEN}: {e}")))
 }
 
 /// The seeds that the environment asks for.

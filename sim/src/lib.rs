@@ -32,8 +32,8 @@
 //! check("answers", answers).seeds(0..20).run();
 //! ```
 //!
-//! Choices are drawn only between polls, never inside one. `seed`, `choice`, `menu`, `moves`, `strategy` and
-//! `executor` know nothing of the tank.
+//! Choices are drawn only between polls, never inside one. `seed`, `choice`, `menu`, `moves`, `strategy`,
+//! `executor` and `shrink` know nothing of the tank.
 
 #![deny(unsafe_code)]
 
@@ -52,9 +52,11 @@ pub mod profile;
 pub mod record;
 mod rest;
 pub mod run;
+pub mod same;
 pub mod scenario;
 pub mod schema;
 pub mod seed;
+pub mod shrink;
 pub mod snapshot;
 pub mod strategy;
 pub mod token;

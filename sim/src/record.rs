@@ -2,6 +2,7 @@
 
 use crate::calls::{PEER_SCHEMA, calls};
 use crate::run::{Choices, Run};
+use crate::same::failure;
 use crate::seed::Seed;
 use crate::token::{Recipe, Token};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,10 @@ pub struct Record {
     pub virtual_ns: u64,
     /// The token that replays it; only where it did not finish.
     pub token: Option<String>,
+    /// Its way of failing: equal where worlds fail alike.
+    pub failure: Option<String>,
+    /// How many choices the seed drew, where it was shrunk. Everything else here is of the smaller run.
+    pub shrunk_from: Option<usize>,
 }
 
 impl Record {
@@ -49,6 +54,8 @@ impl Record {
             choices: run.choices.len(),
             virtual_ns: run.virtual_ns,
             token,
+            failure: failure(&run.outcome).map(|failure| failure.to_string()),
+            shrunk_from: None,
         }
     }
 
@@ -72,6 +79,8 @@ impl Record {
             choices: 0,
             virtual_ns: 0,
             token,
+            failure: None,
+            shrunk_from: None,
         }
     }
 

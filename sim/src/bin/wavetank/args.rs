@@ -74,7 +74,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) what: What,
     /// Run this one seed here and print its account
-    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "time"])]
+    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "no_shrink", "time"])]
     pub(crate) seed: Option<Seed>,
     /// Run the seeds from A up to, not including, B
     #[arg(long, value_name = "A..B", default_value = "0..1000")]
@@ -91,6 +91,9 @@ pub(crate) struct Run {
     /// Stop at the first failure
     #[arg(long)]
     pub(crate) first: bool,
+    /// Leave failures as long as they were found
+    #[arg(long)]
+    pub(crate) no_shrink: bool,
     /// Stop after this time, as 30s, 10m or 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) time: Option<Duration>,

@@ -96,7 +96,12 @@ impl Job {
 
     /// Runs it under one seed.
     pub(crate) fn run(&self, seed: Seed) -> Run {
-        let setup = Setup { choices: self.choices.clone(), ..Setup::new(self.engine.clone(), seed) };
+        self.run_with(seed, self.choices.clone())
+    }
+
+    /// Runs it under one seed with other choices.
+    pub(crate) fn run_with(&self, seed: Seed, choices: Choices) -> Run {
+        let setup = Setup { choices, ..Setup::new(self.engine.clone(), seed) };
         match &self.body {
             Body::BuiltIn(scenario) => run(scenario.build, &setup),
             Body::Own { name, wasm, args, transport } => run(

@@ -118,6 +118,9 @@ impl fmt::Display for Report<'_> {
                     writeln!(f, "  {line}")?;
                 }
             }
+            if let Some(from) = record.shrunk_from {
+                writeln!(f, "  shrunk from {from} choices to {}", record.choices)?;
+            }
             if let Some(token) = &record.token {
                 writeln!(f, "  replay: {}", self.job.replay_line(token))?;
             }
