@@ -145,6 +145,23 @@ fn the_first_failure_is_the_lowest_seed_for_any_number_of_processes() {
 }
 
 #[test]
+fn the_first_failure_of_a_kind_is_shrunk_and_its_token_replays() {
+    let folder = folder("shrunk");
+    let args = ["run", "fault-spin", "--seeds", "0..12", "--jobs", "2"];
+    let (code, lines) = json_of(&args, &folder.join("shrunk.json"));
+    assert_eq!(code, 1);
+    let (shrunk, whole) = lines[..12].split_first().expect("a line for each seed");
+    assert!(shrunk["shrunk_from"].as_u64().expect("a count") > 0, "{shrunk}");
+    assert_eq!(shrunk["choices"], 0);
+    assert!(whole.iter().all(|line| line["shrunk_from"].is_null() && line["failure"] == shrunk["failure"]));
+    let (code, replayed, _) = wavetank(&["replay", shrunk["token"].as_str().expect("a token"), "--calls"]);
+    assert_eq!(code, 1);
+    assert!(replayed.contains("reproduced"), "{replayed}");
+    let (_, long) = json_of(&[&args[..], &["--no-shrink"]].concat(), &folder.join("long.json"));
+    assert!(long[..12].iter().all(|line| line["shrunk_from"].is_null()));
+}
+
+#[test]
 fn a_text_gives_other_seeds_each_time_it_changes() {
     let folder = folder("seed-from");
     let of = |text: &str, file: &str| {
