@@ -38,6 +38,7 @@
 #![deny(unsafe_code)]
 
 pub mod calls;
+pub mod canary;
 pub mod check;
 pub mod choice;
 pub mod executor;

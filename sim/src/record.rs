@@ -35,6 +35,8 @@ pub struct Record {
     pub failure: Option<String>,
     /// How many choices the seed drew, where it was shrunk. Everything else here is of the smaller run.
     pub shrunk_from: Option<usize>,
+    /// Runs that it was compared with: a second, and a third on Pulley.
+    pub compared: usize,
 }
 
 impl Record {
@@ -56,6 +58,7 @@ impl Record {
             token,
             failure: failure(&run.outcome).map(|failure| failure.to_string()),
             shrunk_from: None,
+            compared: run.compared.len(),
         }
     }
 
@@ -81,6 +84,7 @@ impl Record {
             token,
             failure: None,
             shrunk_from: None,
+            compared: 0,
         }
     }
 

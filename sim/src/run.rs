@@ -1,5 +1,6 @@
 //! One run: a scenario, a seed and a strategy in, an outcome and a transcript out.
 
+use crate::canary::Against;
 use crate::choice::{Choice, Chooser};
 use crate::hashkeys;
 use crate::outcome::Outcome;
@@ -96,6 +97,8 @@ pub struct Run {
     pub cells: Vec<(Arc<str>, Option<ExitRecord>)>,
     /// Where a replay left its track.
     pub left_track: Option<String>,
+    /// What it was compared with, by a [`canary`](crate::canary).
+    pub compared: Vec<Against>,
 }
 
 impl Run {
@@ -151,7 +154,17 @@ pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
         Choices::Drawn(strategy, profile) => format!("{strategy}, {profile}"),
         Choices::Given(_) => "given".into(),
     };
-    Run { seed: setup.seed, origin, outcome, choices, transcript, virtual_ns, cells, left_track }
+    Run {
+        seed: setup.seed,
+        origin,
+        outcome,
+        choices,
+        transcript,
+        virtual_ns,
+        cells,
+        left_track,
+        compared: Vec::new(),
+    }
 }
 
 /// What a panic said.

@@ -56,6 +56,7 @@ pub fn failure(outcome: &Outcome) -> Option<Failure> {
         Outcome::Trapped { cell, trap } => (Some(trap.class.to_string()), one(cell)),
         Outcome::Panicked { message } => (Some(without_digits(message)), BTreeSet::new()),
         Outcome::StepLimit { .. } => (None, BTreeSet::new()),
+        Outcome::Diverged(divergence) => (Some(divergence.against.to_string()), BTreeSet::new()),
     };
     Some(Failure { outcome: outcome.name(), of, who })
 }
@@ -78,8 +79,11 @@ pub struct ShrunkRun {
 /// same scenario under the same seed with the choices it is given.
 ///
 /// `None` where there is nothing to shrink: the run finished, or its own choices do not make it fail again. Then
-/// something besides seed and choices decides; [`canary`](crate::canary) finds what.
+/// something besides seed and choices decides, as where it diverged; [`canary`](crate::canary) finds what.
 pub fn shrink_run(run: &Run, budget_runs: usize, replay: impl Fn(Choices) -> Run) -> Option<ShrunkRun> {
+    if matches!(run.outcome, Outcome::Diverged(_)) {
+        return None;
+    }
     let wanted = failure(&run.outcome)?;
     let given = |choices: &[u32]| Choices::Given(choices.iter().map(|&value| (value, None)).collect());
     let fails = |choices: &[u32]| {

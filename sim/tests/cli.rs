@@ -180,6 +180,18 @@ fn out_of_time_a_sweep_ends_cleanly_with_what_it_has() {
 }
 
 #[test]
+fn the_canary_says_what_it_compared() {
+    let out = finds_nothing(&["run", "echo", "--seed", "3", "--canary"]);
+    let compared = "compared with the second run and the run on Pulley: the same, step for step";
+    assert!(out.contains(compared), "{out}");
+    assert!(finds_nothing(&replay_line(&out)).contains(compared));
+    let (code, out, _) = wavetank(&["run", "fault-drop", "--seeds", "0..40", "--canary", "--jobs", "2"]);
+    assert_eq!(code, 1, "{out}");
+    let canary = "canary: 40 seeds compared with a second run, 40 with one on Pulley too";
+    assert!(out.contains(canary), "{out}");
+}
+
+#[test]
 fn a_sweep_says_how_many_behaviours_it_saw() {
     let (code, out, _) = wavetank(&["run", "pid0", "--seeds", "0..60"]);
     assert_eq!(code, 0, "{out}");

@@ -43,6 +43,9 @@ pub(crate) struct What {
     /// What steers the strategy: swarm or calm
     #[arg(long, default_value_t)]
     pub(crate) profile: ProfileName,
+    /// Make each run again, and once more on wasmtime's interpreter, and compare them step by step
+    #[arg(long)]
+    pub(crate) canary: bool,
     /// Where the RPC of a component of your own runs
     #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
     pub(crate) transport: TransportArg,
@@ -112,6 +115,9 @@ pub(crate) struct Replay {
     /// Print every move and what it caused
     #[arg(long)]
     pub(crate) steps: bool,
+    /// Make the run again, and once more on wasmtime's interpreter, and compare them step by step
+    #[arg(long)]
+    pub(crate) canary: bool,
     /// The component, where the token is of one of your own
     #[arg(long, value_name = "FILE")]
     pub(crate) wasm: Option<PathBuf>,

@@ -12,6 +12,7 @@ use wavetank_sim::token::Recipe;
 pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     let token: Token = args.token.parse().map_err(|e| format!("{e}"))?;
     let job = job(args, &token)?;
+    let job = if args.canary { job.with_canary() } else { job };
     let run = job.run(token.seed);
     if args.calls {
         println!("{}", calls(&run, &PEER_SCHEMA));
@@ -27,6 +28,7 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     for line in run.outcome.detail() {
         println!("  {line}");
     }
+    print!("{}", account::compared(&run));
     let found = if run.outcome.is_finished() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) };
     match &token.recipe {
         Recipe::Drawn(..) => println!("drawn again: this token holds no transcript to compare with"),

@@ -144,6 +144,14 @@ impl fmt::Display for Report<'_> {
             behaviours.iter().take(SHOWN_BEHAVIOURS).map(|(_, count)| count.to_string()).collect();
         let more = if behaviours.len() > SHOWN_BEHAVIOURS { ", …" } else { "" };
         writeln!(f, "  distinct behaviours: {} (seeds: {}{more})", behaviours.len(), counts.join(", "))?;
+        if self.what.canary {
+            let compared = |runs| self.records.iter().filter(|record| record.compared >= runs).count();
+            let (twice, pulley) = (compared(1), compared(2));
+            writeln!(
+                f,
+                "  canary: {twice} seeds compared with a second run, {pulley} with one on Pulley too"
+            )?;
+        }
         writeln!(
             f,
             "  {} steps, {} ns of virtual time, {} worlds/s",

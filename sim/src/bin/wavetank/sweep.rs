@@ -133,7 +133,10 @@ fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
 fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     let is_first = |record: &&mut Record| {
-        record.choices > 0 && record.failure.as_ref().is_some_and(|failure| seen.insert(failure.clone()))
+        // What differs each time has no smaller run.
+        record.choices > 0
+            && record.outcome != "diverged"
+            && record.failure.as_ref().is_some_and(|failure| seen.insert(failure.clone()))
     };
     let mut worker = None;
     for record in records.iter_mut().filter(is_first).take(SHRUNK_FAILURES) {
@@ -230,6 +233,9 @@ impl Worker {
         command.args(["--strategy", &what.strategy.to_string(), "--profile", &what.profile.to_string()]);
         if what.transport == crate::args::TransportArg::Stdio {
             command.args(["--transport", "stdio"]);
+        }
+        if what.canary {
+            command.arg("--canary");
         }
         command.arg("--").args(&what.args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -43,9 +43,10 @@ pub(crate) fn work(what: &What) -> Result<ExitCode, String> {
 /// The record of the smallest run that fails as the seed does; of the seed's own where there is none.
 fn shrunk(job: &Job, seed: Seed) -> Record {
     let run = job.run(seed);
-    match shrink_run(&run, SHRINK_RUNS, |choices| job.run_with(seed, choices)) {
+    let compared = run.compared.len();
+    match shrink_run(&run, SHRINK_RUNS, |choices| job.replay(seed, choices)) {
         Some(ShrunkRun { run, shrunk }) => {
-            Record { shrunk_from: Some(shrunk.from), ..Record::new(&job.name, &run) }
+            Record { shrunk_from: Some(shrunk.from), compared, ..Record::new(&job.name, &run) }
         }
         None => Record::new(&job.name, &run),
     }
