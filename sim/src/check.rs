@@ -12,6 +12,7 @@
 //! ```
 
 use crate::canary::run_compared;
+use crate::known::known;
 use crate::outcome::Outcome;
 use crate::profile::ProfileName;
 use crate::run::{Choices, Run, Setup, message, run};
@@ -177,7 +178,8 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     ///
     /// # Panics
     /// With the account of the failure of the lowest seed that fails, made as small as can be, and the lines that
-    /// replay it. Also where one of the variables holds no seed or token.
+    /// replay it. Also where one of the variables holds no seed or token. A seed that shows a
+    /// [known](crate::known) fault of a library is told on stderr and passed over.
     #[track_caller]
     pub fn run(self) {
         if let Some(token) = wanted_token().filter(|token| token.scenario == self.token_name()) {
@@ -209,6 +211,13 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                     return;
                 }
                 let run = self.run_seed(seed);
+                if let Some(known) = known(&run.outcome) {
+                    eprintln!(
+                        "{}: seed {seed} shows {}, a known fault of {}",
+                        self.name, known.id, known.layer
+                    );
+                    continue;
+                }
                 if !run.outcome.is_finished() && lowest.fetch_min(seed, Ordering::Relaxed) > seed {
                     *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(run);
                 }

@@ -45,6 +45,7 @@ pub mod executor;
 pub mod frames;
 pub mod guests;
 pub mod hashkeys;
+pub mod known;
 pub mod ledger;
 pub mod menu;
 pub mod moves;

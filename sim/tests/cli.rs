@@ -162,6 +162,20 @@ fn the_first_failure_of_a_kind_is_shrunk_and_its_token_replays() {
 }
 
 #[test]
+fn a_known_fault_is_counted_apart_and_fails_nothing() {
+    let (code, out, _) = wavetank(&["run", "known-resolve", "--seeds", "0..40", "--jobs", "2"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("known-resolve: 40 seeds, 40 known (K2)\n"), "{out}");
+    assert!(out.contains("K2, a fault of capnp-rpc 0.27.3, as seed 0: docs/known-faults.md"), "{out}");
+    let (code, account, _) = wavetank(&["run", "known-overwrite", "--seed", "3"]);
+    assert_eq!(code, 0, "{account}");
+    assert!(account.contains("known: K1, a fault of capnp 0.27.3"), "{account}");
+    let (code, replayed, _) = wavetank(&["replay", replay_token(&account)]);
+    assert_eq!(code, 0, "{replayed}");
+    assert!(replayed.contains("reproduced"), "{replayed}");
+}
+
+#[test]
 fn a_text_gives_other_seeds_each_time_it_changes() {
     let folder = folder("seed-from");
     let of = |text: &str, file: &str| {

@@ -75,6 +75,23 @@ fn a_failure_is_told_with_the_fewest_and_smallest_choices() {
 }
 
 #[test]
+fn a_check_passes_over_a_known_fault_and_over_nothing_else() {
+    let scenario = |world: &mut World| {
+        (wavetank_sim::scenario::find("known-resolve").expect("a scenario").build)(world);
+        if world.draw(4) == 3 {
+            world.task("patience", std::future::pending());
+        }
+    };
+    let whole = check("known", scenario);
+    let news: Vec<u64> =
+        (0..160).filter(|&seed| wavetank_sim::known::is_news(&whole.run_seed(seed).outcome)).collect();
+    assert!(news.len() > 20 && news.len() < 60, "{news:?}");
+    let message = panic_of(move || check("known", scenario).seeds(0..160).run());
+    assert!(message.contains(&format!("(seed {}", news[0])), "{message}");
+    check("known", scenario).seeds(0..news[0]).run();
+}
+
+#[test]
 fn the_lowest_failing_seed_is_told_for_any_number_of_threads() {
     for jobs in [1, 2, 4] {
         let message = panic_of(move || {

@@ -4,6 +4,7 @@ use crate::job::Job;
 use std::fmt::Write as _;
 use wavetank::{Event, PipeId};
 use wavetank_sim::calls::PEER_SCHEMA;
+use wavetank_sim::known::known;
 use wavetank_sim::transcript::Names;
 use wavetank_sim::{Outcome, Run};
 
@@ -32,9 +33,17 @@ pub(crate) fn account(job: &Job, run: &Run) -> String {
         run.choices.len(),
         run.virtual_ns
     );
+    text += &known_as(run);
     text += &compared(run);
     let _ = writeln!(text, "  replay: {}", job.replay_line(&run.token(&job.name).to_string()));
     text
+}
+
+/// Which known fault it shows; nothing where there is none.
+pub(crate) fn known_as(run: &Run) -> String {
+    known(&run.outcome).map_or_else(String::new, |known| {
+        format!("  known: {}, a fault of {}: docs/known-faults.md tells more\n", known.id, known.layer)
+    })
 }
 
 /// What a canary compared it with; nothing where there was none.

@@ -7,6 +7,7 @@ use crate::{DIVERGED, FOUND, engine};
 use std::process::ExitCode;
 use wavetank_sim::Token;
 use wavetank_sim::calls::{PEER_SCHEMA, calls};
+use wavetank_sim::known::is_news;
 use wavetank_sim::token::Recipe;
 
 pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
@@ -29,7 +30,8 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
         println!("  {line}");
     }
     print!("{}", account::compared(&run));
-    let found = if run.outcome.is_finished() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) };
+    print!("{}", account::known_as(&run));
+    let found = if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
     match &token.recipe {
         Recipe::Drawn(..) => println!("drawn again: this token holds no transcript to compare with"),
         Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest) => {

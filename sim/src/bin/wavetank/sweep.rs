@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
+use wavetank_sim::known::is_news;
 use wavetank_sim::record::Record;
 
 /// Seeds that a process is given at a time.
@@ -30,7 +31,7 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
         let run = job.run(seed);
         print!("{}", account::output_of_own(&job, &run));
         print!("{}", account::account(&job, &run));
-        return Ok(if run.outcome.is_finished() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) });
+        return Ok(if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
     }
     // Made first: that it cannot be is to be known before the sweep, not after it.
     let json = args.json.as_ref().map(|path| (path, File::create(path)));
@@ -99,7 +100,7 @@ fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
             match message {
                 Ok((place, record)) => {
                     let record: Record = record;
-                    if args.first && !record.is_finished() {
+                    if args.first && record.is_news() {
                         // Those before it are still of interest: the first failure is the same for any number
                         // of processes.
                         plan.end.fetch_min(place + 1, Ordering::Relaxed);
@@ -135,6 +136,7 @@ fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
     let is_first = |record: &&mut Record| {
         // What differs each time has no smaller run.
         record.choices > 0
+            && record.is_news()
             && record.outcome != "diverged"
             && record.failure.as_ref().is_some_and(|failure| seen.insert(failure.clone()))
     };
