@@ -11,11 +11,15 @@
 //! .run();
 //! ```
 
+use crate::canary::run_compared;
+use crate::known::known;
 use crate::outcome::Outcome;
 use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup, message, run};
+use crate::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use crate::seed::Seed;
 use crate::strategy::StrategyName;
+use crate::token::Token;
 use crate::world::World;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
@@ -28,6 +32,9 @@ const SEED: &str = "WAVETANK_SEED";
 
 /// Runs this range of seeds, of every check: `0..10000`.
 const SEEDS: &str = "WAVETANK_SEEDS";
+
+/// Runs what this token says, of the check that it names.
+const TOKEN: &str = "WAVETANK_TOKEN";
 
 /// The engine that checks of one process share.
 ///
@@ -54,6 +61,8 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
         max_steps: None,
         engine: None,
         each: None,
+        shrink_runs: SHRINK_RUNS,
+        canary: false,
     }
 }
 
@@ -69,6 +78,8 @@ pub struct Check<F> {
     max_steps: Option<u64>,
     engine: Option<Arc<Engine>>,
     each: Option<Each>,
+    shrink_runs: usize,
+    canary: bool,
 }
 
 /// What a user asserts of every finished run.
@@ -128,13 +139,31 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
+    /// Runs that may be spent on making a failure smaller: 500 unless told otherwise, 0 for none.
+    pub fn shrink_runs(mut self, runs: usize) -> Self {
+        self.shrink_runs = runs;
+        self
+    }
+
+    /// Whether each run is made again, and once more on wasmtime's interpreter, and compared step by step. Finds
+    /// what in a scenario or a server of its own does not follow the seed. Takes three times as long, and more for
+    /// guests that compute much.
+    pub fn canary(mut self, canary: bool) -> Self {
+        self.canary = canary;
+        self
+    }
+
     /// Runs one seed and gives what came of it, whatever it is.
     pub fn run_seed(&self, seed: u64) -> Run {
+        self.run_with(Seed(seed), self.choices.clone(), self.canary)
+    }
+
+    fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
         let engine = self.engine.clone().unwrap_or_else(engine);
-        let mut setup = Setup { choices: self.choices.clone(), ..Setup::new(engine, Seed(seed)) };
+        let mut setup = Setup { choices, ..Setup::new(engine, seed) };
         setup.max_choices = self.max_choices.unwrap_or(setup.max_choices);
         setup.max_steps = self.max_steps.unwrap_or(setup.max_steps);
-        let mut run = run(&self.scenario, &setup);
+        let mut run = if canary { run_compared(&self.scenario, &setup) } else { run(&self.scenario, &setup) };
         if let (Some(look), true) = (&self.each, run.outcome.is_finished()) {
             let looked = std::panic::catch_unwind(AssertUnwindSafe(|| look(&run)));
             if let Err(panic) = looked {
@@ -144,16 +173,30 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         run
     }
 
-    /// Runs all seeds, or those that `WAVETANK_SEED` or `WAVETANK_SEEDS` name.
+    /// Runs all seeds, or those that `WAVETANK_SEED` or `WAVETANK_SEEDS` name, or the one run that
+    /// `WAVETANK_TOKEN` holds where that is of this check.
     ///
     /// # Panics
-    /// With the account of the failure of the lowest seed that fails, and the line that replays it. Also where
-    /// one of the two variables holds no seed.
+    /// With the account of the failure of the lowest seed that fails, made as small as can be, and the lines that
+    /// replay it. Also where one of the variables holds no seed or token. A seed that shows a
+    /// [known](crate::known) fault of a library is told on stderr and passed over.
     #[track_caller]
     pub fn run(self) {
+        if let Some(token) = wanted_token().filter(|token| token.scenario == self.token_name()) {
+            let choices = Choices::try_from(token.recipe).unwrap_or_else(|e| panic!("{TOKEN}: {e}"));
+            let run = self.run_with(token.seed, choices, self.canary);
+            if !run.outcome.is_finished() {
+                panic!("{}", self.account(&run, None));
+            }
+            return;
+        }
         let seeds = wanted().unwrap_or_else(|| self.seeds.clone());
         if let Some(failure) = self.first_failure(seeds) {
-            panic!("{}", self.account(&failure));
+            let replay = |choices| self.run_with(failure.seed, choices, false);
+            match shrink_run(&failure, self.shrink_runs, replay) {
+                Some(ShrunkRun { run, shrunk }) => panic!("{}", self.account(&run, Some(shrunk.from))),
+                None => panic!("{}", self.account(&failure, None)),
+            }
         }
     }
 
@@ -169,6 +212,13 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                     return;
                 }
                 let run = self.run_seed(seed);
+                if let Some(known) = known(&run.outcome) {
+                    eprintln!(
+                        "{}: seed {seed} shows {}, a known fault of {}",
+                        self.name, known.id, known.layer
+                    );
+                    continue;
+                }
                 if !run.outcome.is_finished() && lowest.fetch_min(seed, Ordering::Relaxed) > seed {
                     *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(run);
                 }
@@ -186,16 +236,37 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         failure.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn account(&self, run: &Run) -> String {
-        let mut text = format!("{}: {} (seed {})\n", self.name, run.outcome, run.seed);
+    fn account(&self, run: &Run, shrunk_from: Option<usize>) -> String {
+        let mut text = format!("{}: {} (seed {}", self.name, run.outcome, run.seed);
+        if let Some(from) = shrunk_from.filter(|&from| from > run.choices.len()) {
+            text += &format!(", shrunk from {from} choices to {}", run.choices.len());
+        }
+        text += ")\n";
         for line in run.outcome.detail() {
             text += &format!("  {line}\n");
         }
         let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
         text += &format!("  {steps} steps, {choices} choices\n");
-        text += &format!("  replay: {SEED}={} cargo test {}\n", run.seed, self.name);
+        if let Outcome::Diverged(_) = run.outcome {
+            text += "  what differs does not follow the seed: look for a clock, an address, a counter of the process\n";
+        }
+        let token = run.token(&self.token_name());
+        text += &format!("  replay: {TOKEN}={token} cargo test {}\n", self.name);
+        text += &format!("  the whole seed: {SEED}={} cargo test {}\n", run.seed, self.name);
         text
     }
+
+    /// What tokens call it: names there have neither dots nor spaces.
+    fn token_name(&self) -> String {
+        self.name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
+    }
+}
+
+/// The token that the environment asks for.
+#[expect(clippy::disallowed_methods, reason = "read once before any world, by checks alone, and documented")]
+fn wanted_token() -> Option<Token> {
+    let text = std::env::var(TOKEN).ok()?;
+    Some(text.parse().unwrap_or_else(|e| panic!("{TOKEN}: {e}")))
 }
 
 /// The seeds that the environment asks for.

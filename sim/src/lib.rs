@@ -32,18 +32,20 @@
 //! check("answers", answers).seeds(0..20).run();
 //! ```
 //!
-//! Choices are drawn only between polls, never inside one. `seed`, `choice`, `menu`, `moves`, `strategy` and
-//! `executor` know nothing of the tank.
+//! Choices are drawn only between polls, never inside one. `seed`, `choice`, `menu`, `moves`, `strategy`,
+//! `executor` and `shrink` know nothing of the tank.
 
 #![deny(unsafe_code)]
 
 pub mod calls;
+pub mod canary;
 pub mod check;
 pub mod choice;
 pub mod executor;
 pub mod frames;
 pub mod guests;
 pub mod hashkeys;
+pub mod known;
 pub mod ledger;
 pub mod menu;
 pub mod moves;
@@ -52,9 +54,11 @@ pub mod profile;
 pub mod record;
 mod rest;
 pub mod run;
+pub mod same;
 pub mod scenario;
 pub mod schema;
 pub mod seed;
+pub mod shrink;
 pub mod snapshot;
 pub mod strategy;
 pub mod token;

@@ -1,5 +1,6 @@
 //! Outcomes: what a simulation found. Finding a bug is a successful run of the simulator.
 
+use crate::canary::Divergence;
 use std::fmt;
 use wavetank::Trap;
 
@@ -42,6 +43,8 @@ pub enum Outcome {
         /// That many.
         steps: u64,
     },
+    /// The same run, made again, was another: something besides seed and choices decides.
+    Diverged(Divergence),
 }
 
 impl Outcome {
@@ -57,6 +60,7 @@ impl Outcome {
             Outcome::Trapped { trap, .. } => {
                 trap.backtrace.iter().take(SHOWN_FRAMES).map(|frame| format!("in {frame}")).collect()
             }
+            Outcome::Diverged(divergence) => divergence.saw(),
             _ => Vec::new(),
         }
     }
@@ -71,6 +75,7 @@ impl Outcome {
             Outcome::Trapped { .. } => "trapped",
             Outcome::Panicked { .. } => "panicked",
             Outcome::StepLimit { .. } => "step limit",
+            Outcome::Diverged(_) => "diverged",
         }
     }
 }
@@ -91,6 +96,7 @@ impl fmt::Display for Outcome {
             }
             Outcome::Panicked { message } => write!(f, "panicked: {message}"),
             Outcome::StepLimit { steps } => write!(f, "no rest within {steps} steps"),
+            Outcome::Diverged(divergence) => write!(f, "diverged: {divergence}"),
         }
     }
 }

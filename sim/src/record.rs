@@ -1,7 +1,9 @@
 //! Records: one world of a sweep on one line, the same whoever ran it.
 
 use crate::calls::{PEER_SCHEMA, calls};
+use crate::known::known;
 use crate::run::{Choices, Run};
+use crate::same::failure;
 use crate::seed::Seed;
 use crate::token::{Recipe, Token};
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,14 @@ pub struct Record {
     pub faults: BTreeMap<String, u32>,
     /// The token that replays it; only where it did not finish.
     pub token: Option<String>,
+    /// Its way of failing: equal where worlds fail alike.
+    pub failure: Option<String>,
+    /// The known fault that it shows: its name in docs/known-faults.md.
+    pub known: Option<String>,
+    /// How many choices the seed drew, where it was shrunk. Everything else here is of the smaller run.
+    pub shrunk_from: Option<usize>,
+    /// Runs that it was compared with: a second, and a third on Pulley.
+    pub compared: usize,
 }
 
 impl Record {
@@ -54,6 +64,10 @@ impl Record {
             virtual_ns: run.virtual_ns,
             faults: run.faults.iter().map(|(fault, count)| (fault.name().into(), *count)).collect(),
             token,
+            failure: failure(&run.outcome).map(|failure| failure.to_string()),
+            known: known(&run.outcome).map(|known| known.id.into()),
+            shrunk_from: None,
+            compared: run.compared.len(),
         }
     }
 
@@ -78,11 +92,20 @@ impl Record {
             virtual_ns: 0,
             faults: BTreeMap::new(),
             token,
+            failure: None,
+            known: None,
+            shrunk_from: None,
+            compared: 0,
         }
     }
 
     /// Whether it is what one hopes for.
     pub fn is_finished(&self) -> bool {
         self.outcome == "finished"
+    }
+
+    /// Whether it is a failure that is not known.
+    pub fn is_news(&self) -> bool {
+        !self.is_finished() && self.known.is_none()
     }
 }

@@ -1,5 +1,6 @@
 //! One run: a scenario, a seed and a strategy in, an outcome and a transcript out.
 
+use crate::canary::Against;
 use crate::choice::{Choice, Chooser};
 use crate::hashkeys;
 use crate::moves::Lane;
@@ -110,6 +111,8 @@ pub struct Run {
     pub cells: Vec<(Arc<str>, Option<ExitRecord>)>,
     /// Where a replay left its track.
     pub left_track: Option<String>,
+    /// What it was compared with, by a [`canary`](crate::canary).
+    pub compared: Vec<Against>,
 }
 
 impl Run {
@@ -203,6 +206,7 @@ pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
         virtual_ns,
         cells,
         left_track,
+        compared: Vec::new(),
     }
 }
 

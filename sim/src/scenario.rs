@@ -1,5 +1,7 @@
 //! The built-in scenarios, written with the same API that users have.
 
+mod known;
+
 use crate::guests;
 use crate::world::{CellBuilder, World, peer};
 use wavetank::cell::Transport;
@@ -11,7 +13,7 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it does, in one line.
     pub summary: &'static str,
-    /// Whether a correct tank always finishes it; otherwise its guest commits a fault.
+    /// Whether a correct tank always finishes it; otherwise its guest commits a fault, or a library.
     pub clean: bool,
     /// Builds its world.
     pub build: fn(&mut World),
@@ -81,6 +83,24 @@ pub const ALL: &[Scenario] = &[
         summary: "faulty guest: asks in a loop instead of blocking in poll",
         clean: false,
         build: |world| fault(world, "fault-spin", guests::FAULT_SPIN),
+    },
+    Scenario {
+        name: "known-overwrite",
+        summary: "known fault: results that hold a capability are filled in anew",
+        clean: false,
+        build: known::overwrite,
+    },
+    Scenario {
+        name: "known-resolve",
+        summary: "known fault: a bootstrap capability never says that it has resolved",
+        clean: false,
+        build: known::resolve,
+    },
+    Scenario {
+        name: "known-resolved",
+        summary: "known fault: a capability that has resolved never says so to who asks late",
+        clean: false,
+        build: known::resolved,
     },
 ];
 

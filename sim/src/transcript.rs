@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
-use twox_hash::XxHash3_128;
+use twox_hash::{XxHash3_64, XxHash3_128};
 use wavetank::pipe::Ending;
 use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId};
 
@@ -84,6 +84,26 @@ impl Transcript {
             }
         }
         links
+    }
+
+    /// One event in words, with the frames that it completes or else a digest of its bytes.
+    pub(crate) fn event_text(&self, index: usize, schema: &Arc<Schema>) -> String {
+        let mut wires = Wires::default();
+        let mut frames = Vec::new();
+        for event in &self.events[..=index] {
+            frames = wires.take(event, schema).1;
+        }
+        let mut text = Names::of(&self.events, schema).event(&self.events[index]);
+        match &self.events[index] {
+            Event::Wrote { bytes, .. } if frames.is_empty() => {
+                let _ = write!(text, ", digest {:016x}", XxHash3_64::oneshot(bytes));
+            }
+            _ => {}
+        }
+        for frame in frames {
+            let _ = write!(text, "; {frame}");
+        }
+        text
     }
 
     /// Every move and what it caused, a line each; below the bytes of a link, the frames that they complete.

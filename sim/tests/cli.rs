@@ -145,6 +145,37 @@ fn the_first_failure_is_the_lowest_seed_for_any_number_of_processes() {
 }
 
 #[test]
+fn the_first_failure_of_a_kind_is_shrunk_and_its_token_replays() {
+    let folder = folder("shrunk");
+    let args = ["run", "fault-spin", "--seeds", "0..12", "--jobs", "2"];
+    let (code, lines) = json_of(&args, &folder.join("shrunk.json"));
+    assert_eq!(code, 1);
+    let (shrunk, whole) = lines[..12].split_first().expect("a line for each seed");
+    assert!(shrunk["shrunk_from"].as_u64().expect("a count") > 0, "{shrunk}");
+    assert_eq!(shrunk["choices"], 0);
+    assert!(whole.iter().all(|line| line["shrunk_from"].is_null() && line["failure"] == shrunk["failure"]));
+    let (code, replayed, _) = wavetank(&["replay", shrunk["token"].as_str().expect("a token"), "--calls"]);
+    assert_eq!(code, 1);
+    assert!(replayed.contains("reproduced"), "{replayed}");
+    let (_, long) = json_of(&[&args[..], &["--no-shrink"]].concat(), &folder.join("long.json"));
+    assert!(long[..12].iter().all(|line| line["shrunk_from"].is_null()));
+}
+
+#[test]
+fn a_known_fault_is_counted_apart_and_fails_nothing() {
+    let (code, out, _) = wavetank(&["run", "known-resolve", "--seeds", "0..40", "--jobs", "2"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("known-resolve: 40 seeds, 40 known (K2)\n"), "{out}");
+    assert!(out.contains("K2, a fault of capnp-rpc 0.27.3, as seed 0: docs/known-faults.md"), "{out}");
+    let (code, account, _) = wavetank(&["run", "known-overwrite", "--seed", "3"]);
+    assert_eq!(code, 0, "{account}");
+    assert!(account.contains("known: K1, a fault of capnp 0.27.3"), "{account}");
+    let (code, replayed, _) = wavetank(&["replay", replay_token(&account)]);
+    assert_eq!(code, 0, "{replayed}");
+    assert!(replayed.contains("reproduced"), "{replayed}");
+}
+
+#[test]
 fn a_text_gives_other_seeds_each_time_it_changes() {
     let folder = folder("seed-from");
     let of = |text: &str, file: &str| {
@@ -160,6 +191,18 @@ fn out_of_time_a_sweep_ends_cleanly_with_what_it_has() {
     let (code, out, _) = wavetank(&["run", "echo", "--seeds", "0..100000000", "--time", "0s", "--jobs", "1"]);
     assert_eq!(code, 0);
     assert!(out.contains("of 100000000 (stopped early)"), "{out}");
+}
+
+#[test]
+fn the_canary_says_what_it_compared() {
+    let out = finds_nothing(&["run", "echo", "--seed", "3", "--canary"]);
+    let compared = "compared with the second run and the run on Pulley: the same, step for step";
+    assert!(out.contains(compared), "{out}");
+    assert!(finds_nothing(&replay_line(&out)).contains(compared));
+    let (code, out, _) = wavetank(&["run", "fault-drop", "--seeds", "0..40", "--canary", "--jobs", "2"]);
+    assert_eq!(code, 1, "{out}");
+    let canary = "canary: 40 seeds compared with a second run, 40 with one on Pulley too";
+    assert!(out.contains(canary), "{out}");
 }
 
 #[test]

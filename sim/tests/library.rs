@@ -53,10 +53,42 @@ fn a_failing_check_panics_with_its_account_and_the_line_that_replays_it() {
         };
         check("expects_three", scenario).seeds(5..9).run();
     });
-    assert!(
-        message.starts_with("expects_three: violated (exit): child exited with 0, expected 3 (seed 5)\n")
-    );
-    assert!(message.contains("replay: WAVETANK_SEED=5 cargo test expects_three"), "{message}");
+    let start = "expects_three: violated (exit): child exited with 0, expected 3 (seed 5, shrunk from ";
+    assert!(message.starts_with(start), "{message}");
+    assert!(message.contains(" choices to 0)\n"), "{message}");
+    assert!(message.contains("replay: WAVETANK_TOKEN=wt1.expects_three.5."), "{message}");
+    assert!(message.contains("WAVETANK_SEED=5 cargo test expects_three"), "{message}");
+}
+
+#[test]
+fn a_failure_is_told_with_the_fewest_and_smallest_choices() {
+    let scenario = |world: &mut World| {
+        let drawn: Vec<u32> = (0..50).map(|_| world.draw(100)).collect();
+        let above = drawn.iter().filter(|&&value| value >= 40).count();
+        assert!(above < 3, "{above} are above 39 in {drawn:?}");
+    };
+    let message = panic_of(move || check("above", scenario).seeds(2..9).run());
+    assert!(message.starts_with("above: panicked: 3 are above 39 in [40, 40, 40, 0, 0, 0, "), "{message}");
+    assert!(message.contains("(seed 2, shrunk from 50 choices to 3)"), "{message}");
+    let long = panic_of(move || check("above", scenario).seeds(2..9).shrink_runs(0).run());
+    assert!(long.contains("(seed 2)"), "{long}");
+}
+
+#[test]
+fn a_check_passes_over_a_known_fault_and_over_nothing_else() {
+    let scenario = |world: &mut World| {
+        (wavetank_sim::scenario::find("known-resolve").expect("a scenario").build)(world);
+        if world.draw(4) == 3 {
+            world.task("patience", std::future::pending());
+        }
+    };
+    let whole = check("known", scenario);
+    let news: Vec<u64> =
+        (0..160).filter(|&seed| wavetank_sim::known::is_news(&whole.run_seed(seed).outcome)).collect();
+    assert!(news.len() > 20 && news.len() < 60, "{news:?}");
+    let message = panic_of(move || check("known", scenario).seeds(0..160).run());
+    assert!(message.contains(&format!("(seed {}", news[0])), "{message}");
+    check("known", scenario).seeds(0..news[0]).run();
 }
 
 #[test]
@@ -217,7 +249,12 @@ fn the_environment_chooses_the_seeds() {
     assert_eq!(said("UNRELATED", "9").1, ["0", "1", "2"]);
     assert_eq!(said("WAVETANK_SEED", "42").1, ["42"]);
     assert_eq!(said("WAVETANK_SEEDS", "7..9").1, ["7", "8"]);
-    for (variable, value) in [("WAVETANK_SEED", "many"), ("WAVETANK_SEEDS", "9..7")] {
+    let of = |name| check(name, |_| ()).run_seed(8).token(name).to_string();
+    assert_eq!(said("WAVETANK_TOKEN", &of("says_its_seeds")).1, ["8"]);
+    assert_eq!(said("WAVETANK_TOKEN", &of("another")).1, ["0", "1", "2"]);
+    for (variable, value) in
+        [("WAVETANK_SEED", "many"), ("WAVETANK_SEEDS", "9..7"), ("WAVETANK_TOKEN", "wt1.x")]
+    {
         let (passed, _, text) = said(variable, value);
         assert!(!passed && text.contains(variable), "{text}");
     }

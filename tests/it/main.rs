@@ -2,6 +2,7 @@
 
 mod bare;
 mod calls;
+mod canary;
 mod common;
 mod faults;
 mod manifests;

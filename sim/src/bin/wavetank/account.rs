@@ -3,9 +3,10 @@
 use crate::job::Job;
 use std::fmt::Write as _;
 use wavetank::{Event, PipeId};
-use wavetank_sim::Run;
 use wavetank_sim::calls::PEER_SCHEMA;
+use wavetank_sim::known::known;
 use wavetank_sim::transcript::Names;
+use wavetank_sim::{Outcome, Run};
 
 /// What a run was, in one sentence.
 pub(crate) fn headline(job: &Job, run: &Run) -> String {
@@ -32,8 +33,27 @@ pub(crate) fn account(job: &Job, run: &Run) -> String {
         run.choices.len(),
         run.virtual_ns
     );
+    text += &known_as(run);
+    text += &compared(run);
     let _ = writeln!(text, "  replay: {}", job.replay_line(&run.token(&job.name).to_string()));
     text
+}
+
+/// Which known fault it shows; nothing where there is none.
+pub(crate) fn known_as(run: &Run) -> String {
+    known(&run.outcome).map_or_else(String::new, |known| {
+        format!("  known: {}, a fault of {}: docs/known-faults.md tells more\n", known.id, known.layer)
+    })
+}
+
+/// What a canary compared it with; nothing where there was none.
+pub(crate) fn compared(run: &Run) -> String {
+    let others: Vec<String> = run.compared.iter().map(|against| against.to_string()).collect();
+    match (&run.outcome, others.join(" and ")) {
+        (_, others) if others.is_empty() => String::new(),
+        (Outcome::Diverged(_), others) => format!("  compared with {others}\n"),
+        (_, others) => format!("  compared with {others}: the same, step for step\n"),
+    }
 }
 
 /// What the cells of a component of the user's own wrote.

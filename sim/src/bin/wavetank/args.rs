@@ -43,6 +43,9 @@ pub(crate) struct What {
     /// What steers it: calm, swarm, harsh, adversarial, or the path of a .toml file
     #[arg(long, default_value_t)]
     pub(crate) profile: Profile,
+    /// Make each run again, and once more on wasmtime's interpreter, and compare them step by step
+    #[arg(long)]
+    pub(crate) canary: bool,
     /// Where the RPC of a component of your own runs
     #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
     pub(crate) transport: TransportArg,
@@ -74,7 +77,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) what: What,
     /// Run this one seed here and print its account
-    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "time"])]
+    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "no_shrink", "time"])]
     pub(crate) seed: Option<Seed>,
     /// Run the seeds from A up to, not including, B
     #[arg(long, value_name = "A..B", default_value = "0..1000")]
@@ -91,6 +94,9 @@ pub(crate) struct Run {
     /// Stop at the first failure
     #[arg(long)]
     pub(crate) first: bool,
+    /// Leave failures as long as they were found
+    #[arg(long)]
+    pub(crate) no_shrink: bool,
     /// Stop after this time, as 30s, 10m or 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) time: Option<Duration>,
@@ -109,6 +115,9 @@ pub(crate) struct Replay {
     /// Print every move and what it caused
     #[arg(long)]
     pub(crate) steps: bool,
+    /// Make the run again, and once more on wasmtime's interpreter, and compare them step by step
+    #[arg(long)]
+    pub(crate) canary: bool,
     /// The component, where the token is of one of your own
     #[arg(long, value_name = "FILE")]
     pub(crate) wasm: Option<PathBuf>,

@@ -4,6 +4,7 @@ use crate::args::What;
 use std::path::Path;
 use std::sync::Arc;
 use wavetank::Engine;
+use wavetank_sim::canary::run_compared;
 use wavetank_sim::scenario::{self, Scenario};
 use wavetank_sim::{Choices, Run, Seed, Setup, Transport, World, peer, run};
 
@@ -17,6 +18,8 @@ pub(crate) struct Job {
     pub(crate) choices: Choices,
     /// What stands behind a replay line's token.
     pub(crate) replay_args: String,
+    /// Whether each run is made again and compared.
+    canary: bool,
     body: Body,
     engine: Arc<Engine>,
 }
@@ -33,6 +36,11 @@ impl Job {
     /// A message for the user where there is no such scenario or file, and where a file cannot be started.
     pub(crate) fn new(what: &What, engine: Arc<Engine>) -> Result<Self, String> {
         let choices = Choices::Drawn(what.strategy.clone(), what.profile.clone());
+        let job = Self::found(what, choices, engine)?;
+        Ok(if what.canary { job.with_canary() } else { job })
+    }
+
+    fn found(what: &What, choices: Choices, engine: Arc<Engine>) -> Result<Self, String> {
         if is_path(&what.scenario) {
             return Self::own(Path::new(&what.scenario), &what.args, what.transport, choices, engine);
         }
@@ -55,6 +63,7 @@ impl Job {
             title: name.into(),
             choices,
             replay_args: String::new(),
+            canary: false,
             body: Body::BuiltIn(scenario),
             engine,
         })
@@ -89,24 +98,37 @@ impl Job {
             title: name.clone(),
             choices,
             replay_args,
+            canary: false,
             body: Body::Own { name, wasm, args: args.into(), transport: transport.into() },
             engine,
         })
     }
 
+    /// The same with each run made again and compared.
+    pub(crate) fn with_canary(self) -> Self {
+        Job { canary: true, replay_args: format!(" --canary{}", self.replay_args), ..self }
+    }
+
     /// Runs it under one seed.
     pub(crate) fn run(&self, seed: Seed) -> Run {
-        let setup = Setup { choices: self.choices.clone(), ..Setup::new(self.engine.clone(), seed) };
-        match &self.body {
-            Body::BuiltIn(scenario) => run(scenario.build, &setup),
-            Body::Own { name, wasm, args, transport } => run(
-                |world: &mut World| {
-                    let cell = world.cell(name, wasm).args(args.clone()).transport(*transport);
-                    cell.serve(peer::host(world)).spawn().expect_exit(0);
-                },
-                &setup,
-            ),
-        }
+        self.run_with(seed, self.choices.clone(), self.canary)
+    }
+
+    /// Runs it once under one seed with other choices.
+    pub(crate) fn replay(&self, seed: Seed, choices: Choices) -> Run {
+        self.run_with(seed, choices, false)
+    }
+
+    fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
+        let setup = Setup { choices, ..Setup::new(self.engine.clone(), seed) };
+        let build = |world: &mut World| match &self.body {
+            Body::BuiltIn(scenario) => (scenario.build)(world),
+            Body::Own { name, wasm, args, transport } => {
+                let cell = world.cell(name, wasm).args(args.clone()).transport(*transport);
+                cell.serve(peer::host(world)).spawn().expect_exit(0);
+            }
+        };
+        if canary { run_compared(build, &setup) } else { run(build, &setup) }
     }
 
     /// Whether it is a component of the user's own, whose output is to be shown.

@@ -33,7 +33,7 @@ impl Progress {
     /// Takes note of a world.
     pub(crate) fn ran(&mut self, record: &Record) {
         self.ran += 1;
-        if !record.is_finished() {
+        if record.is_news() {
             self.failed += 1;
             if let Some(bar) = &self.bar {
                 bar.set_message(format!("{}: {} failed", self.name, self.failed));

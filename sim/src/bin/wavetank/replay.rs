@@ -7,12 +7,14 @@ use crate::{DIVERGED, FOUND, engine};
 use std::process::ExitCode;
 use wavetank_sim::Token;
 use wavetank_sim::calls::{PEER_SCHEMA, calls};
+use wavetank_sim::known::is_news;
 use wavetank_sim::profile::ProfileError;
 use wavetank_sim::token::Recipe;
 
 pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     let token: Token = args.token.parse().map_err(|e| format!("{e}"))?;
     let job = job(args, &token)?;
+    let job = if args.canary { job.with_canary() } else { job };
     let run = job.run(token.seed);
     if args.calls {
         println!("{}", calls(&run, &PEER_SCHEMA));
@@ -28,7 +30,9 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     for line in run.outcome.detail() {
         println!("  {line}");
     }
-    let found = if run.outcome.is_finished() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) };
+    print!("{}", account::compared(&run));
+    print!("{}", account::known_as(&run));
+    let found = if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
     match &token.recipe {
         Recipe::Drawn { .. } => println!("drawn again: this token holds no transcript to compare with"),
         Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest) => {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::Duration;
+use wavetank_sim::known;
 use wavetank_sim::profile::Level;
 use wavetank_sim::record::Record;
 use wavetank_sim::scenario::{self, Scenario};
@@ -45,13 +46,18 @@ impl Report<'_> {
     }
 
     fn failures(&self) -> impl Iterator<Item = &Record> {
-        self.records.iter().filter(|record| !record.is_finished())
+        self.records.iter().filter(|record| record.is_news())
     }
 
-    fn outcomes(&self) -> BTreeMap<&str, u64> {
+    /// Seeds by outcome; those that show a known fault apart, as `known (K1)`.
+    fn outcomes(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for record in &self.records {
-            *counts.entry(&*record.outcome).or_default() += 1;
+            let name = match &record.known {
+                Some(id) => format!("known ({id})"),
+                None => record.outcome.clone(),
+            };
+            *counts.entry(name).or_default() += 1;
         }
         counts
     }
@@ -130,6 +136,9 @@ impl fmt::Display for Report<'_> {
                     writeln!(f, "  {line}")?;
                 }
             }
+            if let Some(from) = record.shrunk_from {
+                writeln!(f, "  shrunk from {from} choices to {}", record.choices)?;
+            }
             if let Some(token) = &record.token {
                 writeln!(f, "  replay: {}", self.job.replay_line(token))?;
             }
@@ -148,6 +157,16 @@ impl fmt::Display for Report<'_> {
             write!(f, ", {count} {outcome}")?;
         }
         writeln!(f)?;
+        for known in known::all() {
+            if let Some(seen) = self.records.iter().find(|record| record.known.as_deref() == Some(known.id)) {
+                let seed = wavetank_sim::Seed(seen.seed);
+                writeln!(
+                    f,
+                    "  {}, a fault of {}, as seed {seed}: docs/known-faults.md",
+                    known.id, known.layer
+                )?;
+            }
+        }
         let behaviours = self.behaviours();
         let counts: Vec<String> =
             behaviours.iter().take(SHOWN_BEHAVIOURS).map(|(_, count)| count.to_string()).collect();
@@ -169,6 +188,14 @@ impl fmt::Display for Report<'_> {
             if !never.is_empty() {
                 writeln!(f, "  never struck: {}", never.join(", "))?;
             }
+        }
+        if self.what.canary {
+            let compared = |runs| self.records.iter().filter(|record| record.compared >= runs).count();
+            let (twice, pulley) = (compared(1), compared(2));
+            writeln!(
+                f,
+                "  canary: {twice} seeds compared with a second run, {pulley} with one on Pulley too"
+            )?;
         }
         writeln!(
             f,

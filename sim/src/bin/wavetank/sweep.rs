@@ -7,19 +7,23 @@ use crate::args::{Run, Seeds, What};
 use crate::job::Job;
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::worker::MARK;
+use crate::worker::{MARK, SHRINK};
 use crate::{FOUND, account, engine};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
+use wavetank_sim::known::is_news;
 use wavetank_sim::record::Record;
 
 /// Seeds that a process is given at a time.
 const CHUNK: u64 = 16;
+
+/// Failures that are shrunk: the lowest seed of each way of failing.
+const SHRUNK_FAILURES: usize = 5;
 
 pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
     let job = Job::new(&args.what, engine()?)?;
@@ -27,7 +31,7 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
         let run = job.run(seed);
         print!("{}", account::output_of_own(&job, &run));
         print!("{}", account::account(&job, &run));
-        return Ok(if run.outcome.is_finished() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) });
+        return Ok(if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
     }
     // Made first: that it cannot be is to be known before the sweep, not after it.
     let json = args.json.as_ref().map(|path| (path, File::create(path)));
@@ -96,7 +100,7 @@ fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
             match message {
                 Ok((place, record)) => {
                     let record: Record = record;
-                    if args.first && !record.is_finished() {
+                    if args.first && record.is_news() {
                         // Those before it are still of interest: the first failure is the same for any number
                         // of processes.
                         plan.end.fetch_min(place + 1, Ordering::Relaxed);
@@ -117,9 +121,42 @@ fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
     }
     let end = plan.end.load(Ordering::Relaxed);
     let stopped = plan.stop.load(Ordering::Relaxed);
-    let records: Vec<Record> =
+    let mut records: Vec<Record> =
         records.into_iter().filter(|(place, _)| *place < end).map(|(_, r)| r).collect();
+    if !(args.no_shrink || stopped) {
+        shrink(&plan, &mut records)?;
+    }
     Ok(Report { job, what: args.what.clone(), records, asked: seeds.count, stopped, seconds })
+}
+
+/// Makes the first failures of each kind smaller. Decided here, after the sweep, so that it does not depend on who
+/// ran what.
+fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    let is_first = |record: &&mut Record| {
+        // What differs each time has no smaller run.
+        record.choices > 0
+            && record.is_news()
+            && record.outcome != "diverged"
+            && record.failure.as_ref().is_some_and(|failure| seen.insert(failure.clone()))
+    };
+    let mut worker = None;
+    for record in records.iter_mut().filter(is_first).take(SHRUNK_FAILURES) {
+        let process = match &mut worker {
+            Some(process) => process,
+            slot => slot.insert(Worker::start(plan)?),
+        };
+        match process.shrink(record.seed) {
+            Some(shrunk) if shrunk.failure == record.failure => *record = shrunk,
+            Some(_) => {}
+            // A smaller run kills its process: the failure stays as it was found.
+            None => worker = None,
+        }
+        if plan.stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 type Told = Result<(u64, Record), String>;
@@ -177,6 +214,11 @@ enum Ended {
     DiedBetween(String),
 }
 
+/// What a worker says on a line. Whatever a library printed stands before the mark, or on a line of its own.
+fn said(line: &[u8]) -> Option<&str> {
+    std::str::from_utf8(line).ok()?.split_once(MARK).map(|(_, said)| said)
+}
+
 /// A process that runs worlds.
 struct Worker {
     process: Child,
@@ -193,6 +235,9 @@ impl Worker {
         command.args(["--strategy", &what.strategy.to_string(), "--profile", &what.profile.to_string()]);
         if what.transport == crate::args::TransportArg::Stdio {
             command.args(["--transport", "stdio"]);
+        }
+        if what.canary {
+            command.arg("--canary");
         }
         command.arg("--").args(&what.args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -220,11 +265,7 @@ impl Worker {
             if !matches!(self.answers.read_until(b'\n', &mut line), Ok(read) if read > 0) {
                 return self.died(begun);
             }
-            // Whatever a library printed stands before the mark, or on a line of its own.
-            let Some((_, said)) = std::str::from_utf8(&line).ok().and_then(|line| line.split_once(MARK))
-            else {
-                continue;
-            };
+            let Some(said) = said(&line) else { continue };
             if said.starts_with("begin ") {
                 begun = true;
             } else if let Ok(record) = serde_json::from_str(said) {
@@ -237,6 +278,20 @@ impl Worker {
             }
         }
         Ended::Done
+    }
+
+    /// The record of a smaller run that fails as a seed does; `None` where the process dies of it.
+    fn shrink(&mut self, seed: u64) -> Option<Record> {
+        let orders = self.orders.as_mut().expect("orders are open until the end");
+        let _ = orders.write_all(format!("{SHRINK}{seed}\n").as_bytes());
+        let mut line = Vec::new();
+        while matches!(self.answers.read_until(b'\n', &mut line), Ok(read) if read > 0) {
+            if let Some(record) = said(&line).and_then(|said| serde_json::from_str(said).ok()) {
+                return Some(record);
+            }
+            line.clear();
+        }
+        None
     }
 
     fn died(&mut self, begun: bool) -> Ended {

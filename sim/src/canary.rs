@@ -1,0 +1,175 @@
+//! The canary: a run made again and compared, so that determinism is shown and not hoped for.
+//!
+//! A second run of the same seed, on a thread of its own like the first, must be the same step for step; so must a
+//! third whose guests are interpreted by Pulley, wasmtime's other engine. What differs lets the machine into a
+//! world: a wall clock, an address, hash keys or counters from elsewhere. Exempt is the depth at which a stack
+//! overflows, which is the engine's own: a run with such a trap is not compared with Pulley's.
+
+use crate::calls::PEER_SCHEMA;
+use crate::outcome::Outcome;
+use crate::run::{Run, Setup, run};
+use crate::transcript::{Names, Transcript};
+use crate::world::World;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+use wavetank::cell::{Cause, ExitRecord};
+use wavetank::{Compiler, Engine, EngineConfig, TrapClass};
+
+/// What a run was compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// A second run of the same kind.
+    SecondRun,
+    /// A run whose guests Pulley interpreted.
+    Pulley,
+}
+
+impl fmt::Display for Against {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Against::SecondRun => "the second run",
+            Against::Pulley => "the run on Pulley",
+        })
+    }
+}
+
+/// The first thing in which two runs of one seed differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// The step, from 1; 0 is what happened before the first, and the last may also be what came of the run.
+    pub step: u64,
+    /// Which run was another than the first.
+    pub against: Against,
+    /// What the first run saw.
+    pub first: String,
+    /// What the other saw in its place.
+    pub other: String,
+}
+
+impl fmt::Display for Divergence {
+    /// One sentence; what each saw is [`saw`](Divergence::saw).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Divergence { step, against, .. } = self;
+        write!(f, "{against} of the same seed differs at step {step}")
+    }
+}
+
+impl Divergence {
+    /// What each saw, a line each.
+    pub fn saw(&self) -> Vec<String> {
+        vec![format!("the first run: {}", self.first), format!("{}: {}", self.against, self.other)]
+    }
+}
+
+/// The engine of the third run, which all canaries of one process share; `None` where Pulley cannot be had.
+pub fn pulley() -> Option<Arc<Engine>> {
+    static PULLEY: OnceLock<Option<Arc<Engine>>> = OnceLock::new();
+    let config = EngineConfig { compiler: Compiler::Pulley, cache: true, ..EngineConfig::default() };
+    PULLEY.get_or_init(|| Engine::new(&config).ok()).clone()
+}
+
+/// Runs a scenario two or three times and gives the first run, whose outcome is [`Outcome::Diverged`] where
+/// another differs from it.
+pub fn run_compared(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
+    let mut first = run(&scenario, setup);
+    let second = run(&scenario, setup);
+    if !compare(&mut first, &second, Against::SecondRun) || overflowed(&first) {
+        return first;
+    }
+    if let Some(engine) = pulley() {
+        let third = run(&scenario, &Setup { engine, ..setup.clone() });
+        if !overflowed(&third) {
+            compare(&mut first, &third, Against::Pulley);
+        }
+    }
+    first
+}
+
+/// Compares a run with another, and notes it; gives whether they are the same.
+fn compare(first: &mut Run, other: &Run, against: Against) -> bool {
+    first.compared.push(against);
+    let differs = difference(first, other);
+    if let Some((step, first_saw, other_saw)) = differs {
+        let divergence = Divergence { step: step as u64, against, first: first_saw, other: other_saw };
+        first.outcome = Outcome::Diverged(divergence);
+        return false;
+    }
+    true
+}
+
+fn overflowed(run: &Run) -> bool {
+    let of_cell = |exit: &ExitRecord| matches!(&exit.cause, Cause::Trapped(trap) if trap.class == TrapClass::StackOverflow);
+    run.cells.iter().any(|(_, exit)| exit.as_ref().is_some_and(of_cell))
+}
+
+/// The first step in which two runs differ, and what each saw there.
+fn difference(one: &Run, other: &Run) -> Option<(usize, String, String)> {
+    if let Some((step, one_saw, other_saw)) = in_transcripts(&one.transcript, &other.transcript) {
+        let or_end = |saw: Option<String>, run: &Run| saw.unwrap_or_else(|| run.outcome.to_string());
+        return Some((step, or_end(one_saw, one), or_end(other_saw, other)));
+    }
+    let last = one.transcript.steps.len();
+    let (one, other) = (ends(one), ends(other));
+    let longest = one.len().max(other.len());
+    let line = |lines: &[String], at| lines.get(at).map_or(NOTHING, String::as_str).to_string();
+    let at = (0..longest).find(|&at| one.get(at) != other.get(at))?;
+    Some((last, line(&one, at), line(&other, at)))
+}
+
+/// What a run ended with, a line each.
+fn ends(run: &Run) -> Vec<String> {
+    let choice = |(number, choice)| format!("choice {number} is {choice:?}");
+    let cell = |(name, exit): &(Arc<str>, Option<ExitRecord>)| match exit {
+        Some(exit) => format!("{name} ended with {exit:?}"),
+        None => format!("{name} has not ended"),
+    };
+    let mut lines = vec![run.outcome.to_string()];
+    lines.extend(run.outcome.detail());
+    lines.extend((1..).zip(&run.choices).map(choice));
+    lines.extend(run.cells.iter().map(cell));
+    lines.push(format!("{} ns of virtual time", run.virtual_ns));
+    lines
+}
+
+const NOTHING: &str = "nothing more in this step";
+
+/// The first step in which two transcripts differ, and what each has there; `None` for one that has ended.
+fn in_transcripts(one: &Transcript, other: &Transcript) -> Option<(usize, Option<String>, Option<String>)> {
+    if one == other {
+        return None;
+    }
+    let says = |transcript: &Transcript, step: usize| {
+        let step = transcript.steps.get(step.wrapping_sub(1))?;
+        Some(Names::of(&transcript.events, &PEER_SCHEMA).moved(step.moved))
+    };
+    let steps = one.steps.len().max(other.steps.len());
+    (0..=steps).find_map(|step| {
+        let moved = |transcript: &Transcript| {
+            step.checked_sub(1).map(|at| transcript.steps.get(at).map(|step| step.moved))
+        };
+        if moved(one) != moved(other) {
+            return Some((step, says(one, step), says(other, step)));
+        }
+        let (mine, theirs) = (events(one, step), events(other, step));
+        let longest = mine.len().max(theirs.len());
+        let event = |transcript: &Transcript, range: &Range<usize>, at: usize| {
+            range.clone().nth(at).map(|at| transcript.events[at].clone())
+        };
+        let at = (0..longest).find(|&at| event(one, &mine, at) != event(other, &theirs, at))?;
+        let saw = |transcript: &Transcript, range: &Range<usize>| {
+            let last = range.end == transcript.events.len();
+            let event = range.clone().nth(at).map(|at| transcript.event_text(at, &PEER_SCHEMA));
+            event.or_else(|| (!last).then(|| NOTHING.to_string()))
+        };
+        Some((step, saw(one, &mine), saw(other, &theirs)))
+    })
+}
+
+/// The events of a step; of step 0 those before the first.
+fn events(transcript: &Transcript, step: usize) -> Range<usize> {
+    match step.checked_sub(1) {
+        None => 0..transcript.steps.first().map_or(transcript.events.len(), |step| step.caused.start),
+        Some(at) => transcript.steps.get(at).map_or(0..0, |step| step.caused.clone()),
+    }
+}

@@ -1,0 +1,124 @@
+//! Known faults of the libraries below: docs/known-faults.md, read by people and by this.
+//!
+//! A fault is matched narrowly, by all that its signature says; whatever else a run shows is news.
+
+use crate::outcome::Outcome;
+use std::sync::OnceLock;
+
+const TABLE: &str = include_str!("../../docs/known-faults.md");
+
+/// A fault that was found before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its name: `K1`.
+    pub id: &'static str,
+    /// Whose fault it is: a library and its version.
+    pub layer: &'static str,
+    /// The name of the outcome that shows it.
+    pub outcome: &'static str,
+    /// A text that the outcome's sentence contains; of a stall, all lines of its graph, between them `; `.
+    pub signature: &'static str,
+    /// The token of the shortest run that shows it.
+    pub token: &'static str,
+    /// Where it was reported.
+    pub upstream: &'static str,
+}
+
+/// All known faults.
+///
+/// # Panics
+/// Where the table cannot be read: a test sees to it that it can.
+pub fn all() -> &'static [Known] {
+    static ALL: OnceLock<Vec<Known>> = OnceLock::new();
+    ALL.get_or_init(|| TABLE.lines().filter(|line| line.starts_with("| K")).map(row).collect())
+}
+
+/// The known fault that an outcome shows.
+pub fn known(outcome: &Outcome) -> Option<&'static Known> {
+    all().iter().find(|known| known.is_shown_by(outcome))
+}
+
+/// Whether an outcome is a failure that is not known.
+pub fn is_news(outcome: &Outcome) -> bool {
+    !outcome.is_finished() && known(outcome).is_none()
+}
+
+impl Known {
+    fn is_shown_by(&self, outcome: &Outcome) -> bool {
+        self.outcome == outcome.name()
+            && match outcome {
+                Outcome::Stalled(_) => outcome.detail().join("; ") == self.signature,
+                _ => outcome.to_string().contains(self.signature),
+            }
+    }
+}
+
+fn row(line: &'static str) -> Known {
+    let cells: Vec<&str> = line.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+    let ["", id, layer, outcome, signature, token, upstream, ""] = cells[..] else {
+        panic!("a row of known faults has six cells: {line}")
+    };
+    Known { id, layer, outcome, signature, token, upstream }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::engine;
+    use crate::outcome::{Wait, WaitGraph};
+    use crate::run::{Setup, run};
+    use crate::token::{Recipe, Token};
+    use crate::{Choices, scenario};
+
+    #[test]
+    fn the_table_is_read() {
+        assert_eq!(all().len(), 3);
+        for (number, known) in (1..).zip(all()) {
+            assert_eq!(known.id, format!("K{number}"));
+            let texts = [known.layer, known.outcome, known.signature, known.token, known.upstream];
+            assert!(texts.iter().all(|text| !text.is_empty()), "{known:?}");
+            assert!(TABLE.contains(&format!("\n## {}: ", known.id)), "{} is told in full", known.id);
+        }
+    }
+
+    #[test]
+    fn each_token_shows_its_fault_without_any_choice() {
+        for known in all() {
+            let token: Token = known.token.parse().expect("a token");
+            let Recipe::Given { choices, .. } = &token.recipe else { panic!("{} holds choices", known.id) };
+            assert_eq!(*choices, [], "{}", known.id);
+            let scenario = scenario::find(&token.scenario).expect("a scenario");
+            assert!(scenario.name.starts_with("known-") && !scenario.clean);
+            let choices = Choices::try_from(token.recipe).unwrap();
+            let shown = run(scenario.build, &Setup { choices, ..Setup::new(engine(), token.seed) });
+            assert_eq!(self::known(&shown.outcome), Some(known), "{}", shown.outcome);
+        }
+    }
+
+    #[test]
+    fn a_fault_is_known_by_all_of_its_signature() {
+        let stalled = |cells: &[&str], tasks: &[&str]| {
+            let cells = cells.iter().map(|who| Wait { who: who.to_string(), on: Vec::new() });
+            let tasks = tasks.iter().map(|task| task.to_string());
+            Outcome::Stalled(WaitGraph {
+                cells: cells.collect(),
+                tasks: tasks.collect(),
+                ..WaitGraph::default()
+            })
+        };
+        let of_k2 = "task \"get_resolved_cap of a bootstrap capability\" has not ended";
+        assert_eq!(known(&stalled(&[], &[of_k2])).map(|known| known.id), Some("K2"));
+        let news = [
+            stalled(&[], &[]),
+            stalled(&["child"], &[of_k2]),
+            stalled(&[], &[of_k2, "task \"patience\" has not ended"]),
+            Outcome::Panicked { message: of_k2.into() },
+            Outcome::Violated { oracle: "each", what: "Don't know how to handle OTHER".into() },
+        ];
+        for outcome in news {
+            assert!(is_news(&outcome), "{outcome}");
+        }
+        assert!(!is_news(&Outcome::Panicked { message: "Don't know how to handle OTHER".into() }));
+        assert!(!is_news(&Outcome::Finished));
+    }
+}

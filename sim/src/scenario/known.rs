@@ -1,0 +1,82 @@
+//! Scenarios that each show one known fault of a library, as short as can be: docs/known-faults.md lists them.
+//!
+//! No guest is needed: two vats, `asker` and `giver`, are joined by a link.
+
+use crate::world::World;
+use capnp::capability::{Client, FromClientHook, get_resolved_cap};
+use std::rc::Rc;
+use wavetank::ActorId;
+use wavetank::schema::peer_capnp::executor;
+
+/// An executor whose processes are nobody's, and which may fill in its results twice.
+struct Giver {
+    twice: bool,
+}
+
+impl executor::Server for Giver {
+    async fn run_bytes(
+        self: Rc<Self>,
+        _: executor::RunBytesParams,
+        mut results: executor::RunBytesResults,
+    ) -> Result<(), capnp::Error> {
+        results.get().set_process(giver(false).cast_to());
+        if self.twice {
+            // It has thought better of it: no process after all.
+            let mut none = capnp::message::Builder::new_default();
+            none.init_root::<executor::run_bytes_results::Builder<'_>>();
+            results.set(none.get_root_as_reader()?)?;
+        }
+        Ok(())
+    }
+
+    async fn echo(
+        self: Rc<Self>,
+        _: executor::EchoParams,
+        _: executor::EchoResults,
+    ) -> Result<(), capnp::Error> {
+        Ok(())
+    }
+}
+
+fn giver(twice: bool) -> Client {
+    capnp_rpc::new_client::<executor::Client, _>(Giver { twice }).client
+}
+
+/// The asker, and what it has of the giver: at first a promise.
+fn asker(world: &World, twice: bool) -> (ActorId, executor::Client) {
+    let (asker, giving) = (world.vat("asker"), world.vat("giver"));
+    let [client, _] = world.join("asker and giver", [(asker, giver(false)), (giving, giver(twice))]);
+    (asker, executor::Client { client })
+}
+
+/// A server that fills in results anew which hold a capability already.
+pub(super) fn overwrite(world: &mut World) {
+    let (asker, giver) = asker(world, true);
+    world.task_of(asker, "asker", async move {
+        let _ = giver.run_bytes_request().send().promise.await;
+    });
+}
+
+/// A client that waits until a bootstrap capability is what it will be.
+pub(super) fn resolve(world: &mut World) {
+    let (asker, giver) = asker(world, false);
+    world.task_of(asker, "get_resolved_cap of a bootstrap capability", async move {
+        get_resolved_cap(giver).await;
+    });
+}
+
+/// A client that asks late whether a promised capability has resolved. Its pipeline is kept all the while.
+pub(super) fn resolved(world: &mut World) {
+    let (asker, giver) = asker(world, false);
+    world.task_of(asker, "when_resolved of a capability that has resolved", async move {
+        // The first answer shows that the link is there; then calls go straight to it.
+        let _ = giver.echo_request().send().promise.await;
+        let direct = giver.as_client_hook().get_resolved().expect("an answer came over the link");
+        let sent = executor::Client::new(direct).run_bytes_request().send();
+        let process = sent.pipeline.get_process();
+        sent.promise.await.expect("a process");
+        assert!(process.as_client_hook().get_resolved().is_some(), "it has resolved");
+        let _ = process.as_client_hook().when_resolved().await;
+        drop(sent.pipeline);
+    });
+}
