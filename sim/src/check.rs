@@ -195,8 +195,19 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             let replay = |choices| self.run_with(failure.seed, choices, false);
             match shrink_run(&failure, self.shrink_runs, replay) {
                 Some(ShrunkRun { run, shrunk }) => panic!("{}", self.account(&run, Some(shrunk.from))),
-                None => panic!("{}", self.account(&failure, None)),
+                None => panic!("{}{}", self.account(&failure, None), self.advice(&failure)),
             }
+        }
+    }
+
+    /// What to do about a failure that has no smaller run.
+    fn advice(&self, failure: &Run) -> &'static str {
+        match failure.outcome {
+            Outcome::Diverged(_) => {
+                "  what differs does not follow the seed: look for a clock, an address, a counter of the process\n"
+            }
+            _ if self.shrink_runs == 0 => "",
+            _ => "  the same choices do not make it fail again: `.canary(true)` says what differs\n",
         }
     }
 
@@ -247,9 +258,6 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         }
         let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
         text += &format!("  {steps} steps, {choices} choices\n");
-        if let Outcome::Diverged(_) = run.outcome {
-            text += "  what differs does not follow the seed: look for a clock, an address, a counter of the process\n";
-        }
         let token = run.token(&self.token_name());
         text += &format!("  replay: {TOKEN}={token} cargo test {}\n", self.name);
         text += &format!("  the whole seed: {SEED}={} cargo test {}\n", run.seed, self.name);

@@ -78,8 +78,9 @@ pub struct ShrunkRun {
 /// Shrinks a run that failed, in at most `budget_runs` runs, and fewer where one takes long. `replay` runs the
 /// same scenario under the same seed with the choices it is given.
 ///
-/// `None` where there is nothing to shrink: the run finished, or its own choices do not make it fail again. Then
-/// something besides seed and choices decides, as where it diverged; [`canary`](crate::canary) finds what.
+/// `None` where there are no runs to spend, and where there is nothing to shrink: the run finished, or its own
+/// choices do not make it fail again. Then something besides seed and choices decides, as where it diverged;
+/// [`canary`](crate::canary) finds what.
 pub fn shrink_run(run: &Run, budget_runs: usize, replay: impl Fn(Choices) -> Run) -> Option<ShrunkRun> {
     if matches!(run.outcome, Outcome::Diverged(_)) {
         return None;
@@ -90,11 +91,12 @@ pub fn shrink_run(run: &Run, budget_runs: usize, replay: impl Fn(Choices) -> Run
         let run = replay(given(choices));
         (failure(&run.outcome).as_ref() == Some(&wanted)).then_some(run)
     };
-    let steps = (run.transcript.steps.len() as u64).max(1);
-    let budget_runs = budget_runs.min(usize::try_from(SHRINK_STEPS / steps).unwrap_or(usize::MAX));
     if budget_runs == 0 {
         return None;
     }
+    let steps = (run.transcript.steps.len() as u64).max(1);
+    let affordable = usize::try_from(SHRINK_STEPS / steps).unwrap_or(usize::MAX).max(1);
+    let budget_runs = budget_runs.min(affordable);
     let values = values(run);
     let mut best = fails(&values)?;
     let mut shrunk = shrink(&values, budget_runs - 1, |candidate| {

@@ -75,6 +75,19 @@ fn a_failure_is_told_with_the_fewest_and_smallest_choices() {
 }
 
 #[test]
+fn a_failure_that_does_not_come_again_is_told_with_what_to_do() {
+    static RUNS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let message = panic_of(|| {
+        let once = |_: &mut World| {
+            assert!(RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0, "the first run alone")
+        };
+        check("once", once).run();
+    });
+    assert!(message.starts_with("once: panicked: the first run alone (seed 0)\n"), "{message}");
+    assert!(message.contains("do not make it fail again: `.canary(true)` says what differs"), "{message}");
+}
+
+#[test]
 fn a_check_passes_over_a_known_fault_and_over_nothing_else() {
     let scenario = |world: &mut World| {
         (wavetank_sim::scenario::find("known-resolve").expect("a scenario").build)(world);
