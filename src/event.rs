@@ -22,6 +22,8 @@ pub enum Event {
         cell: ActorId,
         /// The cell whose executor asked for it.
         parent: Option<ActorId>,
+        /// Whether it may outlive its parent.
+        detached: bool,
         /// Its name, unique in the tank.
         name: Arc<str>,
     },
@@ -31,6 +33,8 @@ pub enum Event {
         pipe: PipeId,
         /// What it carries, as `cell stdin`.
         name: Arc<str>,
+        /// Bytes that it holds, until it is shaped otherwise.
+        capacity_bytes: usize,
     },
     /// A link was laid over two pipes.
     LinkBorn {
@@ -99,6 +103,10 @@ pub enum Event {
         interface: u64,
         /// The method's ordinal.
         method: u16,
+        /// The link that it came over, where it came over the one its capability was served on.
+        link: LinkId,
+        /// What [`fingerprint`](crate::fingerprint) says of its parameters.
+        params: u64,
     },
     /// A served call is done; its answer waits at the gate.
     Done {

@@ -8,15 +8,16 @@ use crate::choice::Chooser;
 use crate::executor::{Executor, Spawner, Whose};
 use crate::menu::Calm;
 use crate::seed::{Purpose, Seed};
-use crate::transcript::Transcript;
+use crate::transcript::{LinkFrames, Transcript};
 use capnp::capability::Client;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use judge::Expectation;
+use judge::{Expectation, Invariant, Leave};
 use rand_chacha::rand_core::Rng;
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wavetank::cell::Cell;
 use wavetank::stdio::Stdio;
 use wavetank::{ActorId, Clock, Engine, Fabric, Flow, Spawn, Tank, TankConfig};
@@ -45,9 +46,16 @@ pub struct World {
     max_steps: u64,
     expectations: RefCell<Vec<Expectation>>,
     roots: RefCell<Vec<(Cell, Stdio)>>,
+    /// What the scenario lets its cells do, and what it says must hold after every step.
+    leave: RefCell<BTreeMap<ActorId, Leave>>,
+    invariants: RefCell<Vec<Invariant>>,
+    /// Cells that damage was done to on purpose.
+    pub(crate) struck: BTreeSet<ActorId>,
     chooser: Rc<RefCell<Chooser>>,
     calm: Calm,
     pub(crate) transcript: Transcript,
+    /// The frames of all links, decoded once at the end.
+    pub(crate) frames: OnceLock<Arc<[LinkFrames]>>,
 }
 
 struct SimSpawner(Spawner);
@@ -85,9 +93,13 @@ impl World {
             max_steps: config.max_steps,
             expectations: RefCell::default(),
             roots: RefCell::default(),
+            leave: RefCell::default(),
+            invariants: RefCell::default(),
+            struck: BTreeSet::new(),
             chooser: config.chooser,
             calm: Calm::default(),
             transcript: Transcript::default(),
+            frames: OnceLock::new(),
         }
     }
 
@@ -101,10 +113,42 @@ impl World {
         self.tank.clock()
     }
 
+    /// What was done and what happened so far.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// Says what must hold after every step. The run ends at the first step after which it does not, as violated,
+    /// with the invariant's name, the step's number and what is wrong. It may look at all of the world and must
+    /// change nothing.
+    ///
+    /// ```
+    /// use wavetank_sim::outcome::Outcome;
+    /// use wavetank_sim::{World, check, guests, peer};
+    ///
+    /// let boots = |most: usize| {
+    ///     check("boots", move |world: &mut World| {
+    ///         world.cell("pid0", guests::PID0).serve(peer::host(world)).spawn().expect_exit(0);
+    ///         world.invariant("few live at once", move |world| {
+    ///             let living = world.tank().cells().iter().filter(|cell| cell.exit().is_none()).count();
+    ///             if living <= most { Ok(()) } else { Err(format!("{living} cells live, and {most} may")) }
+    ///         });
+    ///     })
+    /// };
+    /// boots(2).seeds(0..20).run();
+    /// let Outcome::Violated(finding) = boots(1).run_seed(7).outcome else { panic!("pid0 has a child") };
+    /// assert_eq!((finding.oracle, &*finding.who), ("invariant", "few live at once"));
+    /// assert!(finding.what.ends_with("2 cells live, and 1 may"), "{}", finding.what);
+    /// ```
+    pub fn invariant(&self, name: &str, holds: impl Fn(&World) -> Result<(), String> + 'static) {
+        self.invariants.borrow_mut().push(Invariant { name: name.into(), holds: Box::new(holds) });
+    }
+
     /// Draws a number below `bound`: a choice like any other, recorded and replayed; 0 is the dullest.
     ///
     /// # Panics
     /// Where `bound` is 0, and where it is called while the world runs.
+    #[track_caller]
     pub fn draw(&self, bound: u32) -> u32 {
         assert!(bound > 0, "nothing is below 0");
         let mut chooser = self.chooser.try_borrow_mut().expect("a scenario draws before its world runs");
