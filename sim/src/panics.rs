@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn places_hold_nothing_of_a_machine() {
-        let at = |file| place(file, 3);
+        let at = |file: &str| place(file, 3);
         let registry = "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
         assert_eq!(at(&format!("{registry}/capnp-rpc-0.27.3/src/rpc.rs")), "capnp-rpc-0.27.3/src/rpc.rs:3");
         assert_eq!(at("/rustc/abc123/library/core/src/cell.rs"), "library/core/src/cell.rs:3");

@@ -4,6 +4,7 @@ mod bare;
 mod calls;
 mod common;
 mod manifests;
+mod oracles;
 mod peer;
 mod replay;
 mod snapshots;

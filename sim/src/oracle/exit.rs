@@ -2,7 +2,7 @@
 //!
 //! A guest that swallows an error exits with 0 after a failure (G14 of the catalogue of bugs: `run` returns ok
 //! whatever its application said), and whoever started it goes on as if all were well. So a cell that exited with
-//! 0 must not have had a link that ended in an error, nor have ended it with an Abort that names a failure, nor
+//! 0 must not have had a link that ended in an error, nor one that was broken off by an Abort that names a failure, nor
 //! have met an exception as the last answer it got and made no call after it. A guest that means it is told
 //! apart by its scenario, with [`may_fail`](crate::world::CellBuilder::may_fail).
 //!
@@ -37,13 +37,19 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     })
 }
 
-/// Its own Abort, where that names more than the end.
+/// An Abort that names more than the end: its own, or its host's before it had closed its side.
 fn aborted(frames: &[Frame]) -> Option<String> {
-    frames.iter().find_map(|frame| match (&frame.message, frame.direction) {
-        (Message::Abort(exception), Direction::Up) if exception.kind != ExceptionKind::Disconnected => {
-            Some(format!("it aborted its link: {exception}"))
+    let is_over =
+        |frame: &&Frame| frame.direction == Direction::Up && matches!(frame.message, Message::Closed { .. });
+    frames.iter().take_while(|frame| !is_over(frame)).find_map(|frame| {
+        match (&frame.message, frame.direction) {
+            (Message::Abort(exception), _) if exception.kind == ExceptionKind::Disconnected => None,
+            (Message::Abort(exception), Direction::Up) => Some(format!("it broke its link off: {exception}")),
+            (Message::Abort(exception), Direction::Down) => {
+                Some(format!("its host broke the link off: {exception}"))
+            }
+            _ => None,
         }
-        _ => None,
     })
 }
 
