@@ -48,6 +48,9 @@ pub struct Limits {
     pub fuel: u64,
     /// Fuel it may burn in one poll, at least 1.
     pub fuel_slice: u64,
+    /// Fuel it may burn without asking its host for anything, until that counts as livelock. Read by whoever
+    /// judges a run; the tank itself stops nobody for it. To be raised for guests that compute for long.
+    pub quiet_fuel: u64,
     /// Linear memory in bytes, at most 256 MiB.
     pub memory_bytes: usize,
     /// Handles that its table holds.
@@ -63,6 +66,7 @@ impl Default for Limits {
         Limits {
             fuel: 20_000_000_000,
             fuel_slice: 1_000_000,
+            quiet_fuel: 2_000_000_000,
             memory_bytes: MAX_MEMORY_BYTES,
             handles: 10_000,
             children: 1_000,
@@ -115,7 +119,18 @@ pub struct ExitRecord {
     /// Fuel that it burned.
     pub fuel: u64,
     /// What its table still held, by handle: a clean guest leaves the stdio handles that its libc keeps.
-    pub left: Vec<(u32, HandleKind)>,
+    pub left: Vec<Left>,
+}
+
+/// A resource that a cell's table still held when the cell ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Its place in the table.
+    pub handle: u32,
+    /// What it is.
+    pub kind: HandleKind,
+    /// The pipe that it reads, writes or waits for.
+    pub pipe: Option<PipeId>,
 }
 
 /// A running or ended cell. Clones are the same cell; dropping them does not end it.
@@ -164,6 +179,11 @@ impl Cell {
         &self.0.pipes
     }
 
+    /// How much it may use.
+    pub fn limits(&self) -> &Limits {
+        &self.0.spec.limits
+    }
+
     /// Capacity of each of its pipes, in bytes.
     pub fn capacity_bytes(&self) -> usize {
         self.0.spec.capacity_bytes
@@ -209,6 +229,8 @@ impl Cell {
 pub(crate) struct CellState {
     pub(crate) cell: ActorId,
     pub(crate) fabric: Fabric,
+    /// The pipe of its link that it writes.
+    pub(crate) up: PipeId,
     pub(crate) table: ResourceTable,
     pub(crate) handles: Handles,
     pub(crate) args: Vec<String>,
@@ -297,8 +319,13 @@ impl Handles {
         self.0.get(&handle).and_then(|(_, waits_on)| *waits_on)
     }
 
-    fn left(&self) -> Vec<(u32, HandleKind)> {
-        self.0.iter().map(|(handle, (kind, _))| (*handle, *kind)).collect()
+    fn left(&self) -> Vec<Left> {
+        let left = |(handle, (kind, waits_on)): (&u32, &(HandleKind, Option<Blocked>))| Left {
+            handle: *handle,
+            kind: *kind,
+            pipe: waits_on.and_then(Blocked::pipe),
+        };
+        self.0.iter().map(left).collect()
     }
 }
 
@@ -309,8 +336,8 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn new(fabric: &Fabric, cell: ActorId, on: Vec<Blocked>) -> Self {
-        fabric.block(cell, on);
+    pub(crate) fn new(fabric: &Fabric, cell: ActorId, import: &'static str, on: Vec<Blocked>) -> Self {
+        fabric.block(cell, import, on);
         Waiting { fabric: fabric.clone(), cell }
     }
 }

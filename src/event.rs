@@ -23,6 +23,8 @@ pub enum Event {
         cell: ActorId,
         /// The cell whose executor asked for it.
         parent: Option<ActorId>,
+        /// Whether it may outlive its parent.
+        detached: bool,
         /// Its name, unique in the tank.
         name: Arc<str>,
     },
@@ -32,6 +34,8 @@ pub enum Event {
         pipe: PipeId,
         /// What it carries, as `cell stdin`.
         name: Arc<str>,
+        /// Bytes that it holds, until it is shaped otherwise.
+        capacity_bytes: usize,
     },
     /// A link was laid over two pipes.
     LinkBorn {
@@ -80,7 +84,7 @@ pub enum Event {
         pipe: PipeId,
         /// How.
         ending: Ending,
-        /// Bytes that nobody will read any more.
+        /// Bytes in it that nobody will read any more. Those that fell behind its end were never in it.
         lost_bytes: usize,
     },
     /// A pipe took in bytes and will not deliver them: it was muted.
@@ -143,6 +147,10 @@ pub enum Event {
         interface: u64,
         /// The method's ordinal.
         method: u16,
+        /// The link that it came over, where it came over the one its capability was served on.
+        link: LinkId,
+        /// What [`fingerprint`](crate::fingerprint) says of its parameters.
+        params: u64,
     },
     /// The host asked something of a guest, and may be made to cancel it.
     Asked {

@@ -40,9 +40,27 @@ struct State {
     now_ns: u64,
     timer_ids: u32,
     timers: BTreeMap<(u64, u32), Option<Waker>>,
-    blocked: BTreeMap<ActorId, Vec<Blocked>>,
-    idle_calls: BTreeMap<ActorId, u64>,
+    blocked: BTreeMap<ActorId, (&'static str, Vec<Blocked>)>,
+    /// What cells do when they ask for news and are woken.
+    habits: BTreeMap<ActorId, Habits>,
     events: Vec<Event>,
+}
+
+/// How a cell asks for news, and what wakes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// How often it asked for news or moved bytes.
+    pub calls: u64,
+    /// How often in a row it asked for news (`ready`, `poll`, `check-write`, `read`, `now`) and moved no byte and
+    /// did not wait: a guest that blocks in `poll` never gets beyond a few.
+    pub idle_calls: u64,
+    /// How often in a row it wrote to its link in a turn that a timer alone had begun, and never waited without a
+    /// timer in between.
+    pub timed_writes: u64,
+    /// Its last `poll` ended because of a timer alone.
+    woken_by_time: bool,
+    /// It has written to its link since its last `poll`.
+    turn_counted: bool,
 }
 
 #[derive(Default)]
@@ -94,6 +112,16 @@ pub enum Blocked {
     Until(u64),
 }
 
+impl Blocked {
+    /// The pipe that is waited for.
+    pub fn pipe(self) -> Option<PipeId> {
+        match self {
+            Blocked::Reading(pipe) | Blocked::Writing(pipe) => Some(pipe),
+            Blocked::Until(_) => None,
+        }
+    }
+}
+
 impl Fabric {
     /// A fabric whose things happen by themselves, or, `held`, only when told. Events are kept while `recording`.
     pub(crate) fn new(held: bool, recording: bool) -> Self {
@@ -117,7 +145,7 @@ impl Fabric {
             timer_ids: 0,
             timers: BTreeMap::new(),
             blocked: BTreeMap::new(),
-            idle_calls: BTreeMap::new(),
+            habits: BTreeMap::new(),
             events: Vec::new(),
         })))
     }
@@ -129,6 +157,10 @@ impl Fabric {
     /// Whether things happen only when told.
     pub fn is_held(&self) -> bool {
         self.state().held
+    }
+
+    pub(crate) fn is_recording(&self) -> bool {
+        self.state().recording
     }
 
     /// Moves all that happened since the last call to the end of `into`.
@@ -170,7 +202,7 @@ impl Fabric {
         let id = PipeId(state.pipes.len() as u32);
         let name: Arc<str> = name.into();
         let held = state.held;
-        state.record(Event::PipeBorn { pipe: id, name: name.clone() });
+        state.record(Event::PipeBorn { pipe: id, name: name.clone(), capacity_bytes });
         state.pipes.push(Pipe::new(name, capacity_bytes, held));
         id
     }
@@ -324,6 +356,11 @@ impl Fabric {
         }
     }
 
+    /// The numbers of all pipes, by id.
+    pub fn pipes(&self) -> Vec<PipeView> {
+        self.state().pipes.iter().map(Pipe::view).collect()
+    }
+
     /// A pipe's numbers.
     pub fn pipe(&self, pipe: PipeId) -> PipeView {
         self.state().pipes[pipe.index()].view()
@@ -352,7 +389,8 @@ impl Fabric {
         self.state().orders.insert(cell, orders);
     }
 
-    pub(crate) fn orders(&self, cell: ActorId) -> Orders {
+    /// What a cell was told before it started.
+    pub fn orders(&self, cell: ActorId) -> Orders {
         self.state().orders.get(&cell).copied().unwrap_or_default()
     }
 
@@ -399,13 +437,13 @@ impl Fabric {
 
     // ---- gates
 
-    pub(crate) fn new_gate(&self, interface: u64, method: u16) -> GateId {
+    pub(crate) fn new_gate(&self, link: LinkId, (interface, method): (u64, u16), params: u64) -> GateId {
         let mut state = self.state();
         let gate = GateId(state.gates.len() as u32);
         let open = !state.held;
         state.gates.push(Gate { open, ..Gate::default() });
         state.calls.insert(gate.0);
-        state.record(Event::Called { gate, interface, method });
+        state.record(Event::Called { gate, interface, method, link, params });
         gate
     }
 
@@ -545,8 +583,8 @@ impl Fabric {
 
     // ---- who waits on what
 
-    pub(crate) fn block(&self, cell: ActorId, on: Vec<Blocked>) {
-        self.state().blocked.insert(cell, on);
+    pub(crate) fn block(&self, cell: ActorId, import: &'static str, on: Vec<Blocked>) {
+        self.state().blocked.insert(cell, (import, on));
     }
 
     pub(crate) fn unblock(&self, cell: ActorId) {
@@ -556,19 +594,61 @@ impl Fabric {
     /// Counts a call by which a cell asked for news and got none; `productive` ones start the count anew.
     pub(crate) fn count_call(&self, cell: ActorId, productive: bool) {
         let mut state = self.state();
-        let count = state.idle_calls.entry(cell).or_default();
-        *count = if productive { 0 } else { *count + 1 };
+        let habits = state.habits.entry(cell).or_default();
+        habits.calls += 1;
+        habits.idle_calls = if productive { 0 } else { habits.idle_calls + 1 };
     }
 
-    /// How often a cell in a row asked for news (`ready`, `poll`, `check-write`, `read`, `now`) and moved no byte
-    /// and did not wait: a guest that blocks in `poll` never gets beyond a few.
+    /// Notes why a cell's `poll` ended, and whether a timer was in its list at all.
+    pub(crate) fn woke(&self, cell: ActorId, by_time: bool, had_timer: bool) {
+        let mut state = self.state();
+        let habits = state.habits.entry(cell).or_default();
+        (habits.woken_by_time, habits.turn_counted) = (by_time, false);
+        if !had_timer {
+            habits.timed_writes = 0;
+        }
+    }
+
+    /// Notes that a cell wrote to its link.
+    pub(crate) fn wrote_to_link(&self, cell: ActorId) {
+        let mut state = self.state();
+        let habits = state.habits.entry(cell).or_default();
+        // All that it writes in one turn counts once, and not against itself.
+        match (habits.woken_by_time, habits.turn_counted) {
+            (true, false) => habits.timed_writes += 1,
+            (true, true) => {}
+            (false, _) => habits.timed_writes = 0,
+        }
+        habits.turn_counted = true;
+    }
+
+    /// How a cell asks for news, and what wakes it.
+    pub fn habits(&self, cell: ActorId) -> Habits {
+        self.state().habits.get(&cell).copied().unwrap_or_default()
+    }
+
+    /// The [`idle_calls`](Habits::idle_calls) of a cell.
     pub fn idle_calls(&self, cell: ActorId) -> u64 {
-        self.state().idle_calls.get(&cell).copied().unwrap_or_default()
+        self.habits(cell).idle_calls
     }
 
     /// What a cell waits for inside a blocking import; empty while it runs or waits to be polled.
     pub fn blocked(&self, cell: ActorId) -> Vec<Blocked> {
-        self.state().blocked.get(&cell).cloned().unwrap_or_default()
+        self.state().blocked.get(&cell).map(|(_, on)| on.clone()).unwrap_or_default()
+    }
+
+    /// Whether a cell waits for a pipe inside another import than `poll`.
+    pub fn somebody_blocks_outside_poll(&self) -> bool {
+        let state = self.state();
+        state
+            .blocked
+            .values()
+            .any(|(import, on)| *import != "poll" && on.iter().any(|on| on.pipe().is_some()))
+    }
+
+    /// The blocking import that a cell is inside, by its name in WIT.
+    pub fn blocked_in(&self, cell: ActorId) -> Option<&'static str> {
+        self.state().blocked.get(&cell).map(|(import, _)| *import)
     }
 }
 

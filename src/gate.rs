@@ -8,41 +8,63 @@
 //! Calls that the host makes on its own capabilities have no gate: they never cross a link.
 
 use crate::fabric::Fabric;
-use crate::ids::GateId;
+use crate::ids::{GateId, LinkId};
 use capnp::capability::{Client, Promise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, RequestHook, ResultsHook};
 use capnp::traits::{Imbue, ImbueMut};
 use capnp::{Error, MessageSize, any_pointer, message};
 use futures::channel::oneshot;
 use futures::future;
+use twox_hash::XxHash3_64;
 
 /// The brand of a wrapped capability. Others are 0, or the address of a connection.
 const GATED: usize = 1;
 
 type CapTable = Vec<Option<Box<dyn ClientHook>>>;
 
-/// Wraps a capability so that its answers wait at gates of `fabric`, where the tank is held; otherwise gives
-/// it back as it is.
-pub fn gate(fabric: &Fabric, client: Client) -> Client {
-    if fabric.is_held() { Client::new(wrap(fabric, client.hook)) } else { client }
+/// Wraps a capability that is served on `link` so that its answers wait at gates of `fabric`, where the tank is
+/// held; otherwise gives it back as it is.
+pub(crate) fn gate(fabric: &Fabric, link: LinkId, client: Client) -> Client {
+    if fabric.is_held() { Client::new(wrap(fabric, link, client.hook)) } else { client }
+}
+
+/// Longest parameters whose content is looked at, in words.
+const LOOKED_AT_WORDS: u64 = 512;
+
+/// A number that tells parameters apart: the XXH3 of their canonical form, or, where they are longer than 512
+/// words or hold capabilities, of their size alone. 0 where they cannot be read.
+///
+/// Equal for equal parameters, whatever segments they came in.
+/// <https://capnproto.org/encoding.html#canonicalization>
+pub fn fingerprint(params: any_pointer::Reader<'_>) -> u64 {
+    let Ok(MessageSize { word_count, cap_count }) = params.target_size() else { return 0 };
+    if word_count > LOOKED_AT_WORDS || cap_count > 0 {
+        return XxHash3_64::oneshot(format!("{word_count} words, {cap_count} capabilities").as_bytes());
+    }
+    let mut canonical = message::Builder::new(message::HeapAllocator::new());
+    if canonical.set_root_canonical(params).is_err() {
+        return 0;
+    }
+    XxHash3_64::oneshot(canonical.get_segments_for_output()[0])
 }
 
 /// Leaves alone what is wrapped already, and what lives beyond a link: that is served elsewhere.
-fn wrap(fabric: &Fabric, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
+fn wrap(fabric: &Fabric, link: LinkId, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
     if inner.get_brand() != 0 {
         return inner;
     }
-    Box::new(Gated { fabric: fabric.clone(), inner })
+    Box::new(Gated { fabric: fabric.clone(), link, inner })
 }
 
 struct Gated {
     fabric: Fabric,
+    link: LinkId,
     inner: Box<dyn ClientHook>,
 }
 
 impl ClientHook for Gated {
     fn add_ref(&self) -> Box<dyn ClientHook> {
-        Box::new(Gated { fabric: self.fabric.clone(), inner: self.inner.add_ref() })
+        Box::new(Gated { fabric: self.fabric.clone(), link: self.link, inner: self.inner.add_ref() })
     }
 
     fn new_call(
@@ -61,8 +83,9 @@ impl ClientHook for Gated {
         params: Box<dyn ParamsHook>,
         results: Box<dyn ResultsHook>,
     ) -> Promise<(), Error> {
-        let fabric = self.fabric.clone();
-        let gate = fabric.new_gate(interface, method);
+        let (fabric, link) = (self.fabric.clone(), self.link);
+        let looked_at = if fabric.is_recording() { params.get().map_or(0, fingerprint) } else { 0 };
+        let gate = fabric.new_gate(link, (interface, method), looked_at);
         let waiting = Waiting { fabric: fabric.clone(), gate, answered: false };
         let (given_back, results_back) = oneshot::channel();
         let gated =
@@ -75,7 +98,7 @@ impl ClientHook for Gated {
                 let held = match results_back.await {
                     Ok((mut results, answer)) => {
                         if outcome.is_ok() {
-                            answer.put_into(results.as_mut(), &fabric)?;
+                            answer.put_into(results.as_mut(), &fabric, link)?;
                         }
                         Some(results)
                     }
@@ -108,13 +131,13 @@ impl ClientHook for Gated {
     }
 
     fn get_resolved(&self) -> Option<Box<dyn ClientHook>> {
-        self.inner.get_resolved().map(|hook| wrap(&self.fabric, hook))
+        self.inner.get_resolved().map(|hook| wrap(&self.fabric, self.link, hook))
     }
 
     fn when_more_resolved(&self) -> Option<Promise<Box<dyn ClientHook>, Error>> {
-        let fabric = self.fabric.clone();
+        let (fabric, link) = (self.fabric.clone(), self.link);
         let resolving = self.inner.when_more_resolved()?;
-        Some(Promise::from_future(async move { Ok(wrap(&fabric, resolving.await?)) }))
+        Some(Promise::from_future(async move { Ok(wrap(&fabric, link, resolving.await?)) }))
     }
 
     fn when_resolved(&self) -> Promise<(), Error> {
@@ -163,9 +186,10 @@ struct Answer {
 impl Answer {
     /// Copies the answer to where it goes out from, with its capabilities wrapped, and lets pipelined calls
     /// through to them.
-    fn put_into(self, results: &mut dyn ResultsHook, fabric: &Fabric) -> capnp::Result<()> {
+    fn put_into(self, results: &mut dyn ResultsHook, fabric: &Fabric, link: LinkId) -> capnp::Result<()> {
         let Some(message) = &self.message else { return Ok(()) };
-        let gated: CapTable = self.caps.into_iter().map(|cap| cap.map(|hook| wrap(fabric, hook))).collect();
+        let wrapped = |cap: Option<_>| cap.map(|hook| wrap(fabric, link, hook));
+        let gated: CapTable = self.caps.into_iter().map(wrapped).collect();
         let mut content: any_pointer::Reader<'_> = message.get_root_as_reader()?;
         content.imbue(&gated);
         results.get()?.set_as(content)?;

@@ -12,6 +12,10 @@
 
 #![forbid(unsafe_code)]
 
+/// Where this file is, as the compiler was told: what a panic's location is held against.
+#[doc(hidden)]
+pub const THIS_FILE: &str = file!();
+
 mod caller;
 pub mod cell;
 mod clock;
@@ -37,8 +41,8 @@ pub use clock::{Clock, Sleep};
 pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
 pub use error::Error;
 pub use event::{End, Event, HandleKind};
-pub use fabric::{Blocked, Fabric, Offers, Orders};
-pub use gate::gate;
+pub use fabric::{Blocked, Fabric, Habits, Offers, Orders};
+pub use gate::fingerprint;
 pub use ids::{ActorId, GateId, LinkId, PipeId};
 pub use spawn::Spawn;
 pub use stream::{PipeReader, PipeWriter};

@@ -1,11 +1,13 @@
 //! Links: the two pipes between a cell and its host, with an RPC system at the host's end.
 
 use crate::event::Event;
+use crate::gate::gate;
 use crate::ids::{ActorId, LinkId, PipeId};
 use crate::pipe::DEFAULT_CAPACITY_BYTES;
 use crate::stream::{PipeReader, PipeWriter};
 use crate::tank::Tank;
 use capnp::capability::Client;
+use capnp::message::{DEFAULT_READER_OPTIONS, ReaderOptions};
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{RpcSystem, twoparty};
 use futures::FutureExt;
@@ -37,6 +39,12 @@ struct Asked {
     wishes: Vec<oneshot::Sender<Client>>,
     waker: Option<Waker>,
     ended: bool,
+}
+
+/// Twice capnp's usual limit: a gate looks at parameters once before their server does.
+fn reader_options() -> ReaderOptions {
+    let words = DEFAULT_READER_OPTIONS.traversal_limit_in_words.map(|words| 2 * words);
+    ReaderOptions { traversal_limit_in_words: words, ..ReaderOptions::new() }
 }
 
 impl Link {
@@ -85,8 +93,8 @@ impl Link {
             Side::Client => (output.pipe(), input.pipe(), Side::Server),
         };
         let link = Link(Rc::new(Shared { id, up, down, asked: RefCell::default() }));
-        let network = twoparty::VatNetwork::new(input, output, side, capnp::message::ReaderOptions::new());
-        let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
+        let network = twoparty::VatNetwork::new(input, output, side, reader_options());
+        let mut rpc = RpcSystem::new(Box::new(network), Some(gate(&fabric, id, bootstrap)));
         let asked = link.clone();
         let task = async move {
             let ended = std::future::poll_fn(|cx| {

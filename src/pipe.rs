@@ -66,7 +66,7 @@ pub enum Ending {
 pub(crate) struct Written {
     /// Bytes that were taken; the others fell behind the pipe's end.
     pub(crate) taken_bytes: usize,
-    /// How the pipe ended by it, if it did, and the bytes that are lost.
+    /// How the pipe ended by it, if it did, and the bytes taken that are lost.
     pub(crate) ended: Option<(Ending, usize)>,
 }
 
@@ -259,10 +259,8 @@ impl Pipe {
         }
         let reaches = self.written + bytes.len() as u64;
         let cut = self.cut.filter(|(at, _)| *at <= reaches && !bytes.is_empty());
-        let mut lost_bytes = 0;
         if let Some((at, _)) = cut {
-            let rest = bytes.split_off((at - self.written) as usize);
-            lost_bytes = rest.len();
+            bytes.truncate((at - self.written) as usize);
         }
         let taken_bytes = bytes.len();
         if !bytes.is_empty() {
@@ -272,7 +270,7 @@ impl Pipe {
                 self.flow();
             }
         }
-        let ended = cut.map(|(_, ending)| (ending, lost_bytes + self.end(ending)));
+        let ended = cut.map(|(_, ending)| (ending, self.end(ending)));
         Ok(Written { taken_bytes, ended })
     }
 

@@ -6,7 +6,6 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
 use crate::fabric::Fabric;
-use crate::gate::gate;
 use crate::ids::ActorId;
 use crate::link::Link;
 use crate::spawn::Spawn;
@@ -118,7 +117,12 @@ impl Tank {
         let fabric = &self.0.fabric;
         let id = fabric.new_actor();
         let name = self.unique(&spec.name);
-        fabric.record(Event::CellBorn { cell: id, parent: parent.map(Cell::id), name: name.clone() });
+        fabric.record(Event::CellBorn {
+            cell: id,
+            parent: parent.map(Cell::id),
+            detached: spec.detached,
+            name: name.clone(),
+        });
         fabric.hold_start(id);
 
         let pipes = RefCell::new(Vec::new());
@@ -142,6 +146,7 @@ impl Tank {
         let state = CellState {
             cell: id,
             fabric: fabric.clone(),
+            up: wire.0.pipe(),
             table: table(spec.limits.handles),
             handles: Handles::default(),
             args: spec.args.clone(),
@@ -185,7 +190,7 @@ impl Tank {
         if let Some(parent) = adopted {
             parent.0.children.borrow_mut().push(cell.clone());
         }
-        let served = gate(fabric, bootstrap(&cell));
+        let served = bootstrap(&cell);
         *cell.0.link.borrow_mut() = Some(Link::to_cell(self, (id, &name), vat, wire, served));
 
         self.0.cells.borrow_mut().insert(id, cell.clone());
@@ -205,7 +210,7 @@ impl Tank {
     /// Joins two vats by a link: each serves its capability to the other. Gives the first one's end, then the
     /// second's. Answers of both wait at gates.
     pub fn join(&self, name: &str, ends: [(ActorId, Client); 2]) -> [Link; 2] {
-        Link::between(self, ends.map(|(vat, serve)| (vat, gate(&self.0.fabric, serve))), name)
+        Link::between(self, ends, name)
     }
 
     /// The virtual clock.

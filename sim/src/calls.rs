@@ -31,7 +31,7 @@ pub static PEER_SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
 /// The view of a whole run: each link, then how each cell ended.
 pub fn calls(run: &Run, schema: &Arc<Schema>) -> String {
     let mut links: Vec<String> =
-        run.transcript.frames(schema).iter().map(|link| of_link(&link.cell, &link.frames)).collect();
+        run.frames(schema).iter().map(|link| of_link(&link.cell, &link.frames)).collect();
     // Names of cells that are born at the same time depend on who was first.
     links.sort();
     let mut text = links.concat();

@@ -13,9 +13,11 @@
 
 use crate::canary::run_compared;
 use crate::known::known;
+use crate::oracle::{Blame, Finding};
 use crate::outcome::Outcome;
+use crate::panics::message;
 use crate::profile::Profile;
-use crate::run::{Choices, Run, Setup, message, run};
+use crate::run::{Choices, Run, Setup, run};
 use crate::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use crate::seed::Seed;
 use crate::strategy::StrategyName;
@@ -167,7 +169,10 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         if let (Some(look), true) = (&self.each, run.outcome.is_finished()) {
             let looked = std::panic::catch_unwind(AssertUnwindSafe(|| look(&run)));
             if let Err(panic) = looked {
-                run.outcome = Outcome::Violated { oracle: "each", what: message(panic.as_ref()) };
+                let (who, what) = (self.name.clone(), message(panic.as_ref()));
+                let blame = Blame::Scenario("what it asserts of each run does not hold".into());
+                run.outcome =
+                    Outcome::Violated(Finding { oracle: "each", who, blame, what, detail: Vec::new() });
             }
         }
         run

@@ -121,6 +121,8 @@ pub struct Call {
     pub method: String,
     /// The parameters.
     pub params: Payload,
+    /// What [`wavetank::fingerprint`] says of all of them.
+    pub fingerprint: u64,
     /// Where the answer goes.
     pub results_to: ResultsTo,
 }

@@ -2,6 +2,7 @@
 //!
 //! A fault is matched narrowly, by all that its signature says; whatever else a run shows is news.
 
+use crate::oracle::Blame;
 use crate::outcome::Outcome;
 use std::sync::OnceLock;
 
@@ -47,7 +48,13 @@ impl Known {
     fn is_shown_by(&self, outcome: &Outcome) -> bool {
         self.outcome == outcome.name()
             && match outcome {
-                Outcome::Stalled(_) => outcome.detail().join("; ") == self.signature,
+                Outcome::Stalled(graph) => {
+                    graph.to_string().lines().collect::<Vec<_>>().join("; ") == self.signature
+                }
+                Outcome::Panicked { message, blame: Blame::Library(library), .. } => {
+                    self.layer.split(' ').next() == Some(*library) && message.contains(self.signature)
+                }
+                Outcome::Panicked { .. } => false,
                 _ => outcome.to_string().contains(self.signature),
             }
     }
@@ -101,24 +108,29 @@ mod tests {
             let cells = cells.iter().map(|who| Wait { who: who.to_string(), on: Vec::new() });
             let tasks = tasks.iter().map(|task| task.to_string());
             Outcome::Stalled(WaitGraph {
+                steps: 1,
+                blame: Blame::Tank,
                 cells: cells.collect(),
+                calls: Vec::new(),
+                pipes: Vec::new(),
                 tasks: tasks.collect(),
-                ..WaitGraph::default()
             })
         };
+        let panicked =
+            |message: &str, blame| Outcome::Panicked { message: message.into(), at: "x".into(), blame };
         let of_k2 = "task \"get_resolved_cap of a bootstrap capability\" has not ended";
         assert_eq!(known(&stalled(&[], &[of_k2])).map(|known| known.id), Some("K2"));
         let news = [
             stalled(&[], &[]),
             stalled(&["child"], &[of_k2]),
             stalled(&[], &[of_k2, "task \"patience\" has not ended"]),
-            Outcome::Panicked { message: of_k2.into() },
-            Outcome::Violated { oracle: "each", what: "Don't know how to handle OTHER".into() },
+            panicked(of_k2, Blame::Library("capnp-rpc")),
+            panicked("Don't know how to handle OTHER", Blame::Tank),
         ];
         for outcome in news {
             assert!(is_news(&outcome), "{outcome}");
         }
-        assert!(!is_news(&Outcome::Panicked { message: "Don't know how to handle OTHER".into() }));
+        assert!(!is_news(&panicked("Don't know how to handle OTHER", Blame::Library("capnp"))));
         assert!(!is_news(&Outcome::Finished));
     }
 }

@@ -1,6 +1,7 @@
 //! Outcomes: what a simulation found. Finding a bug is a successful run of the simulator.
 
-use crate::canary::Divergence;
+use crate::canary::{Against, Divergence};
+use crate::oracle::{Blame, Finding};
 use std::fmt;
 use wavetank::Trap;
 
@@ -18,14 +19,11 @@ pub enum Outcome {
         who: String,
         /// What was counted.
         evidence: String,
+        /// Whose fault it is.
+        blame: Blame,
     },
-    /// An expectation does not hold.
-    Violated {
-        /// Which oracle saw it.
-        oracle: &'static str,
-        /// What it saw.
-        what: String,
-    },
+    /// Something does not hold.
+    Violated(Finding),
     /// A guest trapped, and nobody expected it to.
     Trapped {
         /// The cell.
@@ -37,6 +35,10 @@ pub enum Outcome {
     Panicked {
         /// The panic's message.
         message: String,
+        /// File and line, from the folder of its crate on.
+        at: String,
+        /// Whose fault it is, by that place.
+        blame: Blame,
     },
     /// The world did not come to rest within its steps.
     StepLimit {
@@ -53,9 +55,33 @@ impl Outcome {
         matches!(self, Outcome::Finished)
     }
 
-    /// What there is to say beyond one sentence, a line each: a stall's graph, a trap's functions.
-    pub fn detail(&self) -> Vec<String> {
+    /// Whose fault it is; `None` where all is well, and where nobody can tell.
+    pub fn blame(&self) -> Option<Blame> {
         match self {
+            Outcome::Finished | Outcome::StepLimit { .. } => None,
+            Outcome::Stalled(graph) => Some(graph.blame.clone()),
+            Outcome::Violated(finding) => Some(finding.blame.clone()),
+            Outcome::Trapped { cell, .. } => Some(Blame::Guest(cell.clone())),
+            Outcome::Spinning { blame, .. } | Outcome::Panicked { blame, .. } => Some(blame.clone()),
+            Outcome::Diverged(divergence) => Some(match divergence.against {
+                Against::SecondRun => Blame::Scenario("something in it follows more than its seed".into()),
+                Against::Pulley => Blame::Library("wasmtime"),
+            }),
+        }
+    }
+
+    /// What there is to say beyond one sentence, a line each: whose fault it is, then a stall's graph, a trap's
+    /// functions, a panic's place.
+    pub fn detail(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.blame().iter().map(|blame| format!("blame: {blame}")).collect();
+        lines.extend(self.more());
+        lines
+    }
+
+    fn more(&self) -> Vec<String> {
+        match self {
+            Outcome::Violated(finding) => finding.detail.clone(),
+            Outcome::Panicked { at, .. } => vec![format!("at {at}")],
             Outcome::Stalled(graph) => graph.to_string().lines().map(String::from).collect(),
             Outcome::Trapped { trap, .. } => {
                 trap.backtrace.iter().take(SHOWN_FRAMES).map(|frame| format!("in {frame}")).collect()
@@ -71,7 +97,7 @@ impl Outcome {
             Outcome::Finished => "finished",
             Outcome::Stalled(_) => "stalled",
             Outcome::Spinning { .. } => "spinning",
-            Outcome::Violated { .. } => "violated",
+            Outcome::Violated(_) => "violated",
             Outcome::Trapped { .. } => "trapped",
             Outcome::Panicked { .. } => "panicked",
             Outcome::StepLimit { .. } => "step limit",
@@ -86,15 +112,15 @@ impl fmt::Display for Outcome {
         match self {
             Outcome::Finished => f.write_str("finished"),
             Outcome::Stalled(graph) => write!(f, "stalled after {} steps", graph.steps),
-            Outcome::Spinning { who, evidence } => write!(f, "spinning: {who} {evidence}"),
-            Outcome::Violated { oracle, what } => write!(f, "violated ({oracle}): {what}"),
+            Outcome::Spinning { who, evidence, .. } => write!(f, "spinning: {who} {evidence}"),
+            Outcome::Violated(Finding { oracle, what, .. }) => write!(f, "violated ({oracle}): {what}"),
             Outcome::Trapped { cell, trap } => {
                 let class = trap.class.to_string();
                 write!(f, "trapped: {cell}, {class}")?;
                 // The engine's own words, where they say more.
                 if trap.message == class { Ok(()) } else { write!(f, " ({})", trap.message) }
             }
-            Outcome::Panicked { message } => write!(f, "panicked: {message}"),
+            Outcome::Panicked { message, .. } => write!(f, "panicked: {message}"),
             Outcome::StepLimit { steps } => write!(f, "no rest within {steps} steps"),
             Outcome::Diverged(divergence) => write!(f, "diverged: {divergence}"),
         }
@@ -105,10 +131,12 @@ impl fmt::Display for Outcome {
 const SHOWN_FRAMES: usize = 12;
 
 /// Who waits on what when nothing can happen any more.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitGraph {
     /// Steps until then.
     pub steps: u64,
+    /// Whose fault it is.
+    pub blame: Blame,
     /// Cells that have not ended, each with what it waits on.
     pub cells: Vec<Wait>,
     /// Calls whose answer is owed, by link: `host owes child-echo q3 Executor.echo`.

@@ -1,21 +1,24 @@
 //! One run: a scenario, a seed and a strategy in, an outcome and a transcript out.
 
+use crate::calls::PEER_SCHEMA;
 use crate::canary::Against;
 use crate::choice::{Choice, Chooser};
 use crate::hashkeys;
 use crate::moves::Lane;
+use crate::oracle::Facts;
 use crate::outcome::Outcome;
+use crate::panics;
 use crate::profile::{Level, Profile, ProfileError};
+use crate::schema::Schema;
 use crate::seed::Seed;
 use crate::strategy::{Replay, StrategyName, Survey};
 use crate::token::{Recipe, Token};
-use crate::transcript::Transcript;
+use crate::transcript::{LinkFrames, Transcript};
 use crate::world::{Fault, World, WorldConfig};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wavetank::Engine;
 use wavetank::cell::ExitRecord;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
@@ -109,13 +112,26 @@ pub struct Run {
     pub virtual_ns: u64,
     /// Every cell in order of birth, with its exit where it ended.
     pub cells: Vec<(Arc<str>, Option<ExitRecord>)>,
+    /// How the world stood at the end: with the transcript, what oracles judge from.
+    pub facts: Facts,
     /// Where a replay left its track.
     pub left_track: Option<String>,
     /// What it was compared with, by a [`canary`](crate::canary).
     pub compared: Vec<Against>,
+    /// The frames of all links, decoded once.
+    pub(crate) frames: OnceLock<Arc<[LinkFrames]>>,
 }
 
 impl Run {
+    /// The frames of each link, in order of the links' birth. Decoded once for the schema of the host's own
+    /// capabilities, anew for any other.
+    pub fn frames(&self, schema: &Arc<Schema>) -> Arc<[LinkFrames]> {
+        if !Arc::ptr_eq(schema, &PEER_SCHEMA) {
+            return self.transcript.frames(schema).into();
+        }
+        self.frames.get_or_init(|| self.transcript.frames(schema).into()).clone()
+    }
+
     /// The token that replays it.
     pub fn token(&self, scenario: &str) -> Token {
         Token::of_run(scenario, self.seed, &self.choices, self.transcript.digest())
@@ -180,14 +196,18 @@ pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
         capacity_bytes: setup.capacity_bytes,
         max_steps: setup.max_steps,
     });
-    let run = AssertUnwindSafe(|| {
+    let outcome = panics::catch(|| {
         scenario(&mut world);
         world.run()
     });
-    let outcome = std::panic::catch_unwind(run)
-        .unwrap_or_else(|panic| Outcome::Panicked { message: message(panic.as_ref()) });
-    let (cells, virtual_ns) = (world.cells(), world.now_ns());
+    let outcome = outcome.unwrap_or_else(|panics::Caught { message, at, blame }| Outcome::Panicked {
+        message,
+        at,
+        blame,
+    });
+    let (cells, virtual_ns, facts) = (world.cells(), world.now_ns(), world.facts());
     let (level, faults) = (world.weather.level(), world.weather.faults().clone());
+    let frames = std::mem::take(&mut world.frames);
     let transcript = std::mem::take(&mut world.transcript);
     let (choices, left_track) = chooser.borrow_mut().finish();
     drop(world);
@@ -205,13 +225,9 @@ pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
         transcript,
         virtual_ns,
         cells,
+        facts,
         left_track,
         compared: Vec::new(),
+        frames,
     }
-}
-
-/// What a panic said.
-pub(crate) fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".into())
 }

@@ -2,6 +2,7 @@
 //!
 //! Steps, times and other numbers are left out: they change with every choice that is taken away.
 
+use crate::oracle::Finding;
 use crate::outcome::Outcome;
 use crate::run::{Choices, Run};
 use crate::shrink::{Shrunk, shrink};
@@ -46,15 +47,12 @@ pub fn failure(outcome: &Outcome) -> Option<Failure> {
             (None, cells.chain(graph.tasks.iter().cloned()).collect())
         }
         Outcome::Spinning { who, .. } => (None, one(who)),
-        Outcome::Violated { oracle: oracle @ "each", what } => {
+        Outcome::Violated(Finding { oracle: oracle @ "each", what, .. }) => {
             (Some(format!("{oracle}: {}", without_digits(what))), BTreeSet::new())
         }
-        // What is said begins with the cell it is said of.
-        Outcome::Violated { oracle, what } => {
-            (Some(oracle.to_string()), one(what.split(' ').next().unwrap_or_default()))
-        }
+        Outcome::Violated(finding) => (Some(finding.oracle.to_string()), one(&finding.who)),
         Outcome::Trapped { cell, trap } => (Some(trap.class.to_string()), one(cell)),
-        Outcome::Panicked { message } => (Some(without_digits(message)), BTreeSet::new()),
+        Outcome::Panicked { message, .. } => (Some(without_digits(message)), BTreeSet::new()),
         Outcome::StepLimit { .. } => (None, BTreeSet::new()),
         Outcome::Diverged(divergence) => (Some(divergence.against.to_string()), BTreeSet::new()),
     };
@@ -114,17 +112,33 @@ fn values(run: &Run) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oracle::Blame;
     use crate::outcome::{Wait, WaitGraph};
 
     fn stalled(steps: u64, who: &[&str]) -> Outcome {
         let cells = who.iter().map(|who| Wait { who: who.to_string(), on: vec![steps.to_string()] });
-        Outcome::Stalled(WaitGraph { steps, cells: cells.collect(), ..WaitGraph::default() })
+        Outcome::Stalled(WaitGraph {
+            steps,
+            blame: Blame::Tank,
+            cells: cells.collect(),
+            calls: Vec::new(),
+            pipes: Vec::new(),
+            tasks: Vec::new(),
+        })
     }
 
     #[test]
     fn numbers_do_not_tell_failures_apart_and_names_do() {
-        let panicked = |message: &str| Outcome::Panicked { message: message.into() };
-        let violated = |oracle, what: &str| Outcome::Violated { oracle, what: what.into() };
+        let panicked = |message: &str| Outcome::Panicked {
+            message: message.into(),
+            at: String::new(),
+            blame: Blame::Tank,
+        };
+        let violated = |oracle, what: &str| {
+            let who = what.split(' ').next().unwrap_or_default().into();
+            let (blame, what) = (Blame::Tank, what.into());
+            Outcome::Violated(Finding { oracle, who, blame, what, detail: Vec::new() })
+        };
         let alike = [
             (stalled(4, &["a", "b"]), stalled(9, &["b", "a"])),
             (panicked("call 7 is gone"), panicked("call 12 is gone\n  left: 3")),

@@ -30,7 +30,7 @@ pub fn text(run: &Run, view: View) -> String {
         View::Calls => calls(run, &PEER_SCHEMA),
         View::Frames => {
             let mut text = String::new();
-            for link in run.transcript.frames(&PEER_SCHEMA) {
+            for link in &*run.frames(&PEER_SCHEMA) {
                 text += &format!("link of {}\n", link.cell);
                 for frame in &link.frames {
                     text += &format!("  {frame}\n");

@@ -40,6 +40,8 @@ pub struct LinkFrames {
     pub cell: Arc<str>,
     /// Its frames, in the order in which their last bytes were written.
     pub frames: Vec<Frame>,
+    /// Bytes from the cell that are in no frame yet.
+    pub pending_up_bytes: usize,
 }
 
 impl Transcript {
@@ -76,12 +78,16 @@ impl Transcript {
         let mut wires = Wires::default();
         for event in &self.events {
             if let Event::LinkBorn { link, cell, .. } = event {
-                links.push(LinkFrames { link: *link, cell: names.actor(*cell), frames: Vec::new() });
+                let cell = names.actor(*cell);
+                links.push(LinkFrames { link: *link, cell, frames: Vec::new(), pending_up_bytes: 0 });
             }
             let (index, frames) = wires.take(event, schema);
             if let Some(link) = links.get_mut(index) {
                 link.frames.extend(frames);
             }
+        }
+        for (link, decoder) in links.iter_mut().zip(&wires.decoders) {
+            link.pending_up_bytes = decoder.pending_bytes(Direction::Up);
         }
         links
     }
@@ -194,10 +200,10 @@ impl Names {
                 Event::VatBorn { vat: id, name } | Event::CellBorn { cell: id, name, .. } => {
                     names.actors.insert(*id, name.clone());
                 }
-                Event::PipeBorn { pipe, name } => {
+                Event::PipeBorn { pipe, name, .. } => {
                     names.pipes.insert(*pipe, name.clone());
                 }
-                Event::Called { gate, interface, method } | Event::Asked { gate, interface, method } => {
+                Event::Called { gate, interface, method, .. } | Event::Asked { gate, interface, method } => {
                     names.calls.insert(*gate, schema.method_name(*interface, *method));
                 }
                 _ => {}

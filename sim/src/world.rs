@@ -9,17 +9,18 @@ use crate::choice::{Chooser, Of};
 use crate::executor::{Executor, Spawner, Whose};
 use crate::menu::Calm;
 use crate::seed::{Purpose, Seed};
-use crate::transcript::Transcript;
+use crate::transcript::{LinkFrames, Transcript};
 use capnp::capability::Client;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use gusts::Weather;
-use judge::Expectation;
+use judge::{Expectation, Invariant, Leave};
 use rand_chacha::rand_core::Rng;
 use roaring::RoaringBitmap;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wavetank::cell::Cell;
 use wavetank::stdio::Stdio;
 use wavetank::{ActorId, Clock, Engine, Fabric, Flow, PipeId, Spawn, Tank, TankConfig};
@@ -49,6 +50,9 @@ pub struct World {
     max_steps: u64,
     expectations: RefCell<Vec<Expectation>>,
     roots: RefCell<Vec<(Cell, Stdio)>>,
+    /// What the scenario lets its cells do, and what it says must hold after every step.
+    leave: RefCell<BTreeMap<ActorId, Leave>>,
+    invariants: RefCell<Vec<Invariant>>,
     chooser: Rc<RefCell<Chooser>>,
     calm: Calm,
     joined: RefCell<Vec<[PipeId; 2]>>,
@@ -58,6 +62,8 @@ pub struct World {
     acting: RoaringBitmap,
     pub(crate) weather: Weather,
     pub(crate) transcript: Transcript,
+    /// The frames of all links, decoded once at the end.
+    pub(crate) frames: OnceLock<Arc<[LinkFrames]>>,
 }
 
 /// Operations that a scenario offers, one of which at a time is a move like any other: a workload that draws
@@ -106,6 +112,8 @@ impl World {
             max_steps: config.max_steps,
             expectations: RefCell::default(),
             roots: RefCell::default(),
+            leave: RefCell::default(),
+            invariants: RefCell::default(),
             chooser: config.chooser,
             calm: Calm::default(),
             joined: RefCell::default(),
@@ -114,6 +122,7 @@ impl World {
             acting: RoaringBitmap::new(),
             weather: Weather::default(),
             transcript: Transcript::default(),
+            frames: OnceLock::new(),
         }
     }
 
@@ -127,10 +136,42 @@ impl World {
         self.tank.clock()
     }
 
+    /// What was done and what happened so far.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// Says what must hold after every step. The run ends at the first step after which it does not, as violated,
+    /// with the invariant's name, the step's number and what is wrong. It may look at all of the world and must
+    /// change nothing.
+    ///
+    /// ```
+    /// use wavetank_sim::outcome::Outcome;
+    /// use wavetank_sim::{World, check, guests, peer};
+    ///
+    /// let boots = |most: usize| {
+    ///     check("boots", move |world: &mut World| {
+    ///         world.cell("pid0", guests::PID0).serve(peer::host(world)).spawn().expect_exit(0);
+    ///         world.invariant("few live at once", move |world| {
+    ///             let living = world.tank().cells().iter().filter(|cell| cell.exit().is_none()).count();
+    ///             if living <= most { Ok(()) } else { Err(format!("{living} cells live, and {most} may")) }
+    ///         });
+    ///     })
+    /// };
+    /// boots(2).seeds(0..20).run();
+    /// let Outcome::Violated(finding) = boots(1).run_seed(7).outcome else { panic!("pid0 has a child") };
+    /// assert_eq!((finding.oracle, &*finding.who), ("invariant", "few live at once"));
+    /// assert!(finding.what.ends_with("2 cells live, and 1 may"), "{}", finding.what);
+    /// ```
+    pub fn invariant(&self, name: &str, holds: impl Fn(&World) -> Result<(), String> + 'static) {
+        self.invariants.borrow_mut().push(Invariant { name: name.into(), holds: Box::new(holds) });
+    }
+
     /// Draws a number below `bound`: a choice like any other, recorded and replayed; 0 is the dullest.
     ///
     /// # Panics
     /// Where `bound` is 0, and where it is called while the world runs.
+    #[track_caller]
     pub fn draw(&self, bound: u32) -> u32 {
         assert!(bound > 0, "nothing is below 0");
         let mut chooser = self.chooser.try_borrow_mut().expect("a scenario draws before its world runs");

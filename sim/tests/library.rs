@@ -208,7 +208,7 @@ fn a_task_that_waits_for_ever_is_a_stall() {
 #[test]
 fn a_guest_that_cannot_be_started_is_named_with_the_reason() {
     let run = check("junk", |world| drop(world.cell("junk", b"not wasm").spawn())).run_seed(1);
-    let Outcome::Panicked { message } = run.outcome else { panic!("it panics") };
+    let Outcome::Panicked { message, .. } = run.outcome else { panic!("it panics") };
     assert_eq!(message, "guest junk: not a component: these bytes are not WebAssembly");
 }
 

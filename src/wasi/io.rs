@@ -34,13 +34,28 @@ impl CellState {
         self.born(HandleKind::Pollable, pollable.rep(), waits_on);
     }
 
+    fn is_timer(&self, pollable: u32) -> bool {
+        matches!(self.handles.waits_on(pollable), Some(Blocked::Until(_)))
+    }
+
+    /// Writes down that the cell wrote, where that was to its link.
+    fn wrote(&self, stream: u32) {
+        if self.handles.waits_on(stream) == Some(Blocked::Writing(self.up)) {
+            self.fabric.wrote_to_link(self.cell);
+        }
+    }
+
     /// Writes down what the cell waits for, until the guard is dropped.
-    fn waiting_on(&self, handles: impl IntoIterator<Item = u32>) -> crate::cell::Waiting {
+    fn waiting_on(
+        &self,
+        import: &'static str,
+        handles: impl IntoIterator<Item = u32>,
+    ) -> crate::cell::Waiting {
         let mut on: Vec<Blocked> =
             handles.into_iter().filter_map(|handle| self.handles.waits_on(handle)).collect();
         on.sort_unstable();
         on.dedup();
-        crate::cell::Waiting::new(&self.fabric, self.cell, on)
+        crate::cell::Waiting::new(&self.fabric, self.cell, import, on)
     }
 }
 
@@ -74,11 +89,15 @@ impl error::HostError for CellState {
 
 impl poll::Host for CellState {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> Result<Vec<u32>> {
-        let waiting = self.waiting_on(pollables.iter().map(Resource::rep));
+        let handles: Vec<u32> = pollables.iter().map(Resource::rep).collect();
+        let waiting = self.waiting_on("poll", handles.iter().copied());
         let (ready, waited) = watched(self.table.poll(pollables)).await;
         drop(waiting);
         self.fabric.count_call(self.cell, waited);
-        ready
+        let ready = ready?;
+        let by_time = ready.iter().all(|&index| self.is_timer(handles[index as usize]));
+        self.fabric.woke(self.cell, by_time, handles.iter().any(|&handle| self.is_timer(handle)));
+        Ok(ready)
     }
 }
 
@@ -91,10 +110,14 @@ impl poll::HostPollable for CellState {
     }
 
     async fn block(&mut self, pollable: Resource<DynPollable>) -> Result<()> {
-        let waiting = self.waiting_on([pollable.rep()]);
+        let handle = pollable.rep();
+        let waiting = self.waiting_on("pollable.block", [handle]);
         let (ended, waited) = watched(self.table.block(pollable)).await;
         drop(waiting);
         self.fabric.count_call(self.cell, waited);
+        if self.is_timer(handle) {
+            self.fabric.woke(self.cell, true, true);
+        }
         ended
     }
 
@@ -124,7 +147,7 @@ impl streams::HostInputStream for CellState {
     }
 
     async fn blocking_read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
-        let _waiting = self.waiting_on([stream.rep()]);
+        let _waiting = self.waiting_on("blocking-read", [stream.rep()]);
         self.table.blocking_read(stream, len).await
     }
 
@@ -133,7 +156,7 @@ impl streams::HostInputStream for CellState {
     }
 
     async fn blocking_skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
-        let _waiting = self.waiting_on([stream.rep()]);
+        let _waiting = self.waiting_on("blocking-skip", [stream.rep()]);
         self.table.blocking_skip(stream, len).await
     }
 
@@ -162,9 +185,12 @@ impl streams::HostOutputStream for CellState {
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        let productive = !bytes.is_empty();
+        let (productive, handle) = (!bytes.is_empty(), stream.rep());
         self.table.write(stream, bytes)?;
         self.fabric.count_call(self.cell, productive);
+        if productive {
+            self.wrote(handle);
+        }
         Ok(())
     }
 
@@ -173,7 +199,8 @@ impl streams::HostOutputStream for CellState {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
-        let _waiting = self.waiting_on([stream.rep()]);
+        let _waiting = self.waiting_on("blocking-write-and-flush", [stream.rep()]);
+        self.wrote(stream.rep());
         self.table.blocking_write_and_flush(stream, bytes).await
     }
 
@@ -182,7 +209,7 @@ impl streams::HostOutputStream for CellState {
     }
 
     async fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        let _waiting = self.waiting_on([stream.rep()]);
+        let _waiting = self.waiting_on("blocking-flush", [stream.rep()]);
         self.table.blocking_flush(stream).await
     }
 
@@ -202,7 +229,7 @@ impl streams::HostOutputStream for CellState {
         stream: Resource<DynOutputStream>,
         len: u64,
     ) -> StreamResult<()> {
-        let _waiting = self.waiting_on([stream.rep()]);
+        let _waiting = self.waiting_on("blocking-write-zeroes-and-flush", [stream.rep()]);
         self.table.blocking_write_zeroes_and_flush(stream, len).await
     }
 
@@ -221,7 +248,7 @@ impl streams::HostOutputStream for CellState {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        let _waiting = self.waiting_on([to.rep(), from.rep()]);
+        let _waiting = self.waiting_on("blocking-splice", [to.rep(), from.rep()]);
         self.table.blocking_splice(to, from, len).await
     }
 

@@ -6,6 +6,7 @@ mod canary;
 mod common;
 mod faults;
 mod manifests;
+mod oracles;
 mod peer;
 mod replay;
 mod snapshots;

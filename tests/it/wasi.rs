@@ -36,7 +36,7 @@ impl Answers {
 fn written(run: &Run, name: &str) -> String {
     let events = &run.transcript.events;
     let born = |event: &Event| match event {
-        Event::PipeBorn { pipe, name: born } if **born == *name => Some(*pipe),
+        Event::PipeBorn { pipe, name: born, .. } if **born == *name => Some(*pipe),
         _ => None,
     };
     let wanted: PipeId = events.iter().find_map(born).expect("a pipe of this name");

@@ -4,7 +4,7 @@ use crate::common::{finished, round_robin, scenario, setup};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing_test::traced_test;
-use wavetank::cell::{Cause, ExitRecord};
+use wavetank::cell::{Cause, ExitRecord, Left};
 use wavetank::{Event, HandleKind, TrapClass};
 use wavetank_sim::frames::Direction;
 use wavetank_sim::ledger::Ledger;
@@ -42,8 +42,8 @@ fn nothing_is_left(run: &Run, schema: &Arc<Schema>) {
 }
 
 /// libc keeps a stream and its pollable for each of stdout and stderr that was printed to.
-fn only_stdio(left: &[(u32, HandleKind)]) -> bool {
-    let count = |kind| left.iter().filter(|(_, k)| *k == kind).count();
+fn only_stdio(left: &[Left]) -> bool {
+    let count = |kind| left.iter().filter(|left| left.kind == kind).count();
     let (streams, pollables) = (count(HandleKind::OutputStream), count(HandleKind::Pollable));
     streams == pollables && streams <= 1 && left.len() == 2 * streams
 }
@@ -248,7 +248,9 @@ fn a_call_that_is_never_answered_is_in_the_graph() {
 #[test]
 fn a_panic_of_the_host_is_an_outcome() {
     let run = run(|_| panic!("the scenario is at fault"), &setup(0));
-    assert_eq!(run.outcome, Outcome::Panicked { message: "the scenario is at fault".into() });
+    let Outcome::Panicked { message, at, .. } = run.outcome else { panic!("{}", run.outcome) };
+    assert_eq!(message, "the scenario is at fault");
+    assert!(at.starts_with("tests/it/waves.rs:"), "{at}");
 }
 
 #[test]

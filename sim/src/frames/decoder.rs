@@ -201,13 +201,15 @@ impl Names {
             interface.map_or_else(|| format!("@0x{interface_id:016x}"), |found| found.name.clone());
         let method = self.schema.method(interface_id, method_id);
         let method_name = method.map_or_else(|| format!("method{method_id}"), |found| found.name.clone());
+        let params = reader.get_params()?;
         Ok(Call {
+            fingerprint: wavetank::fingerprint(params.get_content()),
             question: reader.get_question_id(),
             target: self.target(direction, reader.get_target()?)?,
             interface_id,
             method_id,
             method: format!("{interface_name}.{method_name}"),
-            params: self.payload(direction, reader.get_params()?, method.map(|method| method.params))?,
+            params: self.payload(direction, params, method.map(|method| method.params))?,
             results_to: match reader.get_send_results_to().which()? {
                 call::send_results_to::Caller(()) => ResultsTo::Caller,
                 call::send_results_to::Yourself(()) => ResultsTo::Yourself,

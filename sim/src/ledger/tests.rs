@@ -201,6 +201,7 @@ fn call(question: u32, target: Target, caps: Vec<Cap>) -> Message {
     let params = Payload { value: Value::Null, caps };
     let results_to = ResultsTo::Caller;
     Message::Call(Call {
+        fingerprint: 0,
         question,
         target,
         interface_id: 1,

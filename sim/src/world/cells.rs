@@ -1,7 +1,7 @@
 //! How a scenario starts cells, and says what must become of them.
 
 use super::World;
-use super::judge::{Expectation, Expected, Stream};
+use super::judge::{Expectation, Expected, Leave, Stream};
 use capnp::capability::{Client, FromClientHook};
 use futures::FutureExt;
 use wavetank::cell::{Cell, CellSpec, Limits, Transport};
@@ -60,6 +60,7 @@ impl World {
             transport: Transport::Stdio,
             limits: Limits::default(),
             capacity_bytes: self.capacity_bytes,
+            leave: Leave::default(),
             bootstrap: None,
         }
     }
@@ -77,6 +78,7 @@ pub struct CellBuilder<'w> {
     transport: Transport,
     limits: Limits,
     capacity_bytes: usize,
+    leave: Leave,
     bootstrap: Option<Bootstrap>,
 }
 
@@ -117,6 +119,19 @@ impl<'w> CellBuilder<'w> {
         self
     }
 
+    /// Says that it paces itself by the clock: that a timer makes it write to its link, again and again, is no
+    /// livelock. Its children inherit it.
+    pub fn keeps_time(mut self) -> Self {
+        self.leave.keeps_time = true;
+        self
+    }
+
+    /// Says that it may exit with 0 though its link failed or its last call did. Its children inherit it.
+    pub fn may_fail(mut self) -> Self {
+        self.leave.may_fail = true;
+        self
+    }
+
     /// The capability at the other end of its link.
     pub fn serve(mut self, bootstrap: impl Into<Bootstrap>) -> Self {
         self.bootstrap = Some(bootstrap.into());
@@ -127,6 +142,7 @@ impl<'w> CellBuilder<'w> {
     ///
     /// # Panics
     /// Where the bytes are no component that this host can start.
+    #[track_caller]
     pub fn spawn(self) -> CellHandle<'w> {
         let world = self.world;
         let name = self.name.clone();
@@ -167,6 +183,7 @@ impl<'w> CellBuilder<'w> {
                 .boxed_local(),
             );
         }
+        world.leave.borrow_mut().insert(cell.id(), self.leave);
         world.roots.borrow_mut().push((cell.clone(), stdio));
         CellHandle { world, cell }
     }

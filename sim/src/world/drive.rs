@@ -5,6 +5,7 @@ use super::gusts::Fault;
 use crate::choice::{Chooser, Of};
 use crate::menu::{Item, Sets};
 use crate::moves::{Kind, Move};
+use crate::oracle::livelock::Watch;
 use crate::outcome::Outcome;
 use crate::profile::Level;
 use crate::transcript::Step;
@@ -19,23 +20,21 @@ impl World {
         self.executor.look();
         self.look_at_scripts();
         self.drain();
-        let mut idle_polls = 0;
+        let mut watch = Watch::default();
         while let Some(moved) = self.next_move(chooser) {
             if self.transcript.steps.len() as u64 >= self.max_steps {
                 return Outcome::StepLimit { steps: self.max_steps };
+            }
+            if let Some(found) = self.before(moved) {
+                return found;
             }
             let from = self.transcript.events.len();
             self.apply(moved, chooser);
             self.drain();
             let to = self.transcript.events.len();
             self.transcript.steps.push(Step { moved, caused: from..to });
-            if let Move::Poll(actor) | Move::PollAt(actor, _) = moved {
-                idle_polls = if to > from { 0 } else { idle_polls + 1 };
-                if let Some(spinning) = self.spinning(ActorId(actor), idle_polls) {
-                    return spinning;
-                }
-            } else {
-                idle_polls = 0;
+            if let Some(found) = self.after(moved, to > from, &mut watch) {
+                return found;
             }
         }
         self.judge()
@@ -102,7 +101,7 @@ impl World {
         }
     }
 
-    fn with_sets<R>(&self, with: impl FnOnce(&Sets<'_>) -> R) -> R {
+    pub(super) fn with_sets<R>(&self, with: impl FnOnce(&Sets<'_>) -> R) -> R {
         self.fabric.offers(|offers| {
             with(&Sets {
                 start: offers.startable,

@@ -100,7 +100,7 @@ fn output(run: &Run) -> String {
 /// The RPC frames of each link.
 pub(crate) fn frames(run: &Run) -> String {
     let mut text = String::new();
-    for link in run.transcript.frames(&PEER_SCHEMA) {
+    for link in &*run.frames(&PEER_SCHEMA) {
         let _ = writeln!(text, "link of {}  (→ to the host, ← to the cell)", link.cell);
         for frame in &link.frames {
             let _ = writeln!(text, "  {frame}");

@@ -1,0 +1,45 @@
+//! Nobody blocks elsewhere while its own link has bytes to read.
+//!
+//! A guest has one thread. While it is inside `blocking-read`, `blocking-write-and-flush` or `pollable.block` of
+//! some stream, its RPC stands still: calls to it are not answered, answers are not seen, and in the end the
+//! peer gives up (G12 of the catalogue of bugs, a blocking read of stdin in a cooperative loop). `wasi:io/poll`
+//! over all that is waited for is there to spare it that.
+//!
+//! It is asked for only when nothing but time could pass: otherwise what the guest waits for may be on its way.
+//! There, bytes that are visible on the link of a cell that is blocked on another pipe are its fault. Waiting for
+//! a time is not: it ends. At rest nothing ends any more, and then a `poll` whose list leaves the link out is
+//! found too.
+
+use super::{CellFacts, Evidence, Finding};
+use wavetank::{Blocked, PipeId};
+
+/// Judges a world in which nothing but time could pass.
+pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
+    evidence.cells.iter().find_map(|cell| blocked(evidence, cell, true))
+}
+
+/// Judges one in which time could.
+pub(crate) fn judge_before_time(evidence: &Evidence<'_>) -> Option<Finding> {
+    evidence.cells.iter().find_map(|cell| blocked(evidence, cell, false))
+}
+
+fn blocked(evidence: &Evidence<'_>, cell: &CellFacts, at_rest: bool) -> Option<Finding> {
+    let (_, _, down) = cell.link.filter(|_| cell.exit.is_none())?;
+    let import = cell.blocked_in?;
+    let waiting = evidence.visible_bytes(down);
+    let on: Vec<PipeId> = cell.blocked.iter().filter_map(|blocked| blocked.pipe()).collect();
+    let counts = if import == "poll" { at_rest } else { !on.is_empty() };
+    if waiting == 0 || !counts || cell.blocked.contains(&Blocked::Reading(down)) {
+        return None;
+    }
+    let on: Vec<String> = on.into_iter().map(|pipe| evidence.pipe_name(pipe)).collect();
+    let on = if on.is_empty() { "nothing".into() } else { on.join(", ") };
+    let name = &cell.name;
+    Some(Finding {
+        oracle: "blocking",
+        who: name.to_string(),
+        blame: cell.blame(),
+        what: format!("{name} is inside {import} on {on} while {waiting} bytes wait on its link"),
+        detail: vec![format!("{} holds {waiting} bytes that it could read", evidence.pipe_name(down))],
+    })
+}

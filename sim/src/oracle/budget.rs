@@ -1,0 +1,98 @@
+//! Budget is a promise, and room has an end: a pipe never holds more bytes than its capacity, and no write was
+//! longer than what had been granted.
+//!
+//! `wasi:io/streams` on `check-write`: it "returns the number of bytes permitted for the next call to write",
+//! and a `write` of more traps. A guest that writes too much is therefore a trap (G02 of the catalogue of bugs,
+//! a write over what `check-write` granted); what is held true here is that the tank keeps the same book. The
+//! book is kept from the moves alone: a held pipe's writer has what the last grant gave it, less what it wrote
+//! since.
+
+use super::{Blame, Evidence, Finding};
+use crate::moves::Move;
+use wavetank::{ActorId, Event, PipeId};
+
+#[derive(Clone, Default)]
+struct Book {
+    /// Most bytes it may hold.
+    capacity: usize,
+    held: usize,
+    /// Granted and not yet written.
+    granted: usize,
+}
+
+/// Judges all pipes.
+pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
+    let mut books = vec![Book::default(); evidence.pipes.len()];
+    let mut done = 0;
+    for step in evidence.steps {
+        let before = take(evidence, &mut books, done..step.caused.start);
+        if before.is_some() {
+            return before;
+        }
+        match step.moved {
+            Move::Grant(pipe, bytes) => {
+                if let Some(book) = books.get_mut(pipe as usize) {
+                    book.granted = bytes;
+                }
+            }
+            Move::Start(cell) => shape(evidence, &mut books, ActorId(cell)),
+            _ => {}
+        }
+        let after = take(evidence, &mut books, step.caused.clone());
+        if after.is_some() {
+            return after;
+        }
+        done = step.caused.end;
+    }
+    take(evidence, &mut books, done..evidence.events.len())
+}
+
+/// How a cell's pipes flow is drawn when it starts. What is in one by then stays, and so does what its writer was
+/// promised.
+fn shape(evidence: &Evidence<'_>, books: &mut [Book], cell: ActorId) {
+    for pipe in evidence.cell(cell).map_or(&[][..], |cell| &cell.pipes) {
+        if let (Some(book), Some(view)) = (books.get_mut(pipe.index()), evidence.pipes.get(pipe.index())) {
+            book.capacity = view.capacity_bytes.max(book.held + book.granted);
+        }
+    }
+}
+
+fn take(evidence: &Evidence<'_>, books: &mut [Book], range: std::ops::Range<usize>) -> Option<Finding> {
+    evidence.events.get(range)?.iter().find_map(|event| match event {
+        Event::PipeBorn { pipe, capacity_bytes, .. } => {
+            let book = books.get_mut(pipe.index())?;
+            // A pipe between two vats was shaped at once.
+            book.capacity = (*capacity_bytes).max(evidence.pipes[pipe.index()].capacity_bytes);
+            None
+        }
+        Event::Wrote { pipe, bytes } => {
+            let (book, view) = (books.get_mut(pipe.index())?, evidence.pipes.get(pipe.index())?);
+            book.held += bytes.len();
+            if view.held && bytes.len() > book.granted {
+                let (wrote, granted) = (bytes.len(), book.granted);
+                let what =
+                    format!("{wrote} bytes were written into {} where {granted} were granted", view.name);
+                return Some(finding(&view.name, what));
+            }
+            book.granted = book.granted.saturating_sub(bytes.len());
+            let (held, capacity) = (book.held, book.capacity);
+            let what = || format!("{} held {held} bytes, and its capacity is {capacity}", view.name);
+            (held > capacity).then(|| finding(&view.name, what()))
+        }
+        Event::Read { pipe, bytes } => free(books, *pipe, *bytes),
+        Event::Closed { pipe, lost_bytes, .. } | Event::Reset { pipe, lost_bytes } => {
+            free(books, *pipe, *lost_bytes)
+        }
+        _ => None,
+    })
+}
+
+fn free(books: &mut [Book], pipe: PipeId, bytes: usize) -> Option<Finding> {
+    let book = books.get_mut(pipe.index())?;
+    book.held = book.held.saturating_sub(bytes);
+    None
+}
+
+fn finding(pipe: &str, what: String) -> Finding {
+    Finding { oracle: "budget", who: pipe.into(), blame: Blame::Tank, what, detail: Vec::new() }
+}

@@ -1,0 +1,82 @@
+//! The exit record, joined: a cell's exit code, its trap and what its RPC came to must tell one story.
+//!
+//! A guest that swallows an error exits with 0 after a failure (G14 of the catalogue of bugs: `run` returns ok
+//! whatever its application said), and whoever started it goes on as if all were well. So a cell that exited with
+//! 0 must not have had a link that ended in an error, nor one that was broken off by an Abort that names a failure, nor
+//! have met an exception as the last answer it got and made no call after it. A guest that means it is told
+//! apart by its scenario, with [`may_fail`](crate::world::CellBuilder::may_fail).
+//!
+//! What a scenario expects of a cell's code, trap and output is judged before, in `world/judge.rs`.
+
+use super::{CellFacts, Evidence, Finding};
+use crate::frames::{Direction, ExceptionKind, Frame, Message, Outcome};
+use std::collections::BTreeSet;
+use wavetank::Event;
+
+/// Judges all cells that exited with 0.
+pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
+    let judged = |cell: &&CellFacts| {
+        cell.exited().is_some_and(|exit| exit.code == 0) && !cell.may_fail && !evidence.is_struck(cell)
+    };
+    evidence.cells.iter().filter(judged).find_map(|cell| {
+        let (link, ..) = cell.link?;
+        let frames = evidence.links.iter().find(|frames| frames.link == link).map_or(&[][..], |l| &l.frames);
+        let failed = evidence.events.iter().find_map(|event| match event {
+            Event::LinkEnded { link: of, error: Some(error) } if *of == link => Some(error),
+            _ => None,
+        });
+        let what = failed.map(|error| format!("its link failed: {error}"));
+        let what = what.or_else(|| aborted(frames)).or_else(|| swallowed(frames))?;
+        Some(Finding {
+            oracle: "exit",
+            who: cell.name.to_string(),
+            blame: cell.blame(),
+            what: format!("{} exited with 0 although {what}", cell.name),
+            detail: Vec::new(),
+        })
+    })
+}
+
+/// An Abort that names more than the end: its own, or its host's before it had closed its side.
+fn aborted(frames: &[Frame]) -> Option<String> {
+    let is_over =
+        |frame: &&Frame| frame.direction == Direction::Up && matches!(frame.message, Message::Closed { .. });
+    frames.iter().take_while(|frame| !is_over(frame)).find_map(|frame| {
+        match (&frame.message, frame.direction) {
+            (Message::Abort(exception), _) if exception.kind == ExceptionKind::Disconnected => None,
+            (Message::Abort(exception), Direction::Up) => Some(format!("it broke its link off: {exception}")),
+            (Message::Abort(exception), Direction::Down) => {
+                Some(format!("its host broke the link off: {exception}"))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// The last answer that it got, where that is an exception and it asked for nothing more.
+fn swallowed(frames: &[Frame]) -> Option<String> {
+    let mut given_up = BTreeSet::new();
+    let mut last = None;
+    for Frame { direction, message, .. } in frames {
+        match (message, direction) {
+            (Message::Call(call), Direction::Up) => {
+                given_up.remove(&call.question);
+                last = None;
+            }
+            (Message::Finish { question, .. }, Direction::Up) => {
+                given_up.insert(*question);
+            }
+            (Message::Return(answer), Direction::Down) if !given_up.contains(&answer.question) => {
+                last = match &answer.outcome {
+                    Outcome::Exception(exception) => {
+                        let call = answer.call.as_deref().unwrap_or("a call");
+                        Some(format!("the last answer it got was an exception, to {call}: {exception}"))
+                    }
+                    _ => None,
+                };
+            }
+            _ => {}
+        }
+    }
+    last
+}

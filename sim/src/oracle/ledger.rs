@@ -1,0 +1,94 @@
+//! The RPC ledger: each call has one return, each question is finished, references balance, no id is used after
+//! its release, and no frame is cut short.
+//!
+//! rpc.capnp: "The caller must send Finish" for each question whose Return asks for one, and a Release for each
+//! reference that it was given; ids are its own to use again only then. A guest that never drops its
+//! capabilities leaves both undone (G03 of the catalogue of bugs). The tables are [`crate::ledger`]'s.
+//!
+//! **Who owes.** What a cell that exited had asked and not finished, or had been given and not released, is its
+//! own fault. What its host held of it ends with it: whoever is called may exit, and the caller meets a broken
+//! link. So open entries of the host's side are not looked at; a call that is owed by a cell that lives is a
+//! stall.
+//!
+//! **Who is let off.** A cell that trapped or was killed had no time. A link between two vats has no end, so only
+//! what no correct side does is looked at there.
+
+use super::{Blame, CellFacts, Evidence, Finding};
+use crate::frames::{Direction, Frame, Message};
+use crate::ledger::{Entry, Ledger, QuestionState, Violation};
+use crate::transcript::LinkFrames;
+use wavetank::{End, Event};
+
+/// Judges all links.
+pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
+    evidence.links.iter().find_map(|link| {
+        let Some(cell) = evidence.cell_of(link.link) else {
+            return violation(link, &book(link));
+        };
+        if cell.exited().is_none() || evidence.is_struck(cell) {
+            return None;
+        }
+        let ledger = book(link);
+        violation(link, &ledger).or_else(|| open(link, &ledger)).or_else(|| cut_short(evidence, link, cell))
+    })
+}
+
+fn book(link: &LinkFrames) -> Ledger {
+    let mut ledger = Ledger::default();
+    link.frames.iter().for_each(|frame| ledger.apply(frame));
+    ledger
+}
+
+fn violation(link: &LinkFrames, ledger: &Ledger) -> Option<Finding> {
+    let first = ledger.violations().first()?;
+    let by = match first {
+        Violation::QuestionInUse { asker, .. } => *asker,
+        Violation::Unasked { answerer, .. } => *answerer,
+        Violation::OverRelease { owner, .. } | Violation::NotHeld { owner, .. } => owner.reversed(),
+        Violation::UnknownEmbargo { sender, .. } => sender.reversed(),
+        Violation::AfterAbort(frame) | Violation::Garbled(frame) => frame.direction,
+    };
+    let detail = ledger.violations().iter().map(Violation::to_string).collect();
+    Some(finding(link, by, format!("on the link of {}: {first}", link.cell), detail))
+}
+
+fn open(link: &LinkFrames, ledger: &Ledger) -> Option<Finding> {
+    let is_cells = |entry: &Entry| match entry {
+        Entry::Question { asker, state, .. } => *asker == Direction::Up && *state != QuestionState::Cancelled,
+        Entry::Export { owner, .. } => *owner == Direction::Down,
+        Entry::Embargo { .. } => false,
+    };
+    let left: Vec<String> =
+        ledger.open().iter().filter(|entry| is_cells(entry)).map(Entry::to_string).collect();
+    let first = left.first()?;
+    let what = format!("{} exited and left open on its link: {first}", link.cell);
+    Some(finding(link, Direction::Up, what, left))
+}
+
+/// A frame that its writer did not finish, though its reader was still there.
+fn cut_short(evidence: &Evidence<'_>, link: &LinkFrames, cell: &CellFacts) -> Option<Finding> {
+    let (_, up, down) = cell.link?;
+    let closed = |pipe, end| {
+        let closed =
+            |event: &Event| matches!(event, Event::Closed { pipe: p, end: e, .. } if (*p, *e) == (pipe, end));
+        evidence.events.iter().position(closed).unwrap_or(usize::MAX)
+    };
+    link.frames.iter().find_map(|Frame { direction, message, .. }| {
+        let Message::Closed { pending_bytes } = message else { return None };
+        let pipe = if *direction == Direction::Up { up } else { down };
+        let what = || {
+            let (by, link) = (direction.sender(), &link.cell);
+            format!("the {by} closed the link of {link} after {pending_bytes} bytes of a frame")
+        };
+        let is_cut = *pending_bytes > 0 && closed(pipe, End::Writer) < closed(pipe, End::Reader);
+        is_cut.then(|| finding(link, *direction, what(), Vec::new()))
+    })
+}
+
+fn finding(link: &LinkFrames, by: Direction, what: String, detail: Vec<String>) -> Finding {
+    let blame = match by {
+        Direction::Up => Blame::Guest(link.cell.to_string()),
+        Direction::Down => Blame::Library("capnp-rpc"),
+    };
+    Finding { oracle: "ledger", who: link.cell.to_string(), blame, what, detail }
+}

@@ -1,0 +1,112 @@
+//! Calls on one capability reach their server in the order in which they were sent.
+//!
+//! rpc.capnp calls it E-order: "calls made on the same capability are delivered in the order in which they were
+//! made", pipelined ones included. capnp-rpc keeps it only where tasks of one vat run first in, first out
+//! (capnproto-rust#528), and has broken it (C01 of the catalogue of bugs, a plain call that overtakes streaming
+//! ones).
+//!
+//! What is compared: the frames of the calls on one target of a link, and what came in at gates of that link. A
+//! gate sees no ids, so a call is known by its method and by the [fingerprint](wavetank::fingerprint) of its
+//! parameters. Calls that are made alike on two targets, or come in more often than they were sent (a server may
+//! call itself), are left out; so are calls on capabilities of guests, for which there are no gates. A call that
+//! never comes in, because it was cancelled or the link broke, breaks no order.
+
+use super::{Blame, Evidence, Finding};
+use crate::frames::{Direction, Message, Target};
+use crate::transcript::LinkFrames;
+use std::collections::BTreeMap;
+use wavetank::{Event, LinkId};
+
+/// How a call is known on both sides: interface, method, and fingerprint of the parameters.
+type Mark = (u64, u16, u64);
+
+/// Judges all links.
+pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
+    let mut came: BTreeMap<LinkId, Vec<Mark>> = BTreeMap::new();
+    for event in evidence.events {
+        if let Event::Called { interface, method, link, params, .. } = event {
+            came.entry(*link).or_default().push((*interface, *method, *params));
+        }
+    }
+    evidence.links.iter().find_map(|link| overtaken(link, came.get(&link.link)?))
+}
+
+/// Calls that were sent on one target, in their order.
+#[derive(Default)]
+struct Sent<'a> {
+    calls: Vec<(Mark, &'a str)>,
+    target: String,
+}
+
+fn overtaken(link: &LinkFrames, came: &[Mark]) -> Option<Finding> {
+    let sent = sent(link);
+    let mut targets_of: BTreeMap<Mark, (usize, usize)> = BTreeMap::new();
+    for (index, Sent { calls, .. }) in sent.iter().enumerate() {
+        for (mark, _) in calls {
+            let (first, count) = targets_of.entry(*mark).or_insert((index, 0));
+            *count = if *first == index { *count + 1 } else { usize::MAX };
+        }
+    }
+    let mut coming: BTreeMap<Mark, usize> = BTreeMap::new();
+    came.iter().for_each(|mark| *coming.entry(*mark).or_default() += 1);
+    let is_clear = |index: usize, mark: &Mark| {
+        targets_of.get(mark).is_some_and(|&(of, count)| {
+            of == index && count != usize::MAX && coming.get(mark).is_none_or(|&came| came <= count)
+        })
+    };
+    sent.iter().enumerate().find_map(|(index, Sent { calls, target })| {
+        let mut left = calls.iter().filter(|(mark, _)| is_clear(index, mark));
+        // In order: what came in is what was sent, with some left out.
+        let late =
+            came.iter().filter(|mark| is_clear(index, mark)).find(|mark| !left.any(|(of, _)| of == *mark))?;
+        let method = calls.iter().find(|(mark, _)| mark == late).map_or("a call", |(_, method)| method);
+        Some(Finding {
+            oracle: "order",
+            who: link.cell.to_string(),
+            blame: Blame::Library("capnp-rpc"),
+            what: format!("on the link of {}, {method} came in after a call that was sent later", link.cell),
+            detail: vec![format!("both on {target}: {}", named(calls))],
+        })
+    })
+}
+
+/// Calls to the host by target. An id means another target once it was given back and used again.
+fn sent(link: &LinkFrames) -> Vec<Sent<'_>> {
+    let mut sent: Vec<Sent<'_>> = Vec::new();
+    let mut current: BTreeMap<String, usize> = BTreeMap::new();
+    for frame in &link.frames {
+        match (&frame.message, frame.direction) {
+            (Message::Call(call), Direction::Up) => {
+                let target = call.target.to_string();
+                let index = *current.entry(target.clone()).or_insert_with(|| {
+                    sent.push(Sent { target, ..Sent::default() });
+                    sent.len() - 1
+                });
+                let mark = (call.interface_id, call.method_id, call.fingerprint);
+                sent[index].calls.push((mark, &call.method));
+                forget(&mut current, call.question);
+            }
+            (Message::Bootstrap { question }, Direction::Up) => forget(&mut current, *question),
+            (Message::Release { id, .. }, Direction::Up) => {
+                current.remove(&Target::Import(*id).to_string());
+            }
+            _ => {}
+        }
+    }
+    sent
+}
+
+/// A question's number is used again: what is called on its answer from now on is something else.
+fn forget(current: &mut BTreeMap<String, usize>, question: u32) {
+    let (exact, below) = (format!("q{question}"), format!("q{question}."));
+    current.retain(|target, _| *target != exact && !target.starts_with(&below));
+}
+
+fn named(calls: &[(Mark, &str)]) -> String {
+    const SHOWN: usize = 8;
+    let mut names: Vec<&str> = calls.iter().take(SHOWN).map(|(_, method)| *method).collect();
+    if calls.len() > SHOWN {
+        names.push("…");
+    }
+    names.join(", ")
+}

@@ -1,0 +1,54 @@
+//! No cell outlives its parent unless it was told to.
+//!
+//! `Executor.runBytes` of `capnp/peer.capnp`: "A detached child outlives its parent"; all others end with it. A
+//! host whose error paths return without ending what they started leaves orphans (H04 of the catalogue of bugs).
+//! A child that lives on is the tank's fault; a cell that a capability of the host started for nobody is that
+//! capability's, and is asked for once all cells of the scenario's own have ended.
+
+use super::{Blame, Evidence, Finding};
+use std::collections::{BTreeMap, BTreeSet};
+use wavetank::{ActorId, Event};
+
+/// Judges every end in its order, then who is left.
+pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
+    outlived(evidence).or_else(|| left_alone(evidence))
+}
+
+fn outlived(evidence: &Evidence<'_>) -> Option<Finding> {
+    let mut living: BTreeMap<ActorId, Option<ActorId>> = BTreeMap::new();
+    let mut ended = BTreeSet::new();
+    let name = |id: ActorId| evidence.cell(id).map_or_else(|| id.to_string(), |cell| cell.name.to_string());
+    let orphan = |child: ActorId, parent: ActorId, how: &str| {
+        let what = format!("{} {how} its parent {}", name(child), name(parent));
+        Finding { oracle: "orphans", who: name(child), blame: Blame::Tank, what, detail: Vec::new() }
+    };
+    evidence.events.iter().find_map(|event| match event {
+        Event::CellBorn { cell, parent, detached, .. } => {
+            let parent = parent.filter(|_| !detached);
+            living.insert(*cell, parent);
+            let late = parent.filter(|parent| ended.contains(parent));
+            late.map(|parent| orphan(*cell, parent, "was born after the end of"))
+        }
+        Event::CellEnded { cell, .. } => {
+            living.remove(cell);
+            ended.insert(*cell);
+            let orphaned = living.iter().find(|(_, parent)| **parent == Some(*cell));
+            orphaned.map(|(child, _)| orphan(*child, *cell, "outlives"))
+        }
+        _ => None,
+    })
+}
+
+fn left_alone(evidence: &Evidence<'_>) -> Option<Finding> {
+    if evidence.cells.iter().any(|cell| cell.is_scenarios && cell.exit.is_none()) {
+        return None;
+    }
+    let alone = |cell: &&super::CellFacts| cell.parent.is_none() && !cell.is_scenarios && cell.exit.is_none();
+    evidence.cells.iter().find(alone).map(|cell| Finding {
+        oracle: "orphans",
+        who: cell.name.to_string(),
+        blame: Blame::Capability(format!("that started {}", cell.name)),
+        what: format!("{} lives on, and all cells that the scenario started have ended", cell.name),
+        detail: Vec::new(),
+    })
+}

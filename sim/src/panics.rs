@@ -1,0 +1,162 @@
+//! Panics inside a world: caught, with where they were, and whose fault that makes them.
+//!
+//! A process-wide hook is set once. On a thread that is inside a world it writes down what the panic said and
+//! where, and prints nothing: the outcome tells it. On all others the hook that was there before goes on.
+
+use crate::oracle::Blame;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
+
+/// A panic that was caught.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caught {
+    pub(crate) message: String,
+    /// File and line, from the folder of its crate on.
+    pub(crate) at: String,
+    pub(crate) blame: Blame,
+}
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    static CAUGHT: RefCell<Option<Caught>> = const { RefCell::new(None) };
+}
+
+/// Does something of a world's, and catches its panic.
+pub(crate) fn catch<R>(inside: impl FnOnce() -> R) -> Result<R, Caught> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| if INSIDE.get() { note(panic) } else { before(panic) }));
+    });
+    INSIDE.set(true);
+    let result = std::panic::catch_unwind(AssertUnwindSafe(inside));
+    INSIDE.set(false);
+    let noted = CAUGHT.take();
+    result.map_err(|panic| {
+        // Where somebody has set a hook since, nothing was noted.
+        noted.unwrap_or_else(|| Caught {
+            message: message(panic.as_ref()),
+            at: "an unknown place".into(),
+            blame: Blame::Scenario("or a capability of its own".into()),
+        })
+    })
+}
+
+fn note(panic: &PanicHookInfo<'_>) {
+    let (file, line) = panic.location().map_or(("", 0), |at| (at.file(), at.line()));
+    let caught = Caught { message: message(panic.payload()), at: place(file, line), blame: blame(file) };
+    // A panic may be caught on its way and another follow: the last one is what ends the world.
+    CAUGHT.set(Some(caught));
+}
+
+/// What a panic said.
+pub(crate) fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".into())
+}
+
+/// Crates below, by the start of their folder's name.
+const LIBRARIES: [(&str, &str); 5] = [
+    ("/capnp-rpc-", "capnp-rpc"),
+    ("/capnp-0", "capnp"),
+    ("/capnp-futures-", "capnp-futures"),
+    ("/wasmtime-wasi-io-", "wasmtime-wasi-io"),
+    ("/wasmtime", "wasmtime"),
+];
+
+/// Files of this crate that are written like a user's.
+const USERS: [&str; 3] = ["scenario.rs", "bugs.rs", "bugs/"];
+
+fn blame(file: &str) -> Blame {
+    let library = LIBRARIES.iter().find(|(folder, _)| file.contains(folder) && file.contains("/registry/"));
+    if let Some((_, name)) = library {
+        return Blame::Library(name);
+    }
+    match own(file) {
+        Some((_, within)) if !USERS.iter().any(|user| within.starts_with(user)) => Blame::Tank,
+        _ => Blame::Scenario("or a capability of its own".into()),
+    }
+}
+
+/// A file of ours: its crate's folder as we name it, and its path there.
+fn own(file: &str) -> Option<(&'static str, &str)> {
+    let folder = |file: &'static str, name| file.strip_suffix(name).unwrap_or(file);
+    let (sim, tank) = (folder(file!(), "panics.rs"), folder(wavetank::THIS_FILE, "lib.rs"));
+    let within = |(folder, name)| Some((name, file.strip_prefix(folder)?));
+    // The one may be in a folder of the other.
+    within((sim, "sim/src/")).or_else(|| within((tank, "src/")))
+}
+
+/// A place without what belongs to one machine: from the folder of its crate on.
+fn place(file: &str, line: u32) -> String {
+    let after = |mark: &str| file.split_once(mark).map(|(_, rest)| rest);
+    let of_registry = || after("/registry/src/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest);
+    let of_std = || after("/rustc/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest);
+    let file = match own(file) {
+        Some((folder, within)) => format!("{folder}{within}"),
+        None => of_registry().or_else(of_std).unwrap_or_else(|| from_crate(file)).to_string(),
+    };
+    format!("{file}:{line}")
+}
+
+/// From the folder that holds `src`, `tests`, `examples` or `benches`.
+fn from_crate(file: &str) -> &str {
+    if !file.starts_with('/') {
+        return file;
+    }
+    let start =
+        ["/src/", "/tests/", "/examples/", "/benches/"].iter().filter_map(|part| file.rfind(part)).max();
+    let start = start.and_then(|at| file[..at].rfind('/')).or_else(|| file.rfind('/'));
+    start.map_or(file, |at| &file[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_caught_with_its_place() {
+        let caught = catch(|| panic!("at {}", 7)).expect_err("it panics");
+        assert_eq!(caught.message, "at 7");
+        assert!(caught.at.starts_with("sim/src/panics.rs:"), "{}", caught.at);
+        assert_eq!(caught.blame, Blame::Tank);
+        assert_eq!(catch(|| 3), Ok(3));
+    }
+
+    #[test]
+    fn a_panic_that_was_caught_on_its_way_is_not_told_of_the_next() {
+        let caught = catch(|| {
+            let _ = std::panic::catch_unwind(|| panic!("first"));
+            panic!("second");
+        });
+        assert_eq!(caught.expect_err("it panics").message, "second");
+        let fine = catch(|| drop(std::panic::catch_unwind(|| panic!("only"))));
+        assert_eq!(fine, Ok(()));
+    }
+
+    #[test]
+    fn places_hold_nothing_of_a_machine() {
+        let at = |file: &str| place(file, 3);
+        let registry = "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        assert_eq!(at(&format!("{registry}/capnp-rpc-0.27.3/src/rpc.rs")), "capnp-rpc-0.27.3/src/rpc.rs:3");
+        assert_eq!(at("/rustc/abc123/library/core/src/cell.rs"), "library/core/src/cell.rs:3");
+        assert_eq!(at("/home/me/work/guest/tests/waves.rs"), "guest/tests/waves.rs:3");
+        assert_eq!(at("tests/it/waves.rs"), "tests/it/waves.rs:3");
+        assert_eq!(at("/somewhere.rs"), "somewhere.rs:3");
+    }
+
+    #[test]
+    fn the_layer_is_known_by_the_path() {
+        let registry = "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let of = |crate_file: &str| blame(&format!("{registry}/{crate_file}"));
+        assert_eq!(of("capnp-rpc-0.27.3/src/rpc.rs"), Blame::Library("capnp-rpc"));
+        assert_eq!(of("capnp-0.27.3/src/layout.rs"), Blame::Library("capnp"));
+        assert_eq!(of("wasmtime-48.0.1/src/lib.rs"), Blame::Library("wasmtime"));
+        assert_eq!(blame(wavetank::THIS_FILE), Blame::Tank);
+        assert_eq!(blame(file!()), Blame::Tank);
+        let scenario = Blame::Scenario("or a capability of its own".into());
+        assert_eq!(blame(&file!().replace("panics.rs", "scenario.rs")), scenario);
+        assert_eq!(blame("tests/it/waves.rs"), scenario);
+    }
+}
