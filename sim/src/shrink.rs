@@ -54,7 +54,8 @@ pub fn shrink(choices: &[u32], budget_runs: usize, fails: impl FnMut(&[u32]) -> 
         search.lower_and_delete();
         search.move_right();
         search.swap();
-        if search.best == before || search.is_over {
+        let is_stuck = search.best == before && !search.delete_and_raise();
+        if is_stuck || search.is_over {
             break;
         }
     }
@@ -74,8 +75,8 @@ fn trimmed(mut choices: Vec<u32>) -> Vec<u32> {
     choices
 }
 
-/// Choices that are deleted together with a lowered one before them: an amount after the item it is of, and what
-/// a longer list draws for one more element.
+/// Choices that are deleted together while a neighbour changes: an amount after the item it is of, how a cell's
+/// pipes flow after its start, and what a longer list draws for one more element.
 const DELETED_NEXT: usize = 4;
 
 struct Search<F> {
@@ -197,6 +198,19 @@ impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
                 at += 1;
             }
         }
+    }
+
+    /// Deletes a few choices and raises the next, once: a move that was not made stays on the menu, and what stood
+    /// behind it is an item further on.
+    fn delete_and_raise(&mut self) -> bool {
+        let ways = (0..self.best.len()).flat_map(|at| (1..=DELETED_NEXT).map(move |size| (at, size)));
+        ways.flat_map(|(at, size)| [(at, size, 1), (at, size, 2)]).any(|(at, size, more)| {
+            at + size < self.best.len()
+                && self.attempt_with(|choices| {
+                    choices.drain(at..at + size);
+                    choices[at] = choices[at].saturating_add(more);
+                })
+        })
     }
 
     /// Moves what can be moved from a value to the next: the earlier becomes 0 or as low as it can, and may then

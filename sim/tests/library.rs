@@ -75,6 +75,24 @@ fn a_failure_is_told_with_the_fewest_and_smallest_choices() {
 }
 
 #[test]
+fn a_race_is_shrunk_to_the_one_choice_that_loses_it() {
+    let race = |world: &mut World| {
+        // Much else goes on at the same time.
+        world.cell("child", guests::CHILD_ECHO).serve(peer::executor(world)).spawn().expect_exit(0);
+        let (a, b) = (world.vat("a"), world.vat("b"));
+        let set = Rc::new(Cell::new(false));
+        let seen = set.clone();
+        world.task_of(a, "a", async move { set.set(true) });
+        world.task_of(b, "b", async move { assert!(seen.get(), "a comes before b") });
+    };
+    let raced = check("race", race);
+    let lost = (0..50).find(|&seed| !raced.run_seed(seed).outcome.is_finished()).expect("one loses");
+    let message = panic_of(move || check("race", race).seeds(lost..lost + 1).run());
+    assert!(message.starts_with("race: panicked: a comes before b (seed "), "{message}");
+    assert!(message.contains(" choices to 1)\n"), "{message}");
+}
+
+#[test]
 fn a_failure_that_does_not_come_again_is_told_with_what_to_do() {
     static RUNS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let message = panic_of(|| {
