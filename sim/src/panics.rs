@@ -38,7 +38,7 @@ pub(crate) fn catch<R>(inside: impl FnOnce() -> R) -> Result<R, Caught> {
         noted.unwrap_or_else(|| Caught {
             message: message(panic.as_ref()),
             at: "an unknown place".into(),
-            blame: Blame::Scenario("or a capability of its own".into()),
+            blame: scenarios(),
         })
     })
 }
@@ -75,8 +75,12 @@ fn blame(file: &str) -> Blame {
     }
     match own(file) {
         Some((_, within)) if !USERS.iter().any(|user| within.starts_with(user)) => Blame::Tank,
-        _ => Blame::Scenario("or a capability of its own".into()),
+        _ => scenarios(),
     }
+}
+
+fn scenarios() -> Blame {
+    Blame::Scenario("it or a capability of its own panicked".into())
 }
 
 /// A file of ours: its crate's folder as we name it, and its path there.
@@ -155,7 +159,7 @@ mod tests {
         assert_eq!(of("wasmtime-48.0.1/src/lib.rs"), Blame::Library("wasmtime"));
         assert_eq!(blame(wavetank::THIS_FILE), Blame::Tank);
         assert_eq!(blame(file!()), Blame::Tank);
-        let scenario = Blame::Scenario("or a capability of its own".into());
+        let scenario = scenarios();
         assert_eq!(blame(&file!().replace("panics.rs", "scenario.rs")), scenario);
         assert_eq!(blame("tests/it/waves.rs"), scenario);
     }

@@ -10,22 +10,24 @@
 
 use super::{CellFacts, Evidence, Finding};
 use crate::frames::{Direction, ExceptionKind, Frame, Message, Outcome};
-use std::collections::BTreeSet;
-use wavetank::Event;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use wavetank::{Event, LinkId};
 
 /// Judges all cells that exited with 0.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     let judged = |cell: &&CellFacts| {
         cell.exited().is_some_and(|exit| exit.code == 0) && !cell.may_fail && !evidence.is_struck(cell)
     };
+    let failed = evidence.events.iter().filter_map(|event| match event {
+        Event::LinkEnded { link, error: Some(error) } => Some((*link, error)),
+        _ => None,
+    });
+    let failed: BTreeMap<LinkId, &Arc<str>> = failed.collect();
     evidence.cells.iter().filter(judged).find_map(|cell| {
         let (link, ..) = cell.link?;
         let frames = evidence.links.iter().find(|frames| frames.link == link).map_or(&[][..], |l| &l.frames);
-        let failed = evidence.events.iter().find_map(|event| match event {
-            Event::LinkEnded { link: of, error: Some(error) } if *of == link => Some(error),
-            _ => None,
-        });
-        let what = failed.map(|error| format!("its link failed: {error}"));
+        let what = failed.get(&link).map(|error| format!("its link failed: {error}"));
         let what = what.or_else(|| aborted(frames)).or_else(|| swallowed(frames))?;
         Some(Finding {
             oracle: "exit",

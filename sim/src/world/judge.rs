@@ -125,7 +125,7 @@ impl World {
             Some(Outcome::Violated(Finding {
                 oracle: "invariant",
                 who: name.clone(),
-                blame: Blame::Scenario(format!("whoever broke its invariant {name:?}")),
+                blame: Blame::Scenario(format!("its invariant {name:?} says so")),
                 what: format!("{name:?} does not hold after step {step}: {wrong}"),
                 detail: Vec::new(),
             }))
