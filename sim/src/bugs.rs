@@ -5,8 +5,8 @@
 //! of scenarios over the public API. The buggy one fails under some schedule, or in a way that only an oracle
 //! of its own can see; the mended one finishes under every schedule.
 //!
-//! Not here: G10 (stdio dropped at creation), H08 and H09 (how fuel is granted) and H13 (wakers in hash order).
-//! Those are faults of the tank itself, which no scenario can put into it.
+//! Not here: H08 and H09 (how fuel is granted) and H13 (wakers in hash order). Those are faults of the tank
+//! itself, which no scenario can put into it.
 
 mod cells;
 mod hosts;
@@ -64,6 +64,7 @@ pub const ALL: &[Case] = &[
     case!("g07-spin", "asking in a loop instead of blocking in poll", cells::fault_spin),
     case!("g08", "a finished RPC system counted as progress", cells::dead_link),
     case!("g09", "a child's stderr that nobody reads", cells::loud_child),
+    case!("g10", "the far end of stdin dropped before it is written", cells::dropped_stdio),
     case!("g11", "an empty read taken for the end", cells::counted_stdin, "g11"),
     case!("g11-eof", "the end taken for an empty read", cells::counted_stdin, "g11-eof"),
     case!("g12", "a blocking read in a cooperative loop", cells::quiet_stdin),

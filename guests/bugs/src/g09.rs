@@ -25,7 +25,9 @@ const LINE_BYTES: usize = 1024;
 pub fn main(way: Way) -> ExitCode {
     if env::args().nth(3).as_deref() == Some("child") {
         for line in 0..LINES {
-            eprintln!("{line:.<0$}", LINE_BYTES - 1);
+            // One write a line: `eprint` alone would write each filling by itself.
+            let line = format!("{line:.<0$}\n", LINE_BYTES - 1);
+            eprint!("{line}");
         }
         return ExitCode::SUCCESS;
     }

@@ -35,8 +35,10 @@ enum Way {
     Mended,
 }
 
+type Main = fn(Way) -> ExitCode;
+
 /// The cases by name.
-const CASES: &[(&str, fn(Way) -> ExitCode)] = &[
+const CASES: &[(&str, Main)] = &[
     ("g02", g02::main),
     ("g03-leak", g03::main),
     ("g04", g04::main),

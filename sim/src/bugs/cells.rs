@@ -1,8 +1,9 @@
 //! Cases whose fault is in a guest: what each is given, and what must become of it.
 
-use super::Way;
+use super::{Way, steps, task, yield_now};
 use crate::world::{Bootstrap, CellBuilder, World, peer};
 use crate::{Limits, Transport, guests};
+use capnp::capability::FromClientHook;
 use capnp_rpc::new_client;
 use std::rc::Rc;
 use wavetank::cell::{Cell, CellSpec};
@@ -52,6 +53,35 @@ pub(super) fn loud_child(world: &mut World, way: Way) {
     cell(world, way, "g09").stdin(guests::BUGS).spawn().expect_exit(0);
 }
 
+/// The guest counts its stdin. The launcher lets go of the far ends after some steps, and whoever is to write to
+/// them holds on too loosely. Mended: the writer holds its end.
+pub(super) fn dropped_stdio(world: &mut World, way: Way) {
+    let (cell, stdio) = start(world.tank(), world.vat("keeper"), guests::BUGS, &["g10", "g11", "mended"]);
+    let stdin = stdio.stdin.expect("stdin is the guest's own");
+    let stdout = stdio.stdout.expect("stdout is the guest's own");
+    let held = (way == Way::Mended).then(|| stdin.clone());
+    let far_end = Rc::downgrade(&stdin);
+    task(world, "writer", async move {
+        steps(2).await;
+        if let Some(stdin) = far_end.upgrade() {
+            stdin.write(b"abc".to_vec().into()).await.expect("the guest reads");
+        }
+        drop(held);
+    });
+    task(world, "launcher", async move {
+        steps(3).await;
+        drop(stdin);
+    });
+    task(world, "test", async move {
+        let exit = cell.wait().await.expect("the host outlives its cells");
+        assert_eq!(exit.code, 0);
+        while !stdout.ended() {
+            yield_now().await;
+        }
+        assert_eq!(stdout.kept(), b"3 bytes\n", "stdin ended before it was written");
+    });
+}
+
 pub(super) fn counted_stdin(world: &mut World, way: Way, case: &str) {
     cell(world, way, case).stdin(&[b'.'; 10_000]).spawn().expect_exit(0).expect_stdout("10000 bytes");
 }
@@ -62,12 +92,13 @@ pub(super) fn quiet_stdin(world: &mut World, way: Way) {
     let link = cell.link().expect("a started cell has its link");
     world.task("test", async move {
         let stdin = stdio.stdin.expect("stdin is the guest's own");
-        stdin.write(b"abc".to_vec().into()).await.expect("the guest reads");
         let exported = link.bootstrap().await.expect("the link lives");
-        let exported: executor::Client = capnp::capability::FromClientHook::new(exported.hook);
+        let exported: executor::Client = FromClientHook::new(exported.hook);
         let mut request = exported.echo_request();
         request.get().set_message("hello");
-        request.send().promise.await.expect("the guest serves until its stdin ends");
+        let answer = request.send().promise;
+        stdin.write(b"abc".to_vec().into()).await.expect("the guest reads");
+        answer.await.expect("the guest serves until its stdin ends");
         stdin.close();
         drop(stdin);
         let exit = cell.wait().await.expect("the host outlives its cells");

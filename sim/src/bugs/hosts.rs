@@ -87,16 +87,22 @@ fn system(wire: Wire, side: Side, serve: Option<Client>) -> (RpcSystem<Side>, ex
 /// One end of a wire that is no pipe of the tank: nothing delays it. It ends when the other end is gone.
 #[derive(Clone)]
 struct Wire {
-    incoming: Rc<RefCell<(mpsc::UnboundedReceiver<Vec<u8>>, VecDeque<u8>)>>,
+    incoming: Rc<RefCell<Incoming>>,
     outgoing: mpsc::UnboundedSender<Vec<u8>>,
+}
+
+struct Incoming {
+    pieces: mpsc::UnboundedReceiver<Vec<u8>>,
+    /// What is left of the pieces that were taken.
+    held: VecDeque<u8>,
 }
 
 impl Wire {
     fn pair() -> [Wire; 2] {
         let ((to_far, from_near), (to_near, from_far)) = (mpsc::unbounded(), mpsc::unbounded());
-        let end = |incoming, outgoing| Wire {
-            incoming: Rc::new(RefCell::new((incoming, VecDeque::new()))),
-            outgoing,
+        let end = |pieces, outgoing| {
+            let incoming = Incoming { pieces, held: VecDeque::new() };
+            Wire { incoming: Rc::new(RefCell::new(incoming)), outgoing }
         };
         [end(from_far, to_far), end(from_near, to_near)]
     }
@@ -104,9 +110,9 @@ impl Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let (incoming, held) = &mut *self.incoming.borrow_mut();
+        let Incoming { pieces, held } = &mut *self.incoming.borrow_mut();
         while held.is_empty() {
-            match std::task::ready!(incoming.poll_next_unpin(cx)) {
+            match std::task::ready!(pieces.poll_next_unpin(cx)) {
                 Some(bytes) => held.extend(bytes),
                 None => return Poll::Ready(Ok(0)),
             }
@@ -203,7 +209,7 @@ impl executor::Server for Spawner {
 impl Spawner {
     /// A child that ends by itself, unless a word on its channel ends it.
     fn start_brief(&self) -> Process {
-        let (cell, _stdio) = start(&self.tank, self.vat, guests::CHILD_TINY, &["child"]);
+        let (cell, _stdio) = start(&self.tank, self.vat, guests::CHILD_ECHO, &["child"]);
         let (kill, order) = oneshot::channel::<()>();
         let way = self.way;
         let watch = async move {
