@@ -192,3 +192,15 @@ fn mended_guests_leave_nothing() {
         }
     }
 }
+
+/// What a scenario builds beside the tank, its own locks, channels and wires, follows the seed as well.
+#[test]
+fn every_case_replays() {
+    for case in ALL {
+        for build in [case.buggy, case.mended] {
+            let [one, other] = [run(build, &setup(3)), run(build, &setup(3))];
+            assert_eq!(one.outcome, other.outcome, "{}", case.id);
+            assert_eq!(one.transcript.digest(), other.transcript.digest(), "{}", case.id);
+        }
+    }
+}
