@@ -1,5 +1,8 @@
 //! Cases whose fault is in a host, written as tasks of vats: a host's own code is not in the tank's hands.
 
+mod spawner;
+mod wire;
+
 use super::Way::{self, Buggy};
 use super::cells::start;
 use super::{steps, task, yield_now};
@@ -8,18 +11,18 @@ use crate::world::World;
 use capnp::capability::{Client, FromClientHook, Promise};
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{RpcSystem, new_broken_cap, new_client, twoparty};
+use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, FutureExt, select};
 use futures::lock::Mutex;
-use futures::{AsyncRead, AsyncWrite, StreamExt};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use wavetank::schema::peer_capnp::{byte_stream, executor, process};
-use wavetank::{ActorId, Tank};
+use wavetank::ActorId;
+use wavetank::schema::peer_capnp::{byte_stream, executor};
+use wire::Wire;
+
+pub(super) use spawner::{cancelled_spawn, dropped_process};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -82,180 +85,6 @@ fn system(wire: Wire, side: Side, serve: Option<Client>) -> (RpcSystem<Side>, ex
     let mut system = RpcSystem::new(Box::new(network), serve);
     let peer = system.bootstrap(if side == Side::Client { Side::Server } else { Side::Client });
     (system, peer)
-}
-
-/// One end of a wire that is no pipe of the tank: nothing delays it. It ends when the other end is gone.
-#[derive(Clone)]
-struct Wire {
-    incoming: Rc<RefCell<Incoming>>,
-    outgoing: mpsc::UnboundedSender<Vec<u8>>,
-}
-
-struct Incoming {
-    pieces: mpsc::UnboundedReceiver<Vec<u8>>,
-    /// What is left of the pieces that were taken.
-    held: VecDeque<u8>,
-}
-
-impl Wire {
-    fn pair() -> [Wire; 2] {
-        let ((to_far, from_near), (to_near, from_far)) = (mpsc::unbounded(), mpsc::unbounded());
-        let end = |pieces, outgoing| {
-            let incoming = Incoming { pieces, held: VecDeque::new() };
-            Wire { incoming: Rc::new(RefCell::new(incoming)), outgoing }
-        };
-        [end(from_far, to_far), end(from_near, to_near)]
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let Incoming { pieces, held } = &mut *self.incoming.borrow_mut();
-        while held.is_empty() {
-            match std::task::ready!(pieces.poll_next_unpin(cx)) {
-                Some(bytes) => held.extend(bytes),
-                None => return Poll::Ready(Ok(0)),
-            }
-        }
-        let count = held.len().min(into.len());
-        for (slot, byte) in into.iter_mut().zip(held.drain(..count)) {
-            *slot = byte;
-        }
-        Poll::Ready(Ok(count))
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        let sent = self.outgoing.unbounded_send(from.to_vec());
-        Poll::Ready(sent.map(|()| from.len()).map_err(|_| io::ErrorKind::BrokenPipe.into()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-// ---- H03, H04
-
-/// The caller starts a child and lets go of it. Mended: only an order kills.
-pub(super) fn dropped_process(world: &mut World, way: Way) {
-    let vat = world.vat("spawner");
-    let spawner = Spawner { tank: world.tank().clone(), vat, way, fault: Fault::DroppedSender };
-    let (peer, caller) = linked_to(world, vat, new_client::<executor::Client, _>(spawner).client);
-    world.task_of(caller, "caller", async move {
-        let peer: executor::Client = peer;
-        let started = peer.run_bytes_request().send().promise.await;
-        drop(started.expect("a child"));
-    });
-}
-
-/// The caller changes its mind after some steps, or kills the child it was given. Mended: whoever holds the cell
-/// on its way ends it when dropped.
-pub(super) fn cancelled_spawn(world: &mut World, way: Way) {
-    let vat = world.vat("spawner");
-    let spawner = Spawner { tank: world.tank().clone(), vat, way, fault: Fault::Orphan };
-    let (peer, caller) = linked_to(world, vat, new_client::<executor::Client, _>(spawner).client);
-    world.task_of(caller, "caller", async move {
-        let peer: executor::Client = peer;
-        let started = peer.run_bytes_request().send().promise;
-        if let Either::Left((started, _)) = select(pin!(started), pin!(steps(6))).await {
-            let child = started.expect("a child").get().and_then(|results| results.get_process());
-            let killed = child.expect("a child").kill_request().send().promise.await;
-            killed.expect("the child is killed");
-        }
-    });
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    DroppedSender,
-    Orphan,
-}
-
-/// An Executor that starts one certain child.
-struct Spawner {
-    tank: Tank,
-    vat: ActorId,
-    way: Way,
-    fault: Fault,
-}
-
-impl executor::Server for Spawner {
-    async fn run_bytes(
-        self: Rc<Self>,
-        _: executor::RunBytesParams,
-        mut results: executor::RunBytesResults,
-    ) -> Served {
-        let process = match self.fault {
-            Fault::DroppedSender => self.start_brief(),
-            Fault::Orphan => {
-                let (cell, _stdio) = start(&self.tank, self.vat, guests::SERVER, &["child"]);
-                let process = Process::Held(Guard { cell, kills: self.way == Way::Mended });
-                // The rest of a spawn: its logs are opened, its name is told.
-                steps(3).await;
-                process
-            }
-        };
-        results.get().set_process(new_client(process));
-        Ok(())
-    }
-}
-
-impl Spawner {
-    /// A child that ends by itself, unless a word on its channel ends it.
-    fn start_brief(&self) -> Process {
-        let (cell, _stdio) = start(&self.tank, self.vat, guests::CHILD_ECHO, &["child"]);
-        let (kill, order) = oneshot::channel::<()>();
-        let way = self.way;
-        let watch = async move {
-            let ordered = order.await;
-            if way == Buggy || ordered.is_ok() {
-                cell.kill();
-            }
-            let exit = cell.wait().await.expect("the host outlives its cells");
-            assert_eq!(exit.code, if ordered.is_ok() { 137 } else { 0 }, "nobody ordered its end");
-        };
-        self.tank.spawn("watch", self.vat, watch.boxed_local());
-        Process::Channel(Cell::new(Some(kill)))
-    }
-}
-
-enum Process {
-    Channel(Cell<Option<oneshot::Sender<()>>>),
-    Held(Guard),
-}
-
-/// Holds a cell, and may end it when it goes.
-struct Guard {
-    cell: wavetank::cell::Cell,
-    kills: bool,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if self.kills {
-            self.cell.kill();
-        }
-    }
-}
-
-impl process::Server for Process {
-    async fn kill(self: Rc<Self>, _: process::KillParams, _: process::KillResults) -> Served {
-        match &*self {
-            Process::Channel(kill) => {
-                if let Some(kill) = kill.take() {
-                    let _ = kill.send(());
-                }
-            }
-            Process::Held(guard) => guard.cell.kill(),
-        }
-        Ok(())
-    }
 }
 
 // ---- H05
