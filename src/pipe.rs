@@ -34,6 +34,8 @@ pub struct Pipe {
     promised_bytes: usize,
     /// The writer was told 0 while there was no budget: more may be granted.
     starved: bool,
+    /// The writer was told 0 when it last asked, for whatever reason.
+    refused: bool,
     /// `check_write` gives 0 until this much was delivered.
     flush_to: u64,
     writer_open: bool,
@@ -132,6 +134,8 @@ pub struct PipeView {
     pub reader_waits: bool,
     /// Whether a writer waits for budget.
     pub writer_waits: bool,
+    /// Whether the writer was told 0 when it last asked what it may write.
+    pub writer_refused: bool,
     /// Whether nothing is delivered any more.
     pub muted: bool,
     /// Whether the reading end is there.
@@ -153,6 +157,7 @@ impl Pipe {
             granted_bytes: 0,
             promised_bytes: 0,
             starved: false,
+            refused: false,
             flush_to: 0,
             writer_open: true,
             reader_open: true,
@@ -177,6 +182,7 @@ impl Pipe {
             budget_bytes: self.budget(),
             reader_waits: !self.readers.is_empty(),
             writer_waits: !self.writers.is_empty(),
+            writer_refused: self.refused,
             muted: self.muted,
             reader_open: self.reader_open,
             writer_open: self.writer_open,
@@ -220,6 +226,7 @@ impl Pipe {
     /// What may be written now. A writer that is told 0 may be granted more.
     pub(crate) fn check_write(&mut self) -> Permit {
         let permit = self.permit();
+        self.refused = permit == Permit::Bytes(0);
         if let Permit::Bytes(bytes) = permit {
             self.promised_bytes = bytes;
         }

@@ -48,4 +48,6 @@ guests! {
     FAULT_DROP "fault-drop";
     /// Asks `ready` in a loop instead of blocking in `poll`.
     FAULT_SPIN "fault-spin";
+    /// Commits the fault that its first argument names, or does the same job rightly, as its second says.
+    BUGS "bugs";
 }

@@ -37,6 +37,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod bugs;
 pub mod calls;
 pub mod canary;
 pub mod check;

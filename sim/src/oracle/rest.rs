@@ -122,7 +122,7 @@ fn asleep(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
 }
 
 /// A cell that does not wait for its link though bytes are visible there, or that has budget for the rest of a
-/// frame that it began and does not write it.
+/// frame that it began, or for what it was once refused to write, and does not write it.
 fn idle(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     let idles = |cell: &&&CellFacts| {
         let Some((link, up, down)) = cell.link else { return false };
@@ -131,8 +131,9 @@ fn idle(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
         let leaves_bytes =
             evidence.visible_bytes(down) > 0 && !cell.blocked.contains(&Blocked::Reading(down));
         let up_view = &evidence.pipes[up.index()];
-        let leaves_budget =
-            begun && up_view.budget_bytes > 0 && !cell.blocked.contains(&Blocked::Writing(up));
+        let leaves_budget = (begun || up_view.writer_refused)
+            && up_view.budget_bytes > 0
+            && !cell.blocked.contains(&Blocked::Writing(up));
         leaves_bytes || leaves_budget
     };
     living.iter().find(idles).map(|cell| cell.blame())

@@ -120,6 +120,7 @@ fn family() -> Facts {
         budget_bytes: 100,
         reader_waits: true,
         writer_waits: false,
+        writer_refused: false,
         muted: false,
         reader_open: true,
         writer_open: true,

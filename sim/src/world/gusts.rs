@@ -199,7 +199,8 @@ impl World {
         let mut orders = Orders::default();
         let slice = chooser.draw(Of::Slice(cell.0), 1 + SLICES.len() as u32);
         if slice > 0 {
-            orders.fuel_slice = Some(SLICES[slice as usize - 1]);
+            let usual = self.tank.cell(cell).map_or(u64::MAX, |cell| cell.limits().fuel_slice);
+            orders.fuel_slice = Some(SLICES[slice as usize - 1].min(usual));
             self.weather.count(Fault::SmallSlice);
         }
         if self.weather.level >= Level::Damage {

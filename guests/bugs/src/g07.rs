@@ -1,0 +1,53 @@
+//! G07: a pollable that is always ready.
+//!
+//! The guest reads stdin to its end and then makes a call whose answer takes a while. It leaves stdin's pollable
+//! in the poll set: a stream at its end is ready for ever, so each `poll` returns at once, and the guest burns a
+//! whole processor until the answer is there. Nothing is wrong but that.
+//!
+//! Mended: only what somebody still waits for is in the poll set.
+
+use std::{
+    process::ExitCode,
+    task::{Context, Waker},
+};
+
+use futures::AsyncReadExt;
+use wasip2::cli::stdin::get_stdin;
+use wavetank_guest::{Io, Result, peer, peer_capnp::executor, run, streams::Reader};
+
+use crate::{
+    Way, exit_code,
+    hand::{self, Session},
+};
+
+pub fn main(way: Way) -> ExitCode {
+    match way {
+        Way::Buggy => exit_code(with_stdin_for_ever()),
+        Way::Mended => run(|executor, io: Io| async move { app(executor, io.stdin()?).await }),
+    }
+}
+
+async fn app(executor: executor::Client, mut stdin: Reader) -> Result<()> {
+    let mut text = String::new();
+    stdin.read_to_string(&mut text).await?;
+    peer::echo(&executor, &text).await
+}
+
+fn with_stdin_for_ever() -> Result<()> {
+    let (mut session, executor) = Session::open(None)?;
+    let mut app = hand::app(app(executor, Reader::new(&session.reactor, get_stdin())));
+    let stdin = get_stdin();
+    let stdin_ready = session.reactor.watch(stdin.subscribe());
+    let ended = loop {
+        while session.system.turn() | app.turn() {}
+        if let Some(ended) = app.take_output() {
+            break ended;
+        }
+        stdin_ready.wake_when_ready(&Context::from_waker(Waker::noop()));
+        session.reactor.block()?;
+    };
+    // In its order: the pollable is the stream's child.
+    drop(stdin_ready);
+    drop((stdin, app));
+    ended.and(session.close())
+}

@@ -1,0 +1,66 @@
+//! G09: a child's stderr is a pipe that nobody reads.
+//!
+//! The parent asks for its child's stderr, and then waits for the child to end before it reads. The child says
+//! more than the host keeps and the pipe holds: it blocks in the middle of a line, and the parent's wait never
+//! returns. With a child that says little, all is well.
+//!
+//! Mended: the parent reads while it waits.
+//!
+//! The child is this component again, whose bytes come on stdin.
+
+use std::{env, process::ExitCode};
+
+use futures::{AsyncReadExt, try_join};
+use wavetank_guest::{
+    Error, Io, Result, peer,
+    peer_capnp::{byte_stream, executor},
+    run,
+};
+
+use crate::Way;
+
+const LINES: usize = 200;
+const LINE_BYTES: usize = 1024;
+
+pub fn main(way: Way) -> ExitCode {
+    if env::args().nth(3).as_deref() == Some("child") {
+        for line in 0..LINES {
+            // One write a line: `eprint` alone would write each filling by itself.
+            let line = format!("{line:.<0$}\n", LINE_BYTES - 1);
+            eprint!("{line}");
+        }
+        return ExitCode::SUCCESS;
+    }
+    run(move |executor: executor::Client, io: Io| async move {
+        let mut wasm = Vec::new();
+        io.stdin()?.read_to_end(&mut wasm).await?;
+        let child = peer::start(&executor, &wasm, &["child", "g09", "mended", "child"], &[]);
+        let answer = child.stderr_request().send().promise.await?;
+        let stderr = answer.get()?.get_stream()?;
+        let ended = peer::wait_for_success(&child);
+        match way {
+            Way::Buggy => {
+                ended.await?;
+                read_all(&stderr).await?;
+            }
+            Way::Mended => {
+                try_join!(ended, read_all(&stderr))?;
+            }
+        }
+        child.settled().await;
+        Ok(())
+    })
+}
+
+/// How much the child said first may be lost: the host kept the end of it until its stderr was asked for.
+async fn read_all(stderr: &byte_stream::Client) -> Result<()> {
+    let mut last = 0;
+    loop {
+        let piece = peer::read(stderr, 64 * 1024).await?;
+        match piece.last() {
+            Some(byte) => last = *byte,
+            None if last == b'\n' => return Ok(()),
+            None => return Err(Error::guest("the log ends within a line")),
+        }
+    }
+}

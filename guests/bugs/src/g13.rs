@@ -1,0 +1,32 @@
+//! G13: a log line of more than 4096 bytes in one `blocking-write-and-flush`.
+//!
+//! That call takes 4096 bytes at most and traps on more. A logger that hands it whole lines works until
+//! somebody logs a long one, and then logging kills the guest.
+//!
+//! Mended: the line goes out in pieces.
+
+use std::process::ExitCode;
+
+use wasip2::cli::stderr::get_stderr;
+use wavetank_guest::{Error, Result};
+
+use crate::{Way, exit_code, number};
+
+/// The most that one call takes.
+const MAX_BYTES: usize = 4096;
+
+pub fn main(way: Way) -> ExitCode {
+    exit_code(log(way))
+}
+
+/// Logs one line of as many bytes as the guest was told.
+fn log(way: Way) -> Result<()> {
+    let line_bytes = number().ok_or_else(|| Error::guest("usage: bugs g13 WAY LINE_BYTES"))?;
+    let line = format!("{:.<line_bytes$}", "log ");
+    let stderr = get_stderr();
+    let at_once = if way == Way::Buggy { usize::MAX } else { MAX_BYTES };
+    for piece in line.as_bytes().chunks(at_once) {
+        stderr.blocking_write_and_flush(piece).map_err(|error| Error::guest(error.to_string()))?;
+    }
+    Ok(())
+}

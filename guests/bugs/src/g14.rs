@@ -1,0 +1,32 @@
+//! G14: the application's error is swallowed.
+//!
+//! The guest's one call fails with an exception. It is logged, and `main` returns success: whoever looks at exit
+//! codes learns nothing.
+//!
+//! Mended: what failed makes the guest fail.
+
+use std::process::ExitCode;
+
+use wavetank_guest::{Io, Result, peer, peer_capnp::executor, run};
+
+use crate::Way;
+
+pub fn main(way: Way) -> ExitCode {
+    run(move |executor: executor::Client, _: Io| async move {
+        match start_a_child(&executor).await {
+            Err(error) if way == Way::Buggy => {
+                eprintln!("error: {error:?}");
+                Ok(())
+            }
+            ended => ended,
+        }
+    })
+}
+
+/// Fails: these bytes are no component.
+async fn start_a_child(executor: &executor::Client) -> Result<()> {
+    let child = peer::start(executor, b"not a component", &["child"], &[]);
+    let ended = peer::wait_for_success(&child).await;
+    child.settled().await;
+    ended
+}

@@ -1,0 +1,64 @@
+//! A session put together by hand, for the cases whose fault is in the loop or in an adapter.
+//!
+//! All else is as in the runtime: its reactor, its tasks, and the end of a session in its order.
+
+use std::pin::Pin;
+
+use capnp::{capability::FromClientHook, message::ReaderOptions};
+use capnp_rpc::{Disconnector, RpcSystem, rpc_twoparty_capnp::Side, twoparty::VatNetwork};
+use futures::{AsyncRead, AsyncWrite, io::BufWriter};
+use wavetank_guest::{
+    Result,
+    link::Link,
+    reactor::Reactor,
+    streams,
+    task::{self, Task},
+};
+
+/// The application: boxed, so that its capabilities go when it does.
+pub type App = Task<Pin<Box<dyn Future<Output = Result<()>>>>>;
+
+/// An RPC system and what it needs to run and to end.
+pub struct Session {
+    /// The one place to block.
+    pub reactor: Reactor,
+    /// The RPC system as a task.
+    pub system: Task<RpcSystem<Side>>,
+    disconnector: Disconnector<Side>,
+}
+
+impl Session {
+    /// A session over the guest's link with the runtime's own adapters, and the peer's bootstrap capability.
+    pub fn open<C: FromClientHook>(exported: Option<capnp::capability::Client>) -> Result<(Self, C)> {
+        let reactor = Reactor::default();
+        let link = Link::open()?;
+        let (reader, writer) = streams::pair(&reactor, link.input, link.output);
+        Ok(Self::over(reactor, reader, writer, exported))
+    }
+
+    /// A session over any reader and writer.
+    pub fn over<C: FromClientHook>(
+        reactor: Reactor,
+        reader: impl AsyncRead + Unpin + 'static,
+        writer: impl AsyncWrite + Unpin + 'static,
+        exported: Option<capnp::capability::Client>,
+    ) -> (Self, C) {
+        let network = VatNetwork::new(reader, BufWriter::new(writer), Side::Client, ReaderOptions::new());
+        let mut system = RpcSystem::new(Box::new(network), exported);
+        let peer = system.bootstrap(Side::Server);
+        let disconnector = system.get_disconnector();
+        (Self { reactor, system: Task::new(system), disconnector }, peer)
+    }
+
+    /// Ends the session in order. The application must be gone by now.
+    pub fn close(mut self) -> Result<()> {
+        while self.system.turn() {}
+        task::run(&self.reactor, self.disconnector, &mut self.system)??;
+        Ok(())
+    }
+}
+
+/// Makes a task of an application.
+pub fn app(app: impl Future<Output = Result<()>> + 'static) -> App {
+    Task::new(Box::pin(app))
+}

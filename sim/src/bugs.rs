@@ -1,0 +1,131 @@
+//! The bug benchmark: faults that really happened, each as a scenario beside its mended twin.
+//!
+//! Three families. `g..` are guests whose fault is in the component (`guests/bugs`, `guests/faults`); `h..` are
+//! hosts, written as tasks of vats; the others are the shapes that schedulers are compared on. A case is a pair
+//! of scenarios over the public API. The buggy one fails under some schedule, or in a way that only an oracle
+//! of its own can see; the mended one finishes under every schedule.
+//!
+//! Not here: H08 and H09 (how fuel is granted) and H13 (wakers in hash order). Those are faults of the tank
+//! itself, which no scenario can put into it.
+
+mod cells;
+mod hosts;
+mod shapes;
+
+use crate::world::World;
+use std::task::Poll;
+
+/// A fault and its mended twin.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// Its name: small letters, digits, dashes and underscores.
+    pub id: &'static str,
+    /// What the fault is, in one line.
+    pub summary: &'static str,
+    /// Builds the world with the fault.
+    pub buggy: fn(&mut World),
+    /// Builds the world that does the same job without it.
+    pub mended: fn(&mut World),
+}
+
+/// Whether the fault is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Buggy,
+    Mended,
+}
+
+use Way::{Buggy, Mended};
+
+/// One line of [`ALL`]: the function that builds both worlds, with what it needs beside the way.
+macro_rules! case {
+    ($id:literal, $summary:literal, $build:path $(, $with:expr)*) => {
+        Case {
+            id: $id,
+            summary: $summary,
+            buggy: |world| $build(world, Buggy $(, $with)*),
+            mended: |world| $build(world, Mended $(, $with)*),
+        }
+    };
+}
+
+/// All of them.
+pub const ALL: &[Case] = &[
+    // Guests.
+    case!("g01", "a handle passed as a plain number", cells::fault_handle),
+    case!("g02", "a permit kept across turns", cells::permit),
+    case!("g02-overwrite", "a write of more than check-write granted", cells::fault_overwrite),
+    case!("g03-drop", "a stream dropped before its pollable", cells::fault_drop),
+    case!("g03-leak", "a session forgotten instead of ended", cells::echoes, "g03-leak"),
+    case!("g04", "RPC polled, then the application, then a block", cells::echoes, "g04"),
+    case!("g05", "RPC polled again on a condition; a timer hides it", cells::echoes, "g05"),
+    case!("g06", "a refused write left out of the poll set", cells::echoes, "g06"),
+    case!("g07", "a stream at its end left in the poll set", cells::late_answer),
+    case!("g07-spin", "asking in a loop instead of blocking in poll", cells::fault_spin),
+    case!("g08", "a finished RPC system counted as progress", cells::dead_link),
+    case!("g09", "a child's stderr that nobody reads", cells::loud_child),
+    case!("g10", "the far end of stdin dropped before it is written", cells::dropped_stdio),
+    case!("g11", "an empty read taken for the end", cells::counted_stdin, "g11"),
+    case!("g11-eof", "the end taken for an empty read", cells::counted_stdin, "g11-eof"),
+    case!("g12", "a blocking read in a cooperative loop", cells::quiet_stdin),
+    case!("g13", "a log line over 4096 bytes in one blocking write", cells::log_line),
+    case!("g14", "the application's error swallowed", cells::failing_call),
+    case!("g15", "one read taken to bring a whole header", cells::framed_stdin),
+    case!("hot", "a computation without an end", cells::computation),
+    // Hosts.
+    case!("h01", "a peer that never speaks, and no bound on the wait", hosts::mute_peer),
+    case!("h02", "an answer awaited while nobody polls its RPC system", hosts::unpolled_system),
+    case!("h03", "a dropped kill channel read as an order to kill", hosts::dropped_process),
+    case!("h04", "a spawn cancelled before its hand-over leaves the cell", hosts::cancelled_spawn),
+    case!("h05", "one lock held across a read, shared with the writer", hosts::lock_across_read),
+    case!("h06", "a wait that takes the receiver, then is cancelled", hosts::cancelled_wait),
+    case!("h07", "a read that allocates what it was asked for", hosts::greedy_read),
+    case!("h10", "an old child's result judged as its successor's", hosts::old_result),
+    case!("h11", "an event received, then its processing cancelled", hosts::cancelled_event),
+    case!("h12", "an abort test that passes before the guest has run", hosts::vacuous_abort),
+    // Shapes.
+    case!("account", "an update lost across a yield", shapes::account),
+    case!("abba", "two locks in opposite order", shapes::abba),
+    case!("reorder_3", "the last of 3 must overtake the first", shapes::reorder, 3),
+    case!("reorder_5", "the last of 5 must overtake the first", shapes::reorder, 5),
+    case!("reorder_10", "the last of 10 must overtake the first", shapes::reorder, 10),
+    case!("reorder_20", "the last of 20 must overtake the first", shapes::reorder, 20),
+    case!("twostage_2", "a write in two stages, seen between them", shapes::twostage, 2),
+    case!("twostage_20", "the same with 20 tasks", shapes::twostage, 20),
+    case!("needle_20", "one exact step of 20", shapes::needle, 20),
+    case!("needle_100", "one exact step of 100", shapes::needle, 100),
+    case!("longshort_10", "one step after all 10 of another task", shapes::longshort, 10),
+    case!("longshort_50", "one step after all 50 of another task", shapes::longshort, 50),
+    case!("buffer", "a bounded buffer, one condition, one woken", shapes::bounded_buffer),
+    case!("philosophers", "three dine, left fork first", shapes::philosophers),
+];
+
+/// The case of an id.
+pub fn find(id: &str) -> Option<&'static Case> {
+    ALL.iter().find(|case| case.id == id)
+}
+
+/// Ends this poll: what follows is a step of its own.
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// As many steps of nothing.
+async fn steps(count: u32) {
+    for _ in 0..count {
+        yield_now().await;
+    }
+}
+
+/// Adds a task on a vat of its own.
+fn task(world: &World, name: &str, task: impl Future<Output = ()> + 'static) {
+    world.task_of(world.vat(name), name, task);
+}

@@ -1,0 +1,218 @@
+//! Cases whose fault is in a guest: what each is given, and what must become of it.
+
+use super::{Way, steps, task, yield_now};
+use crate::world::{Bootstrap, CellBuilder, World, peer};
+use crate::{Limits, Transport, guests};
+use capnp::capability::FromClientHook;
+use capnp_rpc::new_client;
+use std::rc::Rc;
+use wavetank::cell::{Cell, CellSpec};
+use wavetank::schema::peer_capnp::executor;
+use wavetank::stdio::Stdio;
+use wavetank::{ActorId, Clock, Tank};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+// ---- the cases of guests/bugs
+
+/// Fuel for the guests that may burn all of it: a mended one takes a hundredth.
+const LITTLE_FUEL: u64 = 200_000_000;
+
+pub(super) fn permit(world: &mut World, way: Way) {
+    cell(world, way, "g02").spawn().expect_exit(0);
+}
+
+pub(super) fn echoes(world: &mut World, way: Way, case: &str) {
+    cell(world, way, case).spawn().expect_exit(0);
+}
+
+/// The answer takes a second.
+pub(super) fn late_answer(world: &mut World, way: Way) {
+    let late: executor::Client = new_client(Late(world.clock()));
+    cell(world, way, "g07").stdin(b"hello").serve(late.client).spawn().expect_exit(0);
+}
+
+/// The link breaks; stdin stays for another second.
+pub(super) fn dead_link(world: &mut World, way: Way) {
+    let (cell, stdio) = start_case(world, way, "g08");
+    let (fabric, clock) = (world.tank().fabric().clone(), world.clock());
+    let up = cell.link().expect("a started cell has its link").up();
+    world.task("test", async move {
+        let stdin = stdio.stdin.expect("stdin is the guest's own");
+        let _ = stdin.write(b"abc".to_vec().into()).await;
+        fabric.reset(up);
+        clock.sleep(SECOND_NS).await;
+        stdin.close();
+        drop(stdin);
+        let exit = cell.wait().await.expect("the host outlives its cells");
+        assert_eq!(exit.code, 0, "{:?}", exit.cause);
+    });
+}
+
+pub(super) fn loud_child(world: &mut World, way: Way) {
+    cell(world, way, "g09").stdin(guests::BUGS).spawn().expect_exit(0);
+}
+
+/// The guest counts its stdin. The launcher lets go of the far ends after some steps, and whoever is to write to
+/// them holds on too loosely. Mended: the writer holds its end.
+pub(super) fn dropped_stdio(world: &mut World, way: Way) {
+    let (cell, stdio) = start(world.tank(), world.vat("keeper"), guests::BUGS, &["g10", "g11", "mended"]);
+    let stdin = stdio.stdin.expect("stdin is the guest's own");
+    let stdout = stdio.stdout.expect("stdout is the guest's own");
+    let held = (way == Way::Mended).then(|| stdin.clone());
+    let far_end = Rc::downgrade(&stdin);
+    task(world, "writer", async move {
+        steps(2).await;
+        if let Some(stdin) = far_end.upgrade() {
+            stdin.write(b"abc".to_vec().into()).await.expect("the guest reads");
+        }
+        drop(held);
+    });
+    task(world, "launcher", async move {
+        steps(3).await;
+        drop(stdin);
+    });
+    task(world, "test", async move {
+        let exit = cell.wait().await.expect("the host outlives its cells");
+        assert_eq!(exit.code, 0);
+        while !stdout.ended() {
+            yield_now().await;
+        }
+        assert_eq!(stdout.kept(), b"3 bytes\n", "stdin ended before it was written");
+    });
+}
+
+pub(super) fn counted_stdin(world: &mut World, way: Way, case: &str) {
+    cell(world, way, case).stdin(&[b'.'; 10_000]).spawn().expect_exit(0).expect_stdout("10000 bytes");
+}
+
+/// The host closes stdin only after the guest has answered its call.
+pub(super) fn quiet_stdin(world: &mut World, way: Way) {
+    let (cell, stdio) = start_case(world, way, "g12");
+    let link = cell.link().expect("a started cell has its link");
+    world.task("test", async move {
+        let stdin = stdio.stdin.expect("stdin is the guest's own");
+        let exported = link.bootstrap().await.expect("the link lives");
+        let exported: executor::Client = FromClientHook::new(exported.hook);
+        let mut request = exported.echo_request();
+        request.get().set_message("hello");
+        let answer = request.send().promise;
+        stdin.write(b"abc".to_vec().into()).await.expect("the guest reads");
+        answer.await.expect("the guest serves until its stdin ends");
+        stdin.close();
+        drop(stdin);
+        let exit = cell.wait().await.expect("the host outlives its cells");
+        assert_eq!(exit.code, 0, "{:?}", exit.cause);
+    });
+}
+
+/// How long the line is, is drawn: two lengths of six are too long.
+pub(super) fn log_line(world: &mut World, way: Way) {
+    let lengths = [80, 4000, 4095, 4096, 4097, 20_000];
+    let length = lengths[world.draw(lengths.len() as u32) as usize];
+    cell(world, way, "g13").args([length.to_string()]).spawn().expect_exit(0).expect_stderr("log ...");
+}
+
+pub(super) fn failing_call(world: &mut World, way: Way) {
+    cell(world, way, "g14").spawn().expect_exit(1);
+}
+
+pub(super) fn framed_stdin(world: &mut World, way: Way) {
+    let sizes = [5_usize, 1000, 1, 3000, 251];
+    let frame = |size: &usize| {
+        let body = (0..251_u8).cycle().take(*size);
+        (*size as u64).to_le_bytes().into_iter().chain(body).collect::<Vec<u8>>()
+    };
+    let bytes: Vec<u8> = sizes.iter().flat_map(frame).collect();
+    cell(world, way, "g15").stdin(&bytes).spawn().expect_exit(0).expect_stdout("5 frames");
+}
+
+pub(super) fn computation(world: &mut World, way: Way) {
+    let limits = Limits { fuel: LITTLE_FUEL, ..Limits::default() };
+    cell(world, way, "hot").limits(limits).spawn().expect_exit(0);
+}
+
+fn cell<'w>(world: &'w World, way: Way, case: &str) -> CellBuilder<'w> {
+    let cell = world.cell(case, guests::BUGS).args([case, word(way)]);
+    cell.transport(Transport::Connection).serve(peer::executor(world))
+}
+
+/// Starts the guest with its stdin in the scenario's hands.
+fn start_case(world: &World, way: Way, case: &str) -> (Cell, Stdio) {
+    let args = [case, case, word(way)];
+    start(world.tank(), world.vat("keeper"), guests::BUGS, &args)
+}
+
+fn word(way: Way) -> &'static str {
+    match way {
+        Way::Buggy => "buggy",
+        Way::Mended => "mended",
+    }
+}
+
+// ---- the cases of guests/faults; their mended twins are guests that do the like rightly
+
+pub(super) fn fault_handle(world: &mut World, way: Way) {
+    match way {
+        Way::Buggy => spawn_fault(world, "fault-handle", guests::FAULT_HANDLE),
+        Way::Mended => counted_stdin(world, way, "g11"),
+    }
+}
+
+pub(super) fn fault_overwrite(world: &mut World, way: Way) {
+    match way {
+        Way::Buggy => spawn_fault(world, "fault-overwrite", guests::FAULT_OVERWRITE),
+        Way::Mended => permit(world, way),
+    }
+}
+
+pub(super) fn fault_drop(world: &mut World, way: Way) {
+    match way {
+        Way::Buggy => spawn_fault(world, "fault-drop", guests::FAULT_DROP),
+        Way::Mended => counted_stdin(world, way, "g11"),
+    }
+}
+
+pub(super) fn fault_spin(world: &mut World, way: Way) {
+    match way {
+        Way::Buggy => spawn_fault(world, "fault-spin", guests::FAULT_SPIN),
+        Way::Mended => spawn_fault(world, "child-echo", guests::CHILD_ECHO),
+    }
+}
+
+fn spawn_fault(world: &World, name: &str, wasm: &[u8]) {
+    let executor: Bootstrap = peer::executor(world);
+    world.cell(name, wasm).serve(executor).spawn().expect_exit(0);
+}
+
+/// Starts a cell beside the scenario's own, over a connection; the first argument is its name.
+pub(super) fn start(tank: &Tank, vat: ActorId, wasm: &[u8], args: &[&str]) -> (Cell, Stdio) {
+    let spec = CellSpec {
+        guest: tank.engine().guest(wasm).expect("a built guest"),
+        name: args[0].into(),
+        args: args.iter().map(|arg| arg.to_string()).collect(),
+        env: Vec::new(),
+        transport: Transport::Connection,
+        limits: Limits::default(),
+        capacity_bytes: wavetank::pipe::DEFAULT_CAPACITY_BYTES,
+        detached: false,
+        vat,
+    };
+    tank.start(spec, None, |cell| wavetank::peer::executor(tank, cell)).expect("room for a cell")
+}
+
+/// An Executor that takes its time.
+struct Late(Clock);
+
+impl executor::Server for Late {
+    async fn echo(
+        self: Rc<Self>,
+        params: executor::EchoParams,
+        mut results: executor::EchoResults,
+    ) -> Result<(), capnp::Error> {
+        self.0.sleep(SECOND_NS).await;
+        let message = params.get()?.get_message()?.to_str()?;
+        results.get().set_response(format!("Echo: {message}"));
+        Ok(())
+    }
+}
