@@ -13,9 +13,9 @@
 
 use crate::outcome::Outcome;
 use crate::profile::Profile;
-use crate::run::{Choices, Run, Setup, message, run};
+use crate::run::{Choices, Run, Setup, message, run, survey};
 use crate::seed::Seed;
-use crate::strategy::StrategyName;
+use crate::strategy::{StrategyName, Survey};
 use crate::world::World;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
@@ -54,6 +54,7 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
         max_steps: None,
         engine: None,
         each: None,
+        survey: OnceLock::new(),
     }
 }
 
@@ -69,6 +70,8 @@ pub struct Check<F> {
     max_steps: Option<u64>,
     engine: Option<Arc<Engine>>,
     each: Option<Each>,
+    /// Made for the first seed that wants it.
+    survey: OnceLock<Arc<Survey>>,
 }
 
 /// What a user asserts of every finished run.
@@ -134,6 +137,10 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         let mut setup = Setup { choices: self.choices.clone(), ..Setup::new(engine, Seed(seed)) };
         setup.max_choices = self.max_choices.unwrap_or(setup.max_choices);
         setup.max_steps = self.max_steps.unwrap_or(setup.max_steps);
+        if matches!(&self.choices, Choices::Drawn(strategy, _) if strategy.needs_survey(setup.seed)) {
+            let made = || Arc::new(survey(&self.scenario, &setup));
+            setup.survey = Some(self.survey.get_or_init(made).clone());
+        }
         let mut run = run(&self.scenario, &setup);
         if let (Some(look), true) = (&self.each, run.outcome.is_finished()) {
             let looked = std::panic::catch_unwind(AssertUnwindSafe(|| look(&run)));

@@ -2,10 +2,11 @@
 
 use crate::args::What;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wavetank::Engine;
 use wavetank_sim::scenario::{self, Scenario};
-use wavetank_sim::{Choices, Run, Seed, Setup, Transport, World, peer, run};
+use wavetank_sim::strategy::{Frontier, Survey};
+use wavetank_sim::{Choices, Run, Seed, Setup, Transport, World, peer, run, survey};
 
 /// What is to be run, ready to be run.
 pub(crate) struct Job {
@@ -19,6 +20,8 @@ pub(crate) struct Job {
     pub(crate) replay_args: String,
     body: Body,
     engine: Arc<Engine>,
+    /// Made for the first seed that wants it.
+    survey: OnceLock<Arc<Survey>>,
 }
 
 enum Body {
@@ -57,6 +60,7 @@ impl Job {
             replay_args: String::new(),
             body: Body::BuiltIn(scenario),
             engine,
+            survey: OnceLock::new(),
         })
     }
 
@@ -91,21 +95,36 @@ impl Job {
             replay_args,
             body: Body::Own { name, wasm, args: args.into(), transport: transport.into() },
             engine,
+            survey: OnceLock::new(),
         })
     }
 
     /// Runs it under one seed.
     pub(crate) fn run(&self, seed: Seed) -> Run {
-        let setup = Setup { choices: self.choices.clone(), ..Setup::new(self.engine.clone(), seed) };
+        let setup = self.setup(seed);
+        let wants = matches!(&self.choices, Choices::Drawn(strategy, _) if strategy.needs_survey(seed));
+        let surveyed =
+            || self.survey.get_or_init(|| Arc::new(survey(|world| self.build(world), &setup))).clone();
+        let survey = wants.then(surveyed);
+        run(|world| self.build(world), &Setup { survey, ..setup })
+    }
+
+    /// Runs the next schedule of a search.
+    pub(crate) fn run_next(&self, frontier: &mut Frontier, seed: Seed) -> Option<Run> {
+        frontier.run(|world| self.build(world), &self.setup(seed))
+    }
+
+    fn setup(&self, seed: Seed) -> Setup {
+        Setup { choices: self.choices.clone(), ..Setup::new(self.engine.clone(), seed) }
+    }
+
+    fn build(&self, world: &mut World) {
         match &self.body {
-            Body::BuiltIn(scenario) => run(scenario.build, &setup),
-            Body::Own { name, wasm, args, transport } => run(
-                |world: &mut World| {
-                    let cell = world.cell(name, wasm).args(args.clone()).transport(*transport);
-                    cell.serve(peer::host(world)).spawn().expect_exit(0);
-                },
-                &setup,
-            ),
+            Body::BuiltIn(scenario) => (scenario.build)(world),
+            Body::Own { name, wasm, args, transport } => {
+                let cell = world.cell(name, wasm).args(args.clone()).transport(*transport);
+                cell.serve(peer::host(world)).spawn().expect_exit(0);
+            }
         }
     }
 
