@@ -3,7 +3,7 @@
 use super::{Ask, Strategy};
 use crate::menu::{Item, Menu};
 use crate::moves::Lane;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is known of a scenario before a strategy sets out: how many moves of each lane its dullest run takes.
@@ -15,8 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Survey {
     /// By lane, its moves.
     pub moves: BTreeMap<Lane, u32>,
-    /// By lane, the one after whose move it could move for the first time.
-    pub parents: BTreeMap<Lane, Lane>,
+    /// By lane, whenever it could move and could not before: how many moves it had made, and the lane after
+    /// whose move it was.
+    pub wakes: BTreeMap<Lane, Vec<(u32, Lane)>>,
 }
 
 impl Survey {
@@ -34,22 +35,34 @@ impl Survey {
 /// Always item 0, and looks about: makes a [`Survey`].
 pub struct Surveyor {
     survey: Arc<Mutex<Survey>>,
+    /// Who could move when it was looked last.
+    could: BTreeSet<Lane>,
+    looked: bool,
     last: Option<Lane>,
 }
 
 impl Surveyor {
     /// One that writes into `survey`.
     pub fn new(survey: Arc<Mutex<Survey>>) -> Self {
-        Surveyor { survey, last: None }
+        Surveyor { survey, could: BTreeSet::new(), looked: false, last: None }
+    }
+
+    fn look(&mut self, can: BTreeSet<Lane>) {
+        let mut survey = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
+        for &lane in can.difference(&self.could) {
+            let made = *survey.moves.entry(lane).or_default();
+            if let Some(by) = self.last.filter(|by| *by != lane) {
+                survey.wakes.entry(lane).or_default().push((made, by));
+            }
+        }
+        self.could = can;
+        self.looked = true;
     }
 }
 
 impl Strategy for Surveyor {
     fn pick(&mut self, menu: &Menu<'_>) -> usize {
-        let mut survey = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
-        for lane in menu.items().map(Item::lane) {
-            see(&mut survey, lane, self.last);
-        }
+        self.look(menu.items().map(Item::lane).collect());
         0
     }
 
@@ -58,20 +71,14 @@ impl Strategy for Surveyor {
     }
 
     fn went(&mut self, item: Item) {
-        let mut survey = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = item.lane();
-        see(&mut survey, lane, self.last);
+        if !self.looked {
+            // A menu of one item is no choice, and not shown.
+            self.look([lane].into());
+        }
+        self.looked = false;
+        let mut survey = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
         *survey.moves.entry(lane).or_default() += 1;
         self.last = Some(lane);
-    }
-}
-
-fn see(survey: &mut Survey, lane: Lane, after: Option<Lane>) {
-    if survey.moves.contains_key(&lane) {
-        return;
-    }
-    survey.moves.insert(lane, 0);
-    if let Some(parent) = after {
-        survey.parents.insert(lane, parent);
     }
 }

@@ -11,9 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// URW (Zhao, Wolff, Mathur, Roychoudhury, ASPLOS 2025).
 ///
-/// A lane goes with a probability proportional to the moves that it has left, by the survey, those of the lanes
-/// that it will yet give birth to included. Where the survey is right and nobody waits for anybody, all
-/// interleavings are equally likely.
+/// A lane goes with a probability proportional to the moves that it has left, by the survey. Where the survey is
+/// right and nobody waits for anybody, all interleavings are equally likely.
+///
+/// The moves of lanes that cannot move now count for the lane that they wait for: the one that let them move in
+/// the survey. So they are even too where a lane gives birth to others, as in the paper, and where each waits for
+/// one other.
 pub struct Urw {
     rng: ChaCha8Rng,
     left: Left,
@@ -47,68 +50,58 @@ const SPARE: u32 = 64;
 
 /// Moves left by lane, as a survey has them.
 struct Left {
-    /// Its own moves.
     own: BTreeMap<Lane, u64>,
-    /// Those, and those of its descendants that are not born yet.
-    whole: BTreeMap<Lane, u64>,
-    /// The same, as it was before anything moved.
-    families: BTreeMap<Lane, u64>,
-    parents: BTreeMap<Lane, Lane>,
-    born: BTreeSet<Lane>,
+    made: BTreeMap<Lane, u32>,
+    wakes: BTreeMap<Lane, Vec<(u32, Lane)>>,
 }
+
+/// Lanes that wait one for the other, at most, that are followed to one that can go.
+const MAX_HOPS: u32 = 16;
 
 impl Left {
     fn new(survey: &Survey, counts: impl Fn(Lane) -> bool) -> Self {
         let counted = survey.moves.iter().filter(|(lane, _)| counts(**lane));
-        let own: BTreeMap<Lane, u64> = counted.map(|(lane, moves)| (*lane, u64::from(*moves))).collect();
-        let mut whole: BTreeMap<Lane, u64> = BTreeMap::new();
-        for (&lane, moves) in &own {
-            let mut above = Some(lane);
-            // A parent is always seen before its child: there is no round.
-            while let Some(lane) = above {
-                *whole.entry(lane).or_default() += moves;
-                above = survey.parents.get(&lane).copied();
-            }
-        }
-        let parents = survey.parents.clone();
-        Left { own, families: whole.clone(), whole, parents, born: BTreeSet::new() }
-    }
-
-    /// Takes note of a lane that could move.
-    fn see(&mut self, lane: Lane) {
-        if !self.born.insert(lane) {
-            return;
-        }
-        let family = self.families.get(&lane).copied().unwrap_or(0);
-        let mut above = lane;
-        while let Some(&parent) = self.parents.get(&above) {
-            take(&mut self.whole, parent, family);
-            if self.born.contains(&parent) {
-                break;
-            }
-            above = parent;
-        }
+        let own = counted.map(|(lane, moves)| (*lane, u64::from(*moves))).collect();
+        Left { own, made: BTreeMap::new(), wakes: survey.wakes.clone() }
     }
 
     fn went(&mut self, lane: Lane) {
-        self.see(lane);
-        take(&mut self.own, lane, 1);
-        take(&mut self.whole, lane, 1);
+        *self.made.entry(lane).or_default() += 1;
+        if let Some(left) = self.own.get_mut(&lane) {
+            *left = left.saturating_sub(1);
+        }
     }
 
     fn own(&self, lane: Lane) -> u64 {
         self.own.get(&lane).copied().unwrap_or(0)
     }
 
-    /// How likely a lane is to go. At least 1: an estimate may be wrong.
-    fn weight(&self, lane: Lane) -> u64 {
-        self.whole.get(&lane).copied().unwrap_or(0).max(1)
+    /// The lane that a lane waits for which cannot move now: who let it move again at this point of the survey.
+    fn waits_for(&self, lane: Lane) -> Option<Lane> {
+        let made = self.made.get(&lane).copied().unwrap_or(0);
+        let wakes = self.wakes.get(&lane)?;
+        wakes.iter().find(|(after, _)| *after >= made).or(wakes.last()).map(|(_, by)| *by)
     }
-}
 
-fn take(counts: &mut BTreeMap<Lane, u64>, lane: Lane, many: u64) {
-    if let Some(count) = counts.get_mut(&lane) {
-        *count = count.saturating_sub(many);
+    /// How likely each lane of a menu is to go: by its moves left, and those of who waits for it. At least 1: an
+    /// estimate may be wrong.
+    fn weights(&self, items: &[(usize, Lane)]) -> BTreeMap<Lane, u64> {
+        let mut weights: BTreeMap<Lane, u64> =
+            items.iter().map(|&(_, lane)| (lane, self.own(lane).max(1))).collect();
+        for (&waiting, &left) in self.own.iter().filter(|(_, left)| **left > 0) {
+            if weights.contains_key(&waiting) {
+                continue;
+            }
+            let mut at = Some(waiting);
+            for _ in 0..MAX_HOPS {
+                at = at.and_then(|lane| self.waits_for(lane));
+                if let Some(weight) = at.and_then(|lane| weights.get_mut(&lane)) {
+                    *weight += left;
+                    break;
+                }
+            }
+        }
+        weights
     }
 }
 
@@ -126,13 +119,9 @@ fn weighted<T: Copy>(rng: &mut ChaCha8Rng, things: &[(T, u64)]) -> Option<T> {
 }
 
 /// Draws one of a menu's items by the weights of their lanes. Two items of one lane share its weight evenly.
-fn by_lane(rng: &mut ChaCha8Rng, left: &Left, items: &[(usize, Lane)]) -> usize {
-    let mut lanes: Vec<(Lane, u64)> = Vec::with_capacity(items.len());
-    for &(_, lane) in items {
-        if lanes.iter().all(|(other, _)| *other != lane) {
-            lanes.push((lane, left.weight(lane)));
-        }
-    }
+fn by_lane(rng: &mut ChaCha8Rng, weights: &BTreeMap<Lane, u64>, items: &[(usize, Lane)]) -> usize {
+    let lanes: BTreeSet<Lane> = items.iter().map(|(_, lane)| *lane).collect();
+    let lanes: Vec<(Lane, u64)> = lanes.into_iter().map(|lane| (lane, weights[&lane])).collect();
     let lane = weighted(rng, &lanes);
     let those: Vec<usize> = items.iter().filter(|item| Some(item.1) == lane).map(|item| item.0).collect();
     match those.len() {
@@ -155,10 +144,7 @@ impl Strategy for Urw {
     fn pick(&mut self, menu: &Menu<'_>) -> usize {
         let Some(others) = self.time.others(menu, &mut self.rng) else { return menu.len() - 1 };
         let items: Vec<_> = menu.items().take(others).map(Item::lane).enumerate().collect();
-        for &(_, lane) in &items {
-            self.left.see(lane);
-        }
-        by_lane(&mut self.rng, &self.left, &items)
+        by_lane(&mut self.rng, &self.left.weights(&items), &items)
     }
 
     fn draw(&mut self, ask: &Ask<'_>) -> u32 {
@@ -206,20 +192,22 @@ impl Surw {
         }
     }
 
-    /// Draws who makes the next move of the subset. For a lane that is not born yet stands the nearest of those
-    /// it descends from that has such moves left: they come first in any case.
-    fn intend(&mut self) {
+    /// Draws who makes the next move of the subset. For a lane that cannot move now stands the nearest of those
+    /// it waits for that has such moves left: they come first in any case.
+    fn intend(&mut self, items: &[(usize, Lane)]) {
         self.patience = self.max_patience;
         let lanes: Vec<(Lane, u64)> = self.selected.own.iter().map(|(lane, left)| (*lane, *left)).collect();
         if lanes.iter().all(|(_, left)| *left == 0) {
             return;
         }
         self.intended = weighted(&mut self.rng, &lanes);
-        let mut above = self.intended;
-        while let Some(lane) = above.filter(|lane| !self.selected.born.contains(lane)) {
-            above = self.selected.parents.get(&lane).copied();
-            if above.is_some_and(|parent| self.selected.own(parent) > 0) {
-                self.intended = above;
+        let can_move = |lane: Lane| items.iter().any(|item| item.1 == lane);
+        let mut at = self.intended;
+        for _ in 0..MAX_HOPS {
+            let Some(waiting) = at.filter(|lane| !can_move(*lane)) else { break };
+            at = self.selected.waits_for(waiting);
+            if at.is_some_and(|lane| self.selected.own(lane) > 0) {
+                self.intended = at;
             }
         }
     }
@@ -229,22 +217,18 @@ impl Strategy for Surw {
     fn pick(&mut self, menu: &Menu<'_>) -> usize {
         let Some(others) = self.time.others(menu, &mut self.rng) else { return menu.len() - 1 };
         let items: Vec<_> = menu.items().take(others).map(Item::lane).enumerate().collect();
-        for &(_, lane) in &items {
-            self.left.see(lane);
-            self.selected.see(lane);
-        }
         if self.intended.is_none() {
-            self.intend();
+            self.intend(&items);
         }
         let waits = |lane: Lane| self.intended != Some(lane) && self.selected.own(lane) > 0;
         let free: Vec<_> = items.iter().copied().filter(|&(_, lane)| !waits(lane)).collect();
         if free.is_empty() || self.patience == 0 {
             // Who was meant to go cannot, or not before another.
             self.intended = None;
-            return by_lane(&mut self.rng, &self.selected, &items);
+            return by_lane(&mut self.rng, &self.selected.weights(&items), &items);
         }
         self.patience -= 1;
-        by_lane(&mut self.rng, &self.left, &free)
+        by_lane(&mut self.rng, &self.left.weights(&items), &free)
     }
 
     fn draw(&mut self, ask: &Ask<'_>) -> u32 {
