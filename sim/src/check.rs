@@ -17,10 +17,10 @@ use crate::oracle::{Blame, Finding};
 use crate::outcome::Outcome;
 use crate::panics::message;
 use crate::profile::Profile;
-use crate::run::{Choices, Run, Setup, run};
+use crate::run::{Choices, Run, Setup, run, survey};
 use crate::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use crate::seed::Seed;
-use crate::strategy::StrategyName;
+use crate::strategy::{StrategyName, Survey};
 use crate::token::Token;
 use crate::world::World;
 use std::ops::Range;
@@ -65,6 +65,7 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
         each: None,
         shrink_runs: SHRINK_RUNS,
         canary: false,
+        survey: OnceLock::new(),
     }
 }
 
@@ -82,6 +83,8 @@ pub struct Check<F> {
     each: Option<Each>,
     shrink_runs: usize,
     canary: bool,
+    /// Made for the first seed that wants it.
+    survey: OnceLock<Arc<Survey>>,
 }
 
 /// What a user asserts of every finished run.
@@ -165,6 +168,10 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         let mut setup = Setup { choices, ..Setup::new(engine, seed) };
         setup.max_choices = self.max_choices.unwrap_or(setup.max_choices);
         setup.max_steps = self.max_steps.unwrap_or(setup.max_steps);
+        if matches!(&setup.choices, Choices::Drawn(strategy, _) if strategy.needs_survey(setup.seed)) {
+            let made = || Arc::new(survey(&self.scenario, &setup));
+            setup.survey = Some(self.survey.get_or_init(made).clone());
+        }
         let mut run = if canary { run_compared(&self.scenario, &setup) } else { run(&self.scenario, &setup) };
         if let (Some(look), true) = (&self.each, run.outcome.is_finished()) {
             let looked = std::panic::catch_unwind(AssertUnwindSafe(|| look(&run)));

@@ -125,6 +125,11 @@ impl Chooser {
         value
     }
 
+    /// Tells the strategy that the move just made touched a pipe.
+    pub fn touched(&mut self, pipe: u32) {
+        self.strategy.touched(pipe);
+    }
+
     fn note(&mut self, value: u32, of: Of) {
         let choice = Choice { value, of };
         self.strategy.drew(choice);

@@ -4,21 +4,20 @@ use crate::calls::PEER_SCHEMA;
 use crate::canary::Against;
 use crate::choice::{Choice, Chooser};
 use crate::hashkeys;
-use crate::moves::Lane;
 use crate::oracle::Facts;
 use crate::outcome::Outcome;
 use crate::panics;
 use crate::profile::{Level, Profile, ProfileError};
 use crate::schema::Schema;
 use crate::seed::Seed;
-use crate::strategy::{Replay, StrategyName, Survey};
+use crate::strategy::{Replay, Strategy, StrategyName, Survey, Surveyor};
 use crate::token::{Recipe, Token};
 use crate::transcript::{LinkFrames, Transcript};
 use crate::world::{Fault, World, WorldConfig};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wavetank::Engine;
 use wavetank::cell::ExitRecord;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
@@ -96,7 +95,7 @@ impl Setup {
 pub struct Run {
     /// The seed it ran under.
     pub seed: Seed,
-    /// Who made its choices: `random, swarm`, or `given`.
+    /// Who made its choices: `random, swarm`, `portfolio: pct:3, swarm`, or `given`.
     pub origin: String,
     /// How it ended.
     pub outcome: Outcome,
@@ -140,37 +139,55 @@ impl Run {
 
 /// Runs a scenario once, on a thread of its own: std draws hash keys once a thread, and what users keep in
 /// thread-locals must not live on from one world to the next.
+///
+/// Where its strategy wants a survey and the setup has none, the scenario is run once more before, to be
+/// surveyed.
 pub fn run(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
     let surveyed;
     let mut setup = setup;
     if let (Choices::Drawn(strategy, _), None) = (&setup.choices, &setup.survey)
-        && strategy.needs_survey()
+        && strategy.needs_survey(setup.seed)
     {
         surveyed = Setup { survey: Some(Arc::new(survey(&scenario, setup))), ..setup.clone() };
         setup = &surveyed;
     }
-    on_a_thread(&scenario, setup)
+    on_a_thread(setup.seed, || run_here(&scenario, setup))
 }
+
+/// Runs a scenario once under a strategy of one's own, which draws as many choices as it likes. `origin` is what
+/// the run says of who made its choices; those of the setup are not used.
+pub fn run_under(
+    scenario: impl Fn(&mut World) + Sync,
+    setup: &Setup,
+    origin: &str,
+    strategy: impl Fn() -> Box<dyn Strategy> + Sync,
+) -> Run {
+    on_a_thread(setup.seed, || {
+        run_with(&scenario, setup, Chooser::new(strategy(), usize::MAX), origin.to_string())
+    })
+}
+
+/// Moves of a survey, at most: beyond them there is nothing to plan for.
+const MAX_SURVEYED: u64 = 20_000;
 
 /// Runs a scenario once with no choices at all, under seed 0, and counts its moves: what some strategies want to
 /// know before they set out.
 pub fn survey(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Survey {
-    let dull = Setup { seed: Seed(0), choices: Choices::Given(Vec::new()), ..setup.clone() };
-    let run = on_a_thread(&scenario, &dull);
-    let mut survey = Survey::default();
-    for step in &run.transcript.steps {
-        *survey.moves.entry(Lane::of(step.moved.kind(), step.moved.id())).or_default() += 1;
-    }
-    survey
+    let max_steps = setup.max_steps.min(MAX_SURVEYED);
+    let dull = Setup { seed: Seed(0), max_steps, ..setup.clone() };
+    let survey = Arc::new(Mutex::new(Survey::default()));
+    run_under(scenario, &dull, "survey", || Box::new(Surveyor::new(survey.clone())));
+    let survey = survey.lock().unwrap_or_else(PoisonError::into_inner);
+    survey.clone()
 }
 
-fn on_a_thread(scenario: &(impl Fn(&mut World) + Sync), setup: &Setup) -> Run {
+fn on_a_thread(seed: Seed, run: impl FnOnce() -> Run + Send) -> Run {
     let span = tracing::Span::current();
     let dispatch = tracing::dispatcher::get_default(Clone::clone);
     std::thread::scope(|scope| {
         let world = || {
-            hashkeys::enter(setup.seed);
-            tracing::dispatcher::with_default(&dispatch, || span.in_scope(|| run_here(scenario, setup)))
+            hashkeys::enter(seed);
+            tracing::dispatcher::with_default(&dispatch, || span.in_scope(run))
         };
         let thread = std::thread::Builder::new().name("world".into()).stack_size(STACK_BYTES);
         let thread = thread.spawn_scoped(scope, world).expect("a thread can be had");
@@ -180,14 +197,26 @@ fn on_a_thread(scenario: &(impl Fn(&mut World) + Sync), setup: &Setup) -> Run {
 
 /// Runs a scenario once, on this thread: hash order is this thread's, and not the seed's. For measuring only.
 pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
-    let chooser = match &setup.choices {
+    let (chooser, origin) = match &setup.choices {
         Choices::Drawn(strategy, profile) => {
             let unknown = Survey::default();
             let survey = setup.survey.as_deref().unwrap_or(&unknown);
-            Chooser::new(strategy.make(setup.seed, profile, survey), setup.max_choices)
+            let chooser = Chooser::new(strategy.make(setup.seed, profile, survey), setup.max_choices);
+            let made = strategy.for_seed(setup.seed);
+            let origin = match strategy {
+                StrategyName::Portfolio => format!("{strategy}: {made}, {profile}"),
+                _ => format!("{made}, {profile}"),
+            };
+            (chooser, origin)
         }
-        Choices::Given(given) => Chooser::new(Box::new(Replay::new(given.clone())), given.len()),
+        Choices::Given(given) => {
+            (Chooser::new(Box::new(Replay::new(given.clone())), given.len()), "given".into())
+        }
     };
+    run_with(scenario, setup, chooser, origin)
+}
+
+fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, origin: String) -> Run {
     let chooser = Rc::new(RefCell::new(chooser));
     let mut world = World::new(WorldConfig {
         seed: setup.seed,
@@ -211,10 +240,6 @@ pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
     let transcript = std::mem::take(&mut world.transcript);
     let (choices, left_track) = chooser.borrow_mut().finish();
     drop(world);
-    let origin = match &setup.choices {
-        Choices::Drawn(strategy, profile) => format!("{strategy}, {profile}"),
-        Choices::Given(_) => "given".into(),
-    };
     Run {
         seed: setup.seed,
         origin,

@@ -20,6 +20,8 @@ pub enum Purpose {
     Guest(u32),
     /// Amounts, pipes, gusts and damage.
     Weather,
+    /// What a strategy is told apart by from seed to seed: a depth, a subset.
+    Subset,
 }
 
 impl Seed {
@@ -33,6 +35,7 @@ impl Seed {
             Purpose::HashKeys => (2, 0),
             Purpose::Guest(cell) => (3, cell),
             Purpose::Weather => (4, 0),
+            Purpose::Subset => (5, 0),
         };
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.0.to_le_bytes());

@@ -1,23 +1,51 @@
 //! Strategies: the policies that pick from a menu.
 //!
 //! A strategy that searches orders differs from others in [`Strategy::pick`] alone: what weather it makes
-//! (amounts, pipes, gusts) it leaves to a [`Weather`], which a profile steers.
+//! (amounts, pipes, gusts) it leaves to a [`Weather`], which a profile steers. What the papers call a thread is a
+//! [`Lane`] here, and what they call an event is a move.
+//!
+//! | strategy | from |
+//! | --- | --- |
+//! | [`Random`] | a random walk; weights drawn by seed as in swarm testing |
+//! | [`RoundRobin`] | the calm policy |
+//! | [`Pct`] | Burckhardt, Kothari, Musuvathi, Nagarakatte, "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010 |
+//! | [`Pos`] | Yuan, Yang, Gu, "Partial Order Aware Concurrency Sampling", CAV 2018 |
+//! | [`Urw`], [`Surw`] | Zhao, Wolff, Mathur, Roychoudhury, "Selectively Uniform Concurrency Testing", ASPLOS 2025 |
+//! | [`Frontier`] | Musuvathi, Qadeer, "Iterative Context Bounding", PLDI 2007; Emmi, Qadeer, Rakamarić, "Delay-Bounded Scheduling", POPL 2011 |
+//! | [`portfolio`] | all of the searching ones, divided among seeds |
 
+mod bytes;
+mod exhaustive;
+mod name;
+mod pct;
+pub mod portfolio;
+mod pos;
 mod random;
 mod replay;
+#[cfg(test)]
+mod shapes;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod time;
+mod uniform;
 mod weather;
 
 use crate::choice::{Choice, Of};
 use crate::menu::{Gusts, Item, Menu};
-use crate::moves::Lane;
-use crate::profile::Profile;
-use crate::seed::Seed;
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
+#[cfg(doc)]
+use crate::moves::Lane;
+
+pub use bytes::Bytes;
+pub use exhaustive::{Bound, Explored, Frontier, explore};
+pub use name::{StrategyError, StrategyName};
+pub use pct::Pct;
+pub use pos::Pos;
 pub use random::Random;
 pub use replay::Replay;
+pub use survey::{Survey, Surveyor};
+pub use uniform::{Surw, Urw};
 pub use weather::Weather;
 
 /// A policy that picks from a menu.
@@ -33,6 +61,9 @@ pub trait Strategy {
 
     /// Learns which move is made next, picked or the only one.
     fn went(&mut self, _item: Item) {}
+
+    /// Learns that the move just made took bytes out of a pipe, put some in, or closed it.
+    fn touched(&mut self, _pipe: u32) {}
 
     /// What there is to say at the end.
     fn remark(&self) -> Option<String> {
@@ -63,83 +94,6 @@ impl Ask<'_> {
         }
     }
 }
-
-/// What is known of a scenario before a strategy sets out: how many moves of each lane its dullest run takes.
-/// Some strategies need an estimate of it. It is a fact of the scenario, so a seed still names one run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Survey {
-    /// By lane, its moves.
-    pub moves: BTreeMap<Lane, u32>,
-}
-
-/// A strategy by its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum StrategyName {
-    /// Weighted random moves, small amounts now and then, most pipes free.
-    #[default]
-    Random,
-    /// Always item 0: the calm policy from the first step on. Draws nothing.
-    RoundRobin,
-}
-
-impl Survey {
-    /// All its moves.
-    pub fn len(&self) -> u32 {
-        self.moves.values().sum()
-    }
-
-    /// Whether nothing is known.
-    pub fn is_empty(&self) -> bool {
-        self.moves.is_empty()
-    }
-}
-
-impl StrategyName {
-    /// All of them, each with what it does.
-    pub const ALL: [(&str, &str); 2] = [
-        ("random", "weighted random moves, amounts and pipes, all drawn from the seed"),
-        ("round-robin", "every task, pipe and answer in turn; the same for every seed"),
-    ];
-
-    /// Whether [`make`](Self::make) makes use of a survey.
-    pub fn needs_survey(&self) -> bool {
-        false
-    }
-
-    /// The strategy itself, for one seed, steered by a profile.
-    pub fn make(&self, seed: Seed, profile: &Profile, _survey: &Survey) -> Box<dyn Strategy> {
-        match self {
-            StrategyName::Random => Box::new(Random::new(seed, profile)),
-            StrategyName::RoundRobin => Box::new(RoundRobin),
-        }
-    }
-}
-
-impl fmt::Display for StrategyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            StrategyName::Random => "random",
-            StrategyName::RoundRobin => "round-robin",
-        })
-    }
-}
-
-impl FromStr for StrategyName {
-    type Err = UnknownStrategy;
-
-    fn from_str(text: &str) -> Result<Self, UnknownStrategy> {
-        match text {
-            "random" => Ok(StrategyName::Random),
-            "round-robin" => Ok(StrategyName::RoundRobin),
-            _ => Err(UnknownStrategy(text.into())),
-        }
-    }
-}
-
-/// A text that names no strategy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown strategy {0:?}: there are random and round-robin")]
-pub struct UnknownStrategy(String);
 
 /// Always item 0.
 pub struct RoundRobin;

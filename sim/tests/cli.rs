@@ -68,6 +68,9 @@ fn wrong_usage_says_what_to_do_and_exits_with_2() {
     let cases: &[(&[&str], &str)] = &[
         (&["run", "pid1"], "`wavetank list`"),
         (&["run", "pid0", "--seed", "x"], "not a seed"),
+        (&["run", "pid0", "--strategy", "best"], "there are portfolio, random, "),
+        (&["run", "pid0", "--strategy", "pct:0"], "as pct:3"),
+        (&["run", "pid0", "--strategy", "exhaustive", "--seed", "3"], "--seeds 0..N"),
         (&["run", "pid0", "--seeds", "9..3"], "write A..B with A below B"),
         (&["run", "pid0", "--strategy", "luck"], "random"),
         (&["run", "pid0", "--profile", "storm"], "calm"),
@@ -379,6 +382,32 @@ fn a_replay_that_diverges_says_so_and_exits_with_3() {
     assert_eq!(code, 3, "{out}");
     assert!(out.contains("diverged: "), "{out}");
     assert!(err.contains("another component"), "{err}");
+}
+
+#[test]
+fn an_exhaustive_search_says_what_it_saw() {
+    let said = finds_nothing(&["run", "echo", "--strategy", "exhaustive:all", "--seeds", "0..3"]);
+    assert_eq!(said, "3 schedules of `echo` without a bound, not all: none fails\n");
+    let (code, said, _) = wavetank(&["run", "fault-drop", "--strategy", "exhaustive:1"]);
+    assert_eq!(code, 1);
+    assert!(
+        said.ends_with("1 schedule of `fault-drop` with at most 1 preemption, not all: the last one fails\n"),
+        "{said}"
+    );
+    let (code, again, _) = wavetank(&["replay", replay_token(&said)]);
+    assert_eq!(code, 1);
+    assert!(again.contains("reproduced"), "{again}");
+}
+
+#[test]
+fn every_strategy_runs_echo_in_processes_too() {
+    for name in ["portfolio", "pct", "pct:3", "pos", "urw", "surw", "bytes:0a1b2c", "round-robin"] {
+        let said = finds_nothing(&["run", "echo", "--strategy", name, "--seed", "5"]);
+        let (code, swept, _) = wavetank(&["run", "echo", "--strategy", name, "--seeds", "0..20"]);
+        assert_eq!(code, 0, "{name}: {swept}");
+        let replayed = finds_nothing(&["replay", replay_token(&said)]);
+        assert!(replayed.contains("reproduced"), "{replayed}");
+    }
 }
 
 #[test]

@@ -3,11 +3,15 @@
 use capnp::capability::Client;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::task::Poll;
 use wavetank::schema::peer_capnp::executor;
 use wavetank_sim::check::engine;
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::snapshot::{View, text};
-use wavetank_sim::{Profile, Run, StrategyName, Transport, World, check, guests, peer};
+use wavetank_sim::strategy::Bound;
+use wavetank_sim::{
+    Choices, Profile, Run, Seed, Setup, StrategyName, Transport, World, check, explore, guests, peer, run,
+};
 
 /// The message of a check's panic.
 fn panic_of(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
@@ -314,4 +318,121 @@ fn hash_order_inside_a_world_belongs_to_the_seed() {
     };
     assert_eq!(order(1), order(1));
     assert_ne!(order(1), order(2));
+}
+
+/// Lets others go.
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Two vats with a task each, which is polled so many times.
+fn two_tasks(world: &World, polls: u32) {
+    for name in ["a", "b"] {
+        let vat = world.vat(name);
+        world.task_of(vat, name, async move {
+            for _ in 1..polls {
+                yield_now().await;
+            }
+        });
+    }
+}
+
+const ALL: Bound = Bound { preemptions: None, delays: None };
+
+fn setup(seed: u64) -> Setup {
+    Setup::new(engine(), Seed(seed))
+}
+
+#[test]
+fn an_exhaustive_search_sees_every_schedule_of_a_world_once() {
+    let count = |polls, bound| {
+        let explored = explore(|world| two_tasks(world, polls), &setup(0), bound, 10_000);
+        assert!(explored.complete && explored.first_failure.is_none());
+        explored.schedules
+    };
+    // C(2k, k); with at most p preemptions the sum of 2 C(k-1, ceil(p/2)) C(k-1, floor(p/2)).
+    assert_eq!([2, 3, 4, 5].map(|polls| count(polls, ALL)), [6, 20, 70, 252]);
+    let at_most = |most| Bound { preemptions: Some(most), delays: None };
+    assert_eq!([0, 1, 2, 3].map(|most| count(4, at_most(most))), [2, 8, 26, 44]);
+    let some = explore(|world| two_tasks(world, 4), &setup(0), ALL, 69);
+    assert_eq!(some.says("two"), "69 schedules of `two` without a bound, not all");
+}
+
+#[test]
+fn an_exhaustive_search_goes_through_what_a_scenario_draws() {
+    let drawn = std::sync::Mutex::new(Vec::new());
+    let explored = explore(
+        |world| {
+            let value = world.draw(3);
+            drawn.lock().unwrap().push(value);
+            two_tasks(world, 2 + value % 2);
+        },
+        &setup(0),
+        ALL,
+        1_000,
+    );
+    assert!(explored.complete);
+    assert_eq!(explored.schedules, 6 + 20 + 6);
+    let mut drawn = drawn.into_inner().unwrap();
+    assert!(drawn.is_sorted());
+    drawn.dedup();
+    assert_eq!(drawn, [0, 1, 2]);
+}
+
+#[test]
+fn an_exhaustive_search_finds_a_lost_update_and_its_token_replays() {
+    let lost_update = |world: &mut World| {
+        let balance = Rc::new(Cell::new(0));
+        for name in ["a", "b"] {
+            let (vat, balance) = (world.vat(name), balance.clone());
+            world.task_of(vat, name, async move {
+                let read = balance.get();
+                yield_now().await;
+                balance.set(read + 1);
+                yield_now().await;
+                assert!(balance.get() > read, "lost");
+                if read == 1 {
+                    assert_eq!(balance.get(), 2);
+                }
+            });
+        }
+        let vat = world.vat("auditor");
+        world.task_of(vat, "auditor", async move {
+            while Rc::strong_count(&balance) > 1 {
+                yield_now().await;
+            }
+            assert_eq!(balance.get(), 2, "an update is lost");
+        });
+    };
+    // The auditor waits in a loop: only fair schedules end.
+    let explored = explore(lost_update, &setup(3), Bound { preemptions: Some(1), delays: None }, 10_000);
+    let failure = explored.first_failure.expect("one preemption loses an update");
+    assert_eq!(failure.origin, "exhaustive:1");
+    let token: wavetank_sim::Token = failure.token("lost").to_string().parse().expect("a token");
+    let choices = Choices::try_from(token.recipe).expect("choices that are given");
+    let again = run(lost_update, &Setup { choices, ..setup(3) });
+    assert_eq!((&again.outcome, again.left_track), (&failure.outcome, None));
+    assert_eq!(again.transcript.digest(), failure.transcript.digest());
+}
+
+#[test]
+fn a_run_of_the_portfolio_says_which_part_took_it_and_replays() {
+    let vats = check("vats", |world| two_tasks(world, 5));
+    assert_eq!(vats.run_seed(0).origin, "portfolio: urw, swarm");
+    for seed in 0..16 {
+        let ran = vats.run_seed(seed);
+        assert!(ran.origin.starts_with("portfolio: ") && ran.origin.ends_with(", swarm"), "{}", ran.origin);
+        let token = ran.token("vats");
+        let choices = Choices::try_from(token.recipe).expect("choices that are given");
+        let again = run(|world| two_tasks(world, 5), &Setup { choices, ..setup(seed) });
+        assert_eq!(again.transcript.digest(), ran.transcript.digest());
+    }
 }

@@ -9,7 +9,7 @@ use crate::oracle::livelock::Watch;
 use crate::outcome::Outcome;
 use crate::profile::Level;
 use crate::transcript::Step;
-use wavetank::{ActorId, GateId, PipeId};
+use wavetank::{ActorId, Event, GateId, PipeId};
 
 impl World {
     /// Makes moves until nothing can happen any more, then judges.
@@ -32,6 +32,13 @@ impl World {
             self.apply(moved, chooser);
             self.drain();
             let to = self.transcript.events.len();
+            for event in &self.transcript.events[from..to] {
+                if let Event::Wrote { pipe, .. } | Event::Read { pipe, .. } | Event::Closed { pipe, .. } =
+                    event
+                {
+                    chooser.touched(pipe.0);
+                }
+            }
             self.transcript.steps.push(Step { moved, caused: from..to });
             if let Some(found) = self.after(moved, to > from, &mut watch) {
                 return found;

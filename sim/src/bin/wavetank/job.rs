@@ -2,11 +2,12 @@
 
 use crate::args::What;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wavetank::Engine;
 use wavetank_sim::canary::run_compared;
 use wavetank_sim::scenario::{self, Scenario};
-use wavetank_sim::{Choices, Run, Seed, Setup, Transport, World, peer, run};
+use wavetank_sim::strategy::{Frontier, Survey};
+use wavetank_sim::{Choices, Run, Seed, Setup, Transport, World, peer, run, survey};
 
 /// What is to be run, ready to be run.
 pub(crate) struct Job {
@@ -22,6 +23,8 @@ pub(crate) struct Job {
     canary: bool,
     body: Body,
     engine: Arc<Engine>,
+    /// Made for the first seed that wants it.
+    survey: OnceLock<Arc<Survey>>,
 }
 
 enum Body {
@@ -66,6 +69,7 @@ impl Job {
             canary: false,
             body: Body::BuiltIn(scenario),
             engine,
+            survey: OnceLock::new(),
         })
     }
 
@@ -101,6 +105,7 @@ impl Job {
             canary: false,
             body: Body::Own { name, wasm, args: args.into(), transport: transport.into() },
             engine,
+            survey: OnceLock::new(),
         })
     }
 
@@ -120,15 +125,31 @@ impl Job {
     }
 
     fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
-        let setup = Setup { choices, ..Setup::new(self.engine.clone(), seed) };
-        let build = |world: &mut World| match &self.body {
+        let wants = matches!(&choices, Choices::Drawn(strategy, _) if strategy.needs_survey(seed));
+        let setup = Setup { choices, ..self.setup(seed) };
+        let build = |world: &mut World| self.build(world);
+        let surveyed = || self.survey.get_or_init(|| Arc::new(survey(build, &setup))).clone();
+        let setup = Setup { survey: wants.then(surveyed), ..setup.clone() };
+        if canary { run_compared(build, &setup) } else { run(build, &setup) }
+    }
+
+    /// Runs the next schedule of a search.
+    pub(crate) fn run_next(&self, frontier: &mut Frontier, seed: Seed) -> Option<Run> {
+        frontier.run(|world| self.build(world), &self.setup(seed))
+    }
+
+    fn setup(&self, seed: Seed) -> Setup {
+        Setup { choices: self.choices.clone(), ..Setup::new(self.engine.clone(), seed) }
+    }
+
+    fn build(&self, world: &mut World) {
+        match &self.body {
             Body::BuiltIn(scenario) => (scenario.build)(world),
             Body::Own { name, wasm, args, transport } => {
                 let cell = world.cell(name, wasm).args(args.clone()).transport(*transport);
                 cell.serve(peer::host(world)).spawn().expect_exit(0);
             }
-        };
-        if canary { run_compared(build, &setup) } else { run(build, &setup) }
+        }
     }
 
     /// Whether it is a component of the user's own, whose output is to be shown.

@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod exhaust;
 mod job;
 mod progress;
 mod replay;

@@ -62,6 +62,6 @@ impl Progress {
 }
 
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: how long a sweep takes, for its user")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }

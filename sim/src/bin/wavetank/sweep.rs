@@ -4,6 +4,7 @@
 //! because one that dies costs only the world that killed it. The results are the same however many there are.
 
 use crate::args::{Run, Seeds, What};
+use crate::exhaust::exhaust;
 use crate::job::Job;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -16,6 +17,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
+use wavetank_sim::StrategyName;
 use wavetank_sim::known::is_news;
 use wavetank_sim::record::Record;
 
@@ -27,6 +29,9 @@ const SHRUNK_FAILURES: usize = 5;
 
 pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
     let job = Job::new(&args.what, engine()?)?;
+    if let StrategyName::Exhaustive(bound) = args.what.strategy {
+        return exhaust(&job, &args, seeds(&args), bound);
+    }
     if let Some(seed) = args.seed {
         let run = job.run(seed);
         print!("{}", account::output_of_own(&job, &run));
@@ -62,11 +67,16 @@ struct Plan<'a> {
     stop: Arc<AtomicBool>,
 }
 
-fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
-    let seeds = match &args.seed_from {
+/// The seeds that were asked for.
+fn seeds(args: &Run) -> Seeds {
+    match &args.seed_from {
         Some(text) => args.seeds.counted_from(text),
         None => args.seeds,
-    };
+    }
+}
+
+fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
+    let seeds = seeds(args);
     let stop = Arc::new(AtomicBool::new(false));
     let ordered = stop.clone();
     // Where it cannot be set, Ctrl-C ends everything at once, as it does by default.

@@ -1,0 +1,77 @@
+//! Choices from bytes: what a fuzzer feeds.
+
+use super::{Ask, Strategy};
+use crate::choice::Of;
+use crate::menu::Menu;
+use crate::profile::Level;
+
+/// Choices from bytes. A choice below a bound of at most 256 takes one byte, one below more as many as it needs,
+/// the lowest first; what is too large goes round. Past the end everything is 0: calm.
+///
+/// Small changes of the bytes are small changes of the run, and fewer bytes are fewer choices: what a fuzzer's
+/// mutations and its minimising want.
+#[derive(Clone, Debug)]
+pub struct Bytes {
+    bytes: std::vec::IntoIter<u8>,
+    roughest: Level,
+}
+
+impl Bytes {
+    /// Choices from these bytes, in worlds up to [`Level::Weather`], where a correct guest is never blamed.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Bytes { bytes: bytes.into_iter(), roughest: Level::Weather }
+    }
+
+    /// Lets worlds be as rough as this, and no rougher.
+    pub fn up_to(mut self, roughest: Level) -> Self {
+        self.roughest = roughest;
+        self
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        let largest = bound - 1;
+        let needed = (usize::BITS - largest.leading_zeros()).div_ceil(8);
+        let mut value = 0;
+        for place in 0..needed {
+            value |= usize::from(self.bytes.next().unwrap_or(0)) << (8 * place);
+        }
+        value % bound
+    }
+}
+
+impl Strategy for Bytes {
+    fn pick(&mut self, menu: &Menu<'_>) -> usize {
+        self.below(menu.len())
+    }
+
+    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+        let bound = match ask {
+            Ask::Number { of: Of::Level, bound } => (*bound).min(self.roughest as u32 + 1),
+            _ => ask.bound(),
+        };
+        self.below(bound as usize) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_takes_as_many_bytes_as_its_bound_needs_and_what_is_too_large_goes_round() {
+        let mut bytes = Bytes::new(vec![9, 255, 1, 2, 3, 4, 5]);
+        let of = Of::Value;
+        let mut draw = |bound| bytes.draw(&Ask::Number { of, bound });
+        assert_eq!([draw(4), draw(256), draw(257), draw(70_000)], [1, 255, 0x201 % 257, 0x5_0403 % 70_000]);
+        assert_eq!([draw(2), draw(1_000)], [0, 0]);
+    }
+
+    #[test]
+    fn worlds_are_no_rougher_than_allowed() {
+        let level = Ask::Number { of: Of::Level, bound: Level::COUNT };
+        for byte in 0..=255 {
+            assert!(Bytes::new(vec![byte]).draw(&level) <= Level::Weather as u32);
+        }
+        assert_eq!(Bytes::new(vec![3]).up_to(Level::Disorder).draw(&level), Level::Disorder as u32);
+    }
+}

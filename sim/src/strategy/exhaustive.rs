@@ -1,0 +1,333 @@
+//! Every schedule within a bound, one after the other.
+//!
+//! Not here: what weather there is. Worlds are still, pipes free and pieces whole; only the order of moves is
+//! gone through, and what a scenario draws for itself.
+
+use super::{Ask, Strategy, StrategyName};
+use crate::choice::Of;
+use crate::menu::{Item, Menu};
+use crate::moves::Lane;
+use crate::run::{Run, Setup, run_under};
+use crate::world::World;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How far schedules may stray from the plainest. `None` is without a bound.
+///
+/// A *preemption* takes the turn from a lane that could go on (context bounding: Musuvathi, Qadeer, PLDI 2007).
+/// A *delay* passes over the move whose turn it is: item k costs k (Emmi, Qadeer, Rakamarić, POPL 2011). Whose
+/// turn it is says the calm policy, or where preemptions are bounded too, first the lane that moved last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Preemptions in one schedule, at most.
+    pub preemptions: Option<u32>,
+    /// Delays in one schedule, at most.
+    pub delays: Option<u32>,
+}
+
+impl Default for Bound {
+    /// Two preemptions: most bugs that were found by counting them needed no more (ibid.).
+    fn default() -> Self {
+        Bound { preemptions: Some(2), delays: None }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let many = |count: u32, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let preemptions = self.preemptions.map(|count| many(count, "preemption"));
+        let delays = self.delays.map(|count| many(count, "delay"));
+        match (preemptions, delays) {
+            (Some(one), Some(other)) => write!(f, "with at most {one} and {other}"),
+            (Some(one), None) | (None, Some(one)) => write!(f, "with at most {one}"),
+            (None, None) => f.write_str("without a bound"),
+        }
+    }
+}
+
+/// What a search gave.
+#[derive(Clone, Debug)]
+pub struct Explored {
+    /// The bound that it kept to.
+    pub bound: Bound,
+    /// Schedules that were run. No two were the same.
+    pub schedules: u64,
+    /// Whether they were all there are.
+    pub complete: bool,
+    /// The first run that did not finish; the search ends with it.
+    pub first_failure: Option<Run>,
+}
+
+impl Explored {
+    /// What was seen, as "all 1,284 schedules of `x` with at most 2 preemptions".
+    pub fn says(&self, scenario: &str) -> String {
+        let (all, not_all) = if self.complete { ("all ", "") } else { ("", ", not all") };
+        let plural = if self.schedules == 1 { "" } else { "s" };
+        let many = thousands(self.schedules);
+        format!("{all}{many} schedule{plural} of `{scenario}` {}{not_all}", self.bound)
+    }
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Runs a scenario under every schedule within a bound, at most `max_runs` of them, until one fails.
+pub fn explore(scenario: impl Fn(&mut World) + Sync, setup: &Setup, bound: Bound, max_runs: u64) -> Explored {
+    let mut frontier = Frontier::new(bound);
+    let mut first_failure = None;
+    while first_failure.is_none() && frontier.schedules() < max_runs {
+        let Some(run) = frontier.run(&scenario, setup) else { break };
+        first_failure = (!run.outcome.is_finished()).then_some(run);
+    }
+    frontier.explored(first_failure)
+}
+
+/// A depth-first search through the schedules of a scenario.
+///
+/// Each run follows the way of the last up to the deepest point where something was left untried, tries the next
+/// thing there, and goes on in the cheapest way: by the lane that moved last, where preemptions are bounded, and
+/// by item 0 otherwise.
+pub struct Frontier {
+    search: Arc<Mutex<Search>>,
+}
+
+struct Search {
+    bound: Bound,
+    /// The points of the way, each with what was tried there.
+    way: Vec<Point>,
+    /// How far along the way the run at hand has come.
+    reached: usize,
+    schedules: u64,
+    over: bool,
+    /// Whether a run was too long to be gone through to its end.
+    cut: bool,
+    /// Whether a run left the way that the one before it had gone.
+    strayed: bool,
+}
+
+/// One choice of a schedule.
+struct Point {
+    /// How many things there were to choose from.
+    bound: u32,
+    options: Options,
+    /// Which of the options is being tried.
+    at: u32,
+}
+
+enum Options {
+    /// Items of a menu, each with what it costs, the cheapest first.
+    Items(Vec<(u32, Cost)>),
+    /// All numbers below the bound.
+    Numbers,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    preemptions: u32,
+    delays: u32,
+}
+
+/// Points of one schedule, at most; beyond them it is calm.
+const MAX_POINTS: usize = 100_000;
+
+/// Times in a row that a lane is chosen while others could go, until it must let one of them go. Only fair
+/// schedules count: a lane that waits for another in a loop would go for ever (Musuvathi, Qadeer, "Fair
+/// Stateless Model Checking", PLDI 2008).
+const MAX_STREAK: u32 = 1_000;
+
+impl Frontier {
+    /// A search that has seen nothing yet.
+    pub fn new(bound: Bound) -> Self {
+        let search = Search {
+            bound,
+            way: Vec::new(),
+            reached: 0,
+            schedules: 0,
+            over: false,
+            cut: false,
+            strayed: false,
+        };
+        Frontier { search: Arc::new(Mutex::new(search)) }
+    }
+
+    /// Runs the next schedule; `None` where all have been run. Only order varies: of the setup's choices nothing
+    /// is used. Its choices are recorded: its token replays it.
+    pub fn run(&mut self, scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Option<Run> {
+        if self.search().over {
+            return None;
+        }
+        let origin = StrategyName::Exhaustive(self.search().bound).to_string();
+        let run = run_under(scenario, setup, &origin, || Box::new(self.strategy()));
+        self.turn();
+        Some(run)
+    }
+
+    /// Schedules that were run.
+    pub fn schedules(&self) -> u64 {
+        self.search().schedules
+    }
+
+    /// What was seen so far.
+    pub fn explored(&self, first_failure: Option<Run>) -> Explored {
+        let search = self.search();
+        let complete = search.over && !search.cut && !search.strayed;
+        Explored { bound: search.bound, schedules: search.schedules, complete, first_failure }
+    }
+
+    /// What picks in the next run.
+    pub(super) fn strategy(&self) -> Walk {
+        self.search().reached = 0;
+        Walk { search: self.search.clone(), spent: Cost::default(), last: None, streak: 0 }
+    }
+
+    /// Turns to the next schedule: at the deepest point where something is untried.
+    pub(super) fn turn(&mut self) {
+        let mut search = self.search();
+        search.schedules += 1;
+        let reached = search.reached;
+        if reached < search.way.len() {
+            search.strayed = true;
+            search.way.truncate(reached);
+        }
+        while let Some(point) = search.way.last_mut() {
+            point.at += 1;
+            if point.at < point.len() {
+                return;
+            }
+            search.way.pop();
+        }
+        search.over = true;
+    }
+
+    fn search(&self) -> MutexGuard<'_, Search> {
+        self.search.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Point {
+    fn len(&self) -> u32 {
+        match &self.options {
+            Options::Items(items) => items.len() as u32,
+            Options::Numbers => self.bound,
+        }
+    }
+
+    fn value(&self) -> (u32, Cost) {
+        match &self.options {
+            Options::Items(items) => items[self.at as usize],
+            Options::Numbers => (self.at, Cost::default()),
+        }
+    }
+}
+
+impl Search {
+    /// What is chosen at the next point, which is made where the way ends.
+    fn next(&mut self, bound: u32, options: impl FnOnce() -> Options) -> (u32, Cost) {
+        if self.reached == self.way.len() {
+            if self.reached == MAX_POINTS {
+                self.cut = true;
+                return (0, Cost::default());
+            }
+            self.way.push(Point { bound, options: options(), at: 0 });
+        }
+        let point = &self.way[self.reached];
+        let (value, cost) = point.value();
+        self.strayed |= point.bound != bound;
+        self.reached += 1;
+        (value.min(bound - 1), cost)
+    }
+}
+
+/// Follows the way of a search, and makes it longer.
+pub(super) struct Walk {
+    search: Arc<Mutex<Search>>,
+    spent: Cost,
+    last: Option<Lane>,
+    /// Times in a row that the last lane was chosen while others could go.
+    streak: u32,
+}
+
+impl Walk {
+    /// What can be afforded of a menu, the cheapest first: it costs nothing.
+    fn options(&self, menu: &Menu<'_>, bound: Bound) -> Options {
+        let mut items: Vec<(u32, Lane)> =
+            menu.items().enumerate().map(|(place, item)| (place as u32, item.lane())).collect();
+        let last = self.last.filter(|last| items.iter().any(|(_, lane)| lane == last));
+        let tired = self.streak >= MAX_STREAK && items.iter().any(|(_, lane)| Some(*lane) != last);
+        if tired {
+            items.retain(|(_, lane)| Some(*lane) != last);
+        } else if bound.preemptions.is_some() {
+            items.sort_by_key(|(_, lane)| Some(*lane) != last);
+        }
+        let within = |cost: u32, bound: Option<u32>| bound.is_none_or(|bound| cost <= bound);
+        let cost = |rank: usize, lane: Lane| Cost {
+            preemptions: u32::from(!tired && last.is_some_and(|last| last != lane)),
+            delays: rank as u32,
+        };
+        let costed = items.iter().enumerate().map(|(rank, &(place, lane))| (place, cost(rank, lane)));
+        let affordable = costed.filter(|(_, cost)| {
+            within(self.spent.preemptions + cost.preemptions, bound.preemptions)
+                && within(self.spent.delays.saturating_add(cost.delays), bound.delays)
+        });
+        Options::Items(affordable.collect())
+    }
+}
+
+impl Strategy for Walk {
+    fn pick(&mut self, menu: &Menu<'_>) -> usize {
+        let search = self.search.clone();
+        let mut search = search.lock().unwrap_or_else(PoisonError::into_inner);
+        let bound = search.bound;
+        let (item, cost) = search.next(menu.len() as u32, || self.options(menu, bound));
+        self.spent.preemptions += cost.preemptions;
+        self.spent.delays = self.spent.delays.saturating_add(cost.delays);
+        self.streak += 1;
+        item as usize
+    }
+
+    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+        match ask {
+            Ask::Number { of: Of::Value | Of::Act(_), bound } => {
+                let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
+                search.next(*bound, || Options::Numbers).0
+            }
+            _ => 0,
+        }
+    }
+
+    fn went(&mut self, item: Item) {
+        let lane = item.lane();
+        if self.last != Some(lane) {
+            self.streak = 0;
+        }
+        self.last = Some(lane);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_is_said_in_words() {
+        let says = |schedules, complete, preemptions, delays| {
+            let bound = Bound { preemptions, delays };
+            Explored { bound, schedules, complete, first_failure: None }.says("x")
+        };
+        assert_eq!(says(1_284, true, Some(2), None), "all 1,284 schedules of `x` with at most 2 preemptions");
+        assert_eq!(
+            says(1_000_000, false, Some(1), Some(1)),
+            "1,000,000 schedules of `x` with at most 1 preemption and 1 delay, not all"
+        );
+        assert_eq!(says(1, true, None, None), "all 1 schedule of `x` without a bound");
+    }
+}

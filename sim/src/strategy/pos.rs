@@ -1,0 +1,111 @@
+//! Partial order sampling: priorities for moves, not for lanes.
+
+use super::time::Time;
+use super::{Ask, Strategy, Weather};
+use crate::menu::{Item, Menu};
+use crate::moves::{Kind, Lane};
+use crate::profile::Profile;
+use crate::seed::{Purpose, Seed};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// POS (Yuan, Yang, Gu, CAV 2018).
+///
+/// Each move that could be made gets a random priority when it first could; the highest goes. After it, those
+/// that race with it get new ones, so that each order of two racing moves is about as likely as the other,
+/// however long one of the two waited.
+///
+/// Two moves race where they are of one lane; where one polls an actor and the other moves a pipe that this
+/// actor has read or written; and where they poll two actors at the ends of one pipe. Who is at which end is
+/// learnt from what polls were seen to touch. What actors share beside pipes (a task's captured `Rc`) nobody can
+/// see: polls of such actors do not race here.
+pub struct Pos {
+    rng: ChaCha8Rng,
+    priorities: BTreeMap<(Kind, u32), u32>,
+    /// By actor, the pipes that it was seen to touch.
+    pipes: BTreeMap<u32, BTreeSet<u32>>,
+    /// The move whose races are to be settled once it is known what it touched.
+    moved: Option<Lane>,
+    time: Time,
+    weather: Weather,
+}
+
+impl Pos {
+    /// The sampler of one seed.
+    pub fn new(seed: Seed, profile: &Profile) -> Self {
+        let mut rng = seed.stream(Purpose::Choices);
+        let time = Time::new(&mut rng);
+        let (priorities, pipes) = (BTreeMap::new(), BTreeMap::new());
+        Pos { rng, priorities, pipes, moved: None, time, weather: Weather::new(seed, profile) }
+    }
+
+    fn settle(&mut self) {
+        let Some(moved) = self.moved.take() else { return };
+        let pipes = &self.pipes;
+        self.priorities.retain(|&(kind, id), _| !race(pipes, Lane::of(kind, id), moved));
+    }
+}
+
+fn race(pipes: &BTreeMap<u32, BTreeSet<u32>>, one: Lane, other: Lane) -> bool {
+    if one == other {
+        return true;
+    }
+    let of = |actor: &u32| pipes.get(actor);
+    match (&one, &other) {
+        (Lane::Actor(actor), Lane::Pipe(pipe)) | (Lane::Pipe(pipe), Lane::Actor(actor)) => {
+            of(actor).is_some_and(|pipes| pipes.contains(pipe))
+        }
+        (Lane::Actor(one), Lane::Actor(other)) => {
+            of(one).zip(of(other)).is_some_and(|(ours, theirs)| !ours.is_disjoint(theirs))
+        }
+        _ => false,
+    }
+}
+
+impl Strategy for Pos {
+    fn pick(&mut self, menu: &Menu<'_>) -> usize {
+        self.settle();
+        let Some(others) = self.time.others(menu, &mut self.rng) else { return menu.len() - 1 };
+        let (priorities, rng) = (&mut self.priorities, &mut self.rng);
+        let mut priority =
+            |item: Item| *priorities.entry((item.kind, item.id)).or_insert_with(|| rng.next_u32());
+        let ranked = menu.items().take(others).enumerate().map(|(place, item)| (priority(item), place));
+        // The first of equals: there are hardly any.
+        ranked.max_by_key(|&(priority, place)| (priority, std::cmp::Reverse(place))).map_or(0, |best| best.1)
+    }
+
+    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+        self.weather.draw(ask)
+    }
+
+    fn went(&mut self, item: Item) {
+        self.settle();
+        self.moved = Some(item.lane());
+    }
+
+    fn touched(&mut self, pipe: u32) {
+        if let Some(Lane::Actor(actor)) = self.moved {
+            self.pipes.entry(actor).or_default().insert(pipe);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_touched_a_pipe_races_with_it_and_with_who_else_did() {
+        let mut pos = Pos::new(Seed(1), &Profile::calm());
+        for (actor, pipe) in [(0, 7), (1, 7), (2, 8)] {
+            pos.went(Item { kind: Kind::Poll, id: actor });
+            pos.touched(pipe);
+        }
+        let race = |one, other| race(&pos.pipes, one, other);
+        let (actor, pipe) = (Lane::Actor, Lane::Pipe);
+        assert!(race(actor(0), pipe(7)) && race(pipe(7), actor(1)) && race(actor(0), actor(1)));
+        assert!(race(actor(2), actor(2)) && race(pipe(8), pipe(8)));
+        assert!(!race(actor(2), pipe(7)) && !race(actor(0), actor(2)) && !race(pipe(7), pipe(8)));
+    }
+}

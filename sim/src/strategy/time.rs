@@ -1,0 +1,30 @@
+//! When time passes though something else could happen.
+
+use crate::menu::Menu;
+use crate::moves::Kind;
+use crate::seed::below;
+use rand_chacha::ChaCha8Rng;
+
+/// Whether a seed's clock runs ahead, and how often.
+///
+/// A clock that runs ahead of everything else is lawful, but rare: in three seeds of four time passes only when
+/// nothing else can happen, and what a strategy promises of orders is not diluted.
+pub(super) struct Time {
+    one_in: u32,
+}
+
+impl Time {
+    pub(super) fn new(rng: &mut ChaCha8Rng) -> Self {
+        Time { one_in: if below(rng, 4) == 0 { 4 << below(rng, 5) } else { 0 } }
+    }
+
+    /// How many items there are but the clock's, which is the last; `None` where time passes now.
+    pub(super) fn others(&self, menu: &Menu<'_>, rng: &mut ChaCha8Rng) -> Option<usize> {
+        let waits = menu.counts().iter().any(|&(kind, count)| kind == Kind::Advance && count > 0);
+        if !waits {
+            return Some(menu.len());
+        }
+        let passes = self.one_in > 0 && below(rng, self.one_in) == 0;
+        (!passes).then(|| menu.len() - 1)
+    }
+}

@@ -1,0 +1,246 @@
+//! Uniform random walks: every interleaving about as likely as every other.
+
+use super::time::Time;
+use super::{Ask, Strategy, Survey, Weather};
+use crate::menu::{Item, Menu};
+use crate::moves::Lane;
+use crate::profile::Profile;
+use crate::seed::{Purpose, Seed, below};
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// URW (Zhao, Wolff, Mathur, Roychoudhury, ASPLOS 2025).
+///
+/// A lane goes with a probability proportional to the moves that it has left, by the survey. Where the survey is
+/// right and nobody waits for anybody, all interleavings are equally likely.
+///
+/// The moves of lanes that cannot move now count for the lane that they wait for: the one that let them move in
+/// the survey. So they are even too where a lane gives birth to others, as in the paper, and where each waits for
+/// one other.
+pub struct Urw {
+    rng: ChaCha8Rng,
+    left: Left,
+    time: Time,
+    weather: Weather,
+}
+
+/// SURW, the selective kind (ibid.).
+///
+/// Of a subset of all moves, drawn from the seed, the interleavings are equally likely; the others go anyhow, by
+/// the weights of [`Urw`]. Which lane makes the next move of the subset is drawn by the moves of the subset that
+/// each has left; the others wait with theirs until it has, unless nothing else can go.
+///
+/// The subset is all moves of some lanes: of all actors, of all pipes, of all calls, or of a random half,
+/// quarter or eighth of the lanes.
+pub struct Surw {
+    rng: ChaCha8Rng,
+    left: Left,
+    /// What is left of the subset alone.
+    selected: Left,
+    intended: Option<Lane>,
+    /// Picks that the intended lane may still keep others waiting.
+    patience: u32,
+    max_patience: u32,
+    time: Time,
+    weather: Weather,
+}
+
+/// Picks beyond the survey's moves, after which an intended lane is held to wait for one that waits for it.
+const SPARE: u32 = 64;
+
+/// Moves left by lane, as a survey has them.
+struct Left {
+    own: BTreeMap<Lane, u64>,
+    made: BTreeMap<Lane, u32>,
+    wakes: BTreeMap<Lane, Vec<(u32, Lane)>>,
+}
+
+/// Lanes that wait one for the other, at most, that are followed to one that can go.
+const MAX_HOPS: u32 = 16;
+
+impl Left {
+    fn new(survey: &Survey, counts: impl Fn(Lane) -> bool) -> Self {
+        let counted = survey.moves.iter().filter(|(lane, _)| counts(**lane));
+        let own = counted.map(|(lane, moves)| (*lane, u64::from(*moves))).collect();
+        Left { own, made: BTreeMap::new(), wakes: survey.wakes.clone() }
+    }
+
+    fn went(&mut self, lane: Lane) {
+        *self.made.entry(lane).or_default() += 1;
+        if let Some(left) = self.own.get_mut(&lane) {
+            *left = left.saturating_sub(1);
+        }
+    }
+
+    fn own(&self, lane: Lane) -> u64 {
+        self.own.get(&lane).copied().unwrap_or(0)
+    }
+
+    /// The lane that a lane waits for which cannot move now: who let it move again at this point of the survey.
+    fn waits_for(&self, lane: Lane) -> Option<Lane> {
+        let made = self.made.get(&lane).copied().unwrap_or(0);
+        let wakes = self.wakes.get(&lane)?;
+        wakes.iter().find(|(after, _)| *after >= made).or(wakes.last()).map(|(_, by)| *by)
+    }
+
+    /// How likely each lane of a menu is to go: by its moves left, and those of who waits for it. At least 1: an
+    /// estimate may be wrong.
+    fn weights(&self, items: &[(usize, Lane)]) -> BTreeMap<Lane, u64> {
+        let mut weights: BTreeMap<Lane, u64> =
+            items.iter().map(|&(_, lane)| (lane, self.own(lane).max(1))).collect();
+        for (&waiting, &left) in self.own.iter().filter(|(_, left)| **left > 0) {
+            if weights.contains_key(&waiting) {
+                continue;
+            }
+            let mut at = Some(waiting);
+            for _ in 0..MAX_HOPS {
+                at = at.and_then(|lane| self.waits_for(lane));
+                if let Some(weight) = at.and_then(|lane| weights.get_mut(&lane)) {
+                    *weight += left;
+                    break;
+                }
+            }
+        }
+        weights
+    }
+}
+
+/// Draws one of some things by their weights, of which at least one is above 0.
+fn weighted<T: Copy>(rng: &mut ChaCha8Rng, things: &[(T, u64)]) -> Option<T> {
+    let total: u64 = things.iter().map(|(_, weight)| weight).sum();
+    let mut left = u64::from(below(rng, u32::try_from(total).unwrap_or(u32::MAX)));
+    for &(thing, weight) in things {
+        if left < weight {
+            return Some(thing);
+        }
+        left -= weight;
+    }
+    None
+}
+
+/// Draws one of a menu's items by the weights of their lanes. Two items of one lane share its weight evenly.
+fn by_lane(rng: &mut ChaCha8Rng, weights: &BTreeMap<Lane, u64>, items: &[(usize, Lane)]) -> usize {
+    let lanes: BTreeSet<Lane> = items.iter().map(|(_, lane)| *lane).collect();
+    let lanes: Vec<(Lane, u64)> = lanes.into_iter().map(|lane| (lane, weights[&lane])).collect();
+    let lane = weighted(rng, &lanes);
+    let those: Vec<usize> = items.iter().filter(|item| Some(item.1) == lane).map(|item| item.0).collect();
+    match those.len() {
+        0 => items.first().map_or(0, |item| item.0),
+        1 => those[0],
+        several => those[below(rng, several as u32) as usize],
+    }
+}
+
+impl Urw {
+    /// The walk of one seed.
+    pub fn new(seed: Seed, profile: &Profile, survey: &Survey) -> Self {
+        let mut rng = seed.stream(Purpose::Choices);
+        let time = Time::new(&mut rng);
+        Urw { rng, left: Left::new(survey, |_| true), time, weather: Weather::new(seed, profile) }
+    }
+}
+
+impl Strategy for Urw {
+    fn pick(&mut self, menu: &Menu<'_>) -> usize {
+        let Some(others) = self.time.others(menu, &mut self.rng) else { return menu.len() - 1 };
+        let items: Vec<_> = menu.items().take(others).map(Item::lane).enumerate().collect();
+        by_lane(&mut self.rng, &self.left.weights(&items), &items)
+    }
+
+    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+        self.weather.draw(ask)
+    }
+
+    fn went(&mut self, item: Item) {
+        self.left.went(item.lane());
+    }
+}
+
+impl Surw {
+    /// The walk of one seed, with a subset drawn from it.
+    pub fn new(seed: Seed, profile: &Profile, survey: &Survey) -> Self {
+        let mut rng = seed.stream(Purpose::Subset);
+        let sort = below(&mut rng, 6);
+        let subset: BTreeSet<Lane> = survey
+            .moves
+            .keys()
+            .copied()
+            .filter(|lane| match (sort, lane) {
+                (0, Lane::Actor(_)) | (1, Lane::Pipe(_)) | (2, Lane::Call(_)) => true,
+                (0..3, _) => false,
+                _ => below(&mut rng, 1 << (sort - 2)) == 0,
+            })
+            .collect();
+        Self::of(seed, profile, survey, &subset)
+    }
+
+    /// The walk of one seed that is even over the moves of these lanes; over all, where there are none.
+    pub fn of(seed: Seed, profile: &Profile, survey: &Survey, subset: &BTreeSet<Lane>) -> Self {
+        let mut rng = seed.stream(Purpose::Choices);
+        let time = Time::new(&mut rng);
+        let is_none = subset.iter().all(|lane| !survey.moves.contains_key(lane));
+        let max_patience = survey.len().saturating_add(SPARE);
+        Surw {
+            rng,
+            left: Left::new(survey, |_| true),
+            selected: Left::new(survey, |lane| is_none || subset.contains(&lane)),
+            intended: None,
+            patience: max_patience,
+            max_patience,
+            time,
+            weather: Weather::new(seed, profile),
+        }
+    }
+
+    /// Draws who makes the next move of the subset. For a lane that cannot move now stands the nearest of those
+    /// it waits for that has such moves left: they come first in any case.
+    fn intend(&mut self, items: &[(usize, Lane)]) {
+        self.patience = self.max_patience;
+        let lanes: Vec<(Lane, u64)> = self.selected.own.iter().map(|(lane, left)| (*lane, *left)).collect();
+        if lanes.iter().all(|(_, left)| *left == 0) {
+            return;
+        }
+        self.intended = weighted(&mut self.rng, &lanes);
+        let can_move = |lane: Lane| items.iter().any(|item| item.1 == lane);
+        let mut at = self.intended;
+        for _ in 0..MAX_HOPS {
+            let Some(waiting) = at.filter(|lane| !can_move(*lane)) else { break };
+            at = self.selected.waits_for(waiting);
+            if at.is_some_and(|lane| self.selected.own(lane) > 0) {
+                self.intended = at;
+            }
+        }
+    }
+}
+
+impl Strategy for Surw {
+    fn pick(&mut self, menu: &Menu<'_>) -> usize {
+        let Some(others) = self.time.others(menu, &mut self.rng) else { return menu.len() - 1 };
+        let items: Vec<_> = menu.items().take(others).map(Item::lane).enumerate().collect();
+        if self.intended.is_none() {
+            self.intend(&items);
+        }
+        let waits = |lane: Lane| self.intended != Some(lane) && self.selected.own(lane) > 0;
+        let free: Vec<_> = items.iter().copied().filter(|&(_, lane)| !waits(lane)).collect();
+        if free.is_empty() || self.patience == 0 {
+            // Who was meant to go cannot, or not before another.
+            self.intended = None;
+            return by_lane(&mut self.rng, &self.selected.weights(&items), &items);
+        }
+        self.patience -= 1;
+        by_lane(&mut self.rng, &self.left.weights(&items), &free)
+    }
+
+    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+        self.weather.draw(ask)
+    }
+
+    fn went(&mut self, item: Item) {
+        let lane = item.lane();
+        if self.intended == Some(lane) {
+            self.intended = None;
+        }
+        self.left.went(lane);
+        self.selected.went(lane);
+    }
+}
