@@ -426,7 +426,7 @@ fn an_exhaustive_search_finds_a_lost_update_and_its_token_replays() {
 #[test]
 fn a_run_of_the_portfolio_says_which_part_took_it_and_replays() {
     let vats = check("vats", |world| two_tasks(world, 5));
-    assert_eq!(vats.run_seed(0).origin, "portfolio: urw, swarm");
+    assert_eq!(vats.run_seed(0).origin, "portfolio: random, swarm");
     for seed in 0..16 {
         let ran = vats.run_seed(seed);
         assert!(ran.origin.starts_with("portfolio: ") && ran.origin.ends_with(", swarm"), "{}", ran.origin);

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 /// (one that d orders of two moves bring about) in a program of n lanes is found with a probability of at least
 /// 1 / (n k^(d-1)). k is the survey's; a run that is longer gets d - 1 more moments in its next k moves.
 ///
-/// Not in the paper: a lane that has gone twice as often as in the survey, and [`SPARE`] times more, is held to
+/// Not in the paper: a lane that has gone twice as often as in the survey, and 64 times more, is held to
 /// wait for somebody else in a loop, and falls below all others.
 pub struct Pct {
     rng: ChaCha8Rng,

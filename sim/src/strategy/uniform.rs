@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A lane goes with a probability proportional to the moves that it has left, by the survey. Where the survey is
 /// right and nobody waits for anybody, all interleavings are equally likely.
 ///
-/// The moves of lanes that cannot move now count for the lane that they wait for: the one that let them move in
-/// the survey. So they are even too where a lane gives birth to others, as in the paper, and where each waits for
-/// one other.
+/// Moves that must wait for another lane count for that lane: the one that let them be made in the survey. So all
+/// interleavings are equally likely too where a lane gives birth to others, as in the paper; where lanes wait for
+/// each other on the way it is about so.
 pub struct Urw {
     rng: ChaCha8Rng,
     left: Left,
@@ -83,24 +83,34 @@ impl Left {
         wakes.iter().find(|(after, _)| *after >= made).or(wakes.last()).map(|(_, by)| *by)
     }
 
-    /// How likely each lane of a menu is to go: by its moves left, and those of who waits for it. At least 1: an
-    /// estimate may be wrong.
+    /// How likely each lane of a menu is to go: by the moves that it has left before it waits for another, and
+    /// those of who waits for it. At least 1: an estimate may be wrong.
     fn weights(&self, items: &[(usize, Lane)]) -> BTreeMap<Lane, u64> {
-        let mut weights: BTreeMap<Lane, u64> =
-            items.iter().map(|&(_, lane)| (lane, self.own(lane).max(1))).collect();
-        for (&waiting, &left) in self.own.iter().filter(|(_, left)| **left > 0) {
-            if weights.contains_key(&waiting) {
-                continue;
-            }
-            let mut at = Some(waiting);
-            for _ in 0..MAX_HOPS {
+        let mut weights: BTreeMap<Lane, u64> = items.iter().map(|&(_, lane)| (lane, 0)).collect();
+        for (&lane, &left) in self.own.iter().filter(|(_, left)| **left > 0) {
+            let (mut at, mut left) = (Some(lane), left);
+            if let Some(weight) = weights.get_mut(&lane) {
+                let made = self.made.get(&lane).copied().unwrap_or(0);
+                let wakes = self.wakes.get(&lane).and_then(|wakes| wakes.iter().find(|wake| wake.0 > made));
+                let Some(&(after, by)) = wakes else {
+                    *weight += left;
+                    continue;
+                };
+                let now = left.min(u64::from(after - made));
+                *weight += now;
+                (at, left) = (Some(by), left - now);
+            } else {
                 at = at.and_then(|lane| self.waits_for(lane));
+            }
+            for _ in 0..MAX_HOPS {
                 if let Some(weight) = at.and_then(|lane| weights.get_mut(&lane)) {
                     *weight += left;
                     break;
                 }
+                at = at.and_then(|lane| self.waits_for(lane));
             }
         }
+        weights.values_mut().for_each(|weight| *weight = (*weight).max(1));
         weights
     }
 }
