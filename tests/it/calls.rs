@@ -6,13 +6,15 @@ use wavetank_sim::scenario::ALL;
 use wavetank_sim::snapshot::{View, text};
 
 /// Scenarios whose application behaves differently under another schedule, and may: `full-duplex` reads in
-/// pieces as they come, and in `cleanup` children race to end before they are ended.
-const RACING: [&str; 2] = ["full-duplex", "cleanup"];
+/// pieces as they come, in `cleanup` children race to end before they are ended, and a relay of `pipeline` may be
+/// ended before an answer that it no longer needs. One schedule has one view.
+const RACING: [&str; 3] = ["full-duplex", "cleanup", "pipeline"];
 
 #[test]
-fn calls_snapshots_hold_under_round_robin_and_under_random_of_five_seeds() {
-    for scenario in ALL.iter().filter(|scenario| scenario.clean && !RACING.contains(&scenario.name)) {
-        for setup in [round_robin()].into_iter().chain((1..=5).map(setup)) {
+fn calls_snapshots_hold_under_round_robin_and_under_five_seeds() {
+    for scenario in ALL.iter().filter(|scenario| scenario.clean) {
+        let seeds = if RACING.contains(&scenario.name) { 0 } else { 5 };
+        for setup in [round_robin()].into_iter().chain((1..=seeds).map(setup)) {
             let run = finished(scenario.build, &setup);
             assert_transcript!(run, format!("calls/{}", scenario.name), View::Calls);
         }
