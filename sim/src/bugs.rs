@@ -10,6 +10,7 @@
 
 mod cells;
 mod hosts;
+pub mod measure;
 mod shapes;
 
 use crate::world::World;

@@ -50,10 +50,20 @@ const SPARE: u32 = 64;
 
 /// Moves left by lane, as a survey has them.
 struct Left {
+    /// Those that have none left are not in it.
     own: BTreeMap<Lane, u64>,
     made: BTreeMap<Lane, u32>,
     wakes: BTreeMap<Lane, Vec<(u32, Lane)>>,
+    /// The weights as they were last reckoned, and for how many picks more they do.
+    reckoned: BTreeMap<Lane, u64>,
+    does_for: u32,
 }
+
+/// Lanes up to which weights are reckoned anew for every pick.
+const FEW_LANES: usize = 48;
+
+/// Picks for which weights do where lanes are many: what one move of hundreds changes is little.
+const PICKS: u32 = 24;
 
 /// Lanes that wait one for the other, at most, that are followed to one that can go.
 const MAX_HOPS: u32 = 16;
@@ -62,13 +72,17 @@ impl Left {
     fn new(survey: &Survey, counts: impl Fn(Lane) -> bool) -> Self {
         let counted = survey.moves.iter().filter(|(lane, _)| counts(**lane));
         let own = counted.map(|(lane, moves)| (*lane, u64::from(*moves))).collect();
-        Left { own, made: BTreeMap::new(), wakes: survey.wakes.clone() }
+        let (made, reckoned) = (BTreeMap::new(), BTreeMap::new());
+        Left { own, made, wakes: survey.wakes.clone(), reckoned, does_for: 0 }
     }
 
     fn went(&mut self, lane: Lane) {
         *self.made.entry(lane).or_default() += 1;
         if let Some(left) = self.own.get_mut(&lane) {
             *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.own.remove(&lane);
+            }
         }
     }
 
@@ -80,18 +94,32 @@ impl Left {
     fn waits_for(&self, lane: Lane) -> Option<Lane> {
         let made = self.made.get(&lane).copied().unwrap_or(0);
         let wakes = self.wakes.get(&lane)?;
-        wakes.iter().find(|(after, _)| *after >= made).or(wakes.last()).map(|(_, by)| *by)
+        first_from(wakes, made).or(wakes.last()).map(|(_, by)| *by)
     }
 
     /// How likely each lane of a menu is to go: by the moves that it has left before it waits for another, and
     /// those of who waits for it. At least 1: an estimate may be wrong.
-    fn weights(&self, items: &[(usize, Lane)]) -> BTreeMap<Lane, u64> {
+    fn weights(&mut self, items: &[(usize, Lane)]) -> BTreeMap<Lane, u64> {
+        if self.does_for > 0 {
+            self.does_for -= 1;
+            let weight = |lane| self.reckoned.get(&lane).copied().unwrap_or_else(|| self.own(lane)).max(1);
+            return items.iter().map(|&(_, lane)| (lane, weight(lane))).collect();
+        }
+        let weights = self.reckon(items);
+        if self.own.len() > FEW_LANES {
+            self.reckoned.clone_from(&weights);
+            self.does_for = PICKS;
+        }
+        weights
+    }
+
+    fn reckon(&self, items: &[(usize, Lane)]) -> BTreeMap<Lane, u64> {
         let mut weights: BTreeMap<Lane, u64> = items.iter().map(|&(_, lane)| (lane, 0)).collect();
-        for (&lane, &left) in self.own.iter().filter(|(_, left)| **left > 0) {
+        for (&lane, &left) in &self.own {
             let (mut at, mut left) = (Some(lane), left);
             if let Some(weight) = weights.get_mut(&lane) {
                 let made = self.made.get(&lane).copied().unwrap_or(0);
-                let wakes = self.wakes.get(&lane).and_then(|wakes| wakes.iter().find(|wake| wake.0 > made));
+                let wakes = self.wakes.get(&lane).and_then(|wakes| first_from(wakes, made + 1));
                 let Some(&(after, by)) = wakes else {
                     *weight += left;
                     continue;
@@ -113,6 +141,11 @@ impl Left {
         weights.values_mut().for_each(|weight| *weight = (*weight).max(1));
         weights
     }
+}
+
+/// The first of a lane's waits that comes after so many of its moves, or later; they are in order.
+fn first_from(wakes: &[(u32, Lane)], moves: u32) -> Option<&(u32, Lane)> {
+    wakes.get(wakes.partition_point(|(after, _)| *after < moves))
 }
 
 /// Draws one of some things by their weights, of which at least one is above 0.

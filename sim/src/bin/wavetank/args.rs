@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Lists scenarios, strategies and profiles
     List,
+    /// Measures how soon each strategy finds each case of the bug benchmark
+    Bugs(Bugs),
     /// Runs seeds that come in on stdin: what `run` starts to do its work
     #[command(hide = true)]
     Worker(What),
@@ -127,6 +129,34 @@ pub(crate) struct Replay {
     /// Arguments for that component
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Bugs {
+    /// Cases to measure, as g06,abba [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "CASE,…")]
+    pub(crate) cases: Vec<String>,
+    /// Strategies to measure, as random,pct:3 [default: all that search]
+    #[arg(long, value_delimiter = ',', value_name = "STRATEGY,…")]
+    pub(crate) strategies: Vec<StrategyName>,
+    /// Searches for each case and strategy
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) bases: u64,
+    /// Executions after which a search is given up
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) cap: u64,
+    /// Runs of the mended twin for each search
+    #[arg(long, default_value_t = 50)]
+    pub(crate) twin_seeds: u64,
+    /// Measure so many cases at a time [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+    /// Write a line for each case and strategy to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
+    /// Write the table to a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
 }
 
 /// Seeds from `start`, `count` of them.

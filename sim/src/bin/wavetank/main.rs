@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod bugs;
 mod exhaust;
 mod job;
 mod progress;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             report::list();
             Ok(ExitCode::SUCCESS)
         }
+        Command::Bugs(args) => bugs::bugs(&args),
         Command::Worker(what) => worker::work(&what),
     };
     ended.unwrap_or_else(|message| {

@@ -1,0 +1,167 @@
+//! `wavetank bugs`: the bug benchmark.
+
+use crate::args::Bugs;
+use crate::{FOUND, engine};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use wavetank_sim::bugs::measure::{Measured, Plan, measure};
+use wavetank_sim::bugs::{self, Case};
+use wavetank_sim::{Profile, StrategyName};
+
+/// Where the default strategy should find a case, in executions of the median search.
+const TARGETS: [(&str, u64); 5] =
+    [("reorder_10", 50), ("twostage_20", 20), ("needle_100", 3_000), ("longshort_50", 20), ("", 1_000)];
+
+fn target(case: &str) -> u64 {
+    TARGETS.iter().find(|(id, _)| *id == case || id.is_empty()).map_or(0, |(_, target)| *target)
+}
+
+/// One cell of the table.
+struct Cell {
+    measured: Measured,
+    took: Duration,
+}
+
+type Table = BTreeMap<(usize, usize), Cell>;
+
+pub(crate) fn bugs(args: &Bugs) -> Result<ExitCode, String> {
+    let cases: Vec<&Case> = if args.cases.is_empty() {
+        bugs::ALL.iter().collect()
+    } else {
+        let find = |id: &String| bugs::find(id).ok_or_else(|| unknown(id));
+        args.cases.iter().map(find).collect::<Result<_, _>>()?
+    };
+    let strategies =
+        if args.strategies.is_empty() { StrategyName::searching() } else { args.strategies.clone() };
+    let engine = engine()?;
+    let next = AtomicUsize::new(0);
+    let table: Mutex<Table> = Mutex::default();
+    let jobs =
+        args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let (case, strategy) = (place / strategies.len(), place % strategies.len());
+                    let Some(&bug) = cases.get(case) else { return };
+                    let is_portfolio = strategies[strategy] == StrategyName::Portfolio;
+                    let plan = Plan {
+                        bases: args.bases,
+                        cap: args.cap,
+                        twin_seeds: args.twin_seeds,
+                        shrinks: is_portfolio,
+                    };
+                    let started = now();
+                    let measured = measure(bug, &strategies[strategy], &Profile::swarm(), &plan, &engine);
+                    let took = started.elapsed();
+                    eprintln!("{}, {}: {}", bug.id, strategies[strategy], words(&measured, args.bases));
+                    let mut table = table.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    table.insert((case, strategy), Cell { measured, took });
+                }
+            });
+        }
+    });
+    let table = table.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(path) = &args.csv {
+        write(path, &csv(&cases, &strategies, &table))?;
+    }
+    let text = markdown(args, &cases, &strategies, &table);
+    match &args.markdown {
+        Some(path) => write(path, &text)?,
+        None => print!("{text}"),
+    }
+    let alarms: u64 = table.values().map(|cell| cell.measured.false_alarms).sum();
+    if alarms > 0 {
+        println!("{alarms} false alarms on mended twins");
+        return Ok(ExitCode::from(FOUND));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::disallowed_methods, reason = "outside of all worlds: how long a case takes")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn unknown(id: &str) -> String {
+    let ids: Vec<&str> = bugs::ALL.iter().map(|case| case.id).collect();
+    format!("no case is called {id:?}: there are {}", ids.join(", "))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Median and P90, and how many searches found it where not all did.
+fn words(measured: &Measured, bases: u64) -> String {
+    let number = |part| measured.within(part).map_or_else(|| "–".into(), |within| within.to_string());
+    let (median, p90) = (number((1, 2)), number((9, 10)));
+    let found = measured.executions.len() as u64;
+    if found == bases { format!("{median} ({p90})") } else { format!("{median} ({p90}), {found} of {bases}") }
+}
+
+fn csv(cases: &[&Case], strategies: &[StrategyName], table: &Table) -> String {
+    let mut text = String::from("case,strategy,median,p90,found,searches,steps,false_alarms\n");
+    for ((case, strategy), Cell { measured, .. }) in table {
+        let number = |part| measured.within(part).map_or_else(String::new, |within| within.to_string());
+        let Measured { executions, searches, steps, false_alarms, .. } = measured;
+        let (median, p90, found) = (number((1, 2)), number((9, 10)), executions.len());
+        let (case, strategy) = (cases[*case].id, &strategies[*strategy]);
+        let _ = writeln!(text, "{case},{strategy},{median},{p90},{found},{searches},{steps},{false_alarms}");
+    }
+    text
+}
+
+fn markdown(args: &Bugs, cases: &[&Case], strategies: &[StrategyName], table: &Table) -> String {
+    let mut text = String::new();
+    let names: Vec<String> = strategies.iter().map(StrategyName::to_string).collect();
+    let _ = writeln!(text, "| case | fault | {} | target |", names.join(" | "));
+    let _ = writeln!(text, "|---|---|{}---|", "---|".repeat(names.len()));
+    let (mut met, mut judged) = (0, 0);
+    for (at, case) in cases.iter().enumerate() {
+        let cell = |strategy| table.get(&(at, strategy)).map(|cell: &Cell| &cell.measured);
+        let cells: Vec<String> =
+            (0..strategies.len()).filter_map(cell).map(|measured| words(measured, args.bases)).collect();
+        let portfolio = strategies.iter().position(|name| *name == StrategyName::Portfolio).and_then(cell);
+        let verdict = portfolio.map_or_else(String::new, |measured| {
+            judged += 1;
+            let target = target(case.id);
+            match measured.within((1, 2)) {
+                Some(median) if median <= target => {
+                    met += 1;
+                    format!("{target}: met")
+                }
+                _ => format!("{target}: **missed**"),
+            }
+        });
+        let _ = writeln!(text, "| {} | {} | {} | {verdict} |", case.id, case.summary, cells.join(" | "));
+    }
+    let alarms: u64 = table.values().map(|cell| cell.measured.false_alarms).sum();
+    let twins = cases.len() as u64 * strategies.len() as u64 * args.bases * args.twin_seeds;
+    let _ = writeln!(text, "\nTargets met by the portfolio: {met} of {judged}.");
+    let _ = writeln!(text, "False alarms: {alarms} in {twins} runs of mended twins.");
+    let mut kept: Vec<usize> = table.values().filter_map(|cell| cell.measured.kept_thousandths()).collect();
+    kept.sort_unstable();
+    if let Some(&median) = kept.get(kept.len().saturating_sub(1) / 2) {
+        let runs: usize = table.values().flat_map(|cell| &cell.measured.shrunk).map(|(.., runs)| runs).sum();
+        let failures: usize = table.values().map(|cell| cell.measured.shrunk.len()).sum();
+        let _ = writeln!(
+            text,
+            "Shrinking keeps {}.{} % of the choices in the median case, after {} runs on the average.",
+            median / 10,
+            median % 10,
+            runs.checked_div(failures).unwrap_or(0)
+        );
+    }
+    let slowest = table.iter().max_by_key(|(_, cell)| cell.took);
+    if let Some((&(case, strategy), cell)) = slowest {
+        eprintln!("slowest: {} under {}, {} s", cases[case].id, strategies[strategy], cell.took.as_secs());
+    }
+    text
+}

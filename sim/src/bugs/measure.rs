@@ -1,0 +1,140 @@
+//! How soon a strategy finds a case, and what shrinking leaves of it.
+
+use super::Case;
+use crate::known::is_news;
+use crate::profile::Profile;
+use crate::run::{Choices, Run, Setup, run, survey};
+use crate::same::{SHRINK_RUNS, shrink_run};
+use crate::seed::Seed;
+use crate::strategy::StrategyName;
+use crate::world::World;
+use std::sync::Arc;
+use wavetank::Engine;
+
+/// How a case is measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Base seeds: each is a search of its own, over seeds that no other one meets.
+    pub bases: u64,
+    /// Executions after which a search is given up.
+    pub cap: u64,
+    /// Seeds of the mended twin for each base seed.
+    pub twin_seeds: u64,
+    /// Whether what was found is shrunk.
+    pub shrinks: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan { bases: 20, cap: 20_000, twin_seeds: 50, shrinks: false }
+    }
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Executions up to and with the first failure, ascending; of those searches that found it.
+    pub executions: Vec<u64>,
+    /// Searches that were made.
+    pub searches: u64,
+    /// Steps of all executions.
+    pub steps: u64,
+    /// Seeds under which the mended twin failed.
+    pub false_alarms: u64,
+    /// Of each failure that was shrunk: choices before, choices after, and runs that it took.
+    pub shrunk: Vec<(usize, usize, usize)>,
+}
+
+impl Measured {
+    /// The executions within which a part of the searches found it, as `(1, 2)` for the median; `None` where
+    /// fewer did.
+    pub fn within(&self, (part, of): (usize, usize)) -> Option<u64> {
+        let needed = (self.searches as usize * part).div_ceil(of).max(1);
+        self.executions.get(needed - 1).copied()
+    }
+
+    /// The median share of choices that shrinking kept, in thousandths.
+    pub fn kept_thousandths(&self) -> Option<usize> {
+        let mut kept: Vec<usize> =
+            self.shrunk.iter().map(|(from, to, _)| (to * 1000).checked_div(*from).unwrap_or(0)).collect();
+        kept.sort_unstable();
+        kept.get(kept.len().checked_sub(1)? / 2).copied()
+    }
+}
+
+/// Seeds between two base seeds: more than any search takes.
+const APART: u64 = 1 << 32;
+
+/// Measures one case under one strategy.
+pub fn measure(
+    case: &Case,
+    strategy: &StrategyName,
+    profile: &Profile,
+    plan: &Plan,
+    engine: &Arc<Engine>,
+) -> Measured {
+    let drawn = Choices::Drawn(strategy.clone(), profile.clone());
+    let dull = Setup::new(engine.clone(), Seed(0));
+    let wants = (0..32).any(|seed| strategy.needs_survey(Seed(seed)));
+    let surveyed = |build: fn(&mut World)| wants.then(|| Arc::new(survey(build, &dull)));
+    let (of_buggy, of_mended) = (surveyed(case.buggy), surveyed(case.mended));
+    let under = |build: fn(&mut World), survey: &Option<_>, seed, choices: &Choices| -> Run {
+        let setup =
+            Setup { choices: choices.clone(), survey: survey.clone(), ..Setup::new(engine.clone(), seed) };
+        run(build, &setup)
+    };
+    let mut measured = Measured { searches: plan.bases, ..Measured::default() };
+    for base in 0..plan.bases {
+        for execution in 0..plan.cap {
+            let seed = Seed(base * APART + execution);
+            let run = under(case.buggy, &of_buggy, seed, &drawn);
+            measured.steps += run.transcript.steps.len() as u64;
+            if !is_news(&run.outcome) {
+                continue;
+            }
+            measured.executions.push(execution + 1);
+            if plan.shrinks {
+                let from = run.choices.len();
+                let replay = |choices| under(case.buggy, &of_buggy, seed, &choices);
+                if let Some(small) = shrink_run(&run, SHRINK_RUNS, replay) {
+                    measured.shrunk.push((from, small.run.choices.len(), small.shrunk.runs));
+                }
+            }
+            break;
+        }
+        for place in 0..plan.twin_seeds {
+            let seed = Seed(base * APART + place);
+            let run = under(case.mended, &of_mended, seed, &drawn);
+            measured.false_alarms += u64::from(!run.outcome.is_finished());
+        }
+    }
+    measured.executions.sort_unstable();
+    measured
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bugs::find;
+    use crate::check::engine;
+
+    #[test]
+    fn a_search_counts_to_its_first_failure_and_not_beyond() {
+        let plan = Plan { bases: 4, cap: 100, twin_seeds: 5, shrinks: true };
+        let found =
+            measure(find("account").unwrap(), &StrategyName::Random, &Profile::swarm(), &plan, &engine());
+        assert_eq!((found.executions.len(), found.false_alarms, found.shrunk.len()), (4, 0, 4));
+        assert!(found.executions.is_sorted() && found.executions[0] >= 1);
+        assert!(found.shrunk.iter().all(|(from, to, runs)| to <= from && *runs > 0));
+        let never =
+            measure(find("needle_100").unwrap(), &StrategyName::Random, &Profile::swarm(), &plan, &engine());
+        assert_eq!((never.within((1, 2)), never.kept_thousandths()), (None, None));
+    }
+
+    #[test]
+    fn parts_of_the_searches() {
+        let measured = Measured { executions: vec![1, 5, 9], searches: 4, ..Measured::default() };
+        assert_eq!(measured.within((1, 2)), Some(5));
+        assert_eq!(measured.within((9, 10)), None);
+    }
+}
