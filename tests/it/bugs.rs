@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use wavetank::HandleKind;
 use wavetank_sim::bugs::{ALL, Case, find};
+use wavetank_sim::oracle::Blame;
 use wavetank_sim::schema::Schema;
-use wavetank_sim::{Choices, Run, Setup, run};
+use wavetank_sim::{Choices, Outcome, Run, Setup, run};
 
 /// Fail under every schedule, each with the name of its outcome.
 const ALWAYS: &[(&str, &str)] = &[
@@ -35,9 +36,10 @@ const SOMETIMES: &[(&str, &str)] = &[
     ("g08", "spinning"),
     // Passes where the child has said it all before its stderr was asked for.
     ("g09", "stalled"),
-    ("g10", "panicked"),
+    ("g10", "violated"),
     ("g11", "violated"),
-    ("g12", "violated"),
+    // Stalled where the guest had read all of its link before it blocked.
+    ("g12", "violated or stalled"),
     ("g13", "trapped"),
     ("g15", "violated"),
     ("h03", "panicked"),
@@ -109,7 +111,8 @@ fn what_fails_sometimes_is_found_within_200_seeds() {
             if run.outcome.is_finished() {
                 continue;
             }
-            assert_eq!(run.outcome.name(), *outcome, "{id}, seed {}: {}", run.seed, run.outcome);
+            let name = run.outcome.name();
+            assert!(outcome.split(" or ").any(|o| o == name), "{id}, seed {}: {}", run.seed, run.outcome);
             failed += 1;
             first = first.or(Some(run.seed.0));
         }
@@ -180,5 +183,30 @@ fn every_case_replays() {
             assert_eq!(one.outcome, other.outcome, "{}", case.id);
             assert_eq!(one.transcript.digest(), other.transcript.digest(), "{}", case.id);
         }
+    }
+}
+
+/// Which oracle sees which case. That it is silent on the twin is the test above.
+#[test]
+fn oracles_fire_on_the_cases_they_are_for() {
+    let cases: &[(&str, &str)] = &[
+        ("resources", "g03-leak"),
+        ("livelock", "g05"),
+        ("output", "g11"),
+        ("blocking", "g12"),
+        ("exit", "g14"),
+        ("exit", "g15"),
+        ("orphans", "h04"),
+    ];
+    for (oracle, id) in cases {
+        let found = seeds(50).find_map(|setup| match run(case(id).buggy, &setup).outcome {
+            Outcome::Violated(finding) => Some(finding),
+            _ => None,
+        });
+        let finding = found.unwrap_or_else(|| panic!("{id} is not seen by an oracle"));
+        assert_eq!(finding.oracle, *oracle, "{id}: {}", finding.what);
+        let is_capability = matches!(finding.blame, Blame::Capability(_));
+        let of_guest = matches!(&finding.blame, Blame::Guest(guest) if guest == id);
+        assert!(of_guest || (is_capability && id.starts_with('h')), "{id}: {}", finding.blame);
     }
 }

@@ -1,9 +1,8 @@
 //! Cases whose fault is in a guest: what each is given, and what must become of it.
 
-use super::{Way, steps, task, yield_now};
+use super::{Way, steps, task};
 use crate::world::{Bootstrap, CellBuilder, World, peer};
 use crate::{Limits, Transport, guests};
-use capnp::capability::FromClientHook;
 use capnp_rpc::new_client;
 use std::rc::Rc;
 use wavetank::cell::{Cell, CellSpec};
@@ -34,18 +33,16 @@ pub(super) fn late_answer(world: &mut World, way: Way) {
 
 /// The link breaks; stdin stays for another second.
 pub(super) fn dead_link(world: &mut World, way: Way) {
-    let (cell, stdio) = start_case(world, way, "g08");
+    let mut guest = cell(world, way, "g08").keep_stdin().spawn();
+    guest.expect_exit(0);
+    let stdin = guest.stdin().expect("stdin is the guest's own");
     let (fabric, clock) = (world.tank().fabric().clone(), world.clock());
-    let up = cell.link().expect("a started cell has its link").up();
+    let up = guest.cell().link().expect("a started cell has its link").up();
     world.task("test", async move {
-        let stdin = stdio.stdin.expect("stdin is the guest's own");
         let _ = stdin.write(b"abc".to_vec().into()).await;
         fabric.reset(up);
         clock.sleep(SECOND_NS).await;
         stdin.close();
-        drop(stdin);
-        let exit = cell.wait().await.expect("the host outlives its cells");
-        assert_eq!(exit.code, 0, "{:?}", exit.cause);
     });
 }
 
@@ -56,9 +53,10 @@ pub(super) fn loud_child(world: &mut World, way: Way) {
 /// The guest counts its stdin. The launcher lets go of the far ends after some steps, and whoever is to write to
 /// them holds on too loosely. Mended: the writer holds its end.
 pub(super) fn dropped_stdio(world: &mut World, way: Way) {
-    let (cell, stdio) = start(world.tank(), world.vat("keeper"), guests::BUGS, &["g10", "g11", "mended"]);
-    let stdin = stdio.stdin.expect("stdin is the guest's own");
-    let stdout = stdio.stdout.expect("stdout is the guest's own");
+    let guest = world.cell("g10", guests::BUGS).args(["g11", "mended"]).transport(Transport::Connection);
+    let mut guest = guest.keep_stdin().serve(peer::executor(world)).spawn();
+    guest.expect_exit(0).expect_stdout("3 bytes");
+    let stdin = guest.stdin().expect("stdin is the guest's own");
     let held = (way == Way::Mended).then(|| stdin.clone());
     let far_end = Rc::downgrade(&stdin);
     task(world, "writer", async move {
@@ -72,14 +70,6 @@ pub(super) fn dropped_stdio(world: &mut World, way: Way) {
         steps(3).await;
         drop(stdin);
     });
-    task(world, "test", async move {
-        let exit = cell.wait().await.expect("the host outlives its cells");
-        assert_eq!(exit.code, 0);
-        while !stdout.ended() {
-            yield_now().await;
-        }
-        assert_eq!(stdout.kept(), b"3 bytes\n", "stdin ended before it was written");
-    });
 }
 
 pub(super) fn counted_stdin(world: &mut World, way: Way, case: &str) {
@@ -88,21 +78,17 @@ pub(super) fn counted_stdin(world: &mut World, way: Way, case: &str) {
 
 /// The host closes stdin only after the guest has answered its call.
 pub(super) fn quiet_stdin(world: &mut World, way: Way) {
-    let (cell, stdio) = start_case(world, way, "g12");
-    let link = cell.link().expect("a started cell has its link");
+    let mut guest = cell(world, way, "g12").keep_stdin().spawn();
+    guest.expect_exit(0);
+    let stdin = guest.stdin().expect("stdin is the guest's own");
+    let exported: executor::Client = guest.exported();
     world.task("test", async move {
-        let stdin = stdio.stdin.expect("stdin is the guest's own");
-        let exported = link.bootstrap().await.expect("the link lives");
-        let exported: executor::Client = FromClientHook::new(exported.hook);
         let mut request = exported.echo_request();
         request.get().set_message("hello");
         let answer = request.send().promise;
         stdin.write(b"abc".to_vec().into()).await.expect("the guest reads");
         answer.await.expect("the guest serves until its stdin ends");
         stdin.close();
-        drop(stdin);
-        let exit = cell.wait().await.expect("the host outlives its cells");
-        assert_eq!(exit.code, 0, "{:?}", exit.cause);
     });
 }
 
@@ -135,12 +121,6 @@ pub(super) fn computation(world: &mut World, way: Way) {
 fn cell<'w>(world: &'w World, way: Way, case: &str) -> CellBuilder<'w> {
     let cell = world.cell(case, guests::BUGS).args([case, word(way)]);
     cell.transport(Transport::Connection).serve(peer::executor(world))
-}
-
-/// Starts the guest with its stdin in the scenario's hands.
-fn start_case(world: &World, way: Way, case: &str) -> (Cell, Stdio) {
-    let args = [case, case, word(way)];
-    start(world.tank(), world.vat("keeper"), guests::BUGS, &args)
 }
 
 fn word(way: Way) -> &'static str {

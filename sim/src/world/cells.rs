@@ -4,8 +4,10 @@ use super::World;
 use super::judge::{Expectation, Expected, Leave, Stream};
 use capnp::capability::{Client, FromClientHook};
 use futures::FutureExt;
+use std::rc::Rc;
 use wavetank::cell::{Cell, CellSpec, Limits, Transport};
 use wavetank::peer::HostInfo;
+use wavetank::stdio::Input;
 use wavetank::{Tank, TrapClass, caller};
 
 /// What a cell is served on its link.
@@ -57,6 +59,7 @@ impl World {
             args: vec![name.into()],
             env: Vec::new(),
             stdin: Vec::new(),
+            keeps_stdin: false,
             transport: Transport::Stdio,
             limits: Limits::default(),
             capacity_bytes: self.capacity_bytes,
@@ -75,6 +78,7 @@ pub struct CellBuilder<'w> {
     args: Vec<String>,
     env: Vec<(String, String)>,
     stdin: Vec<u8>,
+    keeps_stdin: bool,
     transport: Transport,
     limits: Limits,
     capacity_bytes: usize,
@@ -116,6 +120,30 @@ impl<'w> CellBuilder<'w> {
     /// Capacity of each of its pipes in bytes, at least 1. Its children inherit it.
     pub fn capacity_bytes(mut self, bytes: usize) -> Self {
         self.capacity_bytes = bytes.max(1);
+        self
+    }
+
+    /// Leaves its stdin open after what it was given, for the scenario to write and to end; see
+    /// [`CellHandle::stdin`].
+    ///
+    /// ```
+    /// use wavetank_sim::{Transport, World, check, guests, peer};
+    ///
+    /// check("talks", |world: &mut World| {
+    ///     let copy = world.cell("copy", guests::CHILD_COPY).transport(Transport::Connection);
+    ///     let mut copy = copy.keep_stdin().serve(peer::executor(world)).spawn();
+    ///     copy.expect_exit(0).expect_stdout("hello");
+    ///     let stdin = copy.stdin().expect("it is no transport");
+    ///     world.task("talker", async move {
+    ///         stdin.write(b"hello".to_vec().into()).await.expect("it reads");
+    ///         stdin.close();
+    ///     });
+    /// })
+    /// .seeds(0..20)
+    /// .run();
+    /// ```
+    pub fn keep_stdin(mut self) -> Self {
+        self.keeps_stdin = true;
         self
     }
 
@@ -171,8 +199,12 @@ impl<'w> CellBuilder<'w> {
             Ok(started) => started,
             Err(error) => panic!("guest {name}: {error}"),
         };
+        let mut kept = None;
         if let Some(stdin) = stdio.stdin.take() {
             let bytes = self.stdin;
+            if self.keeps_stdin {
+                kept = Some(stdin.clone());
+            }
             world.tank.spawn(
                 &format!("stdin of {name}"),
                 world.host,
@@ -185,7 +217,7 @@ impl<'w> CellBuilder<'w> {
         }
         world.leave.borrow_mut().insert(cell.id(), self.leave);
         world.roots.borrow_mut().push((cell.clone(), stdio));
-        CellHandle { world, cell }
+        CellHandle { world, cell, stdin: kept }
     }
 }
 
@@ -193,12 +225,19 @@ impl<'w> CellBuilder<'w> {
 pub struct CellHandle<'w> {
     world: &'w World,
     cell: Cell,
+    stdin: Option<Rc<Input>>,
 }
 
 impl CellHandle<'_> {
     /// The cell itself.
     pub fn cell(&self) -> &Cell {
         &self.cell
+    }
+
+    /// Its stdin, where it was [kept open](CellBuilder::keep_stdin) and is not its transport. It ends when this
+    /// is closed, or dropped by all who hold it.
+    pub fn stdin(&mut self) -> Option<Rc<Input>> {
+        self.stdin.take()
     }
 
     /// The capability that its guest exports, as a client that may be called at once: calls wait until the
