@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::fabric::Fabric;
 use crate::gate::gate;
 use crate::ids::ActorId;
-use crate::link::Link;
+use crate::link::{Link, Streams};
 use crate::spawn::Spawn;
 use crate::stdio::{Input, Output, Stdio};
 use crate::stream::{PipeReader, PipeWriter};
@@ -205,7 +205,19 @@ impl Tank {
     /// Joins two vats by a link: each serves its capability to the other. Gives the first one's end, then the
     /// second's. Answers of both wait at gates.
     pub fn join(&self, name: &str, ends: [(ActorId, Client); 2]) -> [Link; 2] {
-        Link::between(self, ends.map(|(vat, serve)| (vat, gate(&self.0.fabric, serve))), name)
+        let gated = ends.map(|(vat, serve)| (vat, gate(&self.0.fabric, serve)));
+        Link::between(self, gated, name, |streams| streams)
+    }
+
+    /// The same without gates, and with each end's streams as `over` shows them to its RPC system: the first
+    /// vat's, then the second's.
+    pub fn join_over(
+        &self,
+        name: &str,
+        ends: [(ActorId, Client); 2],
+        over: impl FnMut(Streams) -> Streams,
+    ) -> [Link; 2] {
+        Link::between(self, ends, name, over)
     }
 
     /// The virtual clock.

@@ -34,7 +34,7 @@ fn the_stored_request_was_made_from_the_schema_as_it_is() {
     assert_eq!(
         text("capnp/peer.manifest"),
         expected,
-        "capnp/peer.capnp or peer.cgr changed without the other: run capnp/update.sh"
+        "capnp/{name}.capnp or {name}.cgr changed without the other: run capnp/update.sh"
     );
     assert_eq!(sha256(REQUEST), sha256(&read("capnp/peer.cgr")), "the build embeds another request");
 }

@@ -2,6 +2,7 @@
 
 use super::World;
 use crate::outcome::Outcome;
+use crate::profile::Level;
 use crate::rest;
 use std::sync::Arc;
 use wavetank::cell::{Cause, Cell, ExitRecord};
@@ -56,7 +57,15 @@ impl World {
         if let (false, Some(trapped)) = (damaged, self.unexpected_trap()) {
             return trapped;
         }
-        if let Some(graph) = rest::stalled(&self.tank, &self.executor, &self.transcript) {
+        let stalled = rest::stalled(&self.tank, &self.executor, &self.transcript);
+        if !damaged && self.weather.level() < Level::Disorder {
+            let at_rest = self.at_rest.borrow();
+            let wrong = at_rest.iter().find_map(|wrong| wrong(&self.transcript, stalled.is_some()));
+            if let Some((oracle, what)) = wrong {
+                return Outcome::Violated { oracle, what };
+            }
+        }
+        if let Some(graph) = stalled {
             return Outcome::Stalled(graph);
         }
         if damaged {
