@@ -77,11 +77,10 @@ fn key(run: &Run) -> Option<String> {
         Outcome::Finished => return None,
         Outcome::Panicked { message } => format!("panicked at {}: {message}", WHERE.lock().unwrap()),
         Outcome::Stalled(graph) => {
-            let mut waits: Vec<String> = graph.tasks.iter().map(|task| words(task)).collect();
-            waits.sort();
-            waits.dedup();
-            format!("stalled: {}", waits.join("; "))
+            let first = graph.tasks.first().map_or("", |task| task);
+            format!("stalled: {first}")
         }
+        Outcome::Violated { oracle: "order", .. } => "violated (order)".into(),
         Outcome::Violated { oracle, what } => format!("violated ({oracle}): {what}"),
         other => other.to_string(),
     };

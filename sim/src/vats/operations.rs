@@ -58,11 +58,13 @@ pub enum Kind {
     Tail,
     /// A result that is set twice.
     Rewrite,
+    /// A promise left with what it will become.
+    Itself,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 22] = [
+    pub const ALL: [Kind; 23] = [
         Kind::Call,
         Kind::Give,
         Kind::Take,
@@ -85,6 +87,7 @@ impl Kind {
         Kind::Watch,
         Kind::Tail,
         Kind::Rewrite,
+        Kind::Itself,
     ];
 
     /// What every capability system does, and no more.
@@ -92,7 +95,7 @@ impl Kind {
 }
 
 /// Kinds that are in a world together, and in how many worlds one of them has it.
-const FEATURES: [(&[Kind], u32); 11] = [
+const FEATURES: [(&[Kind], u32); 12] = [
     (&[Kind::Promise, Kind::Later, Kind::Fulfil], 2),
     (&[Kind::Push], 3),
     (&[Kind::Hold, Kind::Early, Kind::LetGo], 3),
@@ -104,6 +107,7 @@ const FEATURES: [(&[Kind], u32); 11] = [
     (&[Kind::Watch], 12),
     (&[Kind::Tail], 64),
     (&[Kind::Rewrite], 64),
+    (&[Kind::Itself], 64),
 ];
 
 /// Draws which kinds of operation a world has: none but the plain ones is the dullest.
@@ -187,12 +191,20 @@ impl Shared {
         };
         // A vat's own root is held too, as its first reference: what is asked there crosses no connection.
         let asks = |ask: &dyn Fn(u32) -> Ask| held().map(|(vat, id)| Operation::Ask(vat, id, ask(id))).collect();
-        let pairs = |ask: &dyn Fn(u32) -> Ask| -> Vec<Operation> {
+        let pairs = |itself: bool, ask: &dyn Fn(u32) -> Ask| -> Vec<Operation> {
             let with = |(vat, id): (usize, u32)| {
                 let others: Vec<u32> = state.vats[vat].references.keys().copied().collect();
                 others.into_iter().map(move |other| (vat, id, other))
             };
-            held().flat_map(with).map(|(vat, id, other)| Operation::Ask(vat, id, ask(other))).collect()
+            let end = |vat: usize, id: u32| {
+                let line = state.vats[vat].references[&id].line;
+                state.graph.planned_end(state.graph.target(line))
+            };
+            let is_itself = |(vat, id, other): &(usize, u32, u32)| {
+                let end = [end(*vat, *id), end(*vat, *other)];
+                matches!(end[0], Target::Promise(_) | Target::Answer(_)) && end[0] == end[1]
+            };
+            held().flat_map(with).filter(|pair| is_itself(pair) == itself).map(|(vat, id, other)| Operation::Ask(vat, id, ask(other))).collect()
         };
         let room = |vat: usize| state.vats[vat].references.len() < MAX_REFERENCES;
         let roomy = held().filter(|(vat, _)| room(*vat));
@@ -215,10 +227,11 @@ impl Shared {
                 };
                 held().flat_map(asks).collect()
             }
-            Kind::Take => pairs(&Ask::Take),
-            Kind::Swap => pairs(&Ask::Swap),
-            Kind::Tail => pairs(&Ask::Tail),
-            Kind::Rewrite => pairs(&Ask::Rewrite),
+            Kind::Take => pairs(false, &Ask::Take),
+            Kind::Swap => pairs(false, &Ask::Swap),
+            Kind::Tail => pairs(false, &Ask::Tail),
+            Kind::Rewrite => pairs(false, &Ask::Rewrite),
+            Kind::Itself => pairs(true, &Ask::Take),
             Kind::Drop => held().map(|(vat, id)| Operation::Drop(vat, id)).collect(),
             Kind::Copy => roomy.map(|(vat, id)| Operation::Copy(vat, id)).collect(),
             Kind::Watch => held().map(|(vat, id)| Operation::Watch(vat, id)).collect(),

@@ -50,12 +50,16 @@ impl Shared {
         let pair = &state.pairs[pair];
         let (vat, link) = (pair.vats[side], pair.links[generation][side].clone());
         let target = state.vats[pair.vats[1 - side]].root.0;
+        let (tank, actor) = (state.tank.clone(), state.vats[vat].actor);
+        let name = format!("{} asks for a bootstrap", state.vats[vat].name);
         drop(state);
-        let client = capnp_rpc::new_future_client(async move {
-            let client = link.bootstrap().await?;
-            Ok(capnp::capability::FromClientHook::new(client.hook))
-        });
-        self.keep(vat, target, client);
+        let of = self.clone();
+        let task = async move {
+            if let Ok(client) = link.bootstrap().await {
+                of.keep(vat, target, capnp::capability::FromClientHook::new(client.hook));
+            }
+        };
+        tank.spawn(&name, actor, task.boxed_local());
     }
 
     /// A new promise of a vat, and a client that will be what it becomes.
