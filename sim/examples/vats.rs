@@ -18,6 +18,18 @@ type Build = fn(&mut World, Arc<Mutex<Vec<String>>>);
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (name, from, to, seconds) = match &args[..] {
+        [name, seed, choices] => {
+            let choices = choices.split(',').map(|value| (value.trim().parse().expect("a choice"), None));
+            let engine = wavetank_sim::check::engine();
+            let seed = Seed(seed.parse().expect("a seed"));
+            let setup = Setup { choices: Choices::Given(choices.collect()), ..Setup::new(engine, seed) };
+            let build = builder(name);
+            let told: Arc<Mutex<Vec<String>>> = Arc::default();
+            let ran = run(|world: &mut World| build(world, told.clone()), &setup);
+            println!("{}{}", ran.transcript.steps_text(&PEER_SCHEMA), ran.outcome);
+            println!("{:#?}", told.lock().unwrap());
+            return;
+        }
         [name, from, to, seconds] => (
             name.as_str(),
             from.parse::<u64>().expect("a seed"),
@@ -26,12 +38,7 @@ fn main() {
         ),
         _ => panic!("usage: vats SCENARIO FROM TO SECONDS"),
     };
-    let build: Build = match name {
-        "vats" => |world, told| vats(told).build(world),
-        "vats-2" => |world, told| vats(told).count(2).build(world),
-        "vats-plain" => |world, told| vats(told).kinds(&Kind::PLAIN).build(world),
-        other => panic!("no scenario {other}"),
-    };
+    let build = builder(name);
     std::panic::set_hook(Box::new(|info| {
         let at = info.location().map_or(String::new(), |at| {
             let file = at.file();
@@ -64,6 +71,15 @@ fn main() {
     for (key, (seed, ..)) in &sorted {
         println!("\n== {key}");
         shrink(build, &engine, *seed, key);
+    }
+}
+
+fn builder(name: &str) -> Build {
+    match name {
+        "vats" => |world, told| vats(told).build(world),
+        "vats-2" => |world, told| vats(told).count(2).build(world),
+        "vats-plain" => |world, told| vats(told).kinds(&Kind::PLAIN).build(world),
+        other => panic!("no scenario {other}"),
     }
 }
 

@@ -105,6 +105,7 @@ impl Vats {
         let kinds = self.kinds.unwrap_or_else(|| operations::draw(world));
         let left = 1 + world.draw(MAX_OPERATIONS);
         let shared = Shared(Rc::new(RefCell::new(State::new(world.tank().clone(), self.told))));
+        shared.borrow_mut().at_home = kinds.contains(&Kind::AtHome);
         for vat in 0..vats {
             let name = char::from(b'a' + vat as u8).to_string();
             let actor = world.vat(&name);
@@ -156,6 +157,7 @@ struct State {
     open: BTreeMap<usize, (usize, AbortHandle)>,
     disconnected: BTreeSet<LinkId>,
     closing: bool,
+    at_home: bool,
 }
 
 type Resolver = oneshot::Sender<Result<node_capnp::Client, capnp::Error>>;
@@ -197,6 +199,7 @@ impl State {
             open: BTreeMap::new(),
             disconnected: BTreeSet::new(),
             closing: false,
+            at_home: false,
         }
     }
 }

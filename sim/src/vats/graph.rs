@@ -138,26 +138,39 @@ impl Graph {
     }
 
     /// Where a target leads as things are.
-    fn end(&self, target: Target) -> Target {
-        self.follow(target, |knot| knot.becomes)
-    }
-
-    /// Where a target will lead if nothing fails. To make a promise lead to itself would be no lawful operation.
-    pub(super) fn planned_end(&self, target: Target) -> Target {
-        self.follow(target, |knot| knot.becomes.or(knot.planned))
-    }
-
-    fn follow(&self, mut target: Target, next: impl Fn(&Knot) -> Option<Target>) -> Target {
+    pub(super) fn end(&self, mut target: Target) -> Target {
         // A knot becomes something that does not lead back to it, so this ends.
         loop {
-            let knot = match target {
+            let becomes = match target {
                 Target::Node(_) | Target::Broken => return target,
-                Target::Promise(promise) => &self.promises[promise],
-                Target::Answer(call) => &self.calls[call].answer,
+                Target::Promise(promise) => self.promises[promise].becomes,
+                Target::Answer(call) => self.calls[call].answer.becomes,
             };
-            let Some(further) = next(knot) else { return target };
+            let Some(further) = becomes else { return target };
             target = further;
         }
+    }
+
+    /// Whether a target cannot be known before another is: to make a promise wait for itself would be no lawful
+    /// operation.
+    pub(super) fn waits_for(&self, target: Target, other: Target) -> bool {
+        if target == other {
+            return true;
+        }
+        let (knot, line) = match target {
+            Target::Node(_) | Target::Broken => return false,
+            Target::Promise(promise) => (&self.promises[promise], None),
+            Target::Answer(call) => {
+                let Call { answer, line, .. } = &self.calls[call];
+                (answer, Some(self.lines[*line].target))
+            }
+        };
+        if let Some(becomes) = knot.becomes {
+            return self.waits_for(becomes, other);
+        }
+        // A call arrives only when its target is known.
+        knot.planned.is_some_and(|planned| self.waits_for(planned, other))
+            || line.is_some_and(|target| self.waits_for(target, other))
     }
 
     /// A call came to a node.

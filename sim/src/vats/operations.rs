@@ -60,11 +60,13 @@ pub enum Kind {
     Rewrite,
     /// A promise left with what it will become.
     Itself,
+    /// No operation: vats also call their own objects, and look after a call only when they have their next turn.
+    AtHome,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 23] = [
+    pub const ALL: [Kind; 24] = [
         Kind::Call,
         Kind::Give,
         Kind::Take,
@@ -88,6 +90,7 @@ impl Kind {
         Kind::Tail,
         Kind::Rewrite,
         Kind::Itself,
+        Kind::AtHome,
     ];
 
     /// What every capability system does, and no more.
@@ -95,7 +98,7 @@ impl Kind {
 }
 
 /// Kinds that are in a world together, and in how many worlds one of them has it.
-const FEATURES: [(&[Kind], u32); 12] = [
+const FEATURES: [(&[Kind], u32); 13] = [
     (&[Kind::Promise, Kind::Later, Kind::Fulfil], 2),
     (&[Kind::Push], 3),
     (&[Kind::Hold, Kind::Early, Kind::LetGo], 3),
@@ -108,6 +111,7 @@ const FEATURES: [(&[Kind], u32); 12] = [
     (&[Kind::Tail], 64),
     (&[Kind::Rewrite], 64),
     (&[Kind::Itself], 64),
+    (&[Kind::AtHome], 16),
 ];
 
 /// Draws which kinds of operation a world has: none but the plain ones is the dullest.
@@ -183,13 +187,20 @@ impl Shared {
     /// Every operation of a kind that is lawful now.
     fn candidates(&self, kind: Kind) -> Vec<Operation> {
         let state = self.borrow();
-        let held = || {
+        let all_held = || {
             let of_vat = |(vat, state): (usize, &super::Vat)| -> Vec<(usize, u32)> {
                 state.references.keys().map(|id| (vat, *id)).collect()
             };
             state.vats.iter().enumerate().flat_map(of_vat)
         };
-        // A vat's own root is held too, as its first reference: what is asked there crosses no connection.
+        // What is asked of an object at home crosses no connection.
+        let held = || {
+            let away = |(vat, id): &(usize, u32)| {
+                let of = &state.vats[*vat];
+                state.at_home || state.graph.target(of.references[id].line) != of.root.0
+            };
+            all_held().filter(away)
+        };
         let asks = |ask: &dyn Fn(u32) -> Ask| held().map(|(vat, id)| Operation::Ask(vat, id, ask(id))).collect();
         let pairs = |itself: bool, ask: &dyn Fn(u32) -> Ask| -> Vec<Operation> {
             let with = |(vat, id): (usize, u32)| {
@@ -198,7 +209,7 @@ impl Shared {
             };
             let end = |vat: usize, id: u32| {
                 let line = state.vats[vat].references[&id].line;
-                state.graph.planned_end(state.graph.target(line))
+                state.graph.end(state.graph.target(line))
             };
             let is_itself = |(vat, id, other): &(usize, u32, u32)| {
                 let end = [end(*vat, *id), end(*vat, *other)];
@@ -207,7 +218,7 @@ impl Shared {
             held().flat_map(with).filter(|pair| is_itself(pair) == itself).map(|(vat, id, other)| Operation::Ask(vat, id, ask(other))).collect()
         };
         let room = |vat: usize| state.vats[vat].references.len() < MAX_REFERENCES;
-        let roomy = held().filter(|(vat, _)| room(*vat));
+        let roomy = all_held().filter(|(vat, _)| room(*vat));
         match kind {
             Kind::Call => asks(&|_| Ask::Call),
             Kind::Throw => asks(&|_| Ask::Throw),
@@ -232,12 +243,12 @@ impl Shared {
             Kind::Tail => pairs(false, &Ask::Tail),
             Kind::Rewrite => pairs(false, &Ask::Rewrite),
             Kind::Itself => pairs(true, &Ask::Take),
-            Kind::Drop => held().map(|(vat, id)| Operation::Drop(vat, id)).collect(),
+            Kind::Drop => all_held().map(|(vat, id)| Operation::Drop(vat, id)).collect(),
             Kind::Copy => roomy.map(|(vat, id)| Operation::Copy(vat, id)).collect(),
             Kind::Watch => held().map(|(vat, id)| Operation::Watch(vat, id)).collect(),
             Kind::Promise => (0..state.vats.len()).filter(|vat| room(*vat)).map(Operation::Promise).collect(),
             Kind::Fulfil => {
-                let lawful = |promise: usize, target| state.graph.planned_end(target) != Target::Promise(promise);
+                let lawful = |promise: usize, target| !state.graph.waits_for(target, Target::Promise(promise));
                 let with = |(promise, (vat, _)): (&usize, &(usize, _))| -> Vec<Operation> {
                     let held = state.vats[*vat].references.iter();
                     let held = held.filter(|(_, held)| lawful(*promise, state.graph.target(held.line)));
@@ -245,6 +256,7 @@ impl Shared {
                 };
                 state.promises.iter().flat_map(with).collect()
             }
+            Kind::AtHome => Vec::new(),
             Kind::Break => state.promises.keys().map(|promise| Operation::Resolve(*promise, None)).collect(),
             Kind::LetGo => {
                 let waits = state.holds.iter().filter(|(_, let_go)| !let_go.is_canceled());

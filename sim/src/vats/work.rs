@@ -97,7 +97,7 @@ impl Shared {
                 let state = self.borrow();
                 let held = state.vats[vat].references.values().next_back();
                 let held = held.map(|held| (state.graph.target(held.line), held.client.clone()));
-                let lawful = |(target, _): &(Target, _)| state.graph.planned_end(*target) != Target::Answer(call);
+                let lawful = |(target, _): &(Target, _)| !state.graph.waits_for(*target, Target::Answer(call));
                 held.filter(lawful).unwrap_or_else(|| state.vats[vat].root.clone())
             }
             _ => self.borrow().vats[vat].root.clone(),
@@ -209,6 +209,16 @@ impl Shared {
 
     /// A task of the caller's that waits for an answer, until it comes or the call is cancelled.
     fn wait_for(&self, vat: usize, call: usize, answer: impl Future<Output = Result<(), Error>> + 'static) {
+        let mut answer = answer.boxed_local();
+        // capnp-rpc gets a call on an object at home under way when its promise is polled: at once, unless the vat
+        // takes its time.
+        let at_once = if self.borrow().at_home { None } else { answer.as_mut().now_or_never() };
+        let answer = async move {
+            match at_once {
+                Some(answer) => answer,
+                None => answer.await,
+            }
+        };
         let (answer, abort) = abortable(answer);
         let mut state = self.borrow_mut();
         state.open.insert(call, (vat, abort));
