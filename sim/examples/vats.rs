@@ -96,8 +96,10 @@ fn key(run: &Run) -> Option<String> {
             let first = graph.tasks.first().map_or("", |task| task);
             format!("stalled: {first}")
         }
-        Outcome::Violated { oracle: "order", .. } => "violated (order)".into(),
-        Outcome::Violated { oracle, what } => format!("violated ({oracle}): {what}"),
+        Outcome::Violated { oracle, what } => {
+            let error = what.split_once("failed: ").map(|(_, error)| error.split(" (it leads").next().unwrap_or(error));
+            format!("violated ({oracle}): {}", error.unwrap_or(""))
+        }
         other => other.to_string(),
     };
     Some(words(&text))
@@ -184,11 +186,12 @@ fn shrink(build: Build, engine: &Arc<Engine>, seed: u64, wanted: &str) {
         println!("  {line}");
     }
     for link in run.transcript.frames(&PEER_SCHEMA) {
-        if link.frames.is_empty() {
+        let dull = |frame: &&wavetank_sim::frames::Frame| !frame.to_string().contains("bootstrap");
+        if link.frames.iter().filter(dull).count() < 4 {
             continue;
         }
         println!("  link {} of {}", link.link, link.cell);
-        for frame in link.frames.iter().take(60) {
+        for frame in link.frames.iter().take(40) {
             println!("    {frame}");
         }
     }

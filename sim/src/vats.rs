@@ -12,7 +12,7 @@
 //!
 //! | oracle | a fault |
 //! | --- | --- |
-//! | `order` | a call arrived before one made earlier on the same client, or twice |
+//! | `order`, `order at home` | a call arrived before one made earlier on the same client, or twice; at home where it came back to the vat that made it |
 //! | `target` | a call arrived at a node that its reference does not lead to |
 //! | `result` | a call failed though nothing was broken, or did not fail where it must |
 //! | `lost` | a call was answered and never arrived, or never arrived and nobody was told |
@@ -105,7 +105,7 @@ impl Vats {
         let kinds = self.kinds.unwrap_or_else(|| operations::draw(world));
         let left = 1 + world.draw(MAX_OPERATIONS);
         let shared = Shared(Rc::new(RefCell::new(State::new(world.tank().clone(), self.told))));
-        shared.borrow_mut().at_home = kinds.contains(&Kind::AtHome);
+        shared.borrow_mut().graph.at_home = kinds.contains(&Kind::AtHome);
         for vat in 0..vats {
             let name = char::from(b'a' + vat as u8).to_string();
             let actor = world.vat(&name);
@@ -157,7 +157,6 @@ struct State {
     open: BTreeMap<usize, (usize, AbortHandle)>,
     disconnected: BTreeSet<LinkId>,
     closing: bool,
-    at_home: bool,
 }
 
 type Resolver = oneshot::Sender<Result<node_capnp::Client, capnp::Error>>;
@@ -199,7 +198,6 @@ impl State {
             open: BTreeMap::new(),
             disconnected: BTreeSet::new(),
             closing: false,
-            at_home: false,
         }
     }
 }
@@ -276,8 +274,9 @@ impl Shared {
             let names = |text: String| {
                 let pair = state.pairs.iter().find(|pair| pair.links.iter().any(|l| l[0].id() == link.link));
                 let [a, b] = pair.map_or([0, 0], |pair| pair.vats);
-                text.replace(Direction::Up.sender(), &state.vats[a].name)
-                    .replace(Direction::Down.sender(), &state.vats[b].name)
+                let the = |side: Direction| format!("the {}", side.sender());
+                text.replace(&the(Direction::Up), &state.vats[a].name)
+                    .replace(&the(Direction::Down), &state.vats[b].name)
             };
             if let Some(violation) = ledger.violations().first() {
                 return Some(("protocol", names(violation.to_string())));

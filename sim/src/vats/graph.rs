@@ -39,6 +39,8 @@ struct Line {
 /// One call.
 #[derive(Debug)]
 pub(super) struct Call {
+    /// Whose it is.
+    vat: usize,
     pub(super) line: usize,
     pub(super) number: u32,
     /// What it is, for people.
@@ -66,6 +68,8 @@ pub(super) struct Graph {
     calls: Vec<Call>,
     faults: Vec<Fault>,
     disturbed: bool,
+    /// Whether vats get their calls under way only when they look after them.
+    pub(super) at_home: bool,
     roots: BTreeSet<usize>,
 }
 
@@ -98,12 +102,19 @@ impl Graph {
         self.lines[line].target
     }
 
-    /// A new call on a line. `planned` is what its answer will hold if nothing fails.
-    pub(super) fn call(&mut self, line: usize, what: String, planned: Option<Target>) -> &mut Call {
+    /// A new call of a vat's on a line. `planned` is what its answer will hold if nothing fails.
+    pub(super) fn call(
+        &mut self,
+        vat: usize,
+        line: usize,
+        what: String,
+        planned: Option<Target>,
+    ) -> &mut Call {
         self.lines[line].made += 1;
         let number = self.lines[line].made;
         let answer = Knot { becomes: None, planned };
         self.calls.push(Call {
+            vat,
             line,
             number,
             what,
@@ -151,6 +162,15 @@ impl Graph {
         }
     }
 
+    /// Whether a target leads nowhere, or will when those who wait have heard of it.
+    fn is_broken(&self, target: Target) -> bool {
+        match self.end(target) {
+            Target::Broken => true,
+            Target::Answer(call) => self.is_broken(self.lines[self.calls[call].line].target),
+            Target::Node(_) | Target::Promise(_) => false,
+        }
+    }
+
     /// Whether a target cannot be known before another is: to make a promise wait for itself would be no lawful
     /// operation.
     pub(super) fn waits_for(&self, target: Target, other: Target) -> bool {
@@ -173,8 +193,8 @@ impl Graph {
             || line.is_some_and(|target| self.waits_for(target, other))
     }
 
-    /// A call came to a node.
-    pub(super) fn arrive(&mut self, call: usize, line: usize, number: u32, node: usize) {
+    /// A call came to a node of a vat.
+    pub(super) fn arrive(&mut self, call: usize, (line, number): (usize, u32), (node, vat): (usize, usize)) {
         let Some(known) = self.calls.get_mut(call).filter(|known| (known.line, known.number) == (line, number))
         else {
             self.faults.push(("lost", "a call arrived that nobody made".into()));
@@ -188,7 +208,9 @@ impl Graph {
         if let Some(last) = known.last_arrived.filter(|last| *last > number) {
             let overtaken = self.calls.iter().find(|call| call.line == line && call.number == last);
             let by = overtaken.map_or("", |call| &call.what);
-            self.faults.push(("order", format!("{what} arrived after {by}, which was made later")));
+            let at_home = self.calls[call].vat == vat;
+            let oracle = if at_home { "order at home" } else { "order" };
+            self.faults.push((oracle, format!("{what} arrived after {by}, which was made later")));
         }
         known.last_arrived = known.last_arrived.max(Some(number));
         let end = self.end(self.lines[line].target);
@@ -219,9 +241,7 @@ impl Graph {
                     known.answer.becomes = Some(Target::Broken);
                 }
                 let thrown = known.throws && error.kind == ErrorKind::Failed && error.extra.contains(THROWN);
-                // Whose answer was not waited for may have failed unseen.
-                let unseen = matches!(target, Target::Answer(other) if self.calls[other].cancelled);
-                if !thrown && !unseen && !self.disturbed && target != Target::Broken {
+                if !thrown && !self.disturbed && !self.is_broken(target) {
                     let what = &self.calls[call].what;
                     let (kind, text) = (error.kind, &error.extra);
                     self.faults.push(("result", format!("{what} failed: {kind:?}: {text} (it leads to {target:?})")));

@@ -25,7 +25,8 @@ impl Node {
         let on = on?;
         let call = on.get_operation() as usize;
         let mut state = self.shared.borrow_mut();
-        state.graph.arrive(call, on.get_reference() as usize, on.get_number(), self.id);
+        let (line, number) = (on.get_reference() as usize, on.get_number());
+        state.graph.arrive(call, (line, number), (self.id, self.vat));
         Ok(call)
     }
 }
@@ -105,7 +106,7 @@ impl node::Server for Node {
 
     async fn tail(self: Rc<Self>, params: node::TailParams, results: node::TailResults) -> Result<(), Error> {
         let call = self.arrived(params.get()?.get_on())?;
-        let onward = self.shared.onward(call, params.get()?.get_cap()?);
+        let onward = self.shared.onward(self.vat, call, params.get()?.get_cap()?);
         results.hook.tail_call(onward.hook).await
     }
 

@@ -197,7 +197,7 @@ impl Shared {
         let held = || {
             let away = |(vat, id): &(usize, u32)| {
                 let of = &state.vats[*vat];
-                state.at_home || state.graph.target(of.references[id].line) != of.root.0
+                state.graph.at_home || state.graph.target(of.references[id].line) != of.root.0
             };
             all_held().filter(away)
         };

@@ -118,6 +118,7 @@ impl Shared {
     /// The call that a tail call goes on to.
     pub(super) fn onward(
         &self,
+        vat: usize,
         call: usize,
         cap: node::Client,
     ) -> capnp::capability::Request<node::give_params::Owned, node::give_results::Owned> {
@@ -125,7 +126,7 @@ impl Shared {
         let argument = state.graph.calls()[call].argument.unwrap_or(Target::Broken);
         let line = state.graph.line(argument);
         let onward = state.graph.calls().len();
-        let number = state.graph.call(line, format!("the tail of #{call}"), None).number;
+        let number = state.graph.call(vat, line, format!("the tail of #{call}"), None).number;
         state.graph.answer(call, Target::Answer(onward));
         drop(state);
         let mut request = cap.give_request();
@@ -149,7 +150,7 @@ impl Shared {
             let call = state.graph.calls().len();
             let name = state.vats[vat].name.clone();
             let planned = if matches!(ask, Ask::Swap(_)) { argument } else { None };
-            let booked = state.graph.call(line, String::new(), planned);
+            let booked = state.graph.call(vat, line, String::new(), planned);
             booked.throws = matches!(ask, Ask::Throw);
             booked.streams = matches!(ask, Ask::Push { .. });
             booked.argument = argument;
@@ -212,7 +213,7 @@ impl Shared {
         let mut answer = answer.boxed_local();
         // capnp-rpc gets a call on an object at home under way when its promise is polled: at once, unless the vat
         // takes its time.
-        let at_once = if self.borrow().at_home { None } else { answer.as_mut().now_or_never() };
+        let at_once = if self.borrow().graph.at_home { None } else { answer.as_mut().now_or_never() };
         let answer = async move {
             match at_once {
                 Some(answer) => answer,
