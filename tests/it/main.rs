@@ -7,5 +7,6 @@ mod manifests;
 mod peer;
 mod replay;
 mod snapshots;
+mod vats;
 mod wasi;
 mod waves;

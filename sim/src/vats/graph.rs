@@ -150,8 +150,8 @@ impl Graph {
 
     /// Where a target leads as things are.
     pub(super) fn end(&self, mut target: Target) -> Target {
-        // A knot becomes something that does not lead back to it, so this ends.
-        loop {
+        // No operation makes a promise wait for itself; where a failed call did, its target stays unknown.
+        for _ in 0..=self.calls.len() + self.promises.len() {
             let becomes = match target {
                 Target::Node(_) | Target::Broken => return target,
                 Target::Promise(promise) => self.promises[promise].becomes,
@@ -160,23 +160,32 @@ impl Graph {
             let Some(further) = becomes else { return target };
             target = further;
         }
+        target
     }
 
     /// Whether a target leads nowhere, or will when those who wait have heard of it.
-    fn is_broken(&self, target: Target) -> bool {
-        match self.end(target) {
-            Target::Broken => true,
-            Target::Answer(call) => self.is_broken(self.lines[self.calls[call].line].target),
-            Target::Node(_) | Target::Promise(_) => false,
+    fn is_broken(&self, mut target: Target) -> bool {
+        for _ in 0..=self.calls.len() {
+            match self.end(target) {
+                Target::Broken => return true,
+                Target::Answer(call) => target = self.lines[self.calls[call].line].target,
+                Target::Node(_) | Target::Promise(_) => return false,
+            }
         }
+        false
     }
 
     /// Whether a target cannot be known before another is: to make a promise wait for itself would be no lawful
     /// operation.
     pub(super) fn waits_for(&self, target: Target, other: Target) -> bool {
-        if target == other {
+        self.waits(target, other, 2 * (self.calls.len() + self.promises.len()))
+    }
+
+    fn waits(&self, target: Target, other: Target, deep: usize) -> bool {
+        if target == other || deep == 0 {
             return true;
         }
+        let deep = deep - 1;
         let (knot, line) = match target {
             Target::Node(_) | Target::Broken => return false,
             Target::Promise(promise) => (&self.promises[promise], None),
@@ -186,11 +195,11 @@ impl Graph {
             }
         };
         if let Some(becomes) = knot.becomes {
-            return self.waits_for(becomes, other);
+            return self.waits(becomes, other, deep);
         }
         // A call arrives only when its target is known.
-        knot.planned.is_some_and(|planned| self.waits_for(planned, other))
-            || line.is_some_and(|target| self.waits_for(target, other))
+        knot.planned.is_some_and(|planned| self.waits(planned, other, deep))
+            || line.is_some_and(|target| self.waits(target, other, deep))
     }
 
     /// A call came to a node of a vat.

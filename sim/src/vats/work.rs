@@ -149,7 +149,8 @@ impl Shared {
             let argument = argument.as_ref().map(|other| state.graph.target(other.line));
             let call = state.graph.calls().len();
             let name = state.vats[vat].name.clone();
-            let planned = if matches!(ask, Ask::Swap(_)) { argument } else { None };
+            // Where there is an argument, the answer holds it or waits for it.
+            let planned = argument;
             let booked = state.graph.call(vat, line, String::new(), planned);
             booked.throws = matches!(ask, Ask::Throw);
             booked.streams = matches!(ask, Ask::Push { .. });
