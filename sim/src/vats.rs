@@ -156,6 +156,8 @@ struct State {
     /// Calls that their caller waits for, by number, with the vat of the caller.
     open: BTreeMap<usize, (usize, AbortHandle)>,
     disconnected: BTreeSet<LinkId>,
+    /// Bootstraps that were asked for and are not there yet.
+    asking: usize,
     closing: bool,
 }
 
@@ -197,6 +199,7 @@ impl State {
             holds: BTreeMap::new(),
             open: BTreeMap::new(),
             disconnected: BTreeSet::new(),
+            asking: 0,
             closing: false,
         }
     }

@@ -268,7 +268,9 @@ impl Graph {
     /// Calls that nobody gave up, that did not fail, and that never arrived. Judged at rest.
     pub(super) fn lost(&self) -> Option<String> {
         let lost = |call: &&Call| {
-            !call.arrived && !call.cancelled && !self.disturbed && call.ended.as_ref().is_none_or(Result::is_ok)
+            // What goes wrong with a piece of a stream is told by a later call.
+            let excused = self.disturbed || call.streams && self.is_broken(self.lines[call.line].target);
+            !call.arrived && !call.cancelled && !excused && call.ended.as_ref().is_none_or(Result::is_ok)
         };
         self.calls.iter().find(lost).map(|call| format!("{} never arrived", call.what))
     }

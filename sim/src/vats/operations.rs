@@ -126,7 +126,7 @@ pub(super) fn draw(world: &World) -> Vec<Kind> {
 }
 
 /// What an operation number can tell apart within a kind.
-const SLOTS: u32 = 48;
+const SLOTS: u32 = 1024;
 
 /// One operation.
 enum Operation {
@@ -157,7 +157,8 @@ impl Operations {
 
 impl Script for Operations {
     fn offers(&self) -> u32 {
-        if self.left == 0 { 0 } else { 1 + self.kinds.len() as u32 * SLOTS }
+        // A vat that asks for what a connection serves has it after a turn or two.
+        if self.left == 0 || self.shared.borrow().asking > 0 { 0 } else { 1 + self.kinds.len() as u32 * SLOTS }
     }
 
     fn act(&mut self, operation: u32) {
@@ -199,7 +200,12 @@ impl Shared {
                 let of = &state.vats[*vat];
                 state.graph.at_home || state.graph.target(of.references[id].line) != of.root.0
             };
-            all_held().filter(away)
+            // What is still a promise is where most can go wrong.
+            let weight = |(vat, id): &(usize, u32)| {
+                let target = state.graph.target(state.vats[*vat].references[id].line);
+                if matches!(state.graph.end(target), Target::Node(_) | Target::Broken) { 1 } else { 4 }
+            };
+            all_held().filter(away).flat_map(move |held| std::iter::repeat_n(held, weight(&held)))
         };
         let asks = |ask: &dyn Fn(u32) -> Ask| held().map(|(vat, id)| Operation::Ask(vat, id, ask(id))).collect();
         let pairs = |itself: bool, ask: &dyn Fn(u32) -> Ask| -> Vec<Operation> {

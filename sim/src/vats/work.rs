@@ -54,8 +54,11 @@ impl Shared {
         let name = format!("{} asks for a bootstrap", state.vats[vat].name);
         drop(state);
         let of = self.clone();
+        self.borrow_mut().asking += 1;
         let task = async move {
-            if let Ok(client) = link.bootstrap().await {
+            let client = link.bootstrap().await;
+            of.borrow_mut().asking -= 1;
+            if let Ok(client) = client {
                 of.keep(vat, target, capnp::capability::FromClientHook::new(client.hook));
             }
         };
