@@ -55,7 +55,8 @@ fn main() {
             break;
         }
         worlds += 1;
-        let ran = run(|world: &mut World| build(world, Arc::default()), &Setup::new(engine.clone(), Seed(seed)));
+        let ran =
+            run(|world: &mut World| build(world, Arc::default()), &Setup::new(engine.clone(), Seed(seed)));
         if let Some(key) = key(&ran) {
             let elapsed = start.elapsed();
             let entry = kinds.entry(key).or_insert_with(|| (seed, 0, elapsed));
@@ -97,7 +98,9 @@ fn key(run: &Run) -> Option<String> {
             format!("stalled: {first}")
         }
         Outcome::Violated { oracle, what } => {
-            let error = what.split_once("failed: ").map(|(_, error)| error.split(" (it leads").next().unwrap_or(error));
+            let error = what
+                .split_once("failed: ")
+                .map(|(_, error)| error.split(" (it leads").next().unwrap_or(error));
             format!("violated ({oracle}): {}", error.unwrap_or(""))
         }
         other => other.to_string(),

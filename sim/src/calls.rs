@@ -24,7 +24,8 @@ use std::sync::{Arc, LazyLock};
 
 /// The schema of the host's own capabilities, and of what native vats serve each other.
 pub static PEER_SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
-    let load = |request| Schema::from_request(request).expect("a request that our own code was generated from");
+    let load =
+        |request| Schema::from_request(request).expect("a request that our own code was generated from");
     let mut schema = load(wavetank::schema::REQUEST);
     schema.extend(load(wavetank::schema::VATS_REQUEST));
     Arc::new(schema)

@@ -205,7 +205,10 @@ impl World {
     /// Says what must hold once the world is at rest, unless it was damaged: given the transcript and whether
     /// somebody still waits, the name of the oracle that finds something wrong, and what. It is asked before a stall
     /// is told.
-    pub fn expect_at_rest(&self, wrong: impl Fn(&Transcript, bool) -> Option<(&'static str, String)> + 'static) {
+    pub fn expect_at_rest(
+        &self,
+        wrong: impl Fn(&Transcript, bool) -> Option<(&'static str, String)> + 'static,
+    ) {
         self.at_rest.borrow_mut().push(Box::new(wrong));
     }
 

@@ -226,11 +226,7 @@ struct Reader {
 }
 
 impl AsyncRead for Reader {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         while this.ready.is_empty() {
             this.chart.borrow_mut().reader = Some(cx.waker().clone());

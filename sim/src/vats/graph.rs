@@ -204,7 +204,8 @@ impl Graph {
 
     /// A call came to a node of a vat.
     pub(super) fn arrive(&mut self, call: usize, (line, number): (usize, u32), (node, vat): (usize, usize)) {
-        let Some(known) = self.calls.get_mut(call).filter(|known| (known.line, known.number) == (line, number))
+        let Some(known) =
+            self.calls.get_mut(call).filter(|known| (known.line, known.number) == (line, number))
         else {
             self.faults.push(("lost", "a call arrived that nobody made".into()));
             return;
@@ -253,7 +254,10 @@ impl Graph {
                 if !thrown && !self.disturbed && !self.is_broken(target) {
                     let what = &self.calls[call].what;
                     let (kind, text) = (error.kind, &error.extra);
-                    self.faults.push(("result", format!("{what} failed: {kind:?}: {text} (it leads to {target:?})")));
+                    self.faults.push((
+                        "result",
+                        format!("{what} failed: {kind:?}: {text} (it leads to {target:?})"),
+                    ));
                 }
             }
         }

@@ -158,7 +158,11 @@ impl Operations {
 impl Script for Operations {
     fn offers(&self) -> u32 {
         // A vat that asks for what a connection serves has it after a turn or two.
-        if self.left == 0 || self.shared.borrow().asking > 0 { 0 } else { 1 + self.kinds.len() as u32 * SLOTS }
+        if self.left == 0 || self.shared.borrow().asking > 0 {
+            0
+        } else {
+            1 + self.kinds.len() as u32 * SLOTS
+        }
     }
 
     fn act(&mut self, operation: u32) {
@@ -207,7 +211,8 @@ impl Shared {
             };
             all_held().filter(away).flat_map(move |held| std::iter::repeat_n(held, weight(&held)))
         };
-        let asks = |ask: &dyn Fn(u32) -> Ask| held().map(|(vat, id)| Operation::Ask(vat, id, ask(id))).collect();
+        let asks =
+            |ask: &dyn Fn(u32) -> Ask| held().map(|(vat, id)| Operation::Ask(vat, id, ask(id))).collect();
         let pairs = |itself: bool, ask: &dyn Fn(u32) -> Ask| -> Vec<Operation> {
             let with = |(vat, id): (usize, u32)| {
                 let others: Vec<u32> = state.vats[vat].references.keys().copied().collect();
@@ -221,7 +226,11 @@ impl Shared {
                 let end = [end(*vat, *id), end(*vat, *other)];
                 matches!(end[0], Target::Promise(_) | Target::Answer(_)) && end[0] == end[1]
             };
-            held().flat_map(with).filter(|pair| is_itself(pair) == itself).map(|(vat, id, other)| Operation::Ask(vat, id, ask(other))).collect()
+            held()
+                .flat_map(with)
+                .filter(|pair| is_itself(pair) == itself)
+                .map(|(vat, id, other)| Operation::Ask(vat, id, ask(other)))
+                .collect()
         };
         let room = |vat: usize| state.vats[vat].references.len() < MAX_REFERENCES;
         let roomy = all_held().filter(|(vat, _)| room(*vat));
@@ -254,7 +263,8 @@ impl Shared {
             Kind::Watch => held().map(|(vat, id)| Operation::Watch(vat, id)).collect(),
             Kind::Promise => (0..state.vats.len()).filter(|vat| room(*vat)).map(Operation::Promise).collect(),
             Kind::Fulfil => {
-                let lawful = |promise: usize, target| !state.graph.waits_for(target, Target::Promise(promise));
+                let lawful =
+                    |promise: usize, target| !state.graph.waits_for(target, Target::Promise(promise));
                 let with = |(promise, (vat, _)): (&usize, &(usize, _))| -> Vec<Operation> {
                     let held = state.vats[*vat].references.iter();
                     let held = held.filter(|(_, held)| lawful(*promise, state.graph.target(held.line)));
@@ -277,9 +287,11 @@ impl Shared {
             }
             Kind::Late => {
                 let ends = (0..state.pairs.len()).flat_map(|pair| [(pair, 0), (pair, 1)]);
-                ends.filter(|(pair, side)| state.pairs[*pair].current > 0 && room(state.pairs[*pair].vats[*side]))
-                    .map(|(pair, side)| Operation::Bootstrap { pair, side, late: true })
-                    .collect()
+                ends.filter(|(pair, side)| {
+                    state.pairs[*pair].current > 0 && room(state.pairs[*pair].vats[*side])
+                })
+                .map(|(pair, side)| Operation::Bootstrap { pair, side, late: true })
+                .collect()
             }
             Kind::Disconnect => {
                 let pairs = state.pairs.iter().enumerate();

@@ -1,6 +1,6 @@
 //! What vats do: calls, and what goes with them.
 
-use super::graph::{Target, THROWN};
+use super::graph::{THROWN, Target};
 use super::node::Node;
 use super::{MAX_REFERENCES, Reference, Shared};
 use capnp::Error;
@@ -100,7 +100,8 @@ impl Shared {
                 let state = self.borrow();
                 let held = state.vats[vat].references.values().next_back();
                 let held = held.map(|held| (state.graph.target(held.line), held.client.clone()));
-                let lawful = |(target, _): &(Target, _)| !state.graph.waits_for(*target, Target::Answer(call));
+                let lawful =
+                    |(target, _): &(Target, _)| !state.graph.waits_for(*target, Target::Answer(call));
                 held.filter(lawful).unwrap_or_else(|| state.vats[vat].root.clone())
             }
             _ => self.borrow().vats[vat].root.clone(),
