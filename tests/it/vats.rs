@@ -34,7 +34,10 @@ fn every_kind_of_operation_is_reached() {
         run(
             move |world: &mut World| {
                 let told = told.clone();
-                Vats::new().told(move |kind, _| drop(told.lock().unwrap().insert(kind))).build(world);
+                let told = move |kind, _: &str| {
+                    told.lock().unwrap().insert(kind);
+                };
+                Vats::new().told(told).build(world);
             },
             &held(seed),
         );
