@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Makes peer.cgr and its manifest anew from peer.capnp. Needs the `capnp` compiler; building Wavetank does not.
+# Makes the stored requests and their manifests anew. Needs the `capnp` compiler; building Wavetank does not.
 set -euo pipefail
 cd "$(dirname "$0")"
-capnp compile -o- peer.capnp > peer.cgr
-sha256sum peer.capnp peer.cgr > peer.manifest
+for schema in peer vats; do
+    capnp compile --import-path=include -o- "$schema.capnp" > "$schema.cgr"
+    sha256sum "$schema.capnp" "$schema.cgr" > "$schema.manifest"
+done

@@ -10,14 +10,17 @@ use capnp::capability::Client;
 use capnp::message::{DEFAULT_READER_OPTIONS, ReaderOptions};
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{RpcSystem, twoparty};
-use futures::FutureExt;
 use futures::channel::oneshot;
+use futures::{AsyncRead, AsyncWrite, FutureExt};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::Waker;
 
 /// How the names of tasks begin that serve a link between two vats: such a link has no end of its own.
 pub const BETWEEN_VATS: &str = "link ";
+
+/// What an RPC system reads from and writes to.
+pub type Streams = (Box<dyn AsyncRead + Unpin>, Box<dyn AsyncWrite + Unpin>);
 
 /// The host's end of a link. Clones are the same end.
 #[derive(Clone)]
@@ -37,6 +40,7 @@ struct Shared {
 #[derive(Default)]
 struct Asked {
     wishes: Vec<oneshot::Sender<Client>>,
+    leave: bool,
     waker: Option<Waker>,
     ended: bool,
 }
@@ -58,11 +62,19 @@ impl Link {
     ) -> Self {
         let id = tank.fabric().new_link();
         tank.fabric().record(Event::LinkBorn { link: id, cell, up: up.pipe(), down: down.pipe() });
-        Self::end(tank, id, &format!("rpc {name}"), (vat, Side::Server), (up, down), bootstrap)
+        let pipes = (up.pipe(), down.pipe());
+        Self::end(tank, id, &format!("rpc {name}"), (vat, Side::Server), pipes, (up, down), (bootstrap, true))
     }
 
-    /// Joins two vats: gives both ends, each of which serves its bootstrap as a task of its vat.
-    pub(crate) fn between(tank: &Tank, ends: [(ActorId, Client); 2], name: &str) -> [Self; 2] {
+    /// Joins two vats: gives both ends, each of which serves its bootstrap as a task of its vat. Each RPC system
+    /// sees its streams as `over` shows them.
+    pub(crate) fn between(
+        tank: &Tank,
+        ends: [(ActorId, Client); 2],
+        name: &str,
+        gates: bool,
+        mut over: impl FnMut(Streams) -> Streams,
+    ) -> [Self; 2] {
         let fabric = tank.fabric();
         let pipe = |what: &str| {
             let pipe = fabric.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
@@ -73,8 +85,11 @@ impl Link {
         let id = fabric.new_link();
         fabric.record(Event::LinkBorn { link: id, cell: a, up: up_out.pipe(), down: down_in.pipe() });
         let name = &format!("{BETWEEN_VATS}{name}");
-        let far = Self::end(tank, id, name, (a, Side::Client), (down_out, up_in), serve_a);
-        let near = Self::end(tank, id, name, (b, Side::Server), (up_out, down_in), serve_b);
+        let pipes = (up_out.pipe(), down_in.pipe());
+        let far = over((Box::new(down_out), Box::new(up_in)));
+        let near = over((Box::new(up_out), Box::new(down_in)));
+        let far = Self::end(tank, id, name, (a, Side::Client), pipes, far, (serve_a, gates));
+        let near = Self::end(tank, id, name, (b, Side::Server), pipes, near, (serve_b, gates));
         [far, near]
     }
 
@@ -84,23 +99,30 @@ impl Link {
         id: LinkId,
         name: &str,
         (vat, side): (ActorId, Side),
-        (input, output): (PipeReader, PipeWriter),
-        bootstrap: Client,
+        (up, down): (PipeId, PipeId),
+        (input, output): (impl AsyncRead + Unpin + 'static, impl AsyncWrite + Unpin + 'static),
+        (bootstrap, gates): (Client, bool),
     ) -> Self {
         let fabric = tank.fabric().clone();
-        let (up, down, far_side) = match side {
-            Side::Server => (input.pipe(), output.pipe(), Side::Client),
-            Side::Client => (output.pipe(), input.pipe(), Side::Server),
+        let far_side = match side {
+            Side::Server => Side::Client,
+            Side::Client => Side::Server,
         };
         let link = Link(Rc::new(Shared { id, up, down, asked: RefCell::default() }));
         let network = twoparty::VatNetwork::new(input, output, side, reader_options());
-        let mut rpc = RpcSystem::new(Box::new(network), Some(gate(&fabric, id, bootstrap)));
+        let bootstrap = if gates { gate(&fabric, id, bootstrap) } else { bootstrap };
+        let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
+        let mut leaving = rpc.get_disconnector().fuse();
         let asked = link.clone();
         let task = async move {
             let ended = std::future::poll_fn(|cx| {
                 for wish in asked.wishes(cx.waker()) {
                     // Refused where nobody waits any more.
                     let _ = wish.send(rpc.bootstrap(far_side));
+                }
+                if asked.0.asked.borrow().leave {
+                    // Whether it went well is said by the system's own end.
+                    let _ = leaving.poll_unpin(cx);
                 }
                 rpc.poll_unpin(cx)
             })
@@ -147,6 +169,20 @@ impl Link {
             }
         }
         client.await.map_err(|_| ended())
+    }
+
+    /// Ends the link in order: what was sent before goes out first. Does nothing where it has ended.
+    pub fn disconnect(&self) {
+        let mut asked = self.0.asked.borrow_mut();
+        asked.leave = true;
+        if let Some(waker) = asked.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether the link has ended, as far as this end knows.
+    pub fn has_ended(&self) -> bool {
+        self.0.asked.borrow().ended
     }
 
     fn wishes(&self, waker: &Waker) -> Vec<oneshot::Sender<Client>> {

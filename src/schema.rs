@@ -1,4 +1,4 @@
-//! The Cap'n Proto schema: generated code, and the request it was generated from.
+//! The Cap'n Proto schemas: generated code, and the requests it was generated from.
 
 /// The code generator request of `capnp/peer.capnp`: the names of all interfaces, methods and fields, which
 /// generated code does not carry at run time.
@@ -9,4 +9,14 @@ pub const REQUEST: &[u8] = include_bytes!("../capnp/peer.cgr");
 #[allow(clippy::all, clippy::disallowed_types, reason = "generated")]
 pub mod peer_capnp {
     include!(concat!(env!("OUT_DIR"), "/peer_capnp.rs"));
+}
+
+/// The code generator request of `capnp/vats.capnp`: what native vats ask of each other in a simulation.
+pub const VATS_REQUEST: &[u8] = include_bytes!("../capnp/vats.cgr");
+
+/// The code generated from [`VATS_REQUEST`].
+#[expect(missing_docs, reason = "generated")]
+#[allow(clippy::all, clippy::disallowed_types, reason = "generated")]
+pub mod vats_capnp {
+    include!(concat!(env!("OUT_DIR"), "/vats_capnp.rs"));
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::fabric::Fabric;
 use crate::ids::ActorId;
-use crate::link::Link;
+use crate::link::{Link, Streams};
 use crate::spawn::Spawn;
 use crate::stdio::{Input, Output, Stdio};
 use crate::stream::{PipeReader, PipeWriter};
@@ -210,7 +210,19 @@ impl Tank {
     /// Joins two vats by a link: each serves its capability to the other. Gives the first one's end, then the
     /// second's. Answers of both wait at gates.
     pub fn join(&self, name: &str, ends: [(ActorId, Client); 2]) -> [Link; 2] {
-        Link::between(self, ends, name)
+        Link::between(self, ends, name, true, |streams| streams)
+    }
+
+    /// The same, with gates or without, and with each end's streams as `over` shows them to its RPC system: the
+    /// first vat's, then the second's.
+    pub fn join_over(
+        &self,
+        name: &str,
+        ends: [(ActorId, Client); 2],
+        gates: bool,
+        over: impl FnMut(Streams) -> Streams,
+    ) -> [Link; 2] {
+        Link::between(self, ends, name, gates, over)
     }
 
     /// The virtual clock.

@@ -22,10 +22,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 
-/// The schema of the host's own capabilities.
+/// The schema of the host's own capabilities, and of what native vats serve each other.
 pub static PEER_SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
-    let schema = Schema::from_request(wavetank::schema::REQUEST);
-    Arc::new(schema.expect("the request that our own code was generated from"))
+    let load =
+        |request| Schema::from_request(request).expect("a request that our own code was generated from");
+    let mut schema = load(wavetank::schema::REQUEST);
+    schema.extend(load(wavetank::schema::VATS_REQUEST));
+    Arc::new(schema)
 });
 
 /// The view of a whole run: each link, then how each cell ended.

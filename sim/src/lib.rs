@@ -65,6 +65,7 @@ pub mod snapshot;
 pub mod strategy;
 pub mod token;
 pub mod transcript;
+pub mod vats;
 pub mod world;
 
 pub use check::check;

@@ -8,6 +8,7 @@ mod judge;
 use crate::choice::{Chooser, Of};
 use crate::executor::{Executor, Spawner, Whose};
 use crate::menu::Calm;
+use crate::oracle::Finding;
 use crate::seed::{Purpose, Seed};
 use crate::transcript::{LinkFrames, Transcript};
 use capnp::capability::Client;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use wavetank::cell::Cell;
+use wavetank::link::Link;
 use wavetank::stdio::Stdio;
 use wavetank::{ActorId, Clock, Engine, Fabric, Flow, PipeId, Spawn, Tank, TankConfig};
 
@@ -58,6 +60,7 @@ pub struct World {
     joined: RefCell<Vec<[PipeId; 2]>>,
     invites_damage: std::cell::Cell<bool>,
     scripts: RefCell<Vec<Box<dyn Script>>>,
+    at_rest: RefCell<Vec<AtRest>>,
     /// The scripts that offer an operation now.
     acting: RoaringBitmap,
     pub(crate) weather: Weather,
@@ -76,6 +79,9 @@ pub trait Script {
     /// Does an operation, one below [`offers`](Self::offers).
     fn act(&mut self, operation: u32);
 }
+
+/// What is wrong with a world at rest.
+type AtRest = Box<dyn Fn(&Transcript, bool) -> Option<Finding>>;
 
 struct SimSpawner(Spawner);
 
@@ -119,6 +125,7 @@ impl World {
             joined: RefCell::default(),
             invites_damage: std::cell::Cell::new(false),
             scripts: RefCell::default(),
+            at_rest: RefCell::default(),
             acting: RoaringBitmap::new(),
             weather: Weather::default(),
             transcript: Transcript::default(),
@@ -225,11 +232,22 @@ impl World {
     /// then the first's for the second. How the link's pipes flow is drawn.
     pub fn join(&self, name: &str, ends: [(ActorId, Client); 2]) -> [Client; 2] {
         let links = self.tank.join(name, ends);
-        self.joined.borrow_mut().push([links[0].up(), links[0].down()]);
-        for pipe in [links[0].up(), links[0].down()] {
+        self.adopt(&links[0]);
+        links.map(|link| capnp_rpc::new_future_client(async move { link.bootstrap().await }))
+    }
+
+    /// Draws how the pipes of a link between two vats flow, and counts it among what damage may strike.
+    pub fn adopt(&self, link: &Link) {
+        self.joined.borrow_mut().push([link.up(), link.down()]);
+        for pipe in [link.up(), link.down()] {
             self.shape_pipe(pipe, self.capacity_bytes, &mut self.chooser.borrow_mut());
         }
-        links.map(|link| capnp_rpc::new_future_client(async move { link.bootstrap().await }))
+    }
+
+    /// Says what must hold once the world is at rest, unless it was damaged: given the transcript and whether
+    /// somebody still waits, what is wrong. It is asked before a stall is told.
+    pub fn expect_at_rest(&self, wrong: impl Fn(&Transcript, bool) -> Option<Finding> + 'static) {
+        self.at_rest.borrow_mut().push(Box::new(wrong));
     }
 
     /// Adds a task of a vat. The world is at rest only when it has ended.

@@ -11,5 +11,6 @@ mod oracles;
 mod peer;
 mod replay;
 mod snapshots;
+mod vats;
 mod wasi;
 mod waves;

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use wavetank::schema::{REQUEST, peer_capnp as peer};
+use wavetank::schema::{REQUEST, VATS_REQUEST, peer_capnp as peer};
 use wavetank_sim::guests;
 use wavetank_sim::schema::Schema;
 
@@ -28,15 +28,18 @@ fn text(path: &str) -> String {
 
 #[test]
 fn the_stored_request_was_made_from_the_schema_as_it_is() {
-    let expected: String = ["peer.capnp", "peer.cgr"]
-        .map(|file| format!("{}  {file}\n", sha256(&read(&format!("capnp/{file}")))))
-        .concat();
-    assert_eq!(
-        text("capnp/peer.manifest"),
-        expected,
-        "capnp/peer.capnp or peer.cgr changed without the other: run capnp/update.sh"
-    );
-    assert_eq!(sha256(REQUEST), sha256(&read("capnp/peer.cgr")), "the build embeds another request");
+    for (name, request) in [("peer", REQUEST), ("vats", VATS_REQUEST)] {
+        let expected: String = ["capnp", "cgr"]
+            .map(|kind| format!("{}  {name}.{kind}\n", sha256(&read(&format!("capnp/{name}.{kind}")))))
+            .concat();
+        assert_eq!(
+            text(&format!("capnp/{name}.manifest")),
+            expected,
+            "capnp/{name}.capnp or {name}.cgr changed without the other: run capnp/update.sh"
+        );
+        let stored = read(&format!("capnp/{name}.cgr"));
+        assert_eq!(sha256(request), sha256(&stored), "the build embeds another request");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::moves::Move;
 use crate::oracle::livelock::{Polled, Watch, Who};
 use crate::oracle::{Blame, CellFacts, Evidence, Facts, Finding, TaskFacts, blocking, rest};
 use crate::outcome::Outcome;
+use crate::profile::Level;
 use crate::transcript::LinkFrames;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -150,7 +151,15 @@ impl World {
         if let Some(finding) = evidence.wrong() {
             return Outcome::Violated(finding);
         }
-        if let Some(graph) = rest::stalled(&evidence) {
+        let stalled = rest::stalled(&evidence);
+        if !self.weather.is_damaged() && self.weather.level() < Level::Disorder {
+            let at_rest = self.at_rest.borrow();
+            let wrong = at_rest.iter().find_map(|wrong| wrong(&self.transcript, stalled.is_some()));
+            if let Some(finding) = wrong {
+                return Outcome::Violated(finding);
+            }
+        }
+        if let Some(graph) = stalled {
             return Outcome::Stalled(graph);
         }
         let unmet = || {

@@ -1,0 +1,406 @@
+//! Which operations there are now, and doing one.
+//!
+//! The number of an operation says what (its kind) and, by a slot in it, who and with which reference: the live
+//! candidates are counted off in order of vats and ids. So small numbers mean the same dull things in every state,
+//! and the count of what is offered never changes while the script lasts.
+
+use super::graph::Target;
+use super::work::Ask;
+use super::{MAX_REFERENCES, Reference, Shared};
+use crate::world::{Script, World};
+use std::fmt;
+use wavetank::schema::vats_capnp::node;
+
+/// A kind of operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A call that is answered at once.
+    Call,
+    /// A call that asks for a capability.
+    Give,
+    /// A call that leaves a capability.
+    Take,
+    /// A call that gives a capability back.
+    Swap,
+    /// A reference is dropped.
+    Drop,
+    /// A reference is held twice.
+    Copy,
+    /// A vat makes a promise.
+    Promise,
+    /// A call that asks for a promise.
+    Later,
+    /// A promise becomes a capability.
+    Fulfil,
+    /// A promise breaks.
+    Break,
+    /// A call that throws.
+    Throw,
+    /// A call that a later operation lets go.
+    Hold,
+    /// A call whose result is shown before its answer.
+    Early,
+    /// A held call is let go.
+    LetGo,
+    /// A piece of a stream.
+    Push,
+    /// A call's promise is dropped.
+    Cancel,
+    /// A connection is asked for what it serves once more.
+    Bootstrap,
+    /// A connection is ended in order; the next one of the pair takes its place.
+    Disconnect,
+    /// A connection that was ended is asked for what it serves.
+    Late,
+    /// A vat waits until a promise is resolved.
+    Watch,
+    /// A tail call.
+    Tail,
+    /// A result that is set twice.
+    Rewrite,
+    /// A promise left with what it will become.
+    Itself,
+    /// No operation: vats also call their own objects, and look after a call only when they have their next turn.
+    AtHome,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 24] = [
+        Kind::Call,
+        Kind::Give,
+        Kind::Take,
+        Kind::Swap,
+        Kind::Drop,
+        Kind::Copy,
+        Kind::Promise,
+        Kind::Later,
+        Kind::Fulfil,
+        Kind::Break,
+        Kind::Throw,
+        Kind::Hold,
+        Kind::Early,
+        Kind::LetGo,
+        Kind::Push,
+        Kind::Cancel,
+        Kind::Bootstrap,
+        Kind::Disconnect,
+        Kind::Late,
+        Kind::Watch,
+        Kind::Tail,
+        Kind::Rewrite,
+        Kind::Itself,
+        Kind::AtHome,
+    ];
+
+    /// What every capability system does, and no more.
+    pub const PLAIN: [Kind; 6] = [Kind::Call, Kind::Give, Kind::Take, Kind::Swap, Kind::Drop, Kind::Copy];
+}
+
+/// Kinds that are in a world together, and in how many worlds one of them has it.
+const FEATURES: [(&[Kind], u32); 13] = [
+    (&[Kind::Promise, Kind::Later, Kind::Fulfil], 2),
+    (&[Kind::Push], 3),
+    (&[Kind::Hold, Kind::Early, Kind::LetGo], 3),
+    (&[Kind::Throw, Kind::Break], 4),
+    (&[Kind::Bootstrap], 4),
+    (&[Kind::Cancel], 6),
+    (&[Kind::Disconnect], 6),
+    (&[Kind::Late], 6),
+    (&[Kind::Watch], 12),
+    (&[Kind::Tail], 64),
+    (&[Kind::Rewrite], 64),
+    (&[Kind::Itself], 64),
+    (&[Kind::AtHome], 16),
+];
+
+/// Draws which kinds of operation a world has: none but the plain ones is the dullest.
+pub(super) fn draw(world: &World) -> Vec<Kind> {
+    let mut kinds = Kind::PLAIN.to_vec();
+    for (feature, one_in) in FEATURES {
+        if world.draw(one_in) == 1 {
+            kinds.extend(feature);
+        }
+    }
+    kinds
+}
+
+/// What an operation number can tell apart within a kind.
+const SLOTS: u32 = 1024;
+
+/// One operation.
+enum Operation {
+    Ask(usize, u32, Ask),
+    Drop(usize, u32),
+    Copy(usize, u32),
+    Promise(usize),
+    Resolve(usize, Option<(usize, u32)>),
+    LetGo(usize),
+    Cancel(usize),
+    Bootstrap { pair: usize, side: usize, late: bool },
+    Disconnect { pair: usize, side: usize },
+    Watch(usize, u32),
+}
+
+/// The script.
+pub(super) struct Operations {
+    shared: Shared,
+    kinds: Vec<Kind>,
+    left: u32,
+}
+
+impl Operations {
+    pub(super) fn new(shared: Shared, kinds: Vec<Kind>, left: u32) -> Self {
+        Operations { shared, kinds, left }
+    }
+}
+
+impl Script for Operations {
+    fn offers(&self) -> u32 {
+        // A vat that asks for what a connection serves has it after a turn or two.
+        if self.left == 0 || self.shared.borrow().asking > 0 {
+            0
+        } else {
+            1 + self.kinds.len() as u32 * SLOTS
+        }
+    }
+
+    fn act(&mut self, operation: u32) {
+        self.left -= 1;
+        if let Some(number) = operation.checked_sub(1) {
+            let first = (number / SLOTS) as usize;
+            // A kind that nobody can do now gives way to the next one.
+            for at in 0..self.kinds.len() {
+                let kind = self.kinds[(first + at) % self.kinds.len()];
+                let candidates = self.shared.candidates(kind);
+                if !candidates.is_empty() {
+                    let chosen = &candidates[(number % SLOTS) as usize % candidates.len()];
+                    self.shared.carry_out(kind, chosen);
+                    break;
+                }
+            }
+        } else {
+            self.left = 0;
+        }
+        if self.left == 0 {
+            self.shared.close();
+        }
+    }
+}
+
+impl Shared {
+    /// Every operation of a kind that is lawful now.
+    fn candidates(&self, kind: Kind) -> Vec<Operation> {
+        let state = self.borrow();
+        let all_held = || {
+            let of_vat = |(vat, state): (usize, &super::Vat)| -> Vec<(usize, u32)> {
+                state.references.keys().map(|id| (vat, *id)).collect()
+            };
+            state.vats.iter().enumerate().flat_map(of_vat)
+        };
+        // What is asked of an object at home crosses no connection.
+        let held = || {
+            let away = |(vat, id): &(usize, u32)| {
+                let of = &state.vats[*vat];
+                state.graph.at_home || state.graph.target(of.references[id].line) != of.root.0
+            };
+            // What is still a promise is where most can go wrong.
+            let weight = |(vat, id): &(usize, u32)| {
+                let target = state.graph.target(state.vats[*vat].references[id].line);
+                if matches!(state.graph.end(target), Target::Node(_) | Target::Broken) { 1 } else { 4 }
+            };
+            all_held().filter(away).flat_map(move |held| std::iter::repeat_n(held, weight(&held)))
+        };
+        let asks =
+            |ask: &dyn Fn(u32) -> Ask| held().map(|(vat, id)| Operation::Ask(vat, id, ask(id))).collect();
+        let pairs = |itself: bool, ask: &dyn Fn(u32) -> Ask| -> Vec<Operation> {
+            let with = |(vat, id): (usize, u32)| {
+                let others: Vec<u32> = state.vats[vat].references.keys().copied().collect();
+                others.into_iter().map(move |other| (vat, id, other))
+            };
+            let end = |vat: usize, id: u32| {
+                let line = state.vats[vat].references[&id].line;
+                state.graph.end(state.graph.target(line))
+            };
+            let is_itself = |(vat, id, other): &(usize, u32, u32)| {
+                let end = [end(*vat, *id), end(*vat, *other)];
+                matches!(end[0], Target::Promise(_) | Target::Answer(_)) && end[0] == end[1]
+            };
+            held()
+                .flat_map(with)
+                .filter(|pair| is_itself(pair) == itself)
+                .map(|(vat, id, other)| Operation::Ask(vat, id, ask(other)))
+                .collect()
+        };
+        let room = |vat: usize| state.vats[vat].references.len() < MAX_REFERENCES;
+        let roomy = all_held().filter(|(vat, _)| room(*vat));
+        match kind {
+            Kind::Call => asks(&|_| Ask::Call),
+            Kind::Throw => asks(&|_| Ask::Throw),
+            Kind::Hold => asks(&|_| Ask::Hold),
+            Kind::Early => asks(&|_| Ask::Early),
+            Kind::Give => {
+                let whats = [node::What::Own, node::What::Held, node::What::Fresh];
+                held()
+                    .flat_map(|(vat, id)| whats.map(|what| Operation::Ask(vat, id, Ask::Give(what))))
+                    .collect()
+            }
+            Kind::Later => asks(&|_| Ask::Give(node::What::Promise)),
+            Kind::Push => {
+                let pushes = [(false, 100), (true, 100), (false, 30_000), (true, 30_000)];
+                let asks = |(vat, id)| {
+                    pushes.map(|(slow, bytes)| Operation::Ask(vat, id, Ask::Push { slow, bytes }))
+                };
+                held().flat_map(asks).collect()
+            }
+            Kind::Take => pairs(false, &Ask::Take),
+            Kind::Swap => pairs(false, &Ask::Swap),
+            Kind::Tail => pairs(false, &Ask::Tail),
+            Kind::Rewrite => pairs(false, &Ask::Rewrite),
+            Kind::Itself => pairs(true, &Ask::Take),
+            Kind::Drop => all_held().map(|(vat, id)| Operation::Drop(vat, id)).collect(),
+            Kind::Copy => roomy.map(|(vat, id)| Operation::Copy(vat, id)).collect(),
+            Kind::Watch => held().map(|(vat, id)| Operation::Watch(vat, id)).collect(),
+            Kind::Promise => (0..state.vats.len()).filter(|vat| room(*vat)).map(Operation::Promise).collect(),
+            Kind::Fulfil => {
+                let lawful =
+                    |promise: usize, target| !state.graph.waits_for(target, Target::Promise(promise));
+                let with = |(promise, (vat, _)): (&usize, &(usize, _))| -> Vec<Operation> {
+                    let held = state.vats[*vat].references.iter();
+                    let held = held.filter(|(_, held)| lawful(*promise, state.graph.target(held.line)));
+                    held.map(|(id, _)| Operation::Resolve(*promise, Some((*vat, *id)))).collect()
+                };
+                state.promises.iter().flat_map(with).collect()
+            }
+            Kind::AtHome => Vec::new(),
+            Kind::Break => state.promises.keys().map(|promise| Operation::Resolve(*promise, None)).collect(),
+            Kind::LetGo => {
+                let waits = state.holds.iter().filter(|(_, let_go)| !let_go.is_canceled());
+                waits.map(|(call, _)| Operation::LetGo(*call)).collect()
+            }
+            Kind::Cancel => state.open.keys().map(|call| Operation::Cancel(*call)).collect(),
+            Kind::Bootstrap => {
+                let ends = (0..state.pairs.len()).flat_map(|pair| [(pair, 0), (pair, 1)]);
+                ends.filter(|(pair, side)| room(state.pairs[*pair].vats[*side]))
+                    .map(|(pair, side)| Operation::Bootstrap { pair, side, late: false })
+                    .collect()
+            }
+            Kind::Late => {
+                let ends = (0..state.pairs.len()).flat_map(|pair| [(pair, 0), (pair, 1)]);
+                ends.filter(|(pair, side)| {
+                    state.pairs[*pair].current > 0 && room(state.pairs[*pair].vats[*side])
+                })
+                .map(|(pair, side)| Operation::Bootstrap { pair, side, late: true })
+                .collect()
+            }
+            Kind::Disconnect => {
+                let pairs = state.pairs.iter().enumerate();
+                pairs
+                    .filter(|(_, pair)| pair.current < pair.links.len())
+                    .flat_map(|(pair, _)| [0, 1].map(|side| Operation::Disconnect { pair, side }))
+                    .collect()
+            }
+        }
+    }
+
+    /// Does an operation.
+    fn carry_out(&self, kind: Kind, operation: &Operation) {
+        let told = self.borrow().told.clone();
+        if let Some(told) = told {
+            told(kind, &Words(self, operation).to_string());
+        }
+        match operation {
+            Operation::Ask(vat, id, ask) => self.ask(*vat, *id, ask),
+            Operation::Drop(vat, id) => {
+                let dropped = self.borrow_mut().vats[*vat].references.remove(id);
+                drop(dropped);
+            }
+            Operation::Copy(vat, id) => {
+                let copy = self.reference(*vat, *id);
+                let mut state = self.borrow_mut();
+                let id = state.references;
+                state.references += 1;
+                state.vats[*vat].references.insert(id, copy);
+            }
+            Operation::Promise(vat) => {
+                let (target, client) = self.promise(*vat);
+                self.keep(*vat, target, client);
+            }
+            Operation::Resolve(promise, becomes) => {
+                let becomes = becomes.map(|(vat, id)| {
+                    let Reference { line, client } = self.reference(vat, id);
+                    (self.borrow().graph.target(line), client)
+                });
+                self.resolve(*promise, becomes);
+            }
+            Operation::LetGo(call) => {
+                let let_go = self.borrow_mut().holds.remove(call);
+                drop(let_go);
+            }
+            Operation::Cancel(call) => self.borrow().open[call].1.abort(),
+            Operation::Bootstrap { pair, side, late } => {
+                let generation = {
+                    let of = &self.borrow().pairs[*pair];
+                    if *late { of.current - 1 } else { of.current.min(of.links.len() - 1) }
+                };
+                self.bootstrap(*pair, *side, generation);
+            }
+            Operation::Disconnect { pair, side } => {
+                let link = {
+                    let mut state = self.borrow_mut();
+                    let of = &mut state.pairs[*pair];
+                    let link = of.links[of.current][*side].clone();
+                    of.current += 1;
+                    state.graph.disturb();
+                    state.disconnected.insert(link.id());
+                    link
+                };
+                link.disconnect();
+            }
+            Operation::Watch(vat, id) => self.watch(*vat, *id),
+        }
+    }
+}
+
+/// An operation, in words.
+struct Words<'a>(&'a Shared, &'a Operation);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Words(shared, operation) = self;
+        let state = shared.borrow();
+        let name = |vat: &usize| &state.vats[*vat].name;
+        let leads = |vat: &usize, id: &u32| state.graph.target(state.vats[*vat].references[id].line);
+        match operation {
+            Operation::Ask(vat, id, ask) => {
+                let (name, target, next) = (name(vat), leads(vat, id), state.graph.calls().len());
+                write!(f, "{name}: #{next} {} on r{id} ({target:?})", ask.name())?;
+                match ask {
+                    Ask::Take(other) | Ask::Swap(other) | Ask::Tail(other) | Ask::Rewrite(other) => {
+                        write!(f, " with r{other} ({:?})", leads(vat, other))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Operation::Drop(vat, id) => write!(f, "{}: drop r{id} ({:?})", name(vat), leads(vat, id)),
+            Operation::Copy(vat, id) => write!(f, "{}: copy r{id} ({:?})", name(vat), leads(vat, id)),
+            Operation::Promise(vat) => write!(f, "{}: promise", name(vat)),
+            Operation::Resolve(promise, Some((vat, id))) => {
+                write!(f, "{}: promise {promise} becomes r{id} ({:?})", name(vat), leads(vat, id))
+            }
+            Operation::Resolve(promise, None) => write!(f, "promise {promise} breaks"),
+            Operation::LetGo(call) => write!(f, "let #{call} go"),
+            Operation::Cancel(call) => write!(f, "cancel #{call}"),
+            Operation::Bootstrap { pair, side, late } => {
+                let vats = state.pairs[*pair].vats;
+                let late = if *late { " on the connection that was ended" } else { "" };
+                write!(f, "{}: bootstrap of {}{late}", name(&vats[*side]), name(&vats[1 - side]))
+            }
+            Operation::Disconnect { pair, side } => {
+                let vats = state.pairs[*pair].vats;
+                write!(f, "{}: disconnect from {}", name(&vats[*side]), name(&vats[1 - side]))
+            }
+            Operation::Watch(vat, id) => write!(f, "{}: watch r{id} ({:?})", name(vat), leads(vat, id)),
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! What vats do: calls, and what goes with them.
+
+use super::graph::{THROWN, Target};
+use super::node::Node;
+use super::{MAX_REFERENCES, Reference, Shared};
+use capnp::Error;
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::{Aborted, abortable};
+use std::task::Poll;
+use wavetank::schema::vats_capnp::node;
+
+/// A call as its caller makes it.
+pub(super) enum Ask {
+    Call,
+    Push { slow: bool, bytes: usize },
+    Hold,
+    Throw,
+    Take(u32),
+    Swap(u32),
+    Give(node::What),
+    Early,
+    Tail(u32),
+    Rewrite(u32),
+}
+
+impl Shared {
+    /// A vat holds a new client. Where it holds too many already, the client is dropped.
+    pub(super) fn keep(&self, vat: usize, target: Target, client: node::Client) -> Option<u32> {
+        let mut state = self.borrow_mut();
+        if state.closing || state.vats[vat].references.len() >= MAX_REFERENCES {
+            drop(state);
+            drop(client);
+            return None;
+        }
+        let line = state.graph.line(target);
+        let id = state.references;
+        state.references += 1;
+        state.vats[vat].references.insert(id, Reference { line, client });
+        Some(id)
+    }
+
+    pub(super) fn reference(&self, vat: usize, id: u32) -> Reference {
+        self.borrow().vats[vat].references[&id].clone()
+    }
+
+    /// A vat holds what the other one serves on a connection of theirs.
+    pub(super) fn bootstrap(&self, pair: usize, side: usize, generation: usize) {
+        let state = self.borrow();
+        let pair = &state.pairs[pair];
+        let (vat, link) = (pair.vats[side], pair.links[generation][side].clone());
+        let target = state.vats[pair.vats[1 - side]].root.0;
+        let (tank, actor) = (state.tank.clone(), state.vats[vat].actor);
+        let name = format!("{} asks for a bootstrap", state.vats[vat].name);
+        drop(state);
+        let of = self.clone();
+        self.borrow_mut().asking += 1;
+        let task = async move {
+            let client = link.bootstrap().await;
+            of.borrow_mut().asking -= 1;
+            if let Ok(client) = client {
+                of.keep(vat, target, capnp::capability::FromClientHook::new(client.hook));
+            }
+        };
+        tank.spawn(&name, actor, task.boxed_local());
+    }
+
+    /// A new promise of a vat, and a client that will be what it becomes.
+    pub(super) fn promise(&self, vat: usize) -> (Target, node::Client) {
+        let (resolver, becomes) = oneshot::channel();
+        let mut state = self.borrow_mut();
+        let promise = state.graph.promise();
+        state.promises.insert(promise, (vat, resolver));
+        let broken = |_| Error::failed("nobody resolves it".into());
+        let client = capnp_rpc::new_future_client(async move { becomes.await.map_err(broken)? });
+        (Target::Promise(promise), client)
+    }
+
+    /// A promise becomes a client; or breaks.
+    pub(super) fn resolve(&self, promise: usize, becomes: Option<(Target, node::Client)>) {
+        let mut state = self.borrow_mut();
+        let Some((_, resolver)) = state.promises.remove(&promise) else { return };
+        state.graph.resolve(promise, becomes.as_ref().map_or(Target::Broken, |(target, _)| *target));
+        drop(state);
+        let broken = || Error::failed("broken on purpose".into());
+        // Refused where nobody holds the promise any more.
+        let _ = resolver.send(becomes.map(|(_, client)| client).ok_or_else(broken));
+    }
+
+    /// What a vat gives, at the time at which it is asked.
+    pub(super) fn given(&self, vat: usize, call: usize, what: node::What) -> (Target, node::Client) {
+        let closing = self.borrow().closing;
+        match what {
+            node::What::Fresh => {
+                let born = self.borrow_mut().graph.node();
+                (Target::Node(born.0), Node::client(self, vat, born))
+            }
+            node::What::Promise if !closing => self.promise(vat),
+            node::What::Held => {
+                let state = self.borrow();
+                let held = state.vats[vat].references.values().next_back();
+                let held = held.map(|held| (state.graph.target(held.line), held.client.clone()));
+                let lawful =
+                    |(target, _): &(Target, _)| !state.graph.waits_for(*target, Target::Answer(call));
+                held.filter(lawful).unwrap_or_else(|| state.vats[vat].root.clone())
+            }
+            _ => self.borrow().vats[vat].root.clone(),
+        }
+    }
+
+    /// A server waits until an operation lets it go.
+    pub(super) async fn hold(&self, call: usize) {
+        let (let_go, held) = oneshot::channel();
+        if self.borrow().closing {
+            return;
+        }
+        self.borrow_mut().holds.insert(call, let_go);
+        // Cancelled where the script came to its end: that lets it go too.
+        let _ = held.await;
+    }
+
+    /// The call that a tail call goes on to.
+    pub(super) fn onward(
+        &self,
+        vat: usize,
+        call: usize,
+        cap: node::Client,
+    ) -> capnp::capability::Request<node::give_params::Owned, node::give_results::Owned> {
+        let mut state = self.borrow_mut();
+        let argument = state.graph.calls()[call].argument.unwrap_or(Target::Broken);
+        let line = state.graph.line(argument);
+        let onward = state.graph.calls().len();
+        let number = state.graph.call(vat, line, format!("the tail of #{call}"), None).number;
+        state.graph.answer(call, Target::Answer(onward));
+        drop(state);
+        let mut request = cap.give_request();
+        on(request.get().init_on(), onward, line, number);
+        request
+    }
+
+    /// Makes a call. What the answer holds is kept twice: as the pipelined capability at once, and as the answer's
+    /// own when it has come.
+    pub(super) fn ask(&self, vat: usize, id: u32, ask: &Ask) {
+        let Reference { line, client } = self.reference(vat, id);
+        let argument = match ask {
+            Ask::Take(other) | Ask::Swap(other) | Ask::Tail(other) | Ask::Rewrite(other) => {
+                Some(self.reference(vat, *other))
+            }
+            _ => None,
+        };
+        let (call, number) = {
+            let mut state = self.borrow_mut();
+            let argument = argument.as_ref().map(|other| state.graph.target(other.line));
+            let call = state.graph.calls().len();
+            let name = state.vats[vat].name.clone();
+            // Where there is an argument, the answer holds it or waits for it.
+            let planned = argument;
+            let booked = state.graph.call(vat, line, String::new(), planned);
+            booked.throws = matches!(ask, Ask::Throw);
+            booked.streams = matches!(ask, Ask::Push { .. });
+            booked.argument = argument;
+            booked.what = format!("#{call} {} by {name} on line {line}", ask.name());
+            (call, booked.number)
+        };
+        macro_rules! send {
+            ($request:expr) => {{
+                let mut request = $request;
+                on(request.get().init_on(), call, line, number);
+                self.wait_for(vat, call, request.send().promise.map(|answer| answer.map(drop)));
+            }};
+            ($request:expr, with) => {{
+                let mut request = $request;
+                if let Some(other) = argument {
+                    request.get().set_cap(other.client);
+                }
+                request
+            }};
+            ($request:expr, gives) => {{
+                let mut request = $request;
+                on(request.get().init_on(), call, line, number);
+                let sent = request.send();
+                self.keep(vat, Target::Answer(call), sent.pipeline.get_cap());
+                let (of, promise) = (self.clone(), sent.promise);
+                self.wait_for(vat, call, async move {
+                    let answer = promise.await?;
+                    let cap = answer.get()?.get_cap()?;
+                    of.keep(vat, Target::Answer(call), cap);
+                    Ok(())
+                });
+            }};
+        }
+        match ask {
+            Ask::Call => send!(client.call_request()),
+            Ask::Hold => send!(client.hold_request()),
+            Ask::Throw => send!(client.throw_request()),
+            Ask::Push { slow, bytes } => {
+                let mut request = client.push_request();
+                on(request.get().init_on(), call, line, number);
+                request.get().set_slow(*slow);
+                request.get().init_data(*bytes as u32);
+                self.wait_for(vat, call, request.send());
+            }
+            Ask::Take(_) => send!(send!(client.take_request(), with)),
+            Ask::Swap(_) => send!(send!(client.swap_request(), with), gives),
+            Ask::Tail(_) => send!(send!(client.tail_request(), with), gives),
+            Ask::Rewrite(_) => send!(send!(client.rewrite_request(), with), gives),
+            Ask::Give(what) => {
+                let mut request = client.give_request();
+                request.get().set_what(*what);
+                send!(request, gives);
+            }
+            Ask::Early => send!(client.early_request(), gives),
+        }
+    }
+
+    /// A task of the caller's that waits for an answer, until it comes or the call is cancelled.
+    fn wait_for(&self, vat: usize, call: usize, answer: impl Future<Output = Result<(), Error>> + 'static) {
+        let mut answer = answer.boxed_local();
+        // capnp-rpc gets a call on an object at home under way when its promise is polled: at once, unless the vat
+        // takes its time.
+        let at_once = if self.borrow().graph.at_home { None } else { answer.as_mut().now_or_never() };
+        let answer = async move {
+            match at_once {
+                Some(answer) => answer,
+                None => answer.await,
+            }
+        };
+        let (answer, abort) = abortable(answer);
+        let mut state = self.borrow_mut();
+        state.open.insert(call, (vat, abort));
+        let name = state.graph.calls()[call].what.clone();
+        let (tank, actor) = (state.tank.clone(), state.vats[vat].actor);
+        drop(state);
+        let of = self.clone();
+        let task = async move {
+            let ended = answer.await;
+            let mut state = of.borrow_mut();
+            match ended {
+                Ok(result) => state.graph.ended(call, result),
+                Err(Aborted) => state.graph.cancel(call),
+            }
+            state.open.remove(&call);
+            if let Some(closer) = state.vats[vat].closer.take() {
+                closer.wake();
+            }
+        };
+        tank.spawn(&name, actor, task.boxed_local());
+    }
+
+    /// A task of a vat that waits until a client is resolved.
+    pub(super) fn watch(&self, vat: usize, id: u32) {
+        let Reference { line, client } = self.reference(vat, id);
+        let state = self.borrow();
+        let name = format!("{} waits until line {line} is resolved", state.vats[vat].name);
+        let (tank, actor) = (state.tank.clone(), state.vats[vat].actor);
+        drop(state);
+        let task = async move {
+            // Broken or not, it is resolved.
+            let _ = client.client.when_resolved().await;
+        };
+        tank.spawn(&name, actor, task.boxed_local());
+    }
+
+    /// No more operations: every promise is resolved and every server let go; then each vat, when it waits for no
+    /// call any more, calls once more on all that it holds, and drops it.
+    pub(super) fn close(&self) {
+        let mut state = self.borrow_mut();
+        state.closing = true;
+        let (tank, holds) = (state.tank.clone(), std::mem::take(&mut state.holds));
+        let promises: Vec<(usize, usize)> = state.promises.iter().map(|(id, (vat, _))| (*id, *vat)).collect();
+        let vats: Vec<_> = state.vats.iter().map(|vat| (vat.actor, vat.name.clone())).collect();
+        drop(state);
+        for (promise, vat) in promises {
+            let root = self.borrow().vats[vat].root.clone();
+            self.resolve(promise, Some(root));
+        }
+        drop(holds);
+        for (vat, (actor, name)) in vats.into_iter().enumerate() {
+            let of = self.clone();
+            let closer = async move {
+                of.all_answered(vat).await;
+                let held: Vec<u32> = of.borrow().vats[vat].references.keys().copied().collect();
+                for id in held {
+                    of.ask(vat, id, &Ask::Call);
+                }
+                of.all_answered(vat).await;
+                let held = std::mem::take(&mut of.borrow_mut().vats[vat].references);
+                drop(held);
+            };
+            tank.spawn(&format!("{name} closes"), actor, closer.boxed_local());
+        }
+    }
+
+    async fn all_answered(&self, vat: usize) {
+        std::future::poll_fn(|cx| {
+            let mut state = self.borrow_mut();
+            if state.open.values().any(|(of, _)| *of == vat) {
+                state.vats[vat].closer = Some(cx.waker().clone());
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
+    }
+}
+
+/// Says on which line a call is made.
+fn on(mut on: node::on::Builder<'_>, call: usize, line: usize, number: u32) {
+    on.set_reference(line as u32);
+    on.set_number(number);
+    on.set_operation(call as u32);
+}
+
+impl Ask {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Ask::Call => "call".into(),
+            Ask::Push { slow: true, bytes } => format!("slow push of {bytes} bytes"),
+            Ask::Push { bytes, .. } => format!("push of {bytes} bytes"),
+            Ask::Hold => "hold".into(),
+            Ask::Throw => format!("throw ({THROWN})"),
+            Ask::Take(_) => "take".into(),
+            Ask::Swap(_) => "swap".into(),
+            Ask::Give(node::What::Own) => "give (own)".into(),
+            Ask::Give(node::What::Fresh) => "give (fresh)".into(),
+            Ask::Give(node::What::Held) => "give (held)".into(),
+            Ask::Give(node::What::Promise) => "give (promise)".into(),
+            Ask::Early => "early".into(),
+            Ask::Tail(_) => "tail".into(),
+            Ask::Rewrite(_) => "rewrite".into(),
+        }
+    }
+}
