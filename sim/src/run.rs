@@ -111,6 +111,8 @@ pub struct Run {
     pub virtual_ns: u64,
     /// Every cell in order of birth, with its exit where it ended.
     pub cells: Vec<(Arc<str>, Option<ExitRecord>)>,
+    /// The SHA-256 of each cell's component, in the order of `cells`.
+    pub guests: Vec<[u8; 32]>,
     /// How the world stood at the end: with the transcript, what oracles judge from.
     pub facts: Facts,
     /// Where a replay left its track.
@@ -235,6 +237,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         blame,
     });
     let (cells, virtual_ns, facts) = (world.cells(), world.now_ns(), world.facts());
+    let guests = world.tank().cells().iter().map(|cell| cell.guest().digest()).collect();
     let (level, faults) = (world.weather.level(), world.weather.faults().clone());
     let frames = std::mem::take(&mut world.frames);
     let transcript = std::mem::take(&mut world.transcript);
@@ -250,6 +253,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         transcript,
         virtual_ns,
         cells,
+        guests,
         facts,
         left_track,
         compared: Vec::new(),

@@ -4,9 +4,11 @@ mod account;
 mod args;
 mod exhaust;
 mod job;
+mod kept;
 mod progress;
 mod replay;
 mod report;
+mod shrink;
 mod sweep;
 mod worker;
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let ended = match Args::parse().command {
         Command::Run(run) => sweep::run(run),
         Command::Replay(replay) => replay::replay(&replay),
+        Command::Shrink(args) => shrink::shrink(&args),
         Command::List => {
             report::list();
             Ok(ExitCode::SUCCESS)
