@@ -266,12 +266,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     }
 
     fn setting(&self, seed: Seed) -> Setting {
-        Setting::of(
-            &self.token_name(),
-            Source::Check,
-            &self.setup(seed, self.choices.clone()),
-            self.canary,
-        )
+        Setting::of(&self.token_name(), Source::Check, &self.setup(seed, self.choices.clone()), self.canary)
     }
 
     /// Keeps a failure; gives the line that says where.

@@ -174,12 +174,7 @@ impl Kept {
             transcript: hex(&run.transcript.digest()),
             runs: shrunk.runs,
         };
-        Kept {
-            outcome: run.outcome.to_string(),
-            detail: run.outcome.detail(),
-            shrunk: Some(shrunk),
-            ..self
-        }
+        Kept { outcome: run.outcome.to_string(), detail: run.outcome.detail(), shrunk: Some(shrunk), ..self }
     }
 
     /// A world whose process died; `None` where its choices were not drawn.

@@ -53,11 +53,7 @@ impl Verdict {
 ///
 /// # Errors
 /// [`ProfileError`] where only the profile's file could tell the choices, and it is not there any more.
-pub fn again(
-    kept: &Kept,
-    setting: &Setting,
-    replay: impl Fn(Choices) -> Run,
-) -> Result<Again, ProfileError> {
+pub fn again(kept: &Kept, setting: &Setting, replay: impl Fn(Choices) -> Run) -> Result<Again, ProfileError> {
     let mut decided: Option<Again> = None;
     for token in kept.tokens() {
         let choices = Choices::try_from(token.recipe.clone())?;
@@ -69,13 +65,9 @@ pub fn again(
             (Some(_), None) => Verdict::FailsOtherwise,
             (None, _) => Verdict::Mended,
         };
-        let tried = Again {
-            verdict,
-            changed: changed(kept, setting, &run),
-            left_track: left_track(&token, &run),
-            token,
-            run,
-        };
+        let changed = changed(kept, setting, &run);
+        let left_track = left_track(&token, &run, changed.is_empty());
+        let tried = Again { verdict, changed, token, left_track, run };
         let decides = match &decided {
             None => true,
             Some(before) => verdict == Verdict::StillFails || verdict.fails() && !before.verdict.fails(),
@@ -92,13 +84,13 @@ pub fn again(
     Ok(decided.expect("a kept failure has a token"))
 }
 
-fn left_track(token: &Token, run: &Run) -> Option<String> {
+fn left_track(token: &Token, run: &Run, is_all_as_it_was: bool) -> Option<String> {
+    let another = || "the choices mean the same, but the transcript is another".to_string();
     match &token.recipe {
         Recipe::Drawn { .. } => None,
         Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest) => None,
-        Recipe::Given { .. } => Some(run.left_track.clone().unwrap_or_else(|| {
-            "the choices mean the same, but the transcript is another".into()
-        })),
+        // Another guest writes another transcript: that says nothing.
+        Recipe::Given { .. } => run.left_track.clone().or_else(|| is_all_as_it_was.then(another)),
     }
 }
 

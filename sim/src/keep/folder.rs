@@ -128,7 +128,9 @@ pub fn read(path: &Path) -> Result<Kept, KeptError> {
         return Err(KeptError::Unreadable("not a file".into()));
     }
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)).map_err(unreadable)?;
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
     std::str::from_utf8(&bytes).map_err(|_| KeptError::Foreign)?.parse()
 }
 

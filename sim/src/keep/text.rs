@@ -36,7 +36,9 @@ pub enum KeptError {
     #[error("not a failure that wavetank kept: move it elsewhere")]
     Foreign,
     /// Another wavetank wrote it.
-    #[error("kept by another wavetank: its version is {0}, and this one reads {VERSION}: replay it with that one")]
+    #[error(
+        "kept by another wavetank: its version is {0}, and this one reads {VERSION}: replay it with that one"
+    )]
     Version(String),
     /// Its end is missing.
     #[error("cut short: its checksum is missing: remove it, or restore it whole")]
@@ -52,8 +54,15 @@ pub enum KeptError {
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = body(self)?;
-        write!(f, "{text}{CHECKSUM}{}\n", checksum(&text))
+        writeln!(f, "{text}{CHECKSUM}{}", checksum(&text))
     }
+}
+
+/// A text of this version that says anything, with its heading and its checksum.
+#[cfg(test)]
+pub(super) fn sealed(anything: &str) -> String {
+    let text = format!("version = {VERSION}\n{HEADING}\n{anything}");
+    format!("{text}{CHECKSUM}{}\n", checksum(&text))
 }
 
 fn checksum(text: &str) -> String {

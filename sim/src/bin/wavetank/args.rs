@@ -101,7 +101,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) what: What,
     /// Run this one seed here and print its account
-    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "no_shrink", "time"])]
+    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "no_shrink", "time", "prune"])]
     pub(crate) seed: Option<Seed>,
     /// Run the seeds from A up to, not including, B
     #[arg(long, value_name = "A..B", default_value = "0..1000")]

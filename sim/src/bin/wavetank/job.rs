@@ -105,7 +105,13 @@ impl Job {
             choices,
             replay_args,
             canary: false,
-            body: Body::Own { path: path.display().to_string(), name, wasm, args: args.into(), transport: transport.into() },
+            body: Body::Own {
+                path: path.display().to_string(),
+                name,
+                wasm,
+                args: args.into(),
+                transport: transport.into(),
+            },
             engine,
             survey: OnceLock::new(),
         })

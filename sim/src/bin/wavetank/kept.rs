@@ -153,7 +153,10 @@ impl KeptFolder {
         let mut tried = KeptFolder { folder, before: BTreeSet::new(), still_failing: 0, unreadable: 0 };
         let Some(folder) = &tried.folder else { return Ok(tried) };
         let files = keep::read_all(folder).map_err(|e| {
-            format!("{}: {e}: name a folder with --failures, or keep nothing with --no-keep", folder.display())
+            format!(
+                "{}: {e}: name a folder with --failures, or keep nothing with --no-keep",
+                folder.display()
+            )
         })?;
         let (mut lines, mut count, mut mended) = (String::new(), 0, 0);
         let mut worker = None;
@@ -199,7 +202,7 @@ impl KeptFolder {
         }
         if count > 0 {
             println!(
-                "kept failures of {} in {}, tried first: {} still fail, {mended} mended",
+                "kept failures of {} in {}, tried first: {} fail, {mended} mended",
                 job.title,
                 folder.display(),
                 tried.still_failing
@@ -232,7 +235,8 @@ impl KeptFolder {
         match kept.first() {
             None => String::new(),
             Some(first) => {
-                let files = if kept.len() == 1 { "1 failure".into() } else { format!("{} failures", kept.len()) };
+                let files =
+                    if kept.len() == 1 { "1 failure".into() } else { format!("{} failures", kept.len()) };
                 format!("  kept: {files} in {}, the first as {first}\n", folder.display())
             }
         }

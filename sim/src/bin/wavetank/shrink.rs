@@ -7,9 +7,10 @@ use crate::{FOUND, account, kept, replay};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use wavetank_sim::keep::{self, Kept};
+use wavetank_sim::keep::{self, Kept, Verdict};
 use wavetank_sim::known::is_news;
 use wavetank_sim::profile::ProfileError;
 use wavetank_sim::same::{Failure, ShrunkRun, failure, shrink_while};
@@ -45,31 +46,29 @@ pub(crate) fn shrink(args: &Shrink) -> Result<ExitCode, String> {
         how.choices.len(),
         how.runs
     );
-    if let Some(folder) = kept::folder(&args.keep) {
-        // A file is told by what was found first: that stays.
-        let whole = kept.or_else(|| Kept::new(job.setting(run.seed), &run));
-        let (written, folder) = match whole {
-            Some(whole) if kept::is_file(&args.token) && args.keep.failures.is_none() => {
-                let folder = std::path::Path::new(&args.token).parent().unwrap_or(&folder).to_path_buf();
-                (keep::write(&folder, &whole.with_shrunk(&smaller)), folder)
-            }
-            Some(whole) => (keep::write(&folder, &whole.with_shrunk(&smaller)), folder),
-            None => return Ok(exit(shrunk)),
-        };
-        print!("{}", kept::says_where(&folder, written));
-    }
-    Ok(exit(shrunk))
+    print!("{}", keep(args, &job, &run, kept, &smaller));
+    Ok(if is_news(&shrunk.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
-fn exit(run: &Run) -> ExitCode {
-    if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS }
+/// Keeps it: in its own file where it has one; gives the line that says where.
+fn keep(args: &Shrink, job: &Job, run: &Run, kept: Option<Kept>, smaller: &ShrunkRun) -> String {
+    let beside = kept::is_file(&args.token).then(|| Path::new(&args.token).parent()).flatten();
+    let folder = match (kept::folder(&args.keep), beside, &args.keep.failures) {
+        (None, ..) => return String::new(),
+        (Some(_), Some(beside), None) => beside.to_path_buf(),
+        (Some(folder), ..) => folder,
+    };
+    match kept.or_else(|| Kept::new(job.setting(run.seed), run)) {
+        Some(kept) => kept::says_where(&folder, keep::write(&folder, &kept.with_shrunk(smaller))),
+        None => String::new(),
+    }
 }
 
 /// A run that is to be made smaller.
 struct Found {
     job: Job,
     run: Run,
-    /// Where it was kept.
+    /// As what it was kept, where it still fails so and nothing changed since.
     kept: Option<Kept>,
 }
 
@@ -92,7 +91,8 @@ fn found(args: &Shrink) -> Result<Found, String> {
         for changed in &again.changed {
             eprintln!("wavetank: {token}: {changed}");
         }
-        return Ok(Found { job, run: again.run, kept: Some(kept) });
+        let is_as_kept = again.verdict == Verdict::StillFails && again.changed.is_empty();
+        return Ok(Found { job, run: again.run, kept: is_as_kept.then_some(kept) });
     }
     let token: Token = token.parse().map_err(|e| format!("{e}"))?;
     let job = replay::job(&replay, &token)?;
@@ -114,7 +114,8 @@ struct Watch {
 impl Watch {
     fn new(wanted: Failure, choices: usize, args: &Shrink) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("shrinking: {msg} {wide_bar} {pos}/{len} runs {elapsed}");
+            let style =
+                ProgressStyle::with_template("shrinking: {msg} {wide_bar} {pos}/{len} runs {elapsed}");
             ProgressBar::new(args.runs.into()).with_style(style.expect("a template of known keys"))
         });
         let (smallest, is_over) = (Cell::new(choices), Cell::new(false));

@@ -7,7 +7,7 @@ use crate::args::{Run, Seeds, What};
 use crate::exhaust::exhaust;
 use crate::job::Job;
 use crate::kept::{self, KeptFolder};
-use crate::progress::Progress;
+use crate::progress::{self, Progress};
 use crate::report::Report;
 use crate::worker::{MARK, SHRINK};
 use crate::{FOUND, account, engine};
@@ -156,11 +156,14 @@ fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
             && record.failure.as_ref().is_some_and(|failure| seen.insert(failure.clone()))
     };
     let mut worker = None;
+    let note = progress::note();
     for record in records.iter_mut().filter(is_first).take(SHRUNK_FAILURES) {
         let process = match &mut worker {
             Some(process) => process,
             slot => slot.insert(Worker::start(plan.what)?),
         };
+        note.set_message(format!("shrinking seed {}: {} choices", record.seed, record.choices));
+        note.tick();
         match process.shrink(record.seed) {
             Some(shrunk) if shrunk.failure == record.failure => *record = shrunk,
             Some(_) => {}
@@ -171,6 +174,7 @@ fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
             break;
         }
     }
+    note.finish_and_clear();
     Ok(())
 }
 

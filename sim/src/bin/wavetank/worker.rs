@@ -11,9 +11,9 @@ use serde::Serialize;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use wavetank_sim::{Seed, keep};
 use wavetank_sim::record::Record;
 use wavetank_sim::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
+use wavetank_sim::{Seed, keep};
 
 /// Stands before what is meant for the process that started this one.
 pub(crate) const MARK: &str = "\u{1e}wavetank ";
