@@ -137,6 +137,12 @@ impl fmt::Display for Engine {
     }
 }
 
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Guest({} bytes)", self.bytes.len())
+    }
+}
+
 impl Guest {
     /// The SHA-256 of the component's bytes.
     pub fn digest(&self) -> [u8; 32] {

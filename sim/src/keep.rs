@@ -146,7 +146,6 @@ impl Kept {
             transcript: hex(&transcript),
             token: Token::of_run(&setting.scenario, run.seed, &run.choices, transcript),
         };
-        let name = |(name, _): &(std::sync::Arc<str>, _)| name.to_string();
         Some(Kept {
             setting,
             seed: run.seed,
@@ -154,7 +153,7 @@ impl Kept {
             outcome: run.outcome.to_string(),
             detail: run.outcome.detail(),
             failure: failure(&run.outcome)?.to_string(),
-            guests: run.cells.iter().map(name).zip(run.guests.iter().map(|digest| hex(digest))).collect(),
+            guests: guests_of(run),
             shrunk: None,
             original,
         })
@@ -241,6 +240,11 @@ fn says(of: Of, names: &Names) -> String {
         Of::Act(script) => format!("which operation of script {script}"),
         Of::Task(id) => format!("which task of {}", actor(id)),
     }
+}
+
+/// The guests of a run: the SHA-256 of each in hexadecimal, by the cell's name.
+fn guests_of(run: &Run) -> BTreeMap<String, String> {
+    run.guests.iter().map(|(cell, guest)| (cell.to_string(), hex(&guest.digest()))).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -18,9 +18,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use wavetank::Engine;
 use wavetank::cell::ExitRecord;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
+use wavetank::{Engine, Guest};
 
 /// Stack of a world's thread, in bytes. Guests run on stacks of their own.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
@@ -111,8 +111,8 @@ pub struct Run {
     pub virtual_ns: u64,
     /// Every cell in order of birth, with its exit where it ended.
     pub cells: Vec<(Arc<str>, Option<ExitRecord>)>,
-    /// The SHA-256 of each cell's component, in the order of `cells`.
-    pub guests: Vec<[u8; 32]>,
+    /// The components that ran, by cell in order of birth.
+    pub guests: Vec<(Arc<str>, Arc<Guest>)>,
     /// How the world stood at the end: with the transcript, what oracles judge from.
     pub facts: Facts,
     /// Where a replay left its track.
@@ -237,7 +237,8 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         blame,
     });
     let (cells, virtual_ns, facts) = (world.cells(), world.now_ns(), world.facts());
-    let guests = world.tank().cells().iter().map(|cell| cell.guest().digest()).collect();
+    let guests =
+        world.tank().cells().iter().map(|cell| (cell.name().clone(), cell.guest().clone())).collect();
     let (level, faults) = (world.weather.level(), world.weather.faults().clone());
     let frames = std::mem::take(&mut world.frames);
     let transcript = std::mem::take(&mut world.transcript);

@@ -138,7 +138,7 @@ fn a_file_replays_as_its_token_does() {
     let (code, out, err) = wavetank(&folder, &["replay", &file, "--steps"]);
     assert_eq!((code, &*err), (1, ""), "{out}");
     assert!(out.starts_with(&format!("{file}: kept of fault-drop, seed 3: trapped: ")), "{out}");
-    assert!(out.contains("dropped: ") && out.contains("\nreproduced: "), "{out}");
+    assert!(out.contains("\n    2  poll fault-drop\n") && out.contains("\nreproduced: "), "{out}");
     assert!(out.ends_with("\nstill fails: trapped: fault-drop, resource has children\n"), "{out}");
 }
 

@@ -1,6 +1,6 @@
 //! A kept failure tried again.
 
-use super::{Kept, Setting, hex};
+use super::{Kept, Setting, guests_of};
 use crate::known::known;
 use crate::profile::ProfileError;
 use crate::run::{Choices, Run};
@@ -66,7 +66,7 @@ pub fn again(kept: &Kept, setting: &Setting, replay: impl Fn(Choices) -> Run) ->
             (None, _) => Verdict::Mended,
         };
         let changed = changed(kept, setting, &run);
-        let left_track = left_track(&token, &run, changed.is_empty());
+        let left_track = left_track(&token, &run);
         let tried = Again { verdict, changed, token, left_track, run };
         let decides = match &decided {
             None => true,
@@ -84,20 +84,17 @@ pub fn again(kept: &Kept, setting: &Setting, replay: impl Fn(Choices) -> Run) ->
     Ok(decided.expect("a kept failure has a token"))
 }
 
-fn left_track(token: &Token, run: &Run, is_all_as_it_was: bool) -> Option<String> {
-    let another = || "the choices mean the same, but the transcript is another".to_string();
+/// Where the choices mean something else. That the transcript is another says nothing: a mended run's always is.
+fn left_track(token: &Token, run: &Run) -> Option<String> {
     match &token.recipe {
         Recipe::Drawn { .. } => None,
-        Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest) => None,
-        // Another guest writes another transcript: that says nothing.
-        Recipe::Given { .. } => run.left_track.clone().or_else(|| is_all_as_it_was.then(another)),
+        Recipe::Given { .. } => run.left_track.clone(),
     }
 }
 
 /// What is not as it was when the failure was kept.
 fn changed(kept: &Kept, now: &Setting, run: &Run) -> Vec<String> {
-    let names = run.cells.iter().map(|(name, _)| name.to_string());
-    let guests: BTreeMap<String, String> = names.zip(run.guests.iter().map(|digest| hex(digest))).collect();
+    let guests = guests_of(run);
     let other = |(name, digest): &(&String, &String)| guests.get(*name).is_some_and(|now| now != *digest);
     let mut changed: Vec<String> = kept
         .guests

@@ -144,7 +144,8 @@ fn what_is_wrong_is_told_apart() {
     assert_eq!(told("version = 1\nlevel = 'damage'\n"), KeptError::Foreign);
     assert_eq!(told(&whole.replace("version = 1\n", "version = 2\n")), KeptError::Version("2".into()));
     assert_eq!(told(&whole.replace("some-scenario", "another")), KeptError::Edited);
-    assert_eq!(told(&whole[..whole.len() - 1]), KeptError::Edited);
+    assert_eq!(told(&format!("{whole}\n")), KeptError::Edited);
+    assert_eq!(told(&whole[..whole.len() - 1]), KeptError::Cut);
     assert_eq!(told(&whole[..whole.len() / 2]), KeptError::Cut);
     assert_eq!(told(&whole[..whole.len() - 9]), KeptError::Cut);
     assert!(matches!(told(&text::sealed("")), KeptError::Wrong(_)));
