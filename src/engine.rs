@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::wasi;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -55,6 +56,7 @@ pub enum Compiler {
 /// A WebAssembly engine and the guests compiled for it. Any number of tanks share one.
 pub struct Engine {
     engine: wasmtime::Engine,
+    config: EngineConfig,
     linker: Linker<CellState>,
     /// By length: few guests share one, and comparing bytes is faster than hashing them.
     guests: Mutex<BTreeMap<usize, Vec<Arc<Guest>>>>,
@@ -80,7 +82,7 @@ impl Engine {
     fn try_new(config: &EngineConfig) -> wasmtime::Result<Self> {
         let engine = wasmtime::Engine::new(&wasmtime_config(config)?)?;
         let linker = wasi::linker(&engine)?;
-        Ok(Engine { engine, linker, guests: Mutex::default() })
+        Ok(Engine { engine, config: config.clone(), linker, guests: Mutex::default() })
     }
 
     /// Compiles a component, or finds it where the same bytes were compiled before.
@@ -117,6 +119,27 @@ impl Engine {
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.engine
+    }
+}
+
+impl fmt::Display for Engine {
+    /// Its version and what runs the guests: `wasmtime 48.0.8, cranelift, pooling`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let compiler = match self.config.compiler {
+            Compiler::Cranelift => "cranelift",
+            Compiler::Pulley => "pulley",
+        };
+        let allocator = match self.config.allocator {
+            Allocator::Pooling => "pooling",
+            Allocator::OnDemand => "on demand",
+        };
+        write!(f, "wasmtime {}, {compiler}, {allocator}", wasmtime_environ::VERSION)
+    }
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Guest({} bytes)", self.bytes.len())
     }
 }
 

@@ -12,6 +12,7 @@
 //! ```
 
 use crate::canary::run_compared;
+use crate::keep::{self, Kept, Setting, Source};
 use crate::known::known;
 use crate::oracle::{Blame, Finding};
 use crate::outcome::Outcome;
@@ -25,6 +26,7 @@ use crate::token::Token;
 use crate::world::World;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wavetank::{Engine, EngineConfig};
@@ -34,6 +36,9 @@ const SEED: &str = "WAVETANK_SEED";
 
 /// Runs this range of seeds, of every check: `0..10000`.
 const SEEDS: &str = "WAVETANK_SEEDS";
+
+/// Removes kept failures that fail no more.
+const PRUNE: &str = "WAVETANK_PRUNE";
 
 /// Runs what this token says, of the check that it names.
 const TOKEN: &str = "WAVETANK_TOKEN";
@@ -65,6 +70,7 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
         each: None,
         shrink_runs: SHRINK_RUNS,
         canary: false,
+        failures: Failures::Usual,
         survey: OnceLock::new(),
     }
 }
@@ -83,8 +89,17 @@ pub struct Check<F> {
     each: Option<Each>,
     shrink_runs: usize,
     canary: bool,
+    failures: Failures,
     /// Made for the first seed that wants it.
     survey: OnceLock<Arc<Survey>>,
+}
+
+/// Where failures are kept.
+enum Failures {
+    /// Where the environment says, or in `wavetank-failures`.
+    Usual,
+    In(PathBuf),
+    Nowhere,
 }
 
 /// What a user asserts of every finished run.
@@ -158,16 +173,34 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
+    /// The folder of kept failures, instead of what `WAVETANK_FAILURES` says and of `wavetank-failures` beside the
+    /// crate's Cargo.toml.
+    pub fn failures(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.failures = Failures::In(folder.into());
+        self
+    }
+
+    /// Keeps no failures and tries none again.
+    pub fn no_failures(mut self) -> Self {
+        self.failures = Failures::Nowhere;
+        self
+    }
+
     /// Runs one seed and gives what came of it, whatever it is.
     pub fn run_seed(&self, seed: u64) -> Run {
         self.run_with(Seed(seed), self.choices.clone(), self.canary)
     }
 
-    fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
+    fn setup(&self, seed: Seed, choices: Choices) -> Setup {
         let engine = self.engine.clone().unwrap_or_else(engine);
         let mut setup = Setup { choices, ..Setup::new(engine, seed) };
         setup.max_choices = self.max_choices.unwrap_or(setup.max_choices);
         setup.max_steps = self.max_steps.unwrap_or(setup.max_steps);
+        setup
+    }
+
+    fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
+        let mut setup = self.setup(seed, choices);
         if matches!(&setup.choices, Choices::Drawn(strategy, _) if strategy.needs_survey(setup.seed)) {
             let made = || Arc::new(survey(&self.scenario, &setup));
             setup.survey = Some(self.survey.get_or_init(made).clone());
@@ -186,11 +219,13 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     }
 
     /// Runs all seeds, or those that `WAVETANK_SEED` or `WAVETANK_SEEDS` name, or the one run that
-    /// `WAVETANK_TOKEN` holds where that is of this check.
+    /// `WAVETANK_TOKEN` holds where that is of this check. Before, unless single runs were asked for, its kept
+    /// failures are tried again; those that fail no more are told on stderr, and removed under `WAVETANK_PRUNE=1`.
     ///
     /// # Panics
     /// With the account of the failure of the lowest seed that fails, made as small as can be, and the lines that
-    /// replay it. Also where one of the variables holds no seed or token. A seed that shows a
+    /// replay it. It is kept: [`failures`](Self::failures). So it panics where a kept failure still fails, or cannot be
+    /// read. Also where one of the variables holds no seed or token. A seed that shows a
     /// [known](crate::known) fault of a library is told on stderr and passed over.
     #[track_caller]
     pub fn run(self) {
@@ -202,14 +237,90 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             }
             return;
         }
+        let folder = self.folder();
+        let unreadable = match &folder {
+            Some(folder) if !is_one_seed_wanted() => self.try_kept(folder),
+            _ => Vec::new(),
+        };
         let seeds = wanted().unwrap_or_else(|| self.seeds.clone());
-        if let Some(failure) = self.first_failure(seeds) {
+        if let Some(failure) = self.first_failure(seeds, folder.as_deref()) {
             let replay = |choices| self.run_with(failure.seed, choices, false);
-            match shrink_run(&failure, self.shrink_runs, replay) {
-                Some(ShrunkRun { run, shrunk }) => panic!("{}", self.account(&run, Some(shrunk.from))),
-                None => panic!("{}{}", self.account(&failure, None), self.advice(&failure)),
+            let shrunk = shrink_run(&failure, self.shrink_runs, replay);
+            let kept = self.keep(folder.as_deref(), &failure, shrunk.as_ref());
+            match shrunk {
+                Some(ShrunkRun { run, shrunk }) => {
+                    panic!("{}{kept}", self.account(&run, Some(shrunk.from)))
+                }
+                None => panic!("{}{}{kept}", self.account(&failure, None), self.advice(&failure)),
             }
         }
+        assert!(unreadable.is_empty(), "{}", unreadable.concat());
+    }
+
+    fn folder(&self) -> Option<PathBuf> {
+        match &self.failures {
+            Failures::Usual => keep::folder(None, &crate_folder()),
+            Failures::In(folder) => Some(folder.clone()),
+            Failures::Nowhere => None,
+        }
+    }
+
+    fn setting(&self, seed: Seed) -> Setting {
+        Setting::of(&self.token_name(), Source::Check, &self.setup(seed, self.choices.clone()), self.canary)
+    }
+
+    /// Keeps a failure; gives the line that says where.
+    fn keep(&self, folder: Option<&Path>, failure: &Run, shrunk: Option<&ShrunkRun>) -> String {
+        let Some((folder, kept)) = folder.zip(Kept::new(self.setting(failure.seed), failure)) else {
+            return String::new();
+        };
+        let kept = match shrunk {
+            Some(smaller) => keep::write(folder, &kept.with_shrunk(smaller)),
+            None => keep::write_new(folder, &kept),
+        };
+        match kept {
+            Ok(path) => format!("  kept: {}\n", path.display()),
+            Err(e) => format!("  not kept: {}: {e}\n", folder.display()),
+        }
+    }
+
+    /// Tries the kept failures of this check again; gives what there is to say of its files that cannot be read.
+    #[track_caller]
+    fn try_kept(&self, folder: &Path) -> Vec<String> {
+        let name = self.token_name();
+        let mut unreadable = Vec::new();
+        let files = keep::read_all(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+        for (path, read) in files {
+            let kept = match read {
+                Ok(kept) if kept.setting.scenario == name && kept.setting.source == Source::Check => kept,
+                Ok(_) => continue,
+                Err(e) => {
+                    let says = format!("{}: {e}\n", path.display());
+                    eprint!("{}: {says}", self.name);
+                    if keep::scenario_of(&path) == Some(&name) {
+                        unreadable.push(says);
+                    }
+                    continue;
+                }
+            };
+            let replay = |choices| self.run_with(kept.seed, choices, kept.setting.canary);
+            let again = keep::again(&kept, &self.setting(kept.seed), replay)
+                .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            let mut says = format!("{}: {again}\n", path.display());
+            for changed in &again.changed {
+                says += &format!("  {changed}\n");
+            }
+            if again.verdict.fails() {
+                panic!("{}{says}", self.account(&again.run, None));
+            }
+            eprint!("{says}");
+            if is_set(PRUNE) {
+                std::fs::remove_file(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            } else {
+                eprintln!("  remove it with {PRUNE}=1");
+            }
+        }
+        unreadable
     }
 
     /// What to do about a failure that has no smaller run.
@@ -223,7 +334,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         }
     }
 
-    fn first_failure(&self, seeds: Range<u64>) -> Option<Run> {
+    fn first_failure(&self, seeds: Range<u64>, folder: Option<&Path>) -> Option<Run> {
         let next = AtomicU64::new(seeds.start);
         let failure: Mutex<Option<Run>> = Mutex::new(None);
         let lowest = AtomicU64::new(seeds.end);
@@ -243,7 +354,12 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                     continue;
                 }
                 if !run.outcome.is_finished() && lowest.fetch_min(seed, Ordering::Relaxed) > seed {
-                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(run);
+                    // At once: what comes next may not come to an end.
+                    self.keep(folder, &run, None);
+                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                    if failure.as_ref().is_none_or(|other| other.seed.0 > seed) {
+                        *failure = Some(run);
+                    }
                 }
             }
         };
@@ -280,6 +396,22 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     fn token_name(&self) -> String {
         self.name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
     }
+}
+
+/// The folder of the crate that is tested, where cargo says so; else the current one.
+#[expect(clippy::disallowed_methods, reason = "read once before any world, by checks alone")]
+fn crate_folder() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "read once before any world, by checks alone, and documented")]
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+#[expect(clippy::disallowed_methods, reason = "read once before any world, by checks alone, and documented")]
+fn is_one_seed_wanted() -> bool {
+    std::env::var_os(SEED).is_some()
 }
 
 /// The token that the environment asks for.

@@ -46,6 +46,7 @@ pub mod executor;
 pub mod frames;
 pub mod guests;
 pub mod hashkeys;
+pub mod keep;
 pub mod known;
 pub mod ledger;
 pub mod menu;

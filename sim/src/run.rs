@@ -18,9 +18,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use wavetank::Engine;
 use wavetank::cell::ExitRecord;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
+use wavetank::{Engine, Guest};
 
 /// Stack of a world's thread, in bytes. Guests run on stacks of their own.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
@@ -111,6 +111,8 @@ pub struct Run {
     pub virtual_ns: u64,
     /// Every cell in order of birth, with its exit where it ended.
     pub cells: Vec<(Arc<str>, Option<ExitRecord>)>,
+    /// The components that ran, by cell in order of birth.
+    pub guests: Vec<(Arc<str>, Arc<Guest>)>,
     /// How the world stood at the end: with the transcript, what oracles judge from.
     pub facts: Facts,
     /// Where a replay left its track.
@@ -235,6 +237,8 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         blame,
     });
     let (cells, virtual_ns, facts) = (world.cells(), world.now_ns(), world.facts());
+    let guests =
+        world.tank().cells().iter().map(|cell| (cell.name().clone(), cell.guest().clone())).collect();
     let (level, faults) = (world.weather.level(), world.weather.faults().clone());
     let frames = std::mem::take(&mut world.frames);
     let transcript = std::mem::take(&mut world.transcript);
@@ -250,6 +254,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         transcript,
         virtual_ns,
         cells,
+        guests,
         facts,
         left_track,
         compared: Vec::new(),

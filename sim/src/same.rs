@@ -80,21 +80,30 @@ pub struct ShrunkRun {
 /// choices do not make it fail again. Then something besides seed and choices decides, as where it diverged;
 /// [`canary`](crate::canary) finds what.
 pub fn shrink_run(run: &Run, budget_runs: usize, replay: impl Fn(Choices) -> Run) -> Option<ShrunkRun> {
+    let steps = (run.transcript.steps.len() as u64).max(1);
+    let affordable = usize::try_from(SHRINK_STEPS / steps).unwrap_or(usize::MAX).max(1);
+    shrink_while(run, budget_runs.min(affordable), |choices| Some(replay(choices)))
+}
+
+/// The same in at most `budget_runs` runs however long they take. Where `replay` gives no run there is no more time:
+/// then the smallest so far is given.
+pub fn shrink_while(
+    run: &Run,
+    budget_runs: usize,
+    replay: impl Fn(Choices) -> Option<Run>,
+) -> Option<ShrunkRun> {
     if matches!(run.outcome, Outcome::Diverged(_)) {
         return None;
     }
     let wanted = failure(&run.outcome)?;
     let given = |choices: &[u32]| Choices::Given(choices.iter().map(|&value| (value, None)).collect());
     let fails = |choices: &[u32]| {
-        let run = replay(given(choices));
+        let run = replay(given(choices))?;
         (failure(&run.outcome).as_ref() == Some(&wanted)).then_some(run)
     };
     if budget_runs == 0 {
         return None;
     }
-    let steps = (run.transcript.steps.len() as u64).max(1);
-    let affordable = usize::try_from(SHRINK_STEPS / steps).unwrap_or(usize::MAX).max(1);
-    let budget_runs = budget_runs.min(affordable);
     let values = values(run);
     let mut best = fails(&values)?;
     let mut shrunk = shrink(&values, budget_runs - 1, |candidate| {

@@ -5,9 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wavetank_sim::{guests, scenario};
 
+/// It keeps no failures: tests/keep.rs sees to these.
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+    command.env("WAVETANK_FAILURES", "");
+    command
+}
+
 /// Runs it; gives its exit code, stdout and stderr.
 fn wavetank(args: &[&str]) -> (i32, String, String) {
-    let ran = Command::new(env!("CARGO_BIN_EXE_wavetank")).args(args).output().expect("wavetank runs");
+    let ran = command().args(args).output().expect("wavetank runs");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     (ran.status.code().expect("an exit code"), text(ran.stdout), text(ran.stderr))
 }
@@ -81,6 +88,11 @@ fn wrong_usage_says_what_to_do_and_exits_with_2() {
         (&["replay", "pid0"], "not a token"),
         (&["replay", "wt9.pid0.7.AAAA"], "version"),
         (&["replay", "wt1.pid0.7.AAAA"], "damaged"),
+        (&["replay", "./nowhere.toml"], "No such file"),
+        (&["shrink", "./nowhere.toml"], "No such file"),
+        (&["shrink", "wt1.pid0.7.AAAA"], "damaged"),
+        (&["shrink", "wt1.pid0.7.AAAA", "--runs", "0"], "--runs"),
+        (&["run", "pid0", "--seeds", "0..1", "--failures", "/dev/null/x"], "name a folder with --failures"),
         (&["walk"], "Usage"),
         (&[], "Usage"),
     ];
@@ -221,7 +233,7 @@ fn a_sweep_says_how_many_behaviours_it_saw() {
 #[cfg(target_os = "linux")]
 fn busy_sweep() -> (std::process::Child, String) {
     use std::process::Stdio;
-    let mut sweep = Command::new(env!("CARGO_BIN_EXE_wavetank"))
+    let mut sweep = command()
         .args(["run", "chain", "--seeds", "0..60", "--jobs", "1"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -413,7 +425,7 @@ fn every_strategy_runs_echo_in_processes_too() {
 #[test]
 fn the_environment_chooses_seeds_of_checks_alone() {
     let ran = |seed: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+        let mut command = command();
         command.args(["run", "echo", "--seed", "3"]).env("WAVETANK_SEED", seed);
         command.output().expect("wavetank runs").stdout
     };
@@ -426,11 +438,15 @@ fn the_readme_shows_what_is_printed() {
     let readme = std::fs::read_to_string(root.join("README.md")).expect("a README");
     let samples: Vec<&str> = readme.split("$ cargo run --release -- ").skip(1).collect();
     assert_eq!(samples.len(), 2);
+    let folder = folder("readme");
+    std::fs::create_dir_all(folder.join("guests/built")).expect("a folder for a test");
+    file(&folder, "guests/built/server.wasm", guests::SERVER);
     for sample in samples {
         let (line, rest) = sample.split_once('\n').expect("a command and what it prints");
         let printed = rest.split("```").next().expect("a block that ends");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
-        let ran = command.current_dir(root).args(line.split(' ')).output().expect("wavetank runs");
+        let mut command = command();
+        command.env_remove("WAVETANK_FAILURES").current_dir(&folder);
+        let ran = command.args(line.split(' ')).output().expect("wavetank runs");
         assert_eq!(String::from_utf8(ran.stdout).expect("text"), printed, "{line}");
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Runs what a token says again, and prints the transcript
     Replay(Replay),
+    /// Makes a failing run smaller, from its token or its file
+    Shrink(Shrink),
     /// Lists scenarios, strategies and profiles
     List,
     /// Measures how soon each strategy finds each case of the bug benchmark
@@ -51,9 +53,22 @@ pub(crate) struct What {
     /// Where the RPC of a component of your own runs
     #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
     pub(crate) transport: TransportArg,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
     /// Arguments for a component of your own
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
+}
+
+/// Where failures are kept.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Keep {
+    /// Keep failures in this folder [default: what WAVETANK_FAILURES says, or wavetank-failures]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) failures: Option<PathBuf>,
+    /// Keep no failures, and try none again
+    #[arg(long, conflicts_with = "failures")]
+    pub(crate) no_keep: bool,
 }
 
 /// Where a component's RPC runs.
@@ -63,6 +78,15 @@ pub(crate) enum TransportArg {
     Connection,
     /// Over stdin and stdout
     Stdio,
+}
+
+impl From<Transport> for TransportArg {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Connection => TransportArg::Connection,
+            Transport::Stdio => TransportArg::Stdio,
+        }
+    }
 }
 
 impl From<TransportArg> for Transport {
@@ -79,7 +103,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) what: What,
     /// Run this one seed here and print its account
-    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "no_shrink", "time"])]
+    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "no_shrink", "time", "prune"])]
     pub(crate) seed: Option<Seed>,
     /// Run the seeds from A up to, not including, B
     #[arg(long, value_name = "A..B", default_value = "0..1000")]
@@ -99,14 +123,17 @@ pub(crate) struct Run {
     /// Leave failures as long as they were found
     #[arg(long)]
     pub(crate) no_shrink: bool,
+    /// Remove kept failures of this scenario that fail no more
+    #[arg(long)]
+    pub(crate) prune: bool,
     /// Stop after this time, as 30s, 10m or 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) time: Option<Duration>,
 }
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub(crate) struct Replay {
-    /// The token, as printed after `replay:`
+    /// The token, as printed after `replay:`, or the .toml file of a kept failure
     pub(crate) token: String,
     /// Print the RPC calls and their results, without ids and order
     #[arg(long)]
@@ -157,6 +184,29 @@ pub(crate) struct Bugs {
     /// Write the table to a file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Shrink {
+    /// The token, as printed after `replay:`, or the .toml file of a kept failure
+    pub(crate) token: String,
+    /// Spend at most so many runs
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) runs: u32,
+    /// Stop after this time, as 30s, 10m or 2h
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
+    pub(crate) time: Duration,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
+    /// The component, where the token is of one of your own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) wasm: Option<PathBuf>,
+    /// Where that component's RPC runs
+    #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
+    pub(crate) transport: TransportArg,
+    /// Arguments for that component
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<String>,
 }
 
 /// Seeds from `start`, `count` of them.

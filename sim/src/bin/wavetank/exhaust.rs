@@ -2,6 +2,7 @@
 
 use crate::args::{Run, Seeds};
 use crate::job::Job;
+use crate::kept;
 use crate::progress::now;
 use crate::{FOUND, account};
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ pub(crate) fn exhaust(job: &Job, args: &Run, seeds: Seeds, bound: Bound) -> Resu
         Some(run) => {
             print!("{}", account::output_of_own(job, &run));
             println!("{}\n{says}: the last one fails", account::account(job, &run));
+            print!("{}", kept::keep_one(&args.what.keep, job, &run));
             Ok(ExitCode::from(FOUND))
         }
         None => {

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use wavetank::Engine;
 use wavetank_sim::canary::run_compared;
+use wavetank_sim::keep::{self, Again, Kept, Setting, Source};
+use wavetank_sim::profile::ProfileError;
 use wavetank_sim::scenario::{self, Scenario};
 use wavetank_sim::strategy::{Frontier, Survey};
 use wavetank_sim::{Choices, Run, Seed, Setup, Transport, World, peer, run, survey};
@@ -29,7 +31,7 @@ pub(crate) struct Job {
 
 enum Body {
     BuiltIn(&'static Scenario),
-    Own { name: String, wasm: Vec<u8>, args: Vec<String>, transport: Transport },
+    Own { path: String, name: String, wasm: Vec<u8>, args: Vec<String>, transport: Transport },
 }
 
 impl Job {
@@ -103,7 +105,13 @@ impl Job {
             choices,
             replay_args,
             canary: false,
-            body: Body::Own { name, wasm, args: args.into(), transport: transport.into() },
+            body: Body::Own {
+                path: path.display().to_string(),
+                name,
+                wasm,
+                args: args.into(),
+                transport: transport.into(),
+            },
             engine,
             survey: OnceLock::new(),
         })
@@ -133,6 +141,27 @@ impl Job {
         if canary { run_compared(build, &setup) } else { run(build, &setup) }
     }
 
+    /// Tries a kept run of it again.
+    pub(crate) fn again(&self, kept: &Kept) -> Result<Again, ProfileError> {
+        let replay = |choices| self.run_with(kept.seed, choices, kept.setting.canary);
+        keep::again(kept, &self.setting(kept.seed), replay)
+    }
+
+    /// What is kept of it beside each failure.
+    pub(crate) fn setting(&self, seed: Seed) -> Setting {
+        Setting::of(&self.name, self.source(), &self.setup(seed), self.canary)
+    }
+
+    /// Where it comes from.
+    pub(crate) fn source(&self) -> Source {
+        match &self.body {
+            Body::BuiltIn(_) => Source::BuiltIn,
+            Body::Own { path, args, transport, .. } => {
+                Source::Component { path: path.clone(), args: args.clone(), transport: *transport }
+            }
+        }
+    }
+
     /// Runs the next schedule of a search.
     pub(crate) fn run_next(&self, frontier: &mut Frontier, seed: Seed) -> Option<Run> {
         frontier.run(|world| self.build(world), &self.setup(seed))
@@ -145,7 +174,7 @@ impl Job {
     fn build(&self, world: &mut World) {
         match &self.body {
             Body::BuiltIn(scenario) => (scenario.build)(world),
-            Body::Own { name, wasm, args, transport } => {
+            Body::Own { name, wasm, args, transport, .. } => {
                 let cell = world.cell(name, wasm).args(args.clone()).transport(*transport);
                 cell.serve(peer::host(world)).spawn().expect_exit(0);
             }

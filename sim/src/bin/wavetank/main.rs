@@ -5,9 +5,11 @@ mod args;
 mod bugs;
 mod exhaust;
 mod job;
+mod kept;
 mod progress;
 mod replay;
 mod report;
+mod shrink;
 mod sweep;
 mod worker;
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let ended = match Args::parse().command {
         Command::Run(run) => sweep::run(run),
         Command::Replay(replay) => replay::replay(&replay),
+        Command::Shrink(args) => shrink::shrink(&args),
         Command::List => {
             report::list();
             Ok(ExitCode::SUCCESS)

@@ -61,6 +61,11 @@ impl Progress {
     }
 }
 
+/// A line for what takes a while, on a terminal.
+pub(crate) fn note() -> ProgressBar {
+    if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() }
+}
+
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: how long a sweep takes, for its user")]
 pub(crate) fn now() -> Instant {
     Instant::now()

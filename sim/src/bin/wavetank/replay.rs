@@ -3,6 +3,7 @@
 use crate::account;
 use crate::args::Replay;
 use crate::job::{Job, OWN};
+use crate::kept;
 use crate::{DIVERGED, FOUND, engine};
 use std::process::ExitCode;
 use wavetank_sim::Token;
@@ -12,6 +13,9 @@ use wavetank_sim::profile::ProfileError;
 use wavetank_sim::token::Recipe;
 
 pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
+    if kept::is_file(&args.token) {
+        return kept::replay(args);
+    }
     let token: Token = args.token.parse().map_err(|e| format!("{e}"))?;
     let job = job(args, &token)?;
     let job = if args.canary { job.with_canary() } else { job };
@@ -49,7 +53,7 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     Ok(found)
 }
 
-fn job(args: &Replay, token: &Token) -> Result<Job, String> {
+pub(crate) fn job(args: &Replay, token: &Token) -> Result<Job, String> {
     let choices = token.recipe.clone().try_into().map_err(|e: ProfileError| e.to_string())?;
     match (&args.wasm, token.scenario.starts_with(OWN)) {
         (None, false) => Job::built_in(&token.scenario, choices, engine()?),

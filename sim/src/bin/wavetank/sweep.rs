@@ -6,10 +6,12 @@
 use crate::args::{Run, Seeds, What};
 use crate::exhaust::exhaust;
 use crate::job::Job;
-use crate::progress::Progress;
+use crate::kept::{self, KeptFolder};
+use crate::progress::{self, Progress};
 use crate::report::Report;
 use crate::worker::{MARK, SHRINK};
 use crate::{FOUND, account, engine};
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -36,18 +38,21 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
         let run = job.run(seed);
         print!("{}", account::output_of_own(&job, &run));
         print!("{}", account::account(&job, &run));
+        print!("{}", kept::keep_one(&args.what.keep, &job, &run));
         return Ok(if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
     }
     // Made first: that it cannot be is to be known before the sweep, not after it.
     let json = args.json.as_ref().map(|path| (path, File::create(path)));
     let json = json.map(|(path, made)| made.map(|file| (path, file)).map_err(|e| unwritable(path, &e)));
     let json = json.transpose()?;
+    let folder = KeptFolder::try_again(&job, &args)?;
     let report = sweep(&job, &args)?;
     print!("{report}");
+    print!("{}", folder.tidied(&job, &report.records));
     if let Some((path, file)) = json {
         report.write_json(file).map_err(|e| unwritable(path, &e))?;
     }
-    Ok(if report.failed() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+    Ok(if report.failed() { ExitCode::from(FOUND) } else { folder.exit() })
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> String {
@@ -151,11 +156,14 @@ fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
             && record.failure.as_ref().is_some_and(|failure| seen.insert(failure.clone()))
     };
     let mut worker = None;
+    let note = progress::note();
     for record in records.iter_mut().filter(is_first).take(SHRUNK_FAILURES) {
         let process = match &mut worker {
             Some(process) => process,
-            slot => slot.insert(Worker::start(plan)?),
+            slot => slot.insert(Worker::start(plan.what)?),
         };
+        note.set_message(format!("shrinking seed {}: {} choices", record.seed, record.choices));
+        note.tick();
         match process.shrink(record.seed) {
             Some(shrunk) if shrunk.failure == record.failure => *record = shrunk,
             Some(_) => {}
@@ -166,6 +174,7 @@ fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
             break;
         }
     }
+    note.finish_and_clear();
     Ok(())
 }
 
@@ -185,7 +194,7 @@ fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
             }
             let process = match &mut worker {
                 Some(process) => process,
-                slot => slot.insert(Worker::start(plan)?),
+                slot => slot.insert(Worker::start(plan.what)?),
             };
             match process.run(plan, &mut place, to, tell) {
                 Ended::Done => still_born = 0,
@@ -193,6 +202,7 @@ fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
                     worker = None;
                     still_born = 0;
                     let seed = plan.seeds.at(place);
+                    kept::keep_aborted(&plan.what.keep, plan.job, seed, &how);
                     let record = Record::aborted(plan.name, seed, &plan.job.choices, &how);
                     let _ = tell.send(Ok((place, record)));
                     place += 1;
@@ -230,17 +240,16 @@ fn said(line: &[u8]) -> Option<&str> {
 }
 
 /// A process that runs worlds.
-struct Worker {
+pub(crate) struct Worker {
     process: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
 impl Worker {
-    fn start(plan: &Plan<'_>) -> Result<Self, String> {
+    pub(crate) fn start(what: &What) -> Result<Self, String> {
         let failed = |e: std::io::Error| format!("a process for the sweep could not be started: {e}");
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-        let what = plan.what;
         command.arg("worker").arg(&what.scenario);
         command.args(["--strategy", &what.strategy.to_string(), "--profile", &what.profile.to_string()]);
         if what.transport == crate::args::TransportArg::Stdio {
@@ -249,6 +258,10 @@ impl Worker {
         if what.canary {
             command.arg("--canary");
         }
+        match kept::folder(&what.keep) {
+            Some(folder) => command.arg("--failures").arg(folder),
+            None => command.arg("--no-keep"),
+        };
         command.arg("--").args(&what.args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         #[cfg(unix)]
@@ -292,12 +305,17 @@ impl Worker {
 
     /// The record of a smaller run that fails as a seed does; `None` where the process dies of it.
     fn shrink(&mut self, seed: u64) -> Option<Record> {
+        self.ask(&format!("{SHRINK}{seed}"))
+    }
+
+    /// What it answers to an order; `None` where the process dies of it.
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, order: &str) -> Option<T> {
         let orders = self.orders.as_mut().expect("orders are open until the end");
-        let _ = orders.write_all(format!("{SHRINK}{seed}\n").as_bytes());
+        let _ = orders.write_all(format!("{order}\n").as_bytes());
         let mut line = Vec::new();
         while matches!(self.answers.read_until(b'\n', &mut line), Ok(read) if read > 0) {
-            if let Some(record) = said(&line).and_then(|said| serde_json::from_str(said).ok()) {
-                return Some(record);
+            if let Some(answer) = said(&line).and_then(|said| serde_json::from_str(said).ok()) {
+                return Some(answer);
             }
             line.clear();
         }

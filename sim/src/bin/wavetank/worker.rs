@@ -1,16 +1,19 @@
 //! `wavetank worker`: runs the seeds that come in on stdin, and says what came of each on stdout.
 //!
-//! One line in: `FIRST COUNT`, or `shrink SEED` for the smallest run that fails as that seed does. Lines out, each after a mark, for libraries below us print to stdout too:
-//! `begin SEED` before a world, so that it is known which one killed the process, and its record after it.
+//! One line in: `FIRST COUNT`, or `shrink SEED` for the smallest run that fails as that seed does, or `again FILE` for
+//! a kept failure. Lines out, each after a mark, for libraries below us print to stdout too: `begin SEED` before a world, so that it is known which one killed the process, and its record after it.
 
 use crate::args::What;
 use crate::engine;
 use crate::job::Job;
+use crate::kept::{Keeper, Tried};
+use serde::Serialize;
 use std::io::{BufRead, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use wavetank_sim::Seed;
 use wavetank_sim::record::Record;
 use wavetank_sim::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
+use wavetank_sim::{Seed, keep};
 
 /// Stands before what is meant for the process that started this one.
 pub(crate) const MARK: &str = "\u{1e}wavetank ";
@@ -18,14 +21,24 @@ pub(crate) const MARK: &str = "\u{1e}wavetank ";
 /// Begins the order to shrink.
 pub(crate) const SHRINK: &str = "shrink ";
 
+/// Begins the order to try a kept failure again: its file's path follows, as JSON.
+pub(crate) const AGAIN: &str = "again ";
+
 pub(crate) fn work(what: &What) -> Result<ExitCode, String> {
     let job = Job::new(what, engine()?)?;
+    let mut keeper = Keeper::new(&what.keep);
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|e| e.to_string())?;
         if let Some(seed) = line.strip_prefix(SHRINK) {
             let seed = Seed(seed.parse().map_err(|_| "expected a number")?);
             say(&format!("begin {}", seed.0))?;
-            tell(&shrunk(&job, seed))?;
+            tell(&shrunk(&job, seed, &mut keeper))?;
+            continue;
+        }
+        if let Some(path) = line.strip_prefix(AGAIN) {
+            let path: PathBuf = serde_json::from_str(path).map_err(|e| e.to_string())?;
+            let again = keep::read(&path).map_err(|e| e.to_string())?;
+            tell(&Tried::of(job.again(&again)))?;
             continue;
         }
         let (first, count) = line.split_once(' ').ok_or("expected FIRST COUNT")?;
@@ -34,26 +47,30 @@ pub(crate) fn work(what: &What) -> Result<ExitCode, String> {
         for place in 0..count {
             let seed = Seed(first.wrapping_add(place));
             say(&format!("begin {}", seed.0))?;
-            tell(&Record::new(&job.name, &job.run(seed)))?;
+            let run = job.run(seed);
+            keeper.found(&job, &run);
+            tell(&Record::new(&job.name, &run))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The record of the smallest run that fails as the seed does; of the seed's own where there is none.
-fn shrunk(job: &Job, seed: Seed) -> Record {
+fn shrunk(job: &Job, seed: Seed, keeper: &mut Keeper) -> Record {
     let run = job.run(seed);
     let compared = run.compared.len();
     match shrink_run(&run, SHRINK_RUNS, |choices| job.replay(seed, choices)) {
-        Some(ShrunkRun { run, shrunk }) => {
+        Some(smaller) => {
+            keeper.shrunk(job, &run, &smaller);
+            let ShrunkRun { run, shrunk } = smaller;
             Record { shrunk_from: Some(shrunk.from), compared, ..Record::new(&job.name, &run) }
         }
         None => Record::new(&job.name, &run),
     }
 }
 
-fn tell(record: &Record) -> Result<(), String> {
-    say(&serde_json::to_string(record).map_err(|e| e.to_string())?)
+fn tell(told: &impl Serialize) -> Result<(), String> {
+    say(&serde_json::to_string(told).map_err(|e| e.to_string())?)
 }
 
 fn say(line: &str) -> Result<(), String> {

@@ -1,0 +1,327 @@
+//! The folder of kept failures, as the commands use it: what they find goes there, and a sweep begins with what lies
+//! there already.
+
+use crate::args::{Keep, Replay, Run as RunArgs};
+use crate::job::Job;
+use crate::sweep::Worker;
+use crate::worker::AGAIN;
+use crate::{DIVERGED, FOUND, USAGE, engine, replay};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use wavetank_sim::keep::{self, ABORTED, Again, Kept, Source, Verdict};
+use wavetank_sim::known::is_news;
+use wavetank_sim::profile::ProfileError;
+use wavetank_sim::record::Record;
+use wavetank_sim::same::ShrunkRun;
+use wavetank_sim::{Choices, Run, Seed};
+
+/// Failures of one way of failing that a sweep keeps: of the lowest seeds. A broken scenario fails 10,000 times.
+const KEPT_OF_A_WAY: usize = 5;
+
+/// The folder that was chosen; `None` where nothing is to be kept.
+pub(crate) fn folder(keep: &Keep) -> Option<PathBuf> {
+    if keep.no_keep { None } else { keep::folder(keep.failures.clone(), Path::new("")) }
+}
+
+/// Whether a text names a file of a kept failure, and not a token.
+pub(crate) fn is_file(text: &str) -> bool {
+    text.ends_with(".toml")
+}
+
+/// Reads the file of a kept failure.
+///
+/// # Errors
+/// A message for the user that names the file.
+pub(crate) fn read(path: &str) -> Result<Kept, String> {
+    keep::read(Path::new(path)).map_err(|e| format!("{path}: {e}"))
+}
+
+/// Keeps the failure of a single run; gives the line that says where.
+pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run) -> String {
+    let kept = is_news(&run.outcome).then(|| Kept::new(job.setting(run.seed), run)).flatten();
+    let Some((folder, kept)) = folder(keep).zip(kept) else { return String::new() };
+    says_where(&folder, keep::write_new(&folder, &kept))
+}
+
+/// The line that says where a failure is kept.
+pub(crate) fn says_where(folder: &Path, written: std::io::Result<PathBuf>) -> String {
+    match written {
+        Ok(path) => format!("  kept: {}\n", path.display()),
+        Err(e) => not_kept(folder, &e),
+    }
+}
+
+fn not_kept(folder: &Path, error: &std::io::Error) -> String {
+    format!("  not kept: {}: {error}: name a folder that can be written with --failures\n", folder.display())
+}
+
+/// Keeps a world whose process died.
+pub(crate) fn keep_aborted(keep: &Keep, job: &Job, seed: Seed, how: &str) {
+    let kept = Kept::aborted(job.setting(seed), seed, how);
+    if let Some((folder, kept)) = folder(keep).zip(kept)
+        && let Err(e) = keep::write_new(&folder, &kept)
+    {
+        eprint!("{}", not_kept(&folder, &e));
+    }
+}
+
+/// Keeps what one process of a sweep finds, at once.
+pub(crate) struct Keeper {
+    folder: Option<PathBuf>,
+    kept: BTreeMap<String, usize>,
+}
+
+impl Keeper {
+    pub(crate) fn new(keep: &Keep) -> Self {
+        Keeper { folder: folder(keep), kept: BTreeMap::new() }
+    }
+
+    /// Keeps a run that failed. Seeds come in ascending order, so that the lowest of each way are kept.
+    pub(crate) fn found(&mut self, job: &Job, run: &Run) {
+        if self.folder.is_none() || !is_news(&run.outcome) {
+            return;
+        }
+        let Some(kept) = Kept::new(job.setting(run.seed), run) else { return };
+        let count = self.kept.entry(kept.failure.clone()).or_default();
+        *count += 1;
+        if *count <= KEPT_OF_A_WAY {
+            self.write(&kept, keep::write_new);
+        }
+    }
+
+    /// Keeps a smaller run of a failure in the place of the one that was found.
+    pub(crate) fn shrunk(&mut self, job: &Job, run: &Run, smaller: &ShrunkRun) {
+        if let Some(kept) = Kept::new(job.setting(run.seed), run) {
+            self.write(&kept.with_shrunk(smaller), keep::write);
+        }
+    }
+
+    fn write(&mut self, kept: &Kept, write: fn(&Path, &Kept) -> std::io::Result<PathBuf>) {
+        let Some(folder) = &self.folder else { return };
+        if let Err(e) = write(folder, kept) {
+            eprint!("{}", not_kept(folder, &e));
+            // Once is enough.
+            self.folder = None;
+        }
+    }
+}
+
+/// What a process of the sweep says of a kept failure that it tried again.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Tried {
+    says: String,
+    changed: Vec<String>,
+    fails: bool,
+    /// Whether it may be removed.
+    is_over: bool,
+}
+
+impl Tried {
+    pub(crate) fn of(again: Result<Again, ProfileError>) -> Self {
+        match again {
+            Ok(again) => Tried {
+                says: again.to_string(),
+                changed: again.changed,
+                fails: again.verdict.fails(),
+                is_over: !again.verdict.fails(),
+            },
+            Err(e) => Tried::untried(format!("not tried: {e}")),
+        }
+    }
+
+    fn untried(says: String) -> Self {
+        Tried { says, changed: Vec::new(), fails: true, is_over: false }
+    }
+}
+
+/// The folder of kept failures around a sweep.
+pub(crate) struct KeptFolder {
+    folder: Option<PathBuf>,
+    /// Names of the files that were there before.
+    before: BTreeSet<String>,
+    still_failing: usize,
+    unreadable: usize,
+}
+
+impl KeptFolder {
+    /// Tries the kept failures of a scenario again, in a process of their own, and says on stdout what came of each.
+    pub(crate) fn try_again(job: &Job, args: &RunArgs) -> Result<Self, String> {
+        let folder = folder(&args.what.keep);
+        let mut tried = KeptFolder { folder, before: BTreeSet::new(), still_failing: 0, unreadable: 0 };
+        let Some(folder) = &tried.folder else { return Ok(tried) };
+        let files = keep::read_all(folder).map_err(|e| {
+            format!(
+                "{}: {e}: name a folder with --failures, or keep nothing with --no-keep",
+                folder.display()
+            )
+        })?;
+        let (mut lines, mut count, mut mended) = (String::new(), 0, 0);
+        let mut worker = None;
+        for (path, read) in files {
+            tried.before.insert(name_of(&path));
+            let kept = match read {
+                Ok(kept) => kept,
+                Err(e) => {
+                    eprintln!("wavetank: {}: {e}", path.display());
+                    tried.unreadable += usize::from(may_be_of(&path, job));
+                    continue;
+                }
+            };
+            if !is_of(&kept, job) {
+                continue;
+            }
+            count += 1;
+            let process = match &mut worker {
+                Some(process) => process,
+                slot => slot.insert(Worker::start(&args.what)?),
+            };
+            let order = serde_json::to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let again: Option<Tried> = process.ask(&format!("{AGAIN}{order}"));
+            let again = again.unwrap_or_else(|| {
+                worker = None;
+                let still = if kept.failure == ABORTED { "still fails" } else { "fails in another way now" };
+                Tried::untried(format!("{still}: its process died"))
+            });
+            let mut says = again.says.clone();
+            if again.is_over && args.prune {
+                std::fs::remove_file(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+                tried.before.remove(&name_of(&path));
+                says += ": removed";
+            } else if again.is_over {
+                says += ": remove it with --prune";
+            }
+            mended += usize::from(again.is_over);
+            tried.still_failing += usize::from(again.fails);
+            let _ = writeln!(lines, "  {}: {says}", name_of(&path));
+            for changed in &again.changed {
+                let _ = writeln!(lines, "    {changed}");
+            }
+        }
+        if count > 0 {
+            println!(
+                "kept failures of {} in {}, tried first: {} fail, {mended} mended",
+                job.title,
+                folder.display(),
+                tried.still_failing
+            );
+            println!("{lines}");
+        }
+        Ok(tried)
+    }
+
+    /// Leaves of each way of failing the lowest seeds, so that what is kept does not depend on who ran what; gives the
+    /// line that says where they are.
+    pub(crate) fn tidied(&self, job: &Job, records: &[Record]) -> String {
+        let Some(folder) = &self.folder else { return String::new() };
+        let mut ways: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut kept = Vec::new();
+        for record in records.iter().filter(|record| record.is_news()) {
+            let way = record.failure.as_deref().unwrap_or(ABORTED);
+            let count = ways.entry(way).or_default();
+            *count += 1;
+            let name = keep::file_name(&job.name, &job.source(), Seed(record.seed), way);
+            if *count <= KEPT_OF_A_WAY || way == ABORTED {
+                if folder.join(&name).exists() {
+                    kept.push(name);
+                }
+            } else if !self.before.contains(&name) {
+                // Most of them were never written.
+                let _ = std::fs::remove_file(folder.join(&name));
+            }
+        }
+        match kept.first() {
+            None => String::new(),
+            Some(first) => {
+                let files =
+                    if kept.len() == 1 { "1 failure".into() } else { format!("{} failures", kept.len()) };
+                format!("  kept: {files} in {}, the first as {first}\n", folder.display())
+            }
+        }
+    }
+
+    /// The exit code where the sweep itself found nothing.
+    pub(crate) fn exit(&self) -> ExitCode {
+        match (self.still_failing, self.unreadable) {
+            (0, 0) => ExitCode::SUCCESS,
+            (0, _) => ExitCode::from(USAGE),
+            _ => ExitCode::from(FOUND),
+        }
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Whether a kept failure is of this scenario. A component is the same where its path is, whatever is in it now.
+fn is_of(kept: &Kept, job: &Job) -> bool {
+    match (&kept.setting.source, job.source()) {
+        (
+            Source::Component { path, args, transport },
+            Source::Component { path: now, args: args_now, transport: transport_now },
+        ) => (args, transport) == (&args_now, &transport_now) && is_same_file(path, &now),
+        (source, now) => *source == now && kept.setting.scenario == job.name,
+    }
+}
+
+fn is_same_file(one: &str, other: &str) -> bool {
+    let whole = |path: &str| std::fs::canonicalize(path).ok();
+    one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
+}
+
+/// Whether a file that cannot be read may be of this scenario, by its name.
+fn may_be_of(path: &Path, job: &Job) -> bool {
+    keep::scenario_of(path).is_none_or(|scenario| scenario == job.title)
+}
+
+/// What a kept failure says of what it runs: its job, and the arguments that replay one of its tokens.
+pub(crate) fn job_of(kept: &Kept, args: &Replay) -> Result<(Job, Replay), String> {
+    let mut args = args.clone();
+    match &kept.setting.source {
+        Source::Check => {
+            return Err(format!(
+                "{}: kept by a test: `cargo test {}` tries it again",
+                args.token, kept.setting.scenario
+            ));
+        }
+        Source::BuiltIn => {}
+        Source::Component { path, args: given, transport } => {
+            if args.wasm.is_none() {
+                args.wasm = Some(path.into());
+            }
+            args.args.clone_from(given);
+            args.transport = (*transport).into();
+        }
+    }
+    args.canary |= kept.setting.canary;
+    let job = match &args.wasm {
+        Some(path) => Job::own(path, &args.args, args.transport, Choices::default(), engine()?)?,
+        None => Job::built_in(&kept.setting.scenario, Choices::default(), engine()?)?,
+    };
+    let job = if kept.setting.canary { job.with_canary() } else { job };
+    Ok((job, args))
+}
+
+/// `wavetank replay FILE.toml`.
+pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
+    let path = &args.token;
+    let kept = read(path)?;
+    let (job, args) = job_of(&kept, args)?;
+    let again = job.again(&kept).map_err(|e| format!("{path}: {e}"))?;
+    println!("{path}: kept of {}, seed {}: {}", job.title, kept.seed, kept.outcome);
+    for changed in &again.changed {
+        println!("  {changed}");
+    }
+    replay::replay(&Replay { token: again.token.to_string(), ..args.clone() })?;
+    println!("{again}");
+    let left_for_nothing = again.left_track.is_some() && again.changed.is_empty();
+    Ok(match again.verdict {
+        Verdict::StillFails => ExitCode::from(FOUND),
+        Verdict::FailsOtherwise => ExitCode::from(DIVERGED),
+        Verdict::Mended if left_for_nothing => ExitCode::from(DIVERGED),
+        Verdict::Mended | Verdict::Known(_) => ExitCode::SUCCESS,
+    })
+}

@@ -1,0 +1,150 @@
+//! `wavetank shrink`: a failing run made smaller, and nothing else.
+
+use crate::args::{Replay, Shrink};
+use crate::job::Job;
+use crate::progress::now;
+use crate::{FOUND, account, kept, replay};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::cell::Cell;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use wavetank_sim::keep::{self, Kept, Verdict};
+use wavetank_sim::known::is_news;
+use wavetank_sim::profile::ProfileError;
+use wavetank_sim::same::{Failure, ShrunkRun, failure, shrink_while};
+use wavetank_sim::{Choices, Run, Token};
+
+pub(crate) fn shrink(args: &Shrink) -> Result<ExitCode, String> {
+    let Found { job, run, kept } = found(args)?;
+    let Some(wanted) = failure(&run.outcome) else {
+        return Err(format!("{} finishes: there is nothing to shrink", account::headline(&job, &run)));
+    };
+    let progress = Watch::new(wanted, run.choices.len(), args);
+    let smaller = shrink_while(&run, args.runs as usize, |choices| {
+        (!progress.is_over_time()).then(|| progress.ran(job.replay(run.seed, choices)))
+    });
+    let (took, is_over_time) = progress.finish();
+    let Some(smaller) = smaller else {
+        return Err(format!(
+            "{}: the same choices do not make it fail again: --canary with `replay` says what differs",
+            account::headline(&job, &run)
+        ));
+    };
+    let ShrunkRun { run: shrunk, shrunk: how } = &smaller;
+    print!("{}", account::output_of_own(&job, shrunk));
+    print!("{}", account::account(&job, shrunk));
+    let end = match (how.fixed_point, is_over_time) {
+        (_, true) => "its time is used up: --time gives it more",
+        (true, false) => "nothing simpler is left to try",
+        (false, false) => "its runs are used up: --runs gives it more",
+    };
+    println!(
+        "  shrunk from {} choices to {} in {} runs, {took:.1?}; {end}",
+        kept.as_ref().map_or(how.from, |kept| kept.original.choices.max(how.from)),
+        how.choices.len(),
+        how.runs
+    );
+    print!("{}", keep(args, &job, &run, kept, &smaller));
+    Ok(if is_news(&shrunk.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+/// Keeps it: in its own file where it has one; gives the line that says where.
+fn keep(args: &Shrink, job: &Job, run: &Run, kept: Option<Kept>, smaller: &ShrunkRun) -> String {
+    let beside = kept::is_file(&args.token).then(|| Path::new(&args.token).parent()).flatten();
+    let folder = match (kept::folder(&args.keep), beside, &args.keep.failures) {
+        (None, ..) => return String::new(),
+        (Some(_), Some(beside), None) => beside.to_path_buf(),
+        (Some(folder), ..) => folder,
+    };
+    match kept.or_else(|| Kept::new(job.setting(run.seed), run)) {
+        Some(kept) => kept::says_where(&folder, keep::write(&folder, &kept.with_shrunk(smaller))),
+        None => String::new(),
+    }
+}
+
+/// A run that is to be made smaller.
+struct Found {
+    job: Job,
+    run: Run,
+    /// As what it was kept, where it still fails so and nothing changed since.
+    kept: Option<Kept>,
+}
+
+fn found(args: &Shrink) -> Result<Found, String> {
+    let Shrink { token, wasm, transport, args: given, .. } = args;
+    let replay = Replay {
+        token: token.clone(),
+        calls: false,
+        frames: false,
+        steps: false,
+        canary: false,
+        wasm: wasm.clone(),
+        transport: *transport,
+        args: given.clone(),
+    };
+    if kept::is_file(token) {
+        let kept = kept::read(token)?;
+        let (job, _) = kept::job_of(&kept, &replay)?;
+        let again = job.again(&kept).map_err(|e| format!("{token}: {e}"))?;
+        for changed in &again.changed {
+            eprintln!("wavetank: {token}: {changed}");
+        }
+        let is_as_kept = again.verdict == Verdict::StillFails && again.changed.is_empty();
+        return Ok(Found { job, run: again.run, kept: is_as_kept.then_some(kept) });
+    }
+    let token: Token = token.parse().map_err(|e| format!("{e}"))?;
+    let job = replay::job(&replay, &token)?;
+    let choices: Choices = token.recipe.try_into().map_err(|e: ProfileError| e.to_string())?;
+    let run = job.replay(token.seed, choices);
+    Ok(Found { job, run, kept: None })
+}
+
+/// Watches the search and the wall clock.
+struct Watch {
+    wanted: Failure,
+    bar: Option<ProgressBar>,
+    smallest: Cell<usize>,
+    started: std::time::Instant,
+    limit: Duration,
+    is_over: Cell<bool>,
+}
+
+impl Watch {
+    fn new(wanted: Failure, choices: usize, args: &Shrink) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style =
+                ProgressStyle::with_template("shrinking: {msg} {wide_bar} {pos}/{len} runs {elapsed}");
+            ProgressBar::new(args.runs.into()).with_style(style.expect("a template of known keys"))
+        });
+        let (smallest, is_over) = (Cell::new(choices), Cell::new(false));
+        Watch { wanted, bar, smallest, started: now(), limit: args.time, is_over }
+    }
+
+    fn is_over_time(&self) -> bool {
+        let is_over = now() - self.started > self.limit;
+        self.is_over.set(self.is_over.get() || is_over);
+        is_over
+    }
+
+    /// Takes note of a run, and hands it on.
+    fn ran(&self, run: Run) -> Run {
+        if failure(&run.outcome).as_ref() == Some(&self.wanted) {
+            self.smallest.set(self.smallest.get().min(run.choices.len()));
+        }
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+            bar.set_message(format!("{} choices", self.smallest.get()));
+        }
+        run
+    }
+
+    /// Ends it; gives the time it took, and whether that was all there was.
+    fn finish(self) -> (Duration, bool) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        (now() - self.started, self.is_over.get())
+    }
+}

@@ -1,0 +1,266 @@
+//! Failures that are kept: a text file each, complete enough to be tried again and to be read.
+//!
+//! [`Kept`] is plain data; `text` writes and reads it, `folder` is where the files lie, `again` tries one again. When
+//! a failure is kept is not here: a sweep and a check decide that.
+
+mod again;
+mod folder;
+mod text;
+
+pub use again::{Again, Verdict, again};
+pub use folder::{file_name, folder, read, read_all, scenario_of, write, write_new};
+pub use text::KeptError;
+
+use crate::choice::{Choice, Of};
+use crate::moves::Lane;
+use crate::profile::Profile;
+use crate::run::{Choices, Run, Setup};
+use crate::same::{ShrunkRun, failure};
+use crate::seed::Seed;
+use crate::strategy::StrategyName;
+use crate::token::{Recipe, Token};
+use crate::transcript::Names;
+use std::collections::BTreeMap;
+use wavetank::cell::Transport;
+use wavetank::{ActorId, GateId, PipeId};
+
+/// A failure as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What was run, and how.
+    pub setting: Setting,
+    /// The seed.
+    pub seed: Seed,
+    /// Who made the choices: `portfolio: pct:3, swarm`.
+    pub drawn_by: String,
+    /// The outcome in one sentence: of the shrunk run where there is one.
+    pub outcome: String,
+    /// More lines of it.
+    pub detail: Vec<String>,
+    /// Its way of failing: what it is tried again for.
+    pub failure: String,
+    /// The guests that its cells ran: the SHA-256 of each, in hexadecimal, by the cell's name.
+    pub guests: BTreeMap<String, String>,
+    /// The smallest run found that fails alike.
+    pub shrunk: Option<Shrunk>,
+    /// The run as it was found.
+    pub original: Original,
+}
+
+/// What was run, and how: all but the seed and the choices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The scenario's name, as tokens have it.
+    pub scenario: String,
+    /// Where it comes from.
+    pub source: Source,
+    /// The strategy, where choices were drawn.
+    pub strategy: Option<StrategyName>,
+    /// The profile's name or file, where choices were drawn.
+    pub profile: Option<String>,
+    /// Whether the run was made again and compared.
+    pub canary: bool,
+    /// The engine: its version, compiler and allocator.
+    pub engine: String,
+    /// The bounds of the run.
+    pub config: String,
+}
+
+/// Where a scenario comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It is built in.
+    BuiltIn,
+    /// A test wrote it.
+    Check,
+    /// It is a component that runs as pid0, with what is given to it.
+    Component {
+        /// The component's file.
+        path: String,
+        /// Its arguments.
+        args: Vec<String>,
+        /// Where its RPC runs.
+        transport: Transport,
+    },
+}
+
+/// A smaller run of a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shrunk {
+    /// Its choices, without zeros at their end.
+    pub choices: Vec<KeptChoice>,
+    /// Its transcript's digest, in hexadecimal.
+    pub transcript: String,
+    /// Runs that were spent on finding it.
+    pub runs: usize,
+}
+
+/// A choice as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptChoice {
+    /// What was chosen.
+    pub value: u32,
+    /// The fingerprint of what it meant.
+    pub check: u8,
+    /// What it meant, for people.
+    pub says: String,
+}
+
+/// A run as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Original {
+    /// How many choices it drew; 0 where that is not known.
+    pub choices: usize,
+    /// Its transcript's digest, in hexadecimal; empty where the run's process died.
+    pub transcript: String,
+    /// The token that replays it: its choices, packed.
+    pub token: Token,
+}
+
+impl Setting {
+    /// The setting of runs of a scenario under a setup.
+    pub fn of(scenario: &str, source: Source, setup: &Setup, canary: bool) -> Self {
+        let (strategy, profile) = match &setup.choices {
+            Choices::Drawn(strategy, profile) => (Some(strategy.clone()), Some(profile.name.clone())),
+            Choices::Given(_) => (None, None),
+        };
+        let Setup { max_choices, max_steps, capacity_bytes, .. } = setup;
+        Setting {
+            scenario: scenario.into(),
+            source,
+            strategy,
+            profile,
+            canary,
+            engine: setup.engine.to_string(),
+            config: format!("{max_choices} choices, {max_steps} steps, pipes of {capacity_bytes} bytes"),
+        }
+    }
+}
+
+impl Kept {
+    /// A run as it was found; `None` where it finished.
+    pub fn new(setting: Setting, run: &Run) -> Option<Self> {
+        let transcript = run.transcript.digest();
+        let original = Original {
+            choices: run.choices.len(),
+            transcript: hex(&transcript),
+            token: Token::of_run(&setting.scenario, run.seed, &run.choices, transcript),
+        };
+        Some(Kept {
+            setting,
+            seed: run.seed,
+            drawn_by: run.origin.clone(),
+            outcome: run.outcome.to_string(),
+            detail: run.outcome.detail(),
+            failure: failure(&run.outcome)?.to_string(),
+            guests: guests_of(run),
+            shrunk: None,
+            original,
+        })
+    }
+
+    /// The same with a smaller run that fails alike.
+    pub fn with_shrunk(self, smaller: &ShrunkRun) -> Self {
+        let ShrunkRun { run, shrunk } = smaller;
+        let names = Names::of(&run.transcript.events, &crate::calls::PEER_SCHEMA);
+        let kept = |choice: &Choice| KeptChoice {
+            value: choice.value,
+            check: choice.of.check(),
+            says: says(choice.of, &names),
+        };
+        let shrunk = Shrunk {
+            choices: run.choices.iter().map(kept).collect(),
+            transcript: hex(&run.transcript.digest()),
+            runs: shrunk.runs,
+        };
+        Kept { outcome: run.outcome.to_string(), detail: run.outcome.detail(), shrunk: Some(shrunk), ..self }
+    }
+
+    /// A world whose process died; `None` where its choices were not drawn.
+    pub fn aborted(setting: Setting, seed: Seed, how: &str) -> Option<Self> {
+        let recipe = Recipe::Drawn { strategy: setting.strategy.clone()?, profile: setting.profile.clone()? };
+        let token = Token { scenario: setting.scenario.clone(), seed, recipe };
+        Some(Kept {
+            drawn_by: format!("{}, {}", setting.strategy.as_ref()?, setting.profile.as_ref()?),
+            setting,
+            seed,
+            outcome: format!("aborted: the process died ({how})"),
+            detail: Vec::new(),
+            failure: ABORTED.into(),
+            guests: BTreeMap::new(),
+            shrunk: None,
+            original: Original { choices: 0, transcript: String::new(), token },
+        })
+    }
+
+    /// The tokens to try it again with, the smallest run first: shrunk, as it was found, drawn anew from its seed.
+    pub fn tokens(&self) -> Vec<Token> {
+        let with = |recipe| Token { recipe, ..self.original.token.clone() };
+        let shrunk = self.shrunk.as_ref().map(|shrunk| {
+            let choices = shrunk.choices.iter().map(|choice| (choice.value, choice.check)).collect();
+            let digest = unhex(&shrunk.transcript).and_then(|digest| digest.first_chunk().copied());
+            with(Recipe::Given { choices, digest: digest.unwrap_or_default() })
+        });
+        let drawn = match (&self.setting.strategy, &self.setting.profile, &self.original.token.recipe) {
+            (Some(strategy), Some(profile), Recipe::Given { .. }) if profile.parse::<Profile>().is_ok() => {
+                Some(with(Recipe::Drawn { strategy: strategy.clone(), profile: profile.clone() }))
+            }
+            _ => None,
+        };
+        shrunk.into_iter().chain([self.original.token.clone()]).chain(drawn).collect()
+    }
+}
+
+/// The way of failing of a world whose process died.
+pub const ABORTED: &str = "aborted";
+
+/// What a choice meant, in a few words.
+fn says(of: Of, names: &Names) -> String {
+    let actor = |id| names.actor(ActorId(id));
+    let pipe = |id| names.pipe(PipeId(id));
+    match of {
+        Of::Item(kind, id) => match Lane::of(kind, id) {
+            Lane::Actor(id) => format!("{kind} {}", actor(id)),
+            Lane::Pipe(id) => format!("{kind} {}", pipe(id)),
+            Lane::Call(id) => format!("{kind} {}", GateId(id)),
+            Lane::Script(id) => format!("{kind} of script {id}"),
+            Lane::Clock => kind.to_string(),
+        },
+        Of::NoGust => "no gust".into(),
+        Of::Amount(id) => format!("how many bytes of {}", pipe(id)),
+        Of::Pipe(id) => format!("how {} flows", pipe(id)),
+        Of::Value => "what the scenario draws".into(),
+        Of::Level => "how rough the world is".into(),
+        Of::Slice(cell) => format!("fuel slice of {}", actor(cell)),
+        Of::Trap(cell) => format!("fuel at which {} is trapped", actor(cell)),
+        Of::Refuse(cell) => format!("growths until {} is refused memory", actor(cell)),
+        Of::Gap => "moves until the next gust".into(),
+        Of::Bytes(id) => format!("bytes until {} ends", pipe(id)),
+        Of::Span => "a length of time".into(),
+        Of::Act(script) => format!("which operation of script {script}"),
+        Of::Task(id) => format!("which task of {}", actor(id)),
+    }
+}
+
+/// The guests of a run: the SHA-256 of each in hexadecimal, by the cell's name.
+fn guests_of(run: &Run) -> BTreeMap<String, String> {
+    run.guests.iter().map(|(cell, guest)| (cell.to_string(), hex(&guest.digest()))).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let pairs = text.as_bytes().chunks(2);
+    pairs
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! The folder of kept failures. Several processes write into it at once: no file is ever half written, and the same
+//! failure of the same seed always has the same name.
+
+use super::{Kept, KeptError, Source};
+use crate::seed::Seed;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use twox_hash::XxHash3_64;
+
+/// Where failures are kept unless told otherwise.
+const DEFAULT: &str = "wavetank-failures";
+
+/// Names another folder, or none where it is empty.
+const VARIABLE: &str = "WAVETANK_FAILURES";
+
+/// More than any failure takes: a bound for readers of hostile files.
+const MAX_FILE_BYTES: u64 = 16_000_000;
+
+/// Letters of a scenario in a file's name, at most.
+const NAME_LETTERS: usize = 80;
+
+/// The folder that was chosen: the one given, or else what `WAVETANK_FAILURES` says, or else `wavetank-failures` in
+/// `base`. `None` where the variable is there and empty: then failures are not kept.
+pub fn folder(given: Option<PathBuf>, base: &Path) -> Option<PathBuf> {
+    match (given, variable()) {
+        (Some(given), _) => Some(given),
+        (None, Some(text)) => (!text.is_empty()).then(|| PathBuf::from(text)),
+        (None, None) => Some(base.join(DEFAULT)),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "read outside of all worlds, and documented")]
+fn variable() -> Option<std::ffi::OsString> {
+    std::env::var_os(VARIABLE)
+}
+
+/// The name of the file of a failure: `SCENARIO-SEED-HASH.toml`, where the hash is of the way of failing and of what
+/// is given to a component.
+pub fn file_name(scenario: &str, source: &Source, seed: Seed, failure: &str) -> String {
+    let mut hashed = format!("{failure}\n");
+    let mut title = scenario.to_string();
+    match source {
+        Source::BuiltIn => {}
+        Source::Check => hashed += "check\n",
+        Source::Component { path, args, transport } => {
+            hashed += &format!("{path}\n{transport:?}\n{args:?}\n");
+            // Not by its digest, as tokens name it: the same file may be built anew.
+            title = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        }
+    }
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
+    if title.chars().map(plain).ne(title.chars()) || title.len() > NAME_LETTERS {
+        hashed += &title;
+    }
+    let title: String = title.chars().map(plain).take(NAME_LETTERS).collect();
+    let hash = XxHash3_64::oneshot(hashed.as_bytes()) as u32;
+    format!("{title}-{:x}-{hash:08x}.toml", seed.0)
+}
+
+/// The scenario that a file is of, by its name alone.
+pub fn scenario_of(path: &Path) -> Option<&str> {
+    let (head, hash) = path.file_name()?.to_str()?.strip_suffix(".toml")?.rsplit_once('-')?;
+    let (scenario, seed) = head.rsplit_once('-')?;
+    let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_hex(hash) && is_hex(seed)).then_some(scenario)
+}
+
+impl Kept {
+    /// The name of its file.
+    pub fn file_name(&self) -> String {
+        file_name(&self.setting.scenario, &self.setting.source, self.seed, &self.failure)
+    }
+}
+
+/// Writes a failure into a folder, which is made where there is none; gives its file. Whoever reads that file finds
+/// what was there before or all of what is there now.
+///
+/// # Errors
+/// Where the folder or the file cannot be written.
+pub fn write(folder: &Path, kept: &Kept) -> io::Result<PathBuf> {
+    /// Two threads of a process write to files of their own.
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    fs::create_dir_all(folder)?;
+    let name = kept.file_name();
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let unfinished = folder.join(format!(".{name}.{}-{number}.unfinished", std::process::id()));
+    let path = folder.join(name);
+    let written = write_whole(&unfinished, kept).and_then(|()| fs::rename(&unfinished, &path));
+    if written.is_err() {
+        // What is left of it is of no use; that it cannot be removed changes nothing.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written.map(|()| path)
+}
+
+fn write_whole(path: &Path, kept: &Kept) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(kept.to_string().as_bytes())?;
+    file.sync_all()
+}
+
+/// The same, but for a failure that lies there already: what was found out about it since is left as it is.
+///
+/// # Errors
+/// Where the folder or the file cannot be written.
+pub fn write_new(folder: &Path, kept: &Kept) -> io::Result<PathBuf> {
+    let path = folder.join(kept.file_name());
+    match read(&path) {
+        Ok(there)
+            if (&there.setting, &there.guests, &there.original)
+                == (&kept.setting, &kept.guests, &kept.original) =>
+        {
+            Ok(path)
+        }
+        _ => write(folder, kept),
+    }
+}
+
+/// Reads a kept failure.
+///
+/// # Errors
+/// [`KeptError`], which does not name the file.
+pub fn read(path: &Path) -> Result<Kept, KeptError> {
+    let unreadable = |e: io::Error| KeptError::Unreadable(e.to_string());
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(KeptError::Unreadable("not a file".into()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    std::str::from_utf8(&bytes).map_err(|_| KeptError::Foreign)?.parse()
+}
+
+/// Reads all files of a folder whose names end in `.toml`, in the order of their names. A folder that is not there is
+/// empty.
+///
+/// # Errors
+/// Where the folder cannot be listed.
+pub fn read_all(folder: &Path) -> io::Result<Vec<(PathBuf, Result<Kept, KeptError>)>> {
+    let listed = match fs::read_dir(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed?,
+    };
+    let mut paths = listed.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
+    paths.sort();
+    Ok(paths.into_iter().map(|path| (path.clone(), read(&path))).collect())
+}

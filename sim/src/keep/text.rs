@@ -1,0 +1,290 @@
+//! Kept failures as text: TOML, with a checksum as its last line.
+//!
+//! Written by hand and read by a library: so every choice is a line of its own, and a file differs from another
+//! only where the failures do.
+
+use super::{Kept, KeptChoice, Original, Setting, Shrunk, Source, hex, unhex};
+use crate::seed::Seed;
+use crate::strategy::StrategyName;
+use crate::token::Token;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::str::FromStr;
+use wavetank::cell::Transport;
+
+/// The version of these files.
+const VERSION: u32 = 1;
+
+/// The second line of every version.
+const HEADING: &str = "# A failing run, kept by wavetank. Not to be edited: the last line tells.";
+
+/// Begins the last line.
+const CHECKSUM: &str = "# checksum ";
+
+const CHECKSUM_BYTES: usize = 16;
+
+/// Why a file is no failure that was kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeptError {
+    /// It cannot be read at all.
+    #[error("{0}: make it a file that can be read, or move it elsewhere")]
+    Unreadable(String),
+    /// It is something else.
+    #[error("not a failure that wavetank kept: move it elsewhere")]
+    Foreign,
+    /// Another wavetank wrote it.
+    #[error(
+        "kept by another wavetank: its version is {0}, and this one reads {VERSION}: replay it with that one"
+    )]
+    Version(String),
+    /// Its end is missing.
+    #[error("cut short: its checksum is missing: remove it, or restore it whole")]
+    Cut,
+    /// It is not as it was written.
+    #[error("edited or damaged since it was kept: its checksum is of another text: restore it, or remove it")]
+    Edited,
+    /// It makes no sense, and was written so.
+    #[error("it makes no sense ({0}): remove it")]
+    Wrong(String),
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = body(self)?;
+        writeln!(f, "{text}{CHECKSUM}{}", checksum(&text))
+    }
+}
+
+/// A text of this version that says anything, with its heading and its checksum.
+#[cfg(test)]
+pub(super) fn sealed(anything: &str) -> String {
+    let text = format!("version = {VERSION}\n{HEADING}\n{anything}");
+    format!("{text}{CHECKSUM}{}\n", checksum(&text))
+}
+
+fn checksum(text: &str) -> String {
+    hex(&Sha256::digest(text)[..CHECKSUM_BYTES])
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn list(name: &str, items: impl Iterator<Item = String>) -> String {
+    let lines: String = items.map(|item| format!("    {item},\n")).collect();
+    if lines.is_empty() { format!("{name} = []\n") } else { format!("{name} = [\n{lines}]\n") }
+}
+
+fn body(kept: &Kept) -> Result<String, fmt::Error> {
+    let Kept { setting, seed, drawn_by, outcome, detail, failure, guests, shrunk, original } = kept;
+    let Setting { scenario, source, strategy, profile, canary, engine, config } = setting;
+    let mut text = format!("version = {VERSION}\n{HEADING}\n");
+    let mut line = |name: &str, value: &str| writeln!(text, "{name} = {}", quoted(value));
+    line("scenario", scenario)?;
+    let of = match source {
+        Source::BuiltIn => "scenario",
+        Source::Check => "check",
+        Source::Component { .. } => "component",
+    };
+    line("of", of)?;
+    line("seed", &seed.to_string())?;
+    if let Some(strategy) = strategy {
+        line("strategy", &strategy.to_string())?;
+    }
+    if let Some(profile) = profile {
+        line("profile", profile)?;
+    }
+    line("drawn_by", drawn_by)?;
+    line("outcome", outcome)?;
+    line("failure", failure)?;
+    line("engine", engine)?;
+    line("config", config)?;
+    writeln!(text, "canary = {canary}")?;
+    text += &list("detail", detail.iter().map(|line| quoted(line)));
+    text += &list(
+        "guests",
+        guests.iter().map(|(name, digest)| format!("[{}, {}]", quoted(name), quoted(digest))),
+    );
+    if let Source::Component { path, args, transport } = source {
+        let transport = match transport {
+            Transport::Stdio => "stdio",
+            Transport::Connection => "connection",
+        };
+        writeln!(text, "\n[component]\npath = {}\ntransport = {}", quoted(path), quoted(transport))?;
+        text += &list("args", args.iter().map(|arg| quoted(arg)));
+    }
+    if let Some(Shrunk { choices, transcript, runs }) = shrunk {
+        writeln!(text, "\n[shrunk]\nruns = {runs}\ntranscript = {}", quoted(transcript))?;
+        let choice =
+            |KeptChoice { value, check, says }: &KeptChoice| format!("[{value}, {check}, {}]", quoted(says));
+        text += "# what was chosen, the fingerprint of what it was about, and what it was about\n";
+        text += &list("choices", choices.iter().map(choice));
+    }
+    let Original { choices, transcript, token } = original;
+    writeln!(text, "\n[original]\nchoices = {choices}\ntranscript = {}", quoted(transcript))?;
+    writeln!(text, "token = {}", quoted(&token.to_string()))?;
+    Ok(text)
+}
+
+/// A file as it stands there.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(rename = "version")]
+    _version: u32,
+    scenario: String,
+    of: RawOf,
+    seed: String,
+    strategy: Option<String>,
+    profile: Option<String>,
+    drawn_by: String,
+    outcome: String,
+    failure: String,
+    engine: String,
+    config: String,
+    canary: bool,
+    detail: Vec<String>,
+    guests: Vec<(String, String)>,
+    component: Option<RawComponent>,
+    shrunk: Option<RawShrunk>,
+    original: RawOriginal,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawOf {
+    Scenario,
+    Check,
+    Component,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawComponent {
+    path: String,
+    transport: RawTransport,
+    args: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawTransport {
+    Stdio,
+    Connection,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawShrunk {
+    runs: usize,
+    transcript: String,
+    choices: Vec<(u32, u8, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOriginal {
+    choices: usize,
+    transcript: String,
+    token: String,
+}
+
+impl FromStr for Kept {
+    type Err = KeptError;
+
+    fn from_str(text: &str) -> Result<Self, KeptError> {
+        let mut lines = text.lines();
+        let version = lines.next().and_then(|line| line.strip_prefix("version = "));
+        let (Some(version), Some(HEADING)) = (version, lines.next()) else { return Err(KeptError::Foreign) };
+        if version != VERSION.to_string() {
+            let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
+            return Err(if is_number { KeptError::Version(version.into()) } else { KeptError::Edited });
+        }
+        let (body, sum) = text.rsplit_once(CHECKSUM).ok_or(KeptError::Cut)?;
+        // The whole of the last line, or it could be changed without being told.
+        if sum != format!("{}\n", checksum(body)) {
+            let is_short = !sum.ends_with('\n') && sum.len() < 2 * CHECKSUM_BYTES + 1;
+            return Err(if is_short { KeptError::Cut } else { KeptError::Edited });
+        }
+        let raw: Raw = toml::from_str(body).map_err(|e| KeptError::Wrong(e.message().into()))?;
+        raw.try_into()
+    }
+}
+
+fn wrong(reason: impl fmt::Display) -> KeptError {
+    KeptError::Wrong(reason.to_string())
+}
+
+impl TryFrom<Raw> for Kept {
+    type Error = KeptError;
+
+    fn try_from(raw: Raw) -> Result<Self, KeptError> {
+        let source = match (raw.of, raw.component) {
+            (RawOf::Scenario, None) => Source::BuiltIn,
+            (RawOf::Check, None) => Source::Check,
+            (RawOf::Component, Some(RawComponent { path, transport, args })) => {
+                let transport = match transport {
+                    RawTransport::Stdio => Transport::Stdio,
+                    RawTransport::Connection => Transport::Connection,
+                };
+                Source::Component { path, args, transport }
+            }
+            _ => return Err(wrong("a component and nothing else has a table of its own")),
+        };
+        let seed: Seed = raw.seed.parse().map_err(wrong)?;
+        let token: Token = raw.original.token.parse().map_err(wrong)?;
+        if token.scenario != raw.scenario || token.seed != seed {
+            return Err(wrong("its token is of another scenario or seed"));
+        }
+        let strategy = raw.strategy.map(|name| name.parse::<StrategyName>().map_err(wrong)).transpose()?;
+        let shrunk = raw.shrunk.map(|RawShrunk { runs, transcript, choices }| {
+            let kept = |(value, check, says)| KeptChoice { value, check, says };
+            Shrunk { choices: choices.into_iter().map(kept).collect(), transcript, runs }
+        });
+        if shrunk.as_ref().is_some_and(|shrunk| unhex(&shrunk.transcript).is_none_or(|d| d.len() != 16)) {
+            return Err(wrong("a transcript's digest has 32 hexadecimal digits"));
+        }
+        let count = raw.guests.len();
+        let guests: BTreeMap<String, String> = raw.guests.into_iter().collect();
+        if guests.len() != count {
+            return Err(wrong("a guest is named twice"));
+        }
+        let RawOriginal { choices, transcript, .. } = raw.original;
+        Ok(Kept {
+            setting: Setting {
+                scenario: raw.scenario,
+                source,
+                strategy,
+                profile: raw.profile,
+                canary: raw.canary,
+                engine: raw.engine,
+                config: raw.config,
+            },
+            seed,
+            drawn_by: raw.drawn_by,
+            outcome: raw.outcome,
+            detail: raw.detail,
+            failure: raw.failure,
+            guests,
+            shrunk,
+            original: Original { choices, transcript, token },
+        })
+    }
+}

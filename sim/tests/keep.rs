@@ -1,0 +1,351 @@
+//! Failures that are kept: by sweeps, by single runs and by checks, and what becomes of them.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use wavetank_sim::keep::{self, Kept};
+use wavetank_sim::{World, check, guests};
+
+/// A folder of this test's own, empty; in it a sweep keeps what it finds.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("keep").join(test);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder for a test");
+    folder
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+    command.env_remove("WAVETANK_FAILURES").current_dir(folder);
+    command
+}
+
+/// Runs it in a folder; gives its exit code, stdout and stderr.
+fn wavetank(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let ran = command(folder).args(args).output().expect("wavetank runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (ran.status.code().expect("an exit code"), text(ran.stdout), text(ran.stderr))
+}
+
+/// The kept failures of a folder, all of which can be read.
+#[track_caller]
+fn kept_in(folder: &Path) -> Vec<(String, Kept)> {
+    let read = |(path, kept): (PathBuf, Result<Kept, _>)| {
+        let name =
+            path.strip_prefix(folder).expect("in the folder").to_str().expect("plain names").to_string();
+        (name, kept.unwrap_or_else(|e: keep::KeptError| panic!("{}: {e}", path.display())))
+    };
+    keep::read_all(folder).expect("a folder").into_iter().map(read).collect()
+}
+
+const KEPT: &str = "wavetank-failures";
+
+/// A folder in which `fault-drop` has failed once, and the file.
+fn failed_once(test: &str) -> (PathBuf, String) {
+    let folder = folder(test);
+    let (code, out, _) = wavetank(&folder, &["run", "fault-drop", "--seed", "3"]);
+    assert_eq!(code, 1, "{out}");
+    let line = out.lines().find_map(|line| line.strip_prefix("  kept: ")).expect("it is kept");
+    (folder, line.to_string())
+}
+
+#[test]
+fn a_sweep_keeps_the_lowest_seeds_of_each_way_of_failing_whoever_ran_them() {
+    let of = |jobs| {
+        let folder = folder(&format!("sweep-{jobs}"));
+        let args = ["run", "fault-drop", "--seeds", "0..40", "--jobs", jobs];
+        let (code, out, _) = wavetank(&folder, &args);
+        assert_eq!(code, 1, "{out}");
+        assert!(out.contains("  kept: 5 failures in wavetank-failures, the first as fault-drop-0-"), "{out}");
+        kept_in(&folder.join(KEPT))
+    };
+    let (one, two) = (of("1"), of("2"));
+    assert_eq!(one, two);
+    let seeds: Vec<u64> = one.iter().map(|(_, kept)| kept.seed.0).collect();
+    assert_eq!(seeds, [0, 1, 2, 3, 4]);
+    let (_, first) = &one[0];
+    assert_eq!(first.failure, "trapped (resource has children): fault-drop");
+    assert_eq!(first.shrunk.as_ref().map(|shrunk| shrunk.choices.len()), Some(0));
+    assert!(first.setting.engine.starts_with("wasmtime 48."), "{}", first.setting.engine);
+    assert_eq!(first.guests.keys().collect::<Vec<_>>(), ["fault-drop"]);
+    assert!(one[1..].iter().all(|(_, kept)| kept.shrunk.is_none()));
+}
+
+#[test]
+fn the_next_sweep_tries_them_first_and_its_json_is_the_same() {
+    let (folder, file) = failed_once("first");
+    let args = ["run", "fault-drop", "--seeds", "10..30", "--json", "kept.json"];
+    let (code, out, _) = wavetank(&folder, &args);
+    assert_eq!(code, 1);
+    let start =
+        "kept failures of fault-drop in wavetank-failures, tried first: 1 fail, 0 mended\n  fault-drop-3-";
+    assert!(out.starts_with(start), "{out}");
+    assert!(out.contains(": still fails: trapped: fault-drop, resource has children\n"), "{out}");
+    let (_, out, _) =
+        wavetank(&folder, &["run", "fault-drop", "--seeds", "10..30", "--json", "not.json", "--no-keep"]);
+    assert!(!out.contains("kept"), "{out}");
+    let seeds = |file: &str| {
+        let text = fs::read_to_string(folder.join(file)).expect("it was written");
+        text.lines().filter(|line| !line.contains("timing")).map(String::from).collect::<Vec<_>>()
+    };
+    assert_eq!(seeds("kept.json"), seeds("not.json"));
+    // Another scenario has nothing to do with it.
+    let (code, out, _) = wavetank(&folder, &["run", "echo", "--seeds", "0..4"]);
+    assert_eq!((code, out.contains("kept")), (0, false), "{out}");
+    // A kept failure fails a sweep that finds nothing else.
+    let path = folder.join("mine.wasm");
+    fs::write(&path, guests::FAULT_DROP).expect("a file for a test");
+    assert!(folder.join(file).exists());
+}
+
+#[test]
+fn a_guest_that_changed_is_named_and_what_is_mended_goes_with_prune() {
+    let folder = folder("mended");
+    let guest = folder.join("mine.wasm");
+    let run = ["run", "./mine.wasm", "--seeds", "0..3", "--jobs", "1"];
+    fs::write(&guest, guests::FAULT_DROP).expect("a file for a test");
+    assert_eq!(wavetank(&folder, &run).0, 1);
+    let files = kept_in(&folder.join(KEPT));
+    assert_eq!(files.len(), 3);
+    let file = format!("{KEPT}/{}", files[0].0);
+    // Another fault in the same file.
+    fs::write(&guest, guests::FAULT_HANDLE).expect("a file for a test");
+    let (code, out, _) = wavetank(&folder, &["replay", &file]);
+    assert_eq!(code, 3, "{out}");
+    assert!(out.contains("  its guest mine changed since: tried all the same\n"), "{out}");
+    assert!(out.contains("\nfails in another way now: trapped: mine, unknown handle"), "{out}");
+    // None at all.
+    fs::write(&guest, guests::PROBE).expect("a file for a test");
+    let (code, out, _) = wavetank(&folder, &["replay", &file]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("  its guest mine changed since: tried all the same\n"), "{out}");
+    assert!(out.contains("\nmended"), "{out}");
+    let (code, out, _) = wavetank(&folder, &run);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("tried first: 0 fail, 3 mended\n"), "{out}");
+    assert!(out.contains(": remove it with --prune\n    its guest mine changed since"), "{out}");
+    assert_eq!(kept_in(&folder.join(KEPT)), files);
+    let (code, out, _) = wavetank(&folder, &[&run[..], &["--prune"]].concat());
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains(": removed\n"), "{out}");
+    assert_eq!(kept_in(&folder.join(KEPT)), []);
+}
+
+#[test]
+fn a_file_replays_as_its_token_does() {
+    let (folder, file) = failed_once("replay");
+    let (code, out, err) = wavetank(&folder, &["replay", &file, "--steps"]);
+    assert_eq!((code, &*err), (1, ""), "{out}");
+    assert!(out.starts_with(&format!("{file}: kept of fault-drop, seed 3: trapped: ")), "{out}");
+    assert!(out.contains("\n    2  poll fault-drop\n") && out.contains("\nreproduced: "), "{out}");
+    assert!(out.ends_with("\nstill fails: trapped: fault-drop, resource has children\n"), "{out}");
+}
+
+#[test]
+fn shrinking_alone_works_on_tokens_and_on_files() {
+    let (folder, file) = failed_once("shrink");
+    let before = keep::read(&folder.join(&file)).expect("it can be read");
+    let (code, out, err) = wavetank(&folder, &["shrink", &file]);
+    assert_eq!((code, &*err), (1, ""), "{out}");
+    let choices = before.original.choices;
+    assert!(out.contains(&format!("  shrunk from {choices} choices to 0 in ")), "{out}");
+    assert!(out.contains("; nothing simpler is left to try\n"), "{out}");
+    assert!(out.ends_with(&format!("  kept: {file}\n")), "{out}");
+    let after = keep::read(&folder.join(&file)).expect("it can be read");
+    assert!(before.shrunk.is_none() && after.shrunk.is_some());
+    assert_eq!((after.setting, after.original), (before.setting, before.original.clone()));
+    let token = before.original.token.to_string();
+    let (code, out, _) = wavetank(&folder, &["shrink", &token, "--no-keep"]);
+    assert_eq!(code, 1);
+    assert!(out.contains(&format!("  shrunk from {choices} choices to 0 in ")), "{out}");
+    assert!(!out.contains("kept"), "{out}");
+    let (code, out, _) = wavetank(&folder, &["shrink", &token, "--no-keep", "--runs", "1"]);
+    assert_eq!(code, 1);
+    assert!(out.contains(" in 1 runs, ") && out.contains("; its runs are used up"), "{out}");
+    let (_, fine, _) = wavetank(&folder, &["run", "echo", "--seed", "3"]);
+    let token = fine.trim_end().rsplit(' ').next().expect("a token");
+    let (code, _, err) = wavetank(&folder, &["shrink", token]);
+    assert_eq!(code, 2);
+    assert!(err.contains("there is nothing to shrink"), "{err}");
+}
+
+#[test]
+fn what_cannot_be_read_is_named_left_alone_and_no_success() {
+    let (folder, file) = failed_once("unreadable");
+    let whole = fs::read_to_string(folder.join(&file)).expect("text");
+    fs::remove_file(folder.join(&file)).expect("it goes");
+    let guest = folder.join("mine.wasm");
+    fs::write(&guest, guests::PROBE).expect("a file for a test");
+    let cases: [(&str, Vec<u8>, &str); 6] = [
+        ("edited", whole.replace("fault-drop, resource", "fault-drop, no resource").into(), "edited"),
+        ("cut", whole[..whole.len() / 2].into(), "cut short"),
+        ("future", whole.replace("version = 1\n", "version = 7\n").into(), "its version is 7"),
+        ("foreign", b"[package]\nname = \"x\"\n".into(), "not a failure that wavetank kept"),
+        ("bytes", vec![0xff; 100], "not a failure that wavetank kept"),
+        ("empty", Vec::new(), "not a failure that wavetank kept"),
+    ];
+    for (name, bytes, tells) in cases {
+        // By its name it may be of any scenario, or of this.
+        let path = folder.join(KEPT).join(format!("{name}.toml"));
+        fs::write(&path, &bytes).expect("a file for a test");
+        let shown = format!("{KEPT}/{name}.toml");
+        let run = ["run", "./mine.wasm", "--seeds", "0..2", "--jobs", "1", "--prune"];
+        let (code, out, err) = wavetank(&folder, &run);
+        assert_eq!(code, 2, "{out}");
+        assert!(err.contains(&format!("wavetank: {shown}: ")) && err.contains(tells), "{name}: {err}");
+        assert!(out.contains("2 seeds, 2 finished"), "{out}");
+        for command in ["replay", "shrink"] {
+            let (code, out, err) = wavetank(&folder, &[command, &shown]);
+            assert_eq!((code, &*out), (2, ""), "{name}");
+            assert!(err.contains(&shown) && err.contains(tells), "{name}: {err}");
+        }
+        assert_eq!(fs::read(&path).expect("it is still there"), bytes);
+        fs::remove_file(&path).expect("it goes");
+    }
+    // A folder of that name can be read as little.
+    fs::create_dir(folder.join(KEPT).join("folder.toml")).expect("a folder for a test");
+    let (code, _, err) = wavetank(&folder, &["run", "echo", "--seeds", "0..2"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("folder.toml: not a file"), "{err}");
+}
+
+#[test]
+fn an_engine_that_changed_is_told() {
+    let (folder, file) = failed_once("engine");
+    let path = folder.join(&file);
+    let mut kept = keep::read(&path).expect("it can be read");
+    kept.setting.engine = "wasmtime 1.0.0, cranelift, pooling".into();
+    keep::write(&folder.join(KEPT), &kept).expect("it can be written");
+    let (code, out, _) = wavetank(&folder, &["run", "fault-drop", "--seeds", "0..1"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("still fails"), "{out}");
+    assert!(
+        out.contains("    its engine was wasmtime 1.0.0, cranelift, pooling, and is wasmtime 48."),
+        "{out}"
+    );
+}
+
+#[test]
+fn the_folder_is_chosen_by_flag_or_environment() {
+    let folder = folder("chosen");
+    let run = |flags: &[&str], variable: Option<&str>| {
+        let mut command = command(&folder);
+        command.args(["run", "fault-drop", "--seed", "3"]).args(flags);
+        if let Some(value) = variable {
+            command.env("WAVETANK_FAILURES", value);
+        }
+        let ran = command.output().expect("wavetank runs");
+        assert_eq!(ran.status.code(), Some(1));
+    };
+    run(&["--no-keep"], None);
+    run(&[], Some(""));
+    assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 0);
+    run(&["--failures", "by-flag"], Some("by-environment"));
+    assert_eq!(kept_in(&folder.join("by-flag")).len(), 1);
+    run(&[], Some("by-environment"));
+    assert_eq!(kept_in(&folder.join("by-environment")).len(), 1);
+    assert!(!folder.join(KEPT).exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sweep_that_is_killed_loses_nothing_that_it_found() {
+    use std::process::Stdio;
+    let folder = folder("killed");
+    let mut sweep = command(&folder)
+        .args(["run", "fault-drop", "--seeds", "0..100000000", "--jobs", "2"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("wavetank runs");
+    let toml = || {
+        let listed = fs::read_dir(folder.join(KEPT)).into_iter().flatten().flatten();
+        listed.filter(|entry| entry.path().extension().is_some_and(|end| end == "toml")).count()
+    };
+    while toml() < 3 {
+        assert_eq!(sweep.try_wait().expect("a status"), None, "the sweep ended before it was met");
+        std::thread::yield_now();
+    }
+    // Its processes end when nobody reads what they say.
+    sweep.kill().expect("it can be killed");
+    sweep.wait().expect("a status");
+    let kept = kept_in(&folder.join(KEPT));
+    assert!(kept.len() >= 3, "{kept:?}");
+    let (code, out, _) = wavetank(&folder, &["run", "fault-drop", "--seeds", "0..1", "--jobs", "1"]);
+    assert_eq!(code, 1);
+    assert!(out.starts_with("kept failures of fault-drop in wavetank-failures, tried first: "), "{out}");
+    assert!(out.contains("fault-drop-0-"), "{out}");
+}
+
+// ---- checks
+
+fn panic_of(check: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(check)).expect_err("the check fails");
+    panic.downcast_ref::<String>().expect("a message").clone()
+}
+
+fn draws_three(world: &mut World) {
+    let drawn: Vec<u32> = (0..20).map(|_| world.draw(4)).collect();
+    assert!(!drawn.contains(&3), "drew three");
+}
+
+#[test]
+fn a_check_keeps_its_failure_and_tries_it_first() {
+    let folder = folder("check");
+    let checked =
+        |scenario: fn(&mut World), seeds| check("draws", scenario).seeds(seeds).failures(&folder).run();
+    let message = panic_of(|| checked(draws_three, 0..9));
+    let (file, kept) = kept_in(&folder).pop().expect("it is kept");
+    assert!(message.ends_with(&format!("  kept: {}\n", folder.join(&file).display())), "{message}");
+    assert_eq!(kept.shrunk.as_ref().map(|shrunk| shrunk.choices.len()), Some(1));
+    assert_eq!(kept.setting.scenario, "draws");
+    // No seed of its own, and it fails.
+    let message = panic_of(|| checked(draws_three, 0..0));
+    assert!(message.starts_with("draws: panicked: drew three (seed 0)\n"), "{message}");
+    assert!(message.contains(&format!("{file}: still fails: panicked: drew three\n")), "{message}");
+    checked(|_| (), 0..9);
+    assert_eq!(kept_in(&folder).len(), 1, "a check removes nothing unless told to");
+    check("another", |_| ()).failures(&folder).seeds(0..3).run();
+    let (code, _, err) = wavetank(&folder, &["replay", &file]);
+    assert_eq!(code, 2);
+    assert!(err.contains("kept by a test: `cargo test draws` tries it again"), "{err}");
+    // Edited, it is no success.
+    let text = fs::read_to_string(folder.join(&file)).expect("text");
+    fs::write(folder.join(&file), text.replace("drew three", "drew four")).expect("a file for a test");
+    let message = panic_of(|| checked(|_| (), 0..9));
+    assert!(message.contains(&file) && message.contains("edited or damaged"), "{message}");
+    assert!(folder.join(&file).exists());
+}
+
+/// A check that holds; below it is run in a process of its own, with a failure of its name in the folder.
+#[test]
+fn holds_by_now() {
+    check("holds_by_now", |_| ()).seeds(0..3).run();
+}
+
+#[test]
+fn the_environment_says_where_a_check_looks_and_prunes() {
+    let root = folder("environment");
+    let folder = root.join(KEPT);
+    panic_of(|| check("holds_by_now", draws_three).failures(&folder).run());
+    let (file, _) = kept_in(&folder).pop().expect("it is kept");
+    let said = |variables: &[(&str, &str)]| {
+        let mut test = Command::new(std::env::current_exe().expect("this test has a path"));
+        test.args(["holds_by_now", "--exact", "--nocapture"]).env_remove("WAVETANK_FAILURES");
+        let ran = test.envs(variables.iter().copied()).output().expect("it runs");
+        let err = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success(), "{err}");
+        err
+    };
+    let (root, elsewhere) = (root.to_str().expect("plain names"), folder.to_str().expect("plain names"));
+    for variable in [("CARGO_MANIFEST_DIR", root), ("WAVETANK_FAILURES", elsewhere)] {
+        let err = said(&[variable]);
+        assert!(err.contains(&format!("{file}: mended")), "{err}");
+        assert!(err.contains("remove it with WAVETANK_PRUNE=1"), "{err}");
+    }
+    assert!(!said(&[("WAVETANK_FAILURES", "")]).contains("mended"));
+    assert!(!said(&[("WAVETANK_FAILURES", elsewhere), ("WAVETANK_SEED", "0")]).contains("mended"));
+    said(&[("WAVETANK_FAILURES", elsewhere), ("WAVETANK_PRUNE", "1")]);
+    assert_eq!(kept_in(&folder), []);
+}
