@@ -12,12 +12,13 @@
 //! ```
 
 use crate::canary::run_compared;
+use crate::explain::{EXPLAIN_RUNS, explain};
 use crate::known::known;
 use crate::oracle::{Blame, Finding};
 use crate::outcome::Outcome;
 use crate::panics::message;
 use crate::profile::Profile;
-use crate::run::{Choices, Run, Setup, run, survey};
+use crate::run::{Choices, Run, Setup, run, run_under, survey};
 use crate::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use crate::seed::Seed;
 use crate::strategy::{StrategyName, Survey};
@@ -163,16 +164,25 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self.run_with(Seed(seed), self.choices.clone(), self.canary)
     }
 
-    fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
+    fn setup(&self, seed: Seed, choices: Choices) -> Setup {
         let engine = self.engine.clone().unwrap_or_else(engine);
         let mut setup = Setup { choices, ..Setup::new(engine, seed) };
         setup.max_choices = self.max_choices.unwrap_or(setup.max_choices);
         setup.max_steps = self.max_steps.unwrap_or(setup.max_steps);
+        setup
+    }
+
+    fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
+        let mut setup = self.setup(seed, choices);
         if matches!(&setup.choices, Choices::Drawn(strategy, _) if strategy.needs_survey(setup.seed)) {
             let made = || Arc::new(survey(&self.scenario, &setup));
             setup.survey = Some(self.survey.get_or_init(made).clone());
         }
-        let mut run = if canary { run_compared(&self.scenario, &setup) } else { run(&self.scenario, &setup) };
+        self.looked(if canary { run_compared(&self.scenario, &setup) } else { run(&self.scenario, &setup) })
+    }
+
+    /// A run as its user's look at it leaves it.
+    fn looked(&self, mut run: Run) -> Run {
         if let (Some(look), true) = (&self.each, run.outcome.is_finished()) {
             let looked = std::panic::catch_unwind(AssertUnwindSafe(|| look(&run)));
             if let Err(panic) = looked {
@@ -198,7 +208,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             let choices = Choices::try_from(token.recipe).unwrap_or_else(|e| panic!("{TOKEN}: {e}"));
             let run = self.run_with(token.seed, choices, self.canary);
             if !run.outcome.is_finished() {
-                panic!("{}", self.account(&run, None));
+                panic!("{}", self.account(&run, None, EXPLAIN_RUNS));
             }
             return;
         }
@@ -206,8 +216,10 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         if let Some(failure) = self.first_failure(seeds) {
             let replay = |choices| self.run_with(failure.seed, choices, false);
             match shrink_run(&failure, self.shrink_runs, replay) {
-                Some(ShrunkRun { run, shrunk }) => panic!("{}", self.account(&run, Some(shrunk.from))),
-                None => panic!("{}{}", self.account(&failure, None), self.advice(&failure)),
+                Some(ShrunkRun { run, shrunk }) => {
+                    panic!("{}", self.account(&run, Some(shrunk.from), EXPLAIN_RUNS))
+                }
+                None => panic!("{}{}", self.account(&failure, None, 0), self.advice(&failure)),
             }
         }
     }
@@ -259,15 +271,17 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         failure.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn account(&self, run: &Run, shrunk_from: Option<usize>) -> String {
+    fn account(&self, run: &Run, shrunk_from: Option<usize>, explain_runs: usize) -> String {
         let mut text = format!("{}: {} (seed {}", self.name, run.outcome, run.seed);
         if let Some(from) = shrunk_from.filter(|&from| from > run.choices.len()) {
             text += &format!(", shrunk from {from} choices to {}", run.choices.len());
         }
         text += ")\n";
-        for line in run.outcome.detail() {
-            text += &format!("  {line}\n");
-        }
+        let setup = self.setup(run.seed, Choices::default());
+        let told = explain(run, explain_runs, &|strategy| {
+            self.looked(run_under(&self.scenario, &setup, "explained", strategy))
+        });
+        text += &told.to_string();
         let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
         text += &format!("  {steps} steps, {choices} choices\n");
         let token = run.token(&self.token_name());

@@ -9,6 +9,7 @@ use crate::job::Job;
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
 use wavetank_sim::Seed;
+use wavetank_sim::explain::EXPLAIN_RUNS;
 use wavetank_sim::record::Record;
 use wavetank_sim::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 
@@ -46,7 +47,8 @@ fn shrunk(job: &Job, seed: Seed) -> Record {
     let compared = run.compared.len();
     match shrink_run(&run, SHRINK_RUNS, |choices| job.replay(seed, choices)) {
         Some(ShrunkRun { run, shrunk }) => {
-            Record { shrunk_from: Some(shrunk.from), compared, ..Record::new(&job.name, &run) }
+            let detail = job.explain(&run, EXPLAIN_RUNS).lines();
+            Record { shrunk_from: Some(shrunk.from), compared, detail, ..Record::new(&job.name, &run) }
         }
         None => Record::new(&job.name, &run),
     }
