@@ -12,7 +12,7 @@
 //! ```
 
 use crate::canary::run_compared;
-use crate::explain::{EXPLAIN_RUNS, explain};
+use crate::explain::{EXPLAIN_RUNS, explain, sentence};
 use crate::known::known;
 use crate::oracle::{Blame, Finding};
 use crate::outcome::Outcome;
@@ -272,7 +272,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     }
 
     fn account(&self, run: &Run, shrunk_from: Option<usize>, explain_runs: usize) -> String {
-        let mut text = format!("{}: {} (seed {}", self.name, run.outcome, run.seed);
+        let mut text = format!("{}: {} (seed {}", self.name, sentence(&run.outcome), run.seed);
         if let Some(from) = shrunk_from.filter(|&from| from > run.choices.len()) {
             text += &format!(", shrunk from {from} choices to {}", run.choices.len());
         }

@@ -26,6 +26,8 @@ pub const EXPLAIN_RUNS: usize = 50;
 /// What there is to tell of a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
+    /// What came of it, in one sentence.
+    pub sentence: String,
     /// Whose fault it is, then a stall's graph, a trap's functions, a panic's place.
     pub detail: Vec<String>,
     /// What was chosen otherwise than the calm policy would have, step by step.
@@ -62,12 +64,13 @@ pub type Again<'a> = &'a dyn Fn(&(dyn Fn() -> Box<dyn Strategy> + Sync)) -> Run;
 /// ```
 pub fn explain(run: &Run, budget_runs: usize, again: Again<'_>) -> Explanation {
     if run.outcome.is_finished() {
-        return Explanation::default();
+        return Explanation { sentence: sentence(&run.outcome), ..Explanation::default() };
     }
     let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
     let concerned = concerned(run);
     let is_repeatable = !matches!(run.outcome, Outcome::Diverged(_));
     Explanation {
+        sentence: sentence(&run.outcome),
         detail: run.outcome.detail(),
         chosen: chosen::chosen(run, &names),
         exchange: if is_repeatable { exchange::exchange(run, &names, budget_runs, again) } else { None },
@@ -75,6 +78,11 @@ pub fn explain(run: &Run, budget_runs: usize, again: Again<'_>) -> Explanation {
         stderr: stderr(run, &concerned),
         damage: damage(run),
     }
+}
+
+/// An outcome on one line: words of a panic may be on several.
+pub fn sentence(outcome: &Outcome) -> String {
+    outcome.to_string().lines().map(str::trim).collect::<Vec<_>>().join(", ")
 }
 
 /// Cells that a failure may be about without being named: in a world of no more than these.
@@ -159,7 +167,7 @@ const SHOWN_STDERR: usize = 5;
 const SHOWN_WIDTH: usize = 150;
 
 impl Explanation {
-    /// Its lines, cut to what fits a screen.
+    /// Its lines after the sentence, cut to what fits a screen.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = first(&self.detail, SHOWN_DETAIL);
         if !self.chosen.is_empty() {
@@ -175,6 +183,7 @@ impl Explanation {
 }
 
 impl fmt::Display for Explanation {
+    /// The lines after the sentence, which goes into a heading.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lines().iter().try_for_each(|line| writeln!(f, "  {line}"))
     }

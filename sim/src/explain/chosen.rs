@@ -75,8 +75,8 @@ fn at_step(step: u64, drawn: &[(Choice, Occasion)], moves: &[Move], names: &Name
 fn ahead_of(occasion: Occasion, step: u64, moves: &[Move], names: &Names) -> String {
     let Some(calm) = occasion.calm else { return String::new() };
     match next_of(moves, step as usize, calm) {
-        Some(at) => format!(", before {} (step {})", names.moved(moves[at]), at + 1),
-        None => format!(", and never {}", bare(calm, names)),
+        Some(at) => format!(", ahead of {} (step {})", names.moved(moves[at]), at + 1),
+        None => format!(" instead of: {}", bare(calm, names)),
     }
 }
 
