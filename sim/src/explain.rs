@@ -131,6 +131,7 @@ fn stderr(run: &Run, concerned: &BTreeSet<&str>) -> Vec<String> {
             _ => {}
         }
     }
+    pipes.retain(|_, (_, written)| !written.is_empty());
     let mut lines = Vec::new();
     let each = (SHOWN_STDERR / pipes.len().max(1)).max(1);
     for (name, written) in pipes.values() {
@@ -177,7 +178,7 @@ impl Explanation {
         lines.extend(self.exchange.as_ref().map(Exchange::to_string));
         lines.extend(self.damage.iter().cloned());
         lines.extend(self.frames.iter().chain(&self.stderr).cloned());
-        lines.iter_mut().for_each(|line| cut(line));
+        lines.iter_mut().for_each(cut);
         lines
     }
 }
