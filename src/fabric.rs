@@ -562,6 +562,33 @@ impl Fabric {
         timer.into_iter().chain(late).min()
     }
 
+    /// The times that somebody waits for, the next first.
+    pub fn timers_ns(&self) -> Vec<u64> {
+        self.state().timers.keys().map(|(deadline, _)| *deadline).collect()
+    }
+
+    /// The times until which answers are held, each with its gate.
+    pub fn late_answers(&self) -> Vec<(u64, GateId)> {
+        self.state().late.iter().map(|&(until, gate)| (until, GateId(gate))).collect()
+    }
+
+    /// What would wake a task, by its waker: what it waits for itself, not what a part of it with a waker of its
+    /// own does.
+    pub fn waited_for_by(&self, waker: &Waker) -> Vec<Blocked> {
+        let state = self.state();
+        let mut on = Vec::new();
+        for (id, pipe) in (0..).zip(&state.pipes) {
+            let (reads, writes) = pipe.is_waited_for_by(waker);
+            on.extend(reads.then_some(Blocked::Reading(PipeId(id))));
+            on.extend(writes.then_some(Blocked::Writing(PipeId(id))));
+        }
+        let is_its = |held: &Option<Waker>| held.as_ref().is_some_and(|held| held.will_wake(waker));
+        on.extend(
+            state.timers.iter().filter(|(_, held)| is_its(held)).map(|((at, _), _)| Blocked::Until(*at)),
+        );
+        on
+    }
+
     /// Moves the clock to `to_ns`, never back, and wakes whoever waited for a time up to then.
     pub fn advance(&self, to_ns: u64) {
         let mut state = self.state();

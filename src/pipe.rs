@@ -189,6 +189,12 @@ impl Pipe {
         }
     }
 
+    /// Whether a waker waits for bytes, and whether for budget.
+    pub(crate) fn is_waited_for_by(&self, waker: &Waker) -> (bool, bool) {
+        let holds = |wakers: &[Waker]| wakers.iter().any(|held| held.will_wake(waker));
+        (holds(&self.readers), holds(&self.writers))
+    }
+
     fn staged(&self) -> usize {
         (self.written - self.delivered) as usize
     }

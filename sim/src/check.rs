@@ -12,13 +12,14 @@
 //! ```
 
 use crate::canary::run_compared;
+use crate::explain::{EXPLAIN_RUNS, explain, sentence};
 use crate::keep::{self, Kept, Setting, Source};
 use crate::known::known;
 use crate::oracle::{Blame, Finding};
 use crate::outcome::Outcome;
 use crate::panics::message;
 use crate::profile::Profile;
-use crate::run::{Choices, Run, Setup, run, survey};
+use crate::run::{Choices, Run, Setup, run, run_under, survey};
 use crate::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use crate::seed::Seed;
 use crate::strategy::{StrategyName, Survey};
@@ -205,7 +206,11 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             let made = || Arc::new(survey(&self.scenario, &setup));
             setup.survey = Some(self.survey.get_or_init(made).clone());
         }
-        let mut run = if canary { run_compared(&self.scenario, &setup) } else { run(&self.scenario, &setup) };
+        self.looked(if canary { run_compared(&self.scenario, &setup) } else { run(&self.scenario, &setup) })
+    }
+
+    /// A run as its user's look at it leaves it.
+    fn looked(&self, mut run: Run) -> Run {
         if let (Some(look), true) = (&self.each, run.outcome.is_finished()) {
             let looked = std::panic::catch_unwind(AssertUnwindSafe(|| look(&run)));
             if let Err(panic) = looked {
@@ -233,7 +238,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             let choices = Choices::try_from(token.recipe).unwrap_or_else(|e| panic!("{TOKEN}: {e}"));
             let run = self.run_with(token.seed, choices, self.canary);
             if !run.outcome.is_finished() {
-                panic!("{}", self.account(&run, None));
+                panic!("{}", self.account(&run, None, EXPLAIN_RUNS));
             }
             return;
         }
@@ -249,9 +254,9 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             let kept = self.keep(folder.as_deref(), &failure, shrunk.as_ref());
             match shrunk {
                 Some(ShrunkRun { run, shrunk }) => {
-                    panic!("{}{kept}", self.account(&run, Some(shrunk.from)))
+                    panic!("{}{kept}", self.account(&run, Some(shrunk.from), EXPLAIN_RUNS))
                 }
-                None => panic!("{}{}{kept}", self.account(&failure, None), self.advice(&failure)),
+                None => panic!("{}{}{kept}", self.account(&failure, None, 0), self.advice(&failure)),
             }
         }
         assert!(unreadable.is_empty(), "{}", unreadable.concat());
@@ -311,7 +316,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                 says += &format!("  {changed}\n");
             }
             if again.verdict.fails() {
-                panic!("{}{says}", self.account(&again.run, None));
+                panic!("{}{says}", self.account(&again.run, None, EXPLAIN_RUNS));
             }
             eprint!("{says}");
             if is_set(PRUNE) {
@@ -375,15 +380,17 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         failure.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn account(&self, run: &Run, shrunk_from: Option<usize>) -> String {
-        let mut text = format!("{}: {} (seed {}", self.name, run.outcome, run.seed);
+    fn account(&self, run: &Run, shrunk_from: Option<usize>, explain_runs: usize) -> String {
+        let mut text = format!("{}: {} (seed {}", self.name, sentence(&run.outcome), run.seed);
         if let Some(from) = shrunk_from.filter(|&from| from > run.choices.len()) {
             text += &format!(", shrunk from {from} choices to {}", run.choices.len());
         }
         text += ")\n";
-        for line in run.outcome.detail() {
-            text += &format!("  {line}\n");
-        }
+        let setup = self.setup(run.seed, Choices::default());
+        let told = explain(run, explain_runs, &|strategy| {
+            self.looked(run_under(&self.scenario, &setup, "explained", strategy))
+        });
+        text += &told.to_string();
         let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
         text += &format!("  {steps} steps, {choices} choices\n");
         let token = run.token(&self.token_name());

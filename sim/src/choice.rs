@@ -13,6 +13,17 @@ pub struct Choice {
     pub of: Of,
 }
 
+/// The occasion of a choice: when it was drawn, and what it was drawn from. No part of what a token keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occasion {
+    /// The step that it led to or was a part of, from 1; 0 before the first.
+    pub step: u64,
+    /// It had to be below this.
+    pub bound: u32,
+    /// Where it picked the next move, the one that the calm policy would have made.
+    pub calm: Option<Item>,
+}
+
 /// What a choice was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
@@ -73,13 +84,20 @@ impl Of {
 pub struct Chooser {
     strategy: Box<dyn Strategy>,
     record: Vec<Choice>,
+    occasions: Vec<Occasion>,
+    step: u64,
     max_choices: usize,
 }
 
 impl Chooser {
     /// A chooser that asks `strategy` at most `max_choices` times.
     pub fn new(strategy: Box<dyn Strategy>, max_choices: usize) -> Self {
-        Chooser { strategy, record: Vec::new(), max_choices }
+        Chooser { strategy, record: Vec::new(), occasions: Vec::new(), step: 0, max_choices }
+    }
+
+    /// Says which step is made from now on.
+    pub fn at_step(&mut self, step: u64) {
+        self.step = step;
     }
 
     /// Whether the calm phase has begun.
@@ -97,7 +115,8 @@ impl Chooser {
         let picked = self.strategy.pick(menu);
         assert!(picked < menu.len(), "a strategy picked item {picked} of a menu of {}", menu.len());
         let item = menu.item(picked);
-        self.note(picked as u32, Of::Item(item.kind, item.id));
+        let calm = if picked == 0 { item } else { menu.item(0) };
+        self.note(picked as u32, Of::Item(item.kind, item.id), menu.len() as u32, Some(calm));
         self.strategy.went(item);
         item
     }
@@ -110,7 +129,12 @@ impl Chooser {
         let picked = self.strategy.draw(&Ask::Gust(gusts)) as usize;
         assert!(picked < gusts.len(), "a strategy drew gust {picked} of {}", gusts.len());
         let item = gusts.item(picked);
-        self.note(picked as u32, item.map_or(Of::NoGust, |item| Of::Item(item.kind, item.id)));
+        self.note(
+            picked as u32,
+            item.map_or(Of::NoGust, |item| Of::Item(item.kind, item.id)),
+            gusts.len() as u32,
+            None,
+        );
         item
     }
 
@@ -121,7 +145,7 @@ impl Chooser {
         }
         let value = self.strategy.draw(&Ask::Number { of, bound });
         assert!(value < bound, "a strategy drew {value} of {bound}");
-        self.note(value, of);
+        self.note(value, of, bound, None);
         value
     }
 
@@ -130,18 +154,22 @@ impl Chooser {
         self.strategy.touched(pipe);
     }
 
-    fn note(&mut self, value: u32, of: Of) {
+    fn note(&mut self, value: u32, of: Of, bound: u32, calm: Option<Item>) {
         let choice = Choice { value, of };
         self.strategy.drew(choice);
         self.record.push(choice);
+        self.occasions.push(Occasion { step: self.step, bound, calm });
     }
 
-    /// What was drawn, without the zeros at its end, which mean nothing; and what the strategy has to say.
-    pub fn finish(&mut self) -> (Vec<Choice>, Option<String>) {
+    /// What was drawn, without the zeros at its end, which mean nothing, and on which occasions; and what the
+    /// strategy has to say.
+    pub fn finish(&mut self) -> (Vec<Choice>, Vec<Occasion>, Option<String>) {
         let mut choices = std::mem::take(&mut self.record);
+        let mut occasions = std::mem::take(&mut self.occasions);
         while choices.last().is_some_and(|choice| choice.value == 0) {
             choices.pop();
         }
-        (choices, self.strategy.remark())
+        occasions.truncate(choices.len());
+        (choices, occasions, self.strategy.remark())
     }
 }

@@ -36,6 +36,20 @@ pub enum Whose {
     Scenario,
 }
 
+/// A task that has not ended.
+pub struct Live<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Whose queue it stands in.
+    pub actor: u32,
+    /// Who asked for it.
+    pub whose: Whose,
+    /// Whether it could be polled now.
+    pub is_ready: bool,
+    /// What wakes it.
+    pub waker: &'a Waker,
+}
+
 struct Task {
     name: Rc<str>,
     actor: u32,
@@ -154,6 +168,17 @@ impl Executor {
     /// Names of the tasks that have not ended, and whose they are, in order of birth.
     pub fn waiting(&self) -> impl Iterator<Item = (&str, Whose)> {
         self.tasks.iter().flatten().map(|task| (&*task.name, task.whose))
+    }
+
+    /// The tasks that have not ended, in order of birth.
+    pub fn tasks(&self) -> impl Iterator<Item = Live<'_>> {
+        self.tasks.iter().flatten().map(|task| Live {
+            name: &task.name,
+            actor: task.actor,
+            whose: task.whose,
+            is_ready: task.signal.queued.load(Ordering::Relaxed),
+            waker: &task.waker,
+        })
     }
 
     /// Drops all tasks, youngest first, those included that are spawned meanwhile.

@@ -118,6 +118,11 @@ impl Kind {
     /// All kinds there are.
     pub const COUNT: usize = Kind::ALL.len() + Kind::GUSTS.len();
 
+    /// Whether it happens only where a strategy asks for it.
+    pub fn is_gust(self) -> bool {
+        self >= Kind::Spur
+    }
+
     /// Whether it breaks something: a correct result may change by it.
     pub fn is_damage(self) -> bool {
         self >= Kind::Close

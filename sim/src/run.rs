@@ -2,8 +2,9 @@
 
 use crate::calls::PEER_SCHEMA;
 use crate::canary::Against;
-use crate::choice::{Choice, Chooser};
+use crate::choice::{Choice, Chooser, Occasion};
 use crate::hashkeys;
+use crate::moves::Move;
 use crate::oracle::Facts;
 use crate::outcome::Outcome;
 use crate::panics;
@@ -13,6 +14,7 @@ use crate::seed::Seed;
 use crate::strategy::{Replay, Strategy, StrategyName, Survey, Surveyor};
 use crate::token::{Recipe, Token};
 use crate::transcript::{LinkFrames, Transcript};
+use crate::view::WorldView;
 use crate::world::{Fault, World, WorldConfig};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -73,6 +75,8 @@ pub struct Setup {
     pub max_steps: u64,
     /// Capacity of pipes in bytes, at least 1, where a scenario does not say.
     pub capacity_bytes: usize,
+    /// Stops after so many steps and looks at the world: [`Run::view`]. It is not judged then.
+    pub until: Option<u64>,
 }
 
 impl Setup {
@@ -86,6 +90,7 @@ impl Setup {
             max_choices: 2_000,
             max_steps: 5_000_000,
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
+            until: None,
         }
     }
 }
@@ -105,6 +110,10 @@ pub struct Run {
     pub faults: BTreeMap<Fault, u32>,
     /// What was chosen, without the zeros at the end.
     pub choices: Vec<Choice>,
+    /// On which occasion each of them was drawn.
+    pub occasions: Vec<Occasion>,
+    /// The move in the middle of which it panicked: it is no step.
+    pub broke_off: Option<Move>,
     /// The run, written down.
     pub transcript: Transcript,
     /// Virtual time at the end, in nanoseconds.
@@ -115,6 +124,8 @@ pub struct Run {
     pub guests: Vec<(Arc<str>, Arc<Guest>)>,
     /// How the world stood at the end: with the transcript, what oracles judge from.
     pub facts: Facts,
+    /// The world after the step that [`Setup::until`] names; `None` where it has fewer.
+    pub view: Option<WorldView>,
     /// Where a replay left its track.
     pub left_track: Option<String>,
     /// What it was compared with, by a [`canary`](crate::canary).
@@ -226,6 +237,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         engine: setup.engine.clone(),
         capacity_bytes: setup.capacity_bytes,
         max_steps: setup.max_steps,
+        until: setup.until,
     });
     let outcome = panics::catch(|| {
         scenario(&mut world);
@@ -237,12 +249,11 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         blame,
     });
     let (cells, virtual_ns, facts) = (world.cells(), world.now_ns(), world.facts());
-    let guests =
-        world.tank().cells().iter().map(|cell| (cell.name().clone(), cell.guest().clone())).collect();
     let (level, faults) = (world.weather.level(), world.weather.faults().clone());
     let frames = std::mem::take(&mut world.frames);
     let transcript = std::mem::take(&mut world.transcript);
-    let (choices, left_track) = chooser.borrow_mut().finish();
+    let (view, broke_off, guests) = (world.view.take(), world.moving, world.guests());
+    let (choices, occasions, left_track) = chooser.borrow_mut().finish();
     drop(world);
     Run {
         seed: setup.seed,
@@ -251,11 +262,14 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         level,
         faults,
         choices,
+        occasions,
+        broke_off,
         transcript,
         virtual_ns,
         cells,
         guests,
         facts,
+        view,
         left_track,
         compared: Vec::new(),
         frames,

@@ -2,15 +2,16 @@
 
 mod known;
 
-use crate::guests;
 use crate::vats::{Kind, Vats};
 use crate::world::{CellBuilder, World, peer};
+use crate::{bugs, guests};
+use std::sync::OnceLock;
 use wavetank::cell::Transport;
 
 /// A named function that builds a world.
 #[derive(Clone, Copy)]
 pub struct Scenario {
-    /// Its name: small letters, digits and dashes.
+    /// Its name: small letters, digits, dashes and underscores.
     pub name: &'static str,
     /// What it does, in one line.
     pub summary: &'static str,
@@ -124,9 +125,24 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
-/// The scenario of a name.
+/// The scenario of a name, those of the [bug benchmark](crate::bugs) included.
 pub fn find(name: &str) -> Option<&'static Scenario> {
-    ALL.iter().find(|scenario| scenario.name == name)
+    ALL.iter().chain(of_bugs()).find(|scenario| scenario.name == name)
+}
+
+/// The cases of the bug benchmark: each as `bug-ID`, and mended as `bug-ID-mended`.
+pub fn of_bugs() -> &'static [Scenario] {
+    static OF_BUGS: OnceLock<Vec<Scenario>> = OnceLock::new();
+    OF_BUGS.get_or_init(|| bugs::ALL.iter().flat_map(both_ways).collect())
+}
+
+fn both_ways(case: &bugs::Case) -> [Scenario; 2] {
+    // Leaked once: names of scenarios live as long as the program.
+    let name = |end| -> &'static str { Box::leak(format!("bug-{}{end}", case.id).into_boxed_str()) };
+    [
+        Scenario { name: name(""), summary: case.summary, clean: false, build: case.buggy },
+        Scenario { name: name("-mended"), summary: case.summary, clean: true, build: case.mended },
+    ]
 }
 
 fn pid0(world: &mut World) {

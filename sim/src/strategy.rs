@@ -12,10 +12,12 @@
 //! | [`Pos`] | Yuan, Yang, Gu, "Partial Order Aware Concurrency Sampling", CAV 2018 |
 //! | [`Urw`], [`Surw`] | Zhao, Wolff, Mathur, Roychoudhury, "Selectively Uniform Concurrency Testing", ASPLOS 2025 |
 //! | [`Frontier`] | Musuvathi, Qadeer, "Iterative Context Bounding", PLDI 2007; Emmi, Qadeer, Rakamarić, "Delay-Bounded Scheduling", POPL 2011 |
+//! | [`Follow`] | the moves of an earlier run, two of them exchanged |
 //! | [`portfolio`] | all of the searching ones, divided among seeds |
 
 mod bytes;
 mod exhaustive;
+mod follow;
 mod name;
 mod pct;
 pub mod portfolio;
@@ -39,6 +41,7 @@ use crate::moves::Lane;
 
 pub use bytes::Bytes;
 pub use exhaustive::{Bound, Explored, Frontier, explore};
+pub use follow::Follow;
 pub use name::{StrategyError, StrategyName};
 pub use pct::Pct;
 pub use pos::Pos;

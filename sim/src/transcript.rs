@@ -223,7 +223,7 @@ impl Names {
     }
 
     /// A served call, by its gate and its method.
-    fn call(&self, gate: GateId) -> String {
+    pub(crate) fn call(&self, gate: GateId) -> String {
         self.calls.get(&gate).map_or_else(|| gate.to_string(), |method| format!("{gate} {method}"))
     }
 
@@ -313,6 +313,6 @@ fn after(bytes: usize) -> String {
     if bytes == 0 { " at once".into() } else { format!(" after {} more", count(bytes)) }
 }
 
-fn count(bytes: usize) -> String {
+pub(crate) fn count(bytes: usize) -> String {
     if bytes == 1 { "1 byte".into() } else { format!("{bytes} bytes") }
 }

@@ -4,13 +4,16 @@ mod cells;
 mod drive;
 mod gusts;
 mod judge;
+mod look;
 
 use crate::choice::{Chooser, Of};
 use crate::executor::{Executor, Spawner, Whose};
 use crate::menu::Calm;
+use crate::moves::Move;
 use crate::oracle::Finding;
 use crate::seed::{Purpose, Seed};
 use crate::transcript::{LinkFrames, Transcript};
+use crate::view::WorldView;
 use capnp::capability::Client;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -28,7 +31,9 @@ use wavetank::stdio::Stdio;
 use wavetank::{ActorId, Clock, Engine, Fabric, Flow, PipeId, Spawn, Tank, TankConfig};
 
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
+pub(crate) use drive::SMALL_CAPACITY_BYTES;
 pub use gusts::Fault;
+pub(crate) use gusts::{SLICES, trap_fuel};
 
 /// Cells that may live in one world at once.
 const MAX_CELLS: usize = 1_000;
@@ -40,6 +45,7 @@ pub(crate) struct WorldConfig {
     pub(crate) engine: Arc<Engine>,
     pub(crate) capacity_bytes: usize,
     pub(crate) max_steps: u64,
+    pub(crate) until: Option<u64>,
 }
 
 /// All live parts of one run. A scenario is a function over it.
@@ -50,6 +56,7 @@ pub struct World {
     host: ActorId,
     capacity_bytes: usize,
     max_steps: u64,
+    until: Option<u64>,
     expectations: RefCell<Vec<Expectation>>,
     roots: RefCell<Vec<(Cell, Stdio)>>,
     /// What the scenario lets its cells do, and what it says must hold after every step.
@@ -64,6 +71,9 @@ pub struct World {
     /// The scripts that offer an operation now.
     acting: RoaringBitmap,
     pub(crate) weather: Weather,
+    /// The move that is being made.
+    pub(crate) moving: Option<Move>,
+    pub(crate) view: Option<WorldView>,
     pub(crate) transcript: Transcript,
     /// The frames of all links, decoded once at the end.
     pub(crate) frames: OnceLock<Arc<[LinkFrames]>>,
@@ -116,6 +126,7 @@ impl World {
             host,
             capacity_bytes: config.capacity_bytes,
             max_steps: config.max_steps,
+            until: config.until,
             expectations: RefCell::default(),
             roots: RefCell::default(),
             leave: RefCell::default(),
@@ -128,6 +139,8 @@ impl World {
             at_rest: RefCell::default(),
             acting: RoaringBitmap::new(),
             weather: Weather::default(),
+            moving: None,
+            view: None,
             transcript: Transcript::default(),
             frames: OnceLock::new(),
         }

@@ -396,6 +396,132 @@ fn a_replay_that_diverges_says_so_and_exits_with_3() {
     assert!(err.contains("another component"), "{err}");
 }
 
+// ---- explanations, stops and mended guests
+
+#[test]
+fn a_failing_seed_is_shrunk_and_explained() {
+    let (code, out, _) = wavetank(&["run", "bug-reorder_3", "--seeds", "0..60", "--jobs", "2"]);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("  chosen otherwise than calmly\n    step "), "{out}");
+    assert!(out.contains("  it passes where step "), "{out}");
+    let seed = out.strip_prefix("seed ").and_then(|out| out.split(':').next()).expect("a failing seed");
+    let (code, account, _) = wavetank(&["run", "bug-reorder_3", "--seed", seed]);
+    assert_eq!(code, 1);
+    assert!(account.contains(", shrunk from "), "{account}");
+    let (code, replayed, _) = wavetank(&["replay", replay_token(&account)]);
+    assert_eq!(code, 1);
+    let pair = |text: &str| text.lines().find(|line| line.contains("it passes where")).map(str::to_string);
+    assert!(pair(&account).is_some() && pair(&account) == pair(&replayed), "{account}\n{replayed}");
+    let (_, long, _) = wavetank(&["run", "bug-reorder_3", "--seed", seed, "--no-shrink"]);
+    assert!(!long.contains("shrunk from"), "{long}");
+}
+
+#[test]
+fn explained_failures_are_the_same_for_any_number_of_processes() {
+    let folder = folder("same-told");
+    let of = |jobs| {
+        let args = ["run", "bug-g06", "--seeds", "0..60", "--jobs", jobs];
+        json_of(&args, &folder.join(format!("{jobs}.json")))
+    };
+    let one = of("1");
+    assert_eq!(one, of("3"));
+    let shrunk = one.1.iter().find(|line| line["shrunk_from"].is_u64()).expect("one is shrunk");
+    let detail = shrunk["detail"].as_array().expect("lines");
+    assert!(detail.iter().any(|line| line == "chosen otherwise than calmly"), "{shrunk}");
+}
+
+#[test]
+fn every_case_of_the_bug_benchmark_is_listed_and_found() {
+    let list = finds_nothing(&["list"]);
+    for case in wavetank_sim::bugs::ALL {
+        let line = list.lines().find(|line| line.contains(&format!("bug-{} ", case.id)));
+        assert!(line.is_some_and(|line| line.contains(case.summary)), "{list}");
+        for name in [format!("bug-{}", case.id), format!("bug-{}-mended", case.id)] {
+            assert_eq!(scenario::find(&name).expect("it is found").name, name);
+        }
+    }
+    finds_nothing(&["run", "bug-abba-mended", "--seed", "3"]);
+}
+
+#[test]
+fn a_replay_stops_at_a_step_and_shows_the_world() {
+    let account = finds_nothing(&["run", "pid0", "--seed", "7"]);
+    let token = replay_token(&account);
+    let start = finds_nothing(&["replay", token, "--until", "0"]);
+    assert!(start.starts_with("before the first step\nclock: 0 ns; "), "{start}");
+    assert!(start.contains("cells\n  pid0: not started; 0 fuel"), "{start}");
+    assert!(start.contains("start pid0"), "{start}");
+    let steps: u64 = account
+        .lines()
+        .find_map(|line| line.trim().split_once(" steps, "))
+        .and_then(|(steps, _)| steps.parse().ok())
+        .expect("how many steps");
+    let middle = finds_nothing(&["replay", token, "--until", &(steps / 2).to_string()]);
+    for what in
+        ["\ncells\n  pid0: ", "\ntasks\n", "\npipes\n  pid0 stdin: staged ", "\nopen calls", "\nnext, one of"]
+    {
+        assert!(middle.contains(what), "{what}\n{middle}");
+    }
+    assert!(!middle.contains("pid0: blocked in poll on bytes from pid0 stdin; 0 fuel"), "{middle}");
+    let end = finds_nothing(&["replay", token, "--until", &steps.to_string()]);
+    assert!(end.contains("pid0: ended with 0; ") && end.contains("next, one of: none"), "{end}");
+    let (code, _, err) = wavetank(&["replay", token, "--until", &(steps + 1).to_string()]);
+    assert_eq!(code, 2);
+    assert!(err.contains(&format!("after {steps} steps it came to its end")), "{err}");
+}
+
+#[test]
+fn the_same_choices_are_tried_against_a_mended_guest() {
+    let folder = folder("mended");
+    let (_, account, _) = wavetank(&["run", "fault-drop", "--seed", "3"]);
+    let token = replay_token(&account);
+    let with = |name: &str, file: &str| wavetank(&["replay", token, "--guest", &format!("{name}={file}")]);
+    let same = file(&folder, "same.wasm", guests::FAULT_DROP);
+    let (code, out, _) = with("fault-drop", &same);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("still fails in the same way\n  the transcript is the same"), "{out}");
+    let mended = file(&folder, "mended.wasm", guests::CHILD_ECHO);
+    let (code, out, _) = with("fault-drop", &mended);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("\nmended: finished\n  the transcript is another from step "), "{out}");
+    assert!(out.contains("\n  + "), "{out}");
+    let other = file(&folder, "other.wasm", guests::FAULT_HANDLE);
+    let (code, out, _) = with("fault-drop", &other);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("fails otherwise: trapped: fault-drop, unknown handle"), "{out}");
+    for (name, file, hint) in [
+        ("pid1", &*mended, "the cells are fault-drop"),
+        ("fault-drop", "./nowhere.wasm", "nowhere.wasm"),
+        ("fault-drop", &*crate::file(&folder, "text.wasm", b"hello"), "not WebAssembly"),
+    ] {
+        let (code, out, err) = with(name, file);
+        assert_eq!((code, &*out), (2, ""), "{name}");
+        assert!(err.contains(hint), "{err}");
+    }
+    let (code, _, err) = wavetank(&["replay", token, "--guest", "fault-drop"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("NAME=FILE"), "{err}");
+}
+
+#[test]
+fn a_guest_that_another_starts_is_replaced_too() {
+    let folder = folder("child");
+    let token = replay_token(&finds_nothing(&["run", "pid0", "--seed", "7"])).to_string();
+    let louder = changed(&folder, "louder.wasm", "CHILD_OK", "CHILD_NO");
+    let (code, out, _) = wavetank(&["replay", &token, "--guest", &format!("child-echo={louder}")]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("finished, as before\n  the transcript is another from step "), "{out}");
+    // Choices that were drawn for a busy guest mean something else for one that does nothing.
+    let tiny = file(&folder, "tiny.wasm", guests::CHILD_TINY);
+    let diverged = (0..40).find_map(|seed| {
+        let token = replay_token(&finds_nothing(&["run", "pid0", "--seed", &seed.to_string()])).to_string();
+        let (code, out, _) = wavetank(&["replay", &token, "--guest", &format!("child-echo={tiny}")]);
+        (code == 3).then_some(out)
+    });
+    let out = diverged.expect("one of 40 leaves its track");
+    assert!(out.contains("\ndiverged at step ") && out.contains("under another schedule"), "{out}");
+}
+
 #[test]
 fn an_exhaustive_search_says_what_it_saw() {
     let said = finds_nothing(&["run", "echo", "--strategy", "exhaustive:all", "--seeds", "0..3"]);
@@ -437,7 +563,7 @@ fn the_readme_shows_what_is_printed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let readme = std::fs::read_to_string(root.join("README.md")).expect("a README");
     let samples: Vec<&str> = readme.split("$ cargo run --release -- ").skip(1).collect();
-    assert_eq!(samples.len(), 2);
+    assert_eq!(samples.len(), 3);
     let folder = folder("readme");
     std::fs::create_dir_all(folder.join("guests/built")).expect("a folder for a test");
     file(&folder, "guests/built/server.wasm", guests::SERVER);

@@ -95,6 +95,7 @@ fn a_race_is_shrunk_to_the_one_choice_that_loses_it() {
     assert!(message.starts_with("race: panicked: a comes before b (seed "), "{message}");
     // The first says how rough the world is: not at all.
     assert!(message.contains(" choices to 2)\n"), "{message}");
+    assert!(message.contains("    step 1: poll b instead of: start child\n"), "{message}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Shape {
             order.push(thread);
             made[thread as usize] += 1;
         }
-        let (choices, _) = chooser.finish();
+        let (choices, ..) = chooser.finish();
         let choices = choices.iter().map(|choice| (choice.value, Some(choice.of.check()))).collect();
         Played { order, choices }
     }

@@ -21,7 +21,12 @@ impl World {
         self.look_at_scripts();
         self.drain();
         let mut watch = Watch::default();
-        while let Some(moved) = self.next_move(chooser) {
+        loop {
+            if self.is_far_enough() {
+                return Outcome::Finished;
+            }
+            chooser.at_step(self.transcript.steps.len() as u64 + 1);
+            let Some(moved) = self.next_move(chooser) else { break };
             if self.transcript.steps.len() as u64 >= self.max_steps {
                 return Outcome::StepLimit { steps: self.max_steps };
             }
@@ -29,7 +34,9 @@ impl World {
                 return found;
             }
             let from = self.transcript.events.len();
+            self.moving = Some(moved);
             self.apply(moved, chooser);
+            self.moving = None;
             self.drain();
             let to = self.transcript.events.len();
             for event in &self.transcript.events[from..to] {
@@ -41,6 +48,7 @@ impl World {
             }
             self.transcript.steps.push(Step { moved, caused: from..to });
             if let Some(found) = self.after(moved, to > from, &mut watch) {
+                self.is_far_enough();
                 return found;
             }
         }
@@ -183,4 +191,4 @@ impl World {
 }
 
 /// Capacity of a pipe that was drawn small, in bytes.
-const SMALL_CAPACITY_BYTES: usize = 4096;
+pub(crate) const SMALL_CAPACITY_BYTES: usize = 4096;

@@ -170,7 +170,7 @@ fn span_ns(value: u32) -> u64 {
 /// Points at which a cell can be trapped, four to an octave: from 320 to 3.7 × 10^8 units of fuel.
 const TRAPS: u32 = 80;
 
-fn trap_fuel(value: u32) -> u64 {
+pub(crate) fn trap_fuel(value: u32) -> u64 {
     u64::from(4 + value % 4) << (6 + value / 4)
 }
 
@@ -178,7 +178,7 @@ fn trap_fuel(value: u32) -> u64 {
 const GROWTHS: u32 = 32;
 
 /// Small fuel slices, dullest first.
-const SLICES: [u64; 3] = [100_000, 10_000, 2_000];
+pub(crate) const SLICES: [u64; 3] = [100_000, 10_000, 2_000];
 
 impl World {
     /// Draws how rough this world is.

@@ -2,29 +2,59 @@
 
 use crate::job::Job;
 use std::fmt::Write as _;
+use std::sync::Arc;
+use wavetank::cell::ExitRecord;
 use wavetank::{Event, PipeId};
 use wavetank_sim::calls::PEER_SCHEMA;
+use wavetank_sim::explain::{EXPLAIN_RUNS, sentence};
 use wavetank_sim::known::known;
+use wavetank_sim::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use wavetank_sim::transcript::Names;
 use wavetank_sim::{Outcome, Run};
 
 /// What a run was, in one sentence.
 pub(crate) fn headline(job: &Job, run: &Run) -> String {
-    format!("{}: {} (seed {})", job.title, run.outcome, run.seed)
+    format!("{}: {} (seed {})", job.title, sentence(&run.outcome), run.seed)
 }
 
-/// A run in a few lines, the last of which replays it.
-pub(crate) fn account(job: &Job, run: &Run) -> String {
-    let mut text = headline(job, run);
-    let _ = writeln!(text);
-    for line in run.outcome.detail() {
-        let _ = writeln!(text, "  {line}");
+/// A run in a few lines, the last of which replays it. Of a failure its smallest run, explained, where `shrinks`.
+pub(crate) fn account(job: &Job, run: &Run, shrinks: bool) -> String {
+    let shrunk =
+        if shrinks { shrink_run(run, SHRINK_RUNS, |choices| job.replay(run.seed, choices)) } else { None };
+    match shrunk {
+        Some(ShrunkRun { run: mut smaller, shrunk }) => {
+            smaller.compared.clone_from(&run.compared);
+            let to = smaller.choices.len();
+            let from = if shrunk.from > to {
+                format!(", shrunk from {} choices to {to}", shrunk.from)
+            } else {
+                String::new()
+            };
+            let head = format!("{}: {} (seed {}{from})", job.title, sentence(&smaller.outcome), run.seed);
+            told(job, &smaller, head, EXPLAIN_RUNS)
+        }
+        None => told(job, run, headline(job, run), 0),
     }
-    for (name, exit) in &run.cells {
-        let _ = match exit {
-            Some(exit) => writeln!(text, "  {name} exited with {}, {} fuel", exit.code, exit.fuel),
-            None => writeln!(text, "  {name} has not ended"),
-        };
+}
+
+/// Cells whose end is told.
+const SHOWN_ENDS: usize = 8;
+
+fn told(job: &Job, run: &Run, head: String, explain_runs: usize) -> String {
+    let mut text = head;
+    let _ = writeln!(text);
+    text += &job.explain(run, explain_runs).to_string();
+    // Who has not ended is told by what there is to tell of a failure.
+    let told = |(name, exit): &(Arc<str>, Option<ExitRecord>)| match exit {
+        Some(exit) => Some(format!("{name} exited with {}, {} fuel", exit.code, exit.fuel)),
+        None => run.outcome.is_finished().then(|| format!("{name} has not ended")),
+    };
+    let ends: Vec<String> = run.cells.iter().filter_map(told).collect();
+    for end in ends.iter().take(SHOWN_ENDS) {
+        let _ = writeln!(text, "  {end}");
+    }
+    if ends.len() > SHOWN_ENDS {
+        let _ = writeln!(text, "  … {} more cells", ends.len() - SHOWN_ENDS);
     }
     let _ = writeln!(
         text,

@@ -103,7 +103,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) what: What,
     /// Run this one seed here and print its account
-    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "no_shrink", "time", "prune"])]
+    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "time", "prune"])]
     pub(crate) seed: Option<Seed>,
     /// Run the seeds from A up to, not including, B
     #[arg(long, value_name = "A..B", default_value = "0..1000")]
@@ -147,6 +147,13 @@ pub(crate) struct Replay {
     /// Make the run again, and once more on wasmtime's interpreter, and compare them step by step
     #[arg(long)]
     pub(crate) canary: bool,
+    /// Stop after this step (0: before the first) and print how the world stands there
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["calls", "frames", "steps", "canary", "guest"])]
+    pub(crate) until: Option<u64>,
+    /// Run the same choices with another component in the place of a guest, named as in `guests/built` or by its
+    /// cell, and print what changed
+    #[arg(long, value_name = "NAME=FILE", conflicts_with = "canary")]
+    pub(crate) guest: Option<String>,
     /// The component, where the token is of one of your own
     #[arg(long, value_name = "FILE")]
     pub(crate) wasm: Option<PathBuf>,

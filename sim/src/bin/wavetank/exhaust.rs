@@ -39,7 +39,7 @@ pub(crate) fn exhaust(job: &Job, args: &Run, seeds: Seeds, bound: Bound) -> Resu
     match explored.first_failure {
         Some(run) => {
             print!("{}", account::output_of_own(job, &run));
-            println!("{}\n{says}: the last one fails", account::account(job, &run));
+            println!("{}\n{says}: the last one fails", account::account(job, &run, !args.no_shrink));
             print!("{}", kept::keep_one(&args.what.keep, job, &run));
             Ok(ExitCode::from(FOUND))
         }

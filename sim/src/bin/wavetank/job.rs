@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use wavetank::Engine;
 use wavetank_sim::canary::run_compared;
+use wavetank_sim::explain::{Explanation, explain};
 use wavetank_sim::keep::{self, Again, Kept, Setting, Source};
 use wavetank_sim::profile::ProfileError;
+use wavetank_sim::run::run_under;
 use wavetank_sim::scenario::{self, Scenario};
 use wavetank_sim::strategy::{Frontier, Survey};
 use wavetank_sim::{Choices, Run, Seed, Setup, Transport, World, peer, run, survey};
@@ -160,6 +162,25 @@ impl Job {
                 Source::Component { path: path.clone(), args: args.clone(), transport: *transport }
             }
         }
+    }
+
+    /// Explains a failure of it, in so many runs at most.
+    pub(crate) fn explain(&self, run: &Run, budget_runs: usize) -> Explanation {
+        let setup = self.setup(run.seed);
+        let build = |world: &mut World| self.build(world);
+        explain(run, budget_runs, &|strategy| run_under(build, &setup, "explained", strategy))
+    }
+
+    /// Runs it under one seed until a step, to look at its world there.
+    pub(crate) fn run_until(&self, seed: Seed, step: u64) -> Run {
+        let build = |world: &mut World| self.build(world);
+        run(build, &Setup { until: Some(step), ..self.setup(seed) })
+    }
+
+    /// The same with another component in the place of one.
+    pub(crate) fn replacing(mut self, old: &[u8], new: &[u8]) -> Result<Self, wavetank::Error> {
+        self.engine = self.engine.replacing(old, new)?;
+        Ok(self)
     }
 
     /// Runs the next schedule of a search.

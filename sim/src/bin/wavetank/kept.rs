@@ -311,6 +311,9 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     let kept = read(path)?;
     let (job, args) = job_of(&kept, args)?;
     let again = job.again(&kept).map_err(|e| format!("{path}: {e}"))?;
+    if args.until.is_some() || args.guest.is_some() {
+        return replay::replay(&Replay { token: again.token.to_string(), ..args.clone() });
+    }
     println!("{path}: kept of {}, seed {}: {}", job.title, kept.seed, kept.outcome);
     for changed in &again.changed {
         println!("  {changed}");

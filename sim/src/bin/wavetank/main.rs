@@ -1,6 +1,7 @@
 //! The `wavetank` command.
 
 mod account;
+mod again;
 mod args;
 mod bugs;
 mod exhaust;

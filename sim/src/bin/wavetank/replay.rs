@@ -1,13 +1,14 @@
 //! `wavetank replay`.
 
-use crate::account;
 use crate::args::Replay;
 use crate::job::{Job, OWN};
 use crate::kept;
 use crate::{DIVERGED, FOUND, engine};
+use crate::{account, again};
 use std::process::ExitCode;
 use wavetank_sim::Token;
 use wavetank_sim::calls::{PEER_SCHEMA, calls};
+use wavetank_sim::explain::EXPLAIN_RUNS;
 use wavetank_sim::known::is_news;
 use wavetank_sim::profile::ProfileError;
 use wavetank_sim::token::Recipe;
@@ -16,8 +17,14 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     if kept::is_file(&args.token) {
         return kept::replay(args);
     }
-    let token: Token = args.token.parse().map_err(|e| format!("{e}"))?;
+    let token = given(&args.token)?;
     let job = job(args, &token)?;
+    if let Some(step) = args.until {
+        return again::until(&job, token.seed, step);
+    }
+    if let Some(wanted) = &args.guest {
+        return again::mended(job, token.seed, wanted);
+    }
     let job = if args.canary { job.with_canary() } else { job };
     let run = job.run(token.seed);
     if args.calls {
@@ -31,15 +38,15 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     }
     print!("{}", account::output_of_own(&job, &run));
     println!("{}", account::headline(&job, &run));
-    for line in run.outcome.detail() {
-        println!("  {line}");
-    }
+    let is_same =
+        matches!(&token.recipe, Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest));
+    print!("{}", job.explain(&run, if is_same { EXPLAIN_RUNS } else { 0 }));
     print!("{}", account::compared(&run));
     print!("{}", account::known_as(&run));
     let found = if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
     match &token.recipe {
         Recipe::Drawn { .. } => println!("drawn again: this token holds no transcript to compare with"),
-        Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest) => {
+        Recipe::Given { .. } if is_same => {
             println!("reproduced: the transcript is the same, step for step");
         }
         Recipe::Given { .. } => {
@@ -51,6 +58,11 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
         }
     }
     Ok(found)
+}
+
+/// The seed and the choices that are to be replayed, and of what.
+fn given(text: &str) -> Result<Token, String> {
+    text.parse().map_err(|e| format!("{e}"))
 }
 
 pub(crate) fn job(args: &Replay, token: &Token) -> Result<Job, String> {

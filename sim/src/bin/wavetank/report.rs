@@ -213,6 +213,10 @@ pub(crate) fn list() {
     for Scenario { name, summary, .. } in scenario::ALL {
         println!("  {name:16} {summary}");
     }
+    println!("bugs, each with its mended twin: add -mended to its name");
+    for Scenario { name, summary, .. } in scenario::of_bugs().iter().filter(|of| !of.clean) {
+        println!("  {name:16} {summary}");
+    }
     println!("strategies");
     for (name, summary) in StrategyName::ALL {
         println!("  {:16} {summary}", name.to_string());

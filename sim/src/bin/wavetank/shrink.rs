@@ -34,7 +34,7 @@ pub(crate) fn shrink(args: &Shrink) -> Result<ExitCode, String> {
     };
     let ShrunkRun { run: shrunk, shrunk: how } = &smaller;
     print!("{}", account::output_of_own(&job, shrunk));
-    print!("{}", account::account(&job, shrunk));
+    print!("{}", account::account(&job, shrunk, false));
     let end = match (how.fixed_point, is_over_time) {
         (_, true) => "its time is used up: --time gives it more",
         (true, false) => "nothing simpler is left to try",
@@ -75,6 +75,8 @@ struct Found {
 fn found(args: &Shrink) -> Result<Found, String> {
     let Shrink { token, wasm, transport, args: given, .. } = args;
     let replay = Replay {
+        until: None,
+        guest: None,
         token: token.clone(),
         calls: false,
         frames: false,

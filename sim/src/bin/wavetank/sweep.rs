@@ -37,7 +37,7 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
     if let Some(seed) = args.seed {
         let run = job.run(seed);
         print!("{}", account::output_of_own(&job, &run));
-        print!("{}", account::account(&job, &run));
+        print!("{}", account::account(&job, &run, !args.no_shrink));
         print!("{}", kept::keep_one(&args.what.keep, &job, &run));
         return Ok(if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use wavetank_sim::explain::EXPLAIN_RUNS;
 use wavetank_sim::record::Record;
 use wavetank_sim::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use wavetank_sim::{Seed, keep};
@@ -63,7 +64,8 @@ fn shrunk(job: &Job, seed: Seed, keeper: &mut Keeper) -> Record {
         Some(smaller) => {
             keeper.shrunk(job, &run, &smaller);
             let ShrunkRun { run, shrunk } = smaller;
-            Record { shrunk_from: Some(shrunk.from), compared, ..Record::new(&job.name, &run) }
+            let detail = job.explain(&run, EXPLAIN_RUNS).lines();
+            Record { shrunk_from: Some(shrunk.from), compared, detail, ..Record::new(&job.name, &run) }
         }
         None => Record::new(&job.name, &run),
     }

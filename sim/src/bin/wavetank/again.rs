@@ -1,0 +1,61 @@
+//! What `replay` does beside replaying: stop at a step and look, and try a mended guest.
+
+use crate::job::Job;
+use crate::{DIVERGED, FOUND};
+use std::process::ExitCode;
+use wavetank_sim::mend::{Verdict, compare};
+use wavetank_sim::{Run, Seed, guests};
+
+/// Replays until a step and prints how the world stands there.
+pub(crate) fn until(job: &Job, seed: Seed, step: u64) -> Result<ExitCode, String> {
+    let run = job.run_until(seed, step);
+    match &run.view {
+        Some(view) => {
+            print!("{view}");
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            let steps = run.transcript.steps.len();
+            let end = if run.broke_off.is_some() { "it panicked in the next" } else { "it came to its end" };
+            Err(format!("this run has no step {step}: after {steps} steps {end}"))
+        }
+    }
+}
+
+/// Replays with another component in the place of a guest, and prints what changed.
+pub(crate) fn mended(job: Job, seed: Seed, wanted: &str) -> Result<ExitCode, String> {
+    let (name, path) = wanted
+        .split_once('=')
+        .ok_or_else(|| format!("not NAME=FILE: {wanted:?} (as --guest child-echo=new.wasm)"))?;
+    let new = std::fs::read(path).map_err(|e| format!("{path}: {e}: name a built component"))?;
+    let before = job.run(seed);
+    let old = guest(&before, name)?;
+    let title = job.title.clone();
+    let job = job.replacing(&old, &new).map_err(|e| format!("{path}: {e}"))?;
+    let after = job.run(seed);
+    println!("{title} with {path} for {name} (seed {seed})");
+    println!("  before: {}", before.outcome);
+    println!("  now: {}", after.outcome);
+    let compared = compare(&before, &after);
+    print!("{compared}");
+    Ok(match compared.verdict {
+        Verdict::Mended | Verdict::Finished => ExitCode::SUCCESS,
+        Verdict::StillFails | Verdict::FailsOtherwise(_) => ExitCode::from(FOUND),
+        Verdict::Diverged { .. } => ExitCode::from(DIVERGED),
+    })
+}
+
+/// The component of a name: of one that is built in and ran here, or of a cell.
+fn guest(run: &Run, name: &str) -> Result<Vec<u8>, String> {
+    if let Some((_, cell)) = run.guests.iter().find(|(cell, _)| **cell == *name) {
+        return Ok(cell.bytes().to_vec());
+    }
+    let built_in = guests::ALL.iter().find(|(built_in, _)| *built_in == name).map(|(_, bytes)| *bytes);
+    let ran = |bytes: &&[u8]| run.guests.iter().any(|(_, guest)| guest.bytes() == *bytes);
+    built_in.filter(ran).map(<[u8]>::to_vec).ok_or_else(|| {
+        let mut cells: Vec<&str> = run.guests.iter().map(|(cell, _)| &**cell).collect();
+        cells.dedup();
+        let cells = if cells.is_empty() { "none at all".into() } else { cells.join(", ") };
+        format!("no guest {name:?} runs here: the cells are {cells}")
+    })
+}

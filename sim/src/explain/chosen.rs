@@ -1,0 +1,131 @@
+//! Choices in words: what was chosen at each step, and what would have been done without.
+
+use crate::choice::{Choice, Occasion, Of};
+use crate::menu::Item;
+use crate::moves::{Kind, Move};
+use crate::profile::Level;
+use crate::run::Run;
+use crate::transcript::{Names, count};
+use crate::world::{SLICES, SMALL_CAPACITY_BYTES, trap_fuel};
+use std::collections::BTreeMap;
+use wavetank::{ActorId, PipeId};
+
+/// All moves of a run, that one included in the middle of which it panicked.
+pub(super) fn moves(run: &Run) -> Vec<Move> {
+    run.transcript.steps.iter().map(|step| step.moved).chain(run.broke_off).collect()
+}
+
+/// Each step at which something was chosen that is not 0.
+pub(super) fn chosen(run: &Run, names: &Names) -> Vec<String> {
+    let moves = moves(run);
+    let mut by_step: BTreeMap<u64, Vec<(Choice, Occasion)>> = BTreeMap::new();
+    let mut lines = Vec::new();
+    let mut values = 0;
+    for (&choice, &occasion) in run.choices.iter().zip(&run.occasions) {
+        if choice.of == Of::Value {
+            values += 1;
+            if choice.value > 0 {
+                lines.push(format!(
+                    "set up: value {values} is {} of 0 to {}",
+                    choice.value,
+                    occasion.bound - 1
+                ));
+            }
+        } else if choice.value > 0 {
+            by_step.entry(occasion.step).or_default().push((choice, occasion));
+        }
+    }
+    lines.extend(by_step.iter().filter_map(|(&step, drawn)| at_step(step, drawn, &moves, names)));
+    lines
+}
+
+fn at_step(step: u64, drawn: &[(Choice, Occasion)], moves: &[Move], names: &Names) -> Option<String> {
+    let moved = step.checked_sub(1).and_then(|at| moves.get(at as usize));
+    let mut says = match moved {
+        Some(&moved) => {
+            let gust = if moved.kind().is_gust() { "a gust: " } else { "" };
+            format!("step {step}: {gust}{}", names.moved(moved))
+        }
+        // Something was chosen for a step that never came.
+        None if step > 0 => return None,
+        None => "set up".into(),
+    };
+    let mut matters = false;
+    let mut conditions = Vec::new();
+    for &(Choice { value, of }, occasion) in drawn {
+        match of {
+            // The gust itself tells when it came; what never came changed nothing.
+            Of::Gap | Of::NoGust => continue,
+            Of::Item(kind, _) if !kind.is_gust() => says += &ahead_of(occasion, step, moves, names),
+            Of::Amount(_) => {
+                let of = occasion.bound - u32::from(moved.is_some_and(|moved| moved.kind() == Kind::Grant));
+                says += &format!(" (of {of})");
+            }
+            _ => conditions.extend(condition(of, value, names)),
+        }
+        matters = true;
+    }
+    if !conditions.is_empty() {
+        says += &format!("; {}", conditions.join(", "));
+    }
+    matters.then_some(says)
+}
+
+/// What the calm policy would have done instead, and when it came.
+fn ahead_of(occasion: Occasion, step: u64, moves: &[Move], names: &Names) -> String {
+    let Some(calm) = occasion.calm else { return String::new() };
+    match next_of(moves, step as usize, calm) {
+        Some(at) => format!(", ahead of {} (step {})", names.moved(moves[at]), at + 1),
+        None => format!(" instead of: {}", bare(calm, names)),
+    }
+}
+
+/// The place of an item's next move, from a place on.
+pub(super) fn next_of(moves: &[Move], from: usize, item: Item) -> Option<usize> {
+    (from..moves.len()).find(|&at| moves[at].kind() == item.kind && moves[at].id() == item.id)
+}
+
+/// An item that never became a move.
+fn bare(Item { kind, id }: Item, names: &Names) -> String {
+    match kind {
+        Kind::Start => names.moved(Move::Start(id)),
+        Kind::Poll => names.moved(Move::Poll(id)),
+        Kind::Deliver => format!("deliver any more of {}", names.pipe(PipeId(id))),
+        Kind::Grant => format!("grant any more to {}", names.pipe(PipeId(id))),
+        Kind::Answer => names.moved(Move::Answer(id)),
+        Kind::Act => format!("act by script {id}"),
+        _ => "advance the clock".into(),
+    }
+}
+
+/// How a world, a pipe or a cell is made.
+fn condition(of: Of, value: u32, names: &Names) -> Option<String> {
+    let actor = |id| names.actor(ActorId(id));
+    Some(match of {
+        Of::Pipe(pipe) => {
+            let small = if value > 1 {
+                format!(" and small ({})", count(SMALL_CAPACITY_BYTES))
+            } else {
+                String::new()
+            };
+            format!("{} is held{small}", names.pipe(PipeId(pipe)))
+        }
+        Of::Level => match Level::of(value) {
+            Level::Still => return None,
+            Level::Weather => "gusts blow".into(),
+            Level::Damage => "damage may be done".into(),
+            Level::Disorder => "damage may be done, and a vat's tasks run in any order".into(),
+        },
+        Of::Slice(cell) => {
+            format!(
+                "{} burns {} fuel at a time",
+                actor(cell),
+                SLICES[(value as usize - 1).min(SLICES.len() - 1)]
+            )
+        }
+        Of::Trap(cell) => format!("{} is trapped at {} fuel", actor(cell), trap_fuel(value - 1)),
+        Of::Refuse(cell) => format!("{} is refused memory after {} growths", actor(cell), value - 1),
+        // The move tells.
+        _ => return None,
+    })
+}

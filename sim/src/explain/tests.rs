@@ -1,0 +1,127 @@
+use super::*;
+use crate::bugs;
+use crate::check::engine;
+use crate::run::{Choices, Setup, run, run_under};
+use crate::same::{SHRINK_RUNS, shrink_run};
+use crate::seed::Seed;
+use crate::strategy::Follow;
+use crate::world::World;
+
+/// The first failure of a case, shrunk, and what is told of it.
+fn told(case: &str) -> (Run, Explanation) {
+    let case = bugs::find(case).expect("a case").buggy;
+    let setup = |seed| Setup::new(engine(), Seed(seed));
+    let failed = (0..500).map(|seed| run(case, &setup(seed))).find(|run| !run.outcome.is_finished());
+    let failed = failed.expect("it fails under one of 500 seeds");
+    let setup = setup(failed.seed.0);
+    let again = |choices: Choices| run(case, &Setup { choices, ..setup.clone() });
+    let shrunk = shrink_run(&failed, SHRINK_RUNS, again).expect("it fails again").run;
+    let told = explain(&shrunk, EXPLAIN_RUNS, &|strategy| run_under(case, &setup, "again", strategy));
+    (shrunk, told)
+}
+
+#[test]
+fn a_race_is_told_by_the_two_steps_that_lose_it() {
+    for (case, of) in [
+        ("reorder_3", ["last", "t0", "t1"]),
+        ("account", ["t0", "t1", "t1"]),
+        ("h05", ["reader", "writer", "peer"]),
+    ] {
+        let (_, told) = told(case);
+        let exchange = told.exchange.unwrap_or_else(|| panic!("{case}: no pair\n{:#?}", told.chosen));
+        let polls = of.map(|name| format!("poll {name}"));
+        let ((one, first), (other, second)) = (&exchange.first, &exchange.second);
+        assert!(one < other && first != second, "{case}: {exchange}");
+        assert!(polls.contains(first) && polls.contains(second), "{case}: {exchange}");
+    }
+}
+
+#[test]
+fn following_a_run_is_that_run() {
+    for case in ["g06", "reorder_5", "h11", "g15", "g12"] {
+        let case = bugs::find(case).expect("a case").buggy;
+        for seed in 0..20 {
+            let setup = Setup::new(engine(), Seed(seed));
+            let first = run(case, &setup);
+            let moves = chosen::moves(&first).into_iter().filter(|moved| !moved.kind().is_gust());
+            let moves = moves.map(|moved| crate::menu::Item { kind: moved.kind(), id: moved.id() }).collect();
+            let follow = Follow::new(moves, &first.choices);
+            let again = run_under(case, &setup, "again", || Box::new(follow.clone()));
+            assert_eq!(again.transcript.digest(), first.transcript.digest(), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_stall_is_told_with_choices_in_words_and_its_frames() {
+    let (_, told) = told("g04");
+    insta::assert_snapshot!(told.to_string().trim_end(), @r#"
+    blame: the guest g04
+      g04 waits on bytes from g04 connection in
+      chosen otherwise than calmly
+        step 1: start g04; g04 connection out is held, g04 connection in is held
+      it passes where step 21 (answer g1 Executor.echo) comes after step 22 (poll host)
+      link of g04, the last 6 of 7 frames (→ to the host, ← to the cell)
+        → call       q1 on q0 Executor.echo (message = "first")
+        → call       q2 on q0 Executor.echo (message = "beside")
+        ← return     q0 bootstrap (senderHosted 0)
+        → release    #0 ×1
+        ← return     q1 Executor.echo (response = "Echo: first"), needs no finish
+        ← return     q2 Executor.echo (response = "Echo: beside"), needs no finish
+    "#);
+}
+
+#[test]
+fn a_held_pipe_alone_is_told() {
+    let (_, told) = told("g06");
+    assert_eq!(told.detail, ["blame: the guest g06", "g06 waits on bytes from g06 connection in"]);
+    assert_eq!(told.chosen, ["step 1: start g06; g06 connection out is held"]);
+    // Nothing was ever written there.
+    assert_eq!((told.exchange, &told.frames[..]), (None, &[][..]));
+}
+
+#[test]
+fn what_a_cell_said_last_is_told() {
+    let (_, told) = told("g09");
+    assert_eq!(told.stderr.len(), SHOWN_STDERR, "{told:#?}");
+    assert!(told.stderr.iter().all(|line| line.starts_with("child stderr | ")), "{told:#?}");
+}
+
+#[test]
+fn an_explanation_is_a_screen_long() {
+    for case in bugs::ALL.iter().filter(|case| !case.id.ends_with("0")) {
+        let (run, told) = told(case.id);
+        let lines = told.to_string().lines().count();
+        assert!(lines <= 25, "{}: {lines} lines: {}\n{told}", case.id, run.outcome);
+    }
+}
+
+#[test]
+fn what_is_drawn_at_set_up_and_by_gusts_is_told() {
+    let (_, told) = told("g13");
+    assert!(told.chosen.iter().any(|line| line == "set up: value 1 is 4 of 0 to 5"), "{told:#?}");
+    let scenario = |world: &mut World| {
+        let child =
+            world.cell("child", crate::guests::CHILD_ECHO).serve(crate::peer::executor(world)).spawn();
+        child.expect_exit(0);
+        world.invariant("nothing is cut", |world| {
+            let cut =
+                world.transcript().steps.iter().any(|step| step.moved.kind() == crate::moves::Kind::Cut);
+            if cut { Err("a link is".into()) } else { Ok(()) }
+        });
+    };
+    let profile = "adversarial".parse().expect("a profile");
+    let choices = Choices::Drawn(crate::StrategyName::Random, profile);
+    let setup = |seed| Setup { choices: choices.clone(), ..Setup::new(engine(), Seed(seed)) };
+    let failed = (0..500).map(|seed| run(scenario, &setup(seed))).find(|run| !run.outcome.is_finished());
+    let failed = failed.expect("a link is cut under one of 500 seeds");
+    let told = explain(&failed, 0, &|_| unreachable!("no runs"));
+    assert!(
+        told.chosen.iter().any(|line| line.contains("a gust: cut the link of child stdout")),
+        "{told:#?}"
+    );
+    assert!(
+        told.damage[0].starts_with("damage: 1 cut link") || told.damage[0].contains(" cut link"),
+        "{told:#?}"
+    );
+}

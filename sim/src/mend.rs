@@ -1,0 +1,137 @@
+//! The same choices against another component: what became of a failure, and what changed.
+
+use crate::calls::{PEER_SCHEMA, calls};
+use crate::run::Run;
+use crate::same::failure;
+use crate::transcript::Transcript;
+use similar::{ChangeTag, TextDiff};
+use std::fmt;
+
+/// What became of a run when a guest of it was another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It failed, and finishes now.
+    Mended,
+    /// It finished before and does so now.
+    Finished,
+    /// It fails as before.
+    StillFails,
+    /// It fails in another way, or did not fail before: how, in one sentence.
+    FailsOtherwise(String),
+    /// It finishes, but a choice means another thing now than it did: that is another schedule.
+    Diverged {
+        /// The step at which it does.
+        step: u64,
+        /// Which choice.
+        why: String,
+    },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Mended => f.write_str("mended: finished"),
+            Verdict::Finished => f.write_str("finished, as before"),
+            Verdict::StillFails => f.write_str("still fails in the same way"),
+            Verdict::FailsOtherwise(how) => write!(f, "fails otherwise: {how}"),
+            Verdict::Diverged { step, why } => write!(
+                f,
+                "diverged at step {step}: {why}; it finished, but under another schedule: run it under many seeds"
+            ),
+        }
+    }
+}
+
+/// Two runs of the same choices, compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The first step that is another, from 1; `None` where the transcripts are the same.
+    pub changed_at: Option<u64>,
+    /// What differs in the calls or, where they are the same, in the frames: lines after `-` and `+`, the first
+    /// few.
+    pub changes: Vec<String>,
+}
+
+/// Lines of changes, at most.
+const SHOWN_CHANGES: usize = 20;
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.verdict)?;
+        match self.changed_at {
+            None => writeln!(f, "  the transcript is the same, step for step"),
+            Some(0) => writeln!(f, "  the transcript is another before the first step"),
+            Some(step) => writeln!(f, "  the transcript is another from step {step} on"),
+        }?;
+        self.changes.iter().take(SHOWN_CHANGES).try_for_each(|line| writeln!(f, "  {line}"))?;
+        match self.changes.len().saturating_sub(SHOWN_CHANGES) {
+            0 => Ok(()),
+            more => writeln!(f, "  … {more} more"),
+        }
+    }
+}
+
+/// Compares a run with one of the same choices in which a guest was another.
+pub fn compare(before: &Run, after: &Run) -> Comparison {
+    let changed_at = first_change(&before.transcript, &after.transcript);
+    let verdict = match (failure(&before.outcome), failure(&after.outcome), &after.left_track) {
+        (_, None, Some(why)) => {
+            Verdict::Diverged { step: left_at(before, after).or(changed_at).unwrap_or(0), why: why.clone() }
+        }
+        (None, None, None) => Verdict::Finished,
+        (Some(_), None, None) => Verdict::Mended,
+        (was, is, _) if was == is => Verdict::StillFails,
+        _ => Verdict::FailsOtherwise(after.outcome.to_string()),
+    };
+    let mut changes = differing(&calls(before, &PEER_SCHEMA), &calls(after, &PEER_SCHEMA));
+    if changes.is_empty() {
+        changes = differing(&frames(before), &frames(after));
+    }
+    Comparison { verdict, changed_at, changes }
+}
+
+/// The step of the first choice that is another.
+fn left_at(before: &Run, after: &Run) -> Option<u64> {
+    let at = before.choices.iter().zip(&after.choices).position(|(was, is)| was != is)?;
+    after.occasions.get(at).map(|occasion| occasion.step)
+}
+
+/// The first step that differs; 0 for what happened before the first.
+fn first_change(one: &Transcript, other: &Transcript) -> Option<u64> {
+    if one == other {
+        return None;
+    }
+    let set_up = |of: &Transcript| of.steps.first().map_or(of.events.len(), |step| step.caused.start);
+    let steps = one.steps.len().max(other.steps.len());
+    let step = |of: &Transcript, at: usize| {
+        of.steps.get(at).map(|step| (step.moved, of.events[step.caused.clone()].to_vec()))
+    };
+    if one.events[..set_up(one)] != other.events[..set_up(other)] {
+        return Some(0);
+    }
+    (0..steps).find(|&at| step(one, at) != step(other, at)).map(|at| at as u64 + 1).or(Some(steps as u64))
+}
+
+fn frames(run: &Run) -> String {
+    let mut text = String::new();
+    for link in &*run.frames(&PEER_SCHEMA) {
+        text += &format!("link of {}\n", link.cell);
+        link.frames.iter().for_each(|frame| text += &format!("  {frame}\n"));
+    }
+    text
+}
+
+fn differing(before: &str, after: &str) -> Vec<String> {
+    let diff = TextDiff::from_lines(before, after);
+    let changes = diff.iter_all_changes().filter_map(|change| {
+        let sign = match change.tag() {
+            ChangeTag::Equal => return None,
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+        };
+        Some(format!("{sign} {}", change.value().trim_end()))
+    });
+    changes.collect()
+}
