@@ -6,7 +6,6 @@ use crate::profile::ProfileError;
 use crate::run::{Choices, Run};
 use crate::same::failure;
 use crate::token::{Recipe, Token};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// What came of trying a kept failure again.
