@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::gate::gate;
+use crate::guard::Guarded;
 use crate::ids::{ActorId, LinkId, PipeId};
 use crate::pipe::DEFAULT_CAPACITY_BYTES;
 use crate::stream::{PipeReader, PipeWriter};
@@ -22,6 +23,16 @@ pub const BETWEEN_VATS: &str = "link ";
 /// The host's end of a link. Clones are the same end.
 #[derive(Clone)]
 pub struct Link(Rc<Shared>);
+
+/// A link's far end as bytes: for far ends that do not keep to the protocol.
+pub struct Wire {
+    /// The host's end.
+    pub link: Link,
+    /// What the host says.
+    pub input: PipeReader,
+    /// What the host hears.
+    pub output: PipeWriter,
+}
 
 struct Shared {
     id: LinkId,
@@ -61,6 +72,20 @@ impl Link {
         Self::end(tank, id, &format!("rpc {name}"), (vat, Side::Server), (up, down), bootstrap)
     }
 
+    /// Lays a link whose far end is no RPC system: whoever holds it writes and reads bytes. Serves `bootstrap` on
+    /// the near one, as a task of `vat`.
+    pub(crate) fn to_wire(tank: &Tank, name: &str, vat: ActorId, bootstrap: Client) -> Wire {
+        let fabric = tank.fabric();
+        let far = tank.vat(name);
+        let pipe = |what: &str| {
+            let pipe = fabric.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
+            (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
+        };
+        let ((output, up), (down, input)) = (pipe("up"), pipe("down"));
+        let link = Self::to_cell(tank, (far, name), vat, (up, down), bootstrap);
+        Wire { link, input, output }
+    }
+
     /// Joins two vats: gives both ends, each of which serves its bootstrap as a task of its vat.
     pub(crate) fn between(tank: &Tank, ends: [(ActorId, Client); 2], name: &str) -> [Self; 2] {
         let fabric = tank.fabric();
@@ -93,7 +118,9 @@ impl Link {
             Side::Client => (output.pipe(), input.pipe(), Side::Server),
         };
         let link = Link(Rc::new(Shared { id, up, down, asked: RefCell::default() }));
-        let network = twoparty::VatNetwork::new(input, output, side, reader_options());
+        let network = Guarded::new(input, |input| {
+            twoparty::VatNetwork::new(input, output, side, reader_options())
+        });
         let mut rpc = RpcSystem::new(Box::new(network), Some(gate(&fabric, id, bootstrap)));
         let asked = link.clone();
         let task = async move {

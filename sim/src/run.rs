@@ -73,6 +73,10 @@ pub struct Setup {
     pub max_steps: u64,
     /// Capacity of pipes in bytes, at least 1, where a scenario does not say.
     pub capacity_bytes: usize,
+    /// Cells that may live in its world at once. Ten times as many may ever be started.
+    pub max_cells: usize,
+    /// Bytes that its record may grow to, until the run is given up as [flooded](crate::oracle::flood).
+    pub max_record_bytes: u64,
 }
 
 impl Setup {
@@ -86,6 +90,8 @@ impl Setup {
             max_choices: 2_000,
             max_steps: 5_000_000,
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
+            max_cells: 1_000,
+            max_record_bytes: 512 * 1024 * 1024,
         }
     }
 }
@@ -223,6 +229,8 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         chooser: chooser.clone(),
         engine: setup.engine.clone(),
         capacity_bytes: setup.capacity_bytes,
+        max_cells: setup.max_cells,
+        max_record_bytes: setup.max_record_bytes,
         max_steps: setup.max_steps,
     });
     let outcome = panics::catch(|| {
