@@ -31,8 +31,11 @@ pub const MAX_FRAMES: usize = 10_000;
 /// Bytes of frames that wait to be written to the far end.
 pub const MAX_UNSENT_BYTES: usize = 64 * 1024 * 1024;
 
-/// Bytes of frames that came from the far end and are still in use. One frame may have 128 MiB.
+/// Bytes of frames that came from the far end and are still in use.
 pub const MAX_HELD_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes of one frame.
+pub const MAX_FRAME_BYTES: usize = 128 * 1024 * 1024;
 
 /// Capabilities in one frame.
 pub const MAX_CAPS: u32 = 1_000;
@@ -55,6 +58,11 @@ impl Guarded {
         let load = Rc::new(Load::default());
         Guarded { inner: make(Counted { input, load: load.clone() }), load }
     }
+
+    /// Looks on at what becomes of the link.
+    pub(crate) fn look_on(&self) -> LookOn {
+        LookOn(self.load.clone())
+    }
 }
 
 impl VatNetwork<Side> for Guarded {
@@ -74,6 +82,19 @@ impl VatNetwork<Side> for Guarded {
     }
 }
 
+/// Knows whether a link is to be given up.
+pub(crate) struct LookOn(Rc<Load>);
+
+impl LookOn {
+    /// Why the link must be cut off now: a limit was passed, and the far end does not take what is said about it.
+    /// The RPC system would wait for that, for ever.
+    pub(crate) fn cut_off(&self) -> Option<Error> {
+        let mut unsent = self.0.unsent.borrow_mut();
+        unsent.prune();
+        if unsent.frames.is_empty() { None } else { self.0.refused.borrow().clone() }
+    }
+}
+
 /// What the far end makes this host keep.
 #[derive(Default)]
 struct Load {
@@ -82,6 +103,8 @@ struct Load {
     held_frames: Cell<usize>,
     held_bytes: Cell<usize>,
     unsent: RefCell<Unsent>,
+    /// Which limit it passed.
+    refused: RefCell<Option<Error>>,
 }
 
 /// Frames in the queue of the RPC system, which tells nobody how long it is: each with the promise that it is out.
@@ -117,14 +140,22 @@ impl Load {
         self.held_frames.set(self.held_frames.get() + 1);
         self.held_bytes.set(self.held_bytes.get() + bytes);
         let held = Held { message, load: self.clone(), bytes };
+        let admitted = self.limit(&held);
+        if let Err(error) = &admitted {
+            *self.refused.borrow_mut() = Some(error.clone());
+        }
+        admitted.map(|()| held)
+    }
+
+    fn limit(&self, held: &Held) -> Result<(), Error> {
         let mut unsent = self.unsent.borrow_mut();
         unsent.prune();
         within("frames that wait to be read by the far end", unsent.frames.len(), MAX_FRAMES)?;
         within("bytes that wait to be read by the far end", unsent.bytes, MAX_UNSENT_BYTES)?;
         within("frames of the far end that are in use", self.held_frames.get(), MAX_FRAMES)?;
         within("bytes of frames of the far end that are in use", self.held_bytes.get(), MAX_HELD_BYTES)?;
-        look(held.message.get_body()?.get_as()?)?;
-        Ok(held)
+        within("bytes in one frame", held.bytes, MAX_FRAME_BYTES)?;
+        look(held.message.get_body()?.get_as()?)
     }
 }
 

@@ -15,7 +15,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 /// How the names of tasks begin that serve a link between two vats: such a link has no end of its own.
 pub const BETWEEN_VATS: &str = "link ";
@@ -52,9 +52,10 @@ struct Asked {
     ended: bool,
 }
 
-/// Twice capnp's usual limit: a gate looks at parameters once before their server does.
+/// Four times capnp's usual limit, which is twice the largest frame: a gate looks at parameters once before their
+/// server does.
 fn reader_options() -> ReaderOptions {
-    let words = DEFAULT_READER_OPTIONS.traversal_limit_in_words.map(|words| 2 * words);
+    let words = DEFAULT_READER_OPTIONS.traversal_limit_in_words.map(|words| 4 * words);
     ReaderOptions { traversal_limit_in_words: words, ..ReaderOptions::new() }
 }
 
@@ -121,6 +122,7 @@ impl Link {
         let network = Guarded::new(input, |input| {
             twoparty::VatNetwork::new(input, output, side, reader_options())
         });
+        let look_on = network.look_on();
         let mut rpc = RpcSystem::new(Box::new(network), Some(gate(&fabric, id, bootstrap)));
         let asked = link.clone();
         let task = async move {
@@ -129,7 +131,11 @@ impl Link {
                     // Refused where nobody waits any more.
                     let _ = wish.send(rpc.bootstrap(far_side));
                 }
-                rpc.poll_unpin(cx)
+                let polled = rpc.poll_unpin(cx);
+                match look_on.cut_off() {
+                    Some(error) if polled.is_pending() => Poll::Ready(Err(error)),
+                    _ => polled,
+                }
             })
             .await;
             asked.no_more();

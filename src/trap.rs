@@ -102,6 +102,8 @@ fn classify(error: &wasmtime::Error) -> TrapClass {
         Class::MemoryLimit
     } else if text.ends_with("out of bounds of memory") {
         Class::OutOfBounds
+    } else if text.ends_with("store handle limit exceeded") {
+        Class::TooManyHandles
     } else if text.starts_with("asked for ") || text.starts_with("too much data is being copied") {
         Class::AskedTooMuch
     } else {

@@ -42,7 +42,7 @@ async fn refused(process: &process::Client) -> Result<()> {
     match peer::wait(process).await {
         Ok(code) => Err(Error::guest(format!("junk ran and exited with {code}"))),
         Err(error) => {
-            println!("{error}");
+            println!("{error:?}");
             Ok(())
         }
     }

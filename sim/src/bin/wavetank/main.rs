@@ -1,9 +1,13 @@
 //! The `wavetank` command.
 
 mod account;
+mod annotate;
 mod args;
 mod exhaust;
 mod job;
+mod junit;
+mod lines;
+mod merge;
 mod progress;
 mod replay;
 mod report;
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
     let ended = match Args::parse().command {
         Command::Run(run) => sweep::run(run),
         Command::Replay(replay) => replay::replay(&replay),
+        Command::Merge(merge) => merge::merge(&merge),
         Command::List => {
             report::list();
             Ok(ExitCode::SUCCESS)
