@@ -119,9 +119,8 @@ impl Link {
             Side::Client => (output.pipe(), input.pipe(), Side::Server),
         };
         let link = Link(Rc::new(Shared { id, up, down, asked: RefCell::default() }));
-        let network = Guarded::new(input, |input| {
-            twoparty::VatNetwork::new(input, output, side, reader_options())
-        });
+        let network =
+            Guarded::new(input, |input| twoparty::VatNetwork::new(input, output, side, reader_options()));
         let look_on = network.look_on();
         let mut rpc = RpcSystem::new(Box::new(network), Some(gate(&fabric, id, bootstrap)));
         let asked = link.clone();

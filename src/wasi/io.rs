@@ -4,8 +4,8 @@
 use crate::cell::CellState;
 use crate::event::HandleKind;
 use crate::fabric::Blocked;
-use wasmtime::{Result, bail};
 use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::{Result, bail};
 use wasmtime_wasi_io::bindings::wasi::io::{error, poll, streams};
 use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, Error, StreamError, StreamResult};

@@ -21,7 +21,8 @@ pub fn bytes_of(event: &Event) -> u64 {
 
 /// Says who fills the record most.
 pub fn judge(evidence: &Evidence<'_>, limit_bytes: u64) -> Finding {
-    let owner = |pipe: PipeId| evidence.cells.iter().find(|cell| cell.pipes.contains(&pipe)).map(|cell| cell.id);
+    let owner =
+        |pipe: PipeId| evidence.cells.iter().find(|cell| cell.pipes.contains(&pipe)).map(|cell| cell.id);
     let mut of_cells: BTreeMap<ActorId, u64> = BTreeMap::new();
     let mut of_pipes: BTreeMap<PipeId, u64> = BTreeMap::new();
     for event in evidence.events {
@@ -51,6 +52,8 @@ pub fn judge(evidence: &Evidence<'_>, limit_bytes: u64) -> Finding {
         Some(cell) => (cell.name.to_string(), cell.blame()),
         None => (pipe.clone(), Blame::Scenario("it goes on without end".into())),
     };
-    let what = format!("{who} filled the record of the run, which may take {limit_bytes} bytes; most went through {pipe}");
+    let what = format!(
+        "{who} filled the record of the run, which may take {limit_bytes} bytes; most went through {pipe}"
+    );
     Finding { oracle: "flood", who, blame, what, detail: Vec::new() }
 }

@@ -19,9 +19,11 @@ pub(crate) fn is_wanted(asked: bool) -> bool {
 pub(crate) fn annotations(report: &Report) -> String {
     let mut seen = BTreeSet::new();
     let mut text = String::new();
-    let distinct = report.failures().filter(|record| seen.insert(record.failure.as_ref().unwrap_or(&record.outcome)));
+    let distinct =
+        report.failures().filter(|record| seen.insert(record.failure.as_ref().unwrap_or(&record.outcome)));
     for record in distinct.take(MAX_ANNOTATIONS) {
-        let title = format!("{}: {}", report.heading.title, record.failure.as_ref().unwrap_or(&record.outcome));
+        let title =
+            format!("{}: {}", report.heading.title, record.failure.as_ref().unwrap_or(&record.outcome));
         let mut message = format!("seed {}: {}", wavetank_sim::Seed(record.seed), record.says);
         for line in &record.detail {
             let _ = write!(message, "\n{line}");

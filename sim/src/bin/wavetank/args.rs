@@ -101,7 +101,13 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) github: bool,
     /// Run every nth seed, beginning with the ith, as 2/3: `wavetank merge` puts the shards together
-    #[arg(long, value_name = "I/N", default_value = "1/1", conflicts_with = "first", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "I/N",
+        default_value = "1/1",
+        conflicts_with = "first",
+        hide_default_value = true
+    )]
     pub(crate) shard: Shard,
     /// Give a process up that says nothing for so long in the middle of a world, as 60s or 10m
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
@@ -170,7 +176,7 @@ pub(crate) struct Shard {
 impl Shard {
     /// How many of so many places are its.
     pub(crate) fn count(self, places: u64) -> u64 {
-        (places + self.of - self.index) / self.of
+        places.saturating_add(self.of - self.index) / self.of
     }
 
     /// Its nth place, among those of all shards.
@@ -197,7 +203,7 @@ impl FromStr for Shard {
 }
 
 /// More shards than anybody has machines.
-const MAX_SHARDS: u64 = 1_000_000;
+const MAX_SHARDS: u64 = 10_000;
 
 /// Seeds from `start`, `count` of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,8 @@ fn xml(report: &Report) -> String {
     let (cases, failures) = (told.len() + 1, told.len() - errors - skipped);
     let suite = escaped(&report.heading.title);
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let counts = format!("tests=\"{cases}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"");
+    let counts =
+        format!("tests=\"{cases}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"");
     let _ = writeln!(xml, "<testsuites name=\"wavetank\" {counts}>");
     let _ = writeln!(xml, "  <testsuite name=\"{suite}\" {counts}>");
     let finished = report.records.len() - told.len();
@@ -40,12 +41,10 @@ fn xml(report: &Report) -> String {
             None => Some("failure"),
         };
         if let Some(element) = element {
-            let mut text = record.detail.join("\n");
-            if let Some(token) = &record.token {
-                let _ = write!(text, "\nreplay: {}", report.heading.replay_line(token));
-            }
+            let mut lines = record.detail.clone();
+            lines.extend(record.token.iter().map(|t| format!("replay: {}", report.heading.replay_line(t))));
             let kind = escaped(record.failure.as_ref().unwrap_or(&record.outcome));
-            let text = escaped(&text);
+            let text = escaped(&lines.join("\n"));
             let _ = writeln!(xml, "      <{element} type=\"{kind}\" message=\"{says}\">{text}</{element}>");
         }
         let _ = writeln!(xml, "    </testcase>");

@@ -65,8 +65,12 @@ impl Heading {
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Line {
-    Heading { sweep: Heading },
-    Shrunk { shrunk: Record },
+    Heading {
+        sweep: Heading,
+    },
+    Shrunk {
+        shrunk: Record,
+    },
     Summary {
         #[serde(rename = "summary")]
         _summary: serde::de::IgnoredAny,

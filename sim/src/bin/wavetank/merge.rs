@@ -40,6 +40,7 @@ struct Merged {
     heading: Option<Heading>,
     /// The shards that were seen.
     shards: Vec<Shard>,
+    /// By place, for seeds may go round beyond the last number.
     found: BTreeMap<u64, Record>,
     shrunk: BTreeMap<u64, Record>,
     milliseconds: u64,
@@ -71,7 +72,7 @@ impl Merged {
                 _ if !headed => return Err(wrong("the heading is missing: it is the first line".into())),
                 Line::Seed(record) => self.keep(record).map_err(wrong)?,
                 Line::Shrunk { shrunk } => {
-                    self.shrunk.insert(shrunk.seed, shrunk);
+                    self.shrunk.insert(self.place(&shrunk).map_err(wrong)?, shrunk);
                 }
                 Line::Summary { timing, .. } => {
                     self.milliseconds = self.milliseconds.saturating_add(timing.milliseconds);
@@ -89,7 +90,9 @@ impl Merged {
         let shard: Shard = heading.shard.parse()?;
         let whole = Heading { shard: whole(), ..heading };
         match &self.heading {
-            Some(first) if *first != whole || self.shards.first().is_some_and(|first| first.of != shard.of) => {
+            Some(first)
+                if *first != whole || self.shards.first().is_some_and(|first| first.of != shard.of) =>
+            {
                 return Err("it is of another sweep than the files before it".into());
             }
             Some(_) => {}
@@ -99,17 +102,29 @@ impl Merged {
         Ok(())
     }
 
-    fn keep(&mut self, record: Record) -> Result<(), String> {
+    /// The place of a record's seed.
+    fn place(&self, record: &Record) -> Result<u64, String> {
+        let heading = self.heading.as_ref().expect("a heading comes first");
+        let place = record.seed.wrapping_sub(heading.first_seed);
         let seed = record.seed;
+        if place < heading.seed_count {
+            Ok(place)
+        } else {
+            Err(format!("seed {seed} is none of the sweep's"))
+        }
+    }
+
+    fn keep(&mut self, record: Record) -> Result<(), String> {
+        let (place, seed) = (self.place(&record)?, record.seed);
         let is_cut = |record: &Record| ["hung", "aborted"].contains(&&*record.outcome);
-        match self.found.get(&seed) {
+        match self.found.get(&place) {
             // A process that died or was given up says nothing of what the world would have done.
             Some(known) if is_cut(&record) && !is_cut(known) => {}
             Some(known) if *known != record && !is_cut(known) => {
                 return Err(format!("seed {seed} came out otherwise in a file before it: see --canary"));
             }
             _ => {
-                self.found.insert(seed, record);
+                self.found.insert(place, record);
             }
         }
         Ok(())
@@ -119,33 +134,30 @@ impl Merged {
     fn report(mut self) -> Result<(Report, Vec<String>), String> {
         let heading = self.heading.ok_or("there is nothing to merge: the files are empty")?;
         let of = self.shards.first().map_or(1, |shard| shard.of);
-        let seed = |place: u64| heading.first_seed.wrapping_add(place);
         let mut missing = Vec::new();
         for index in 1..=of {
             let shard = Shard { index, of };
             let count = shard.count(heading.seed_count);
-            let ran = (0..count).filter(|nth| self.found.contains_key(&seed(shard.place(*nth)))).count() as u64;
+            let ran = self.found.keys().filter(|place| *place % of == index - 1).count() as u64;
             if ran < count && !self.shards.contains(&shard) {
                 missing.push(format!("shard {shard} is missing: run it with --shard {shard}"));
             } else if ran < count {
                 missing.push(format!("shard {shard} ran {ran} of its {count} seeds: run it again"));
             }
         }
-        // Places, not seeds, say the order: seeds may go round beyond the last number.
-        let found: Vec<Record> =
-            (0..heading.seed_count).filter_map(|place| self.found.remove(&seed(place))).collect();
-        let mut records = found.clone();
+        let mut records = self.found.clone();
         if heading.shrink {
             let mut first = FirstOfKind::default();
-            for record in &mut records {
+            for (place, record) in &mut records {
                 if first.is(record)
-                    && let Some(shrunk) = self.shrunk.remove(&record.seed)
+                    && let Some(shrunk) = self.shrunk.remove(place)
                     && shrunk.failure == record.failure
                 {
                     *record = shrunk;
                 }
             }
         }
+        let (found, records) = (self.found.into_values().collect(), records.into_values().collect());
         let seconds = Duration::from_millis(self.milliseconds);
         let (asked, stopped) = (heading.seed_count, true);
         Ok((Report { heading, found, records, asked, stopped, seconds }, missing))

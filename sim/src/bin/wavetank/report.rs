@@ -74,7 +74,7 @@ impl Report {
     }
 
     fn steps(&self) -> u64 {
-        self.records.iter().map(|record| record.steps).sum()
+        self.records.iter().fold(0, |sum, record| sum.saturating_add(record.steps))
     }
 
     fn virtual_ns(&self) -> u64 {

@@ -6,10 +6,10 @@
 use crate::args::{Run, Seeds, Shard, What};
 use crate::exhaust::exhaust;
 use crate::job::Job;
+use crate::lines::{Heading, Lines};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::worker::{MARK, SHRINK};
-use crate::lines::{Heading, Lines};
 use crate::{FOUND, account, annotate, engine, junit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -18,9 +18,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
-use wavetank_sim::{Seed, StrategyName};
 use wavetank_sim::known::is_news;
 use wavetank_sim::record::{Cut, Record};
+use wavetank_sim::{Seed, StrategyName};
 
 /// Seeds that a process is given at a time.
 const CHUNK: u64 = 16;
@@ -154,8 +154,7 @@ fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) 
     }
     let end = plan.end.load(Ordering::Relaxed);
     let stopped = plan.stop.load(Ordering::Relaxed);
-    let found: Vec<Record> =
-        records.into_iter().filter(|(place, _)| *place < end).map(|(_, r)| r).collect();
+    let found: Vec<Record> = records.into_iter().filter(|(place, _)| *place < end).map(|(_, r)| r).collect();
     let mut records = found.clone();
     if !(args.no_shrink || stopped) {
         shrink(&plan, &mut records)?;
