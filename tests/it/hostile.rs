@@ -8,6 +8,9 @@ use capnp::serialize;
 use capnp::traits::{HasTypeId, ImbueMut};
 use capnp_rpc::rpc_capnp::message;
 use futures::future::{Either, select};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::rc::Rc;
 use wavetank::cell::{Cause, ExitRecord};
 use wavetank::guard::{MAX_CAPS, MAX_FRAMES};
@@ -663,4 +666,43 @@ fn a_peer_that_keeps_ever_more_calls_open_loses_its_link() {
         });
     });
     ends(&run, "frames of the far end that are in use");
+}
+
+// ---- the table
+
+/// Tests in a source file.
+fn tests_in(file: &str) -> BTreeSet<String> {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a source file");
+    let mut lines = source.lines();
+    let mut tests = BTreeSet::new();
+    while let Some(line) = lines.next() {
+        if line.trim() == "#[test]" {
+            let name =
+                lines.find_map(|line| line.strip_prefix("fn ")).and_then(|line| line.split('(').next());
+            tests.insert(name.expect("a test is a function").to_string());
+        }
+    }
+    tests
+}
+
+#[test]
+fn every_line_of_the_table_is_a_test_and_every_test_a_line() {
+    let table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hostile.md"));
+    let table = table.expect("the table");
+    let mut told = BTreeSet::new();
+    for line in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let ["", who, tries, gets, bound, test, ""] = cells[..] else { panic!("five cells: {line}") };
+        if who == "who" {
+            continue;
+        }
+        assert!([who, tries, gets, bound, test].iter().all(|cell| !cell.is_empty()), "{line}");
+        for test in test.split(", ") {
+            assert!(told.insert(test.trim_matches('`').to_string()), "{test} stands there twice");
+        }
+    }
+    let mut tests = tests_in("tests/it/hostile.rs");
+    tests.extend(tests_in("sim/tests/hostile.rs"));
+    tests.remove("every_line_of_the_table_is_a_test_and_every_test_a_line");
+    assert_eq!(told, tests);
 }

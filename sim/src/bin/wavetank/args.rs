@@ -176,7 +176,7 @@ pub(crate) struct Shard {
 impl Shard {
     /// How many of so many places are its.
     pub(crate) fn count(self, places: u64) -> u64 {
-        places.saturating_add(self.of - self.index) / self.of
+        places / self.of + u64::from(places % self.of >= self.index)
     }
 
     /// Its nth place, among those of all shards.
