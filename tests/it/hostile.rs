@@ -428,7 +428,7 @@ fn absurd_segment_tables_end_the_link() {
 }
 
 #[test]
-fn a_frame_of_64_gibibytes_announced_ends_the_link() {
+fn a_frame_of_32_gibibytes_announced_ends_the_link() {
     ends(&say([0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff].into()), "too large");
 }
 

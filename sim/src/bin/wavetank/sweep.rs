@@ -347,6 +347,7 @@ impl Worker {
 }
 
 /// The lines that a process says, until it has ended.
+#[expect(clippy::disallowed_methods, reason = "outside of all worlds: waits for another process")]
 fn lines_of(stdout: ChildStdout) -> mpsc::Receiver<Vec<u8>> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
