@@ -38,6 +38,7 @@ for guest in backpressure full-duplex; do build release $guest -p streams; done
 for guest in chain cleanup crowd pipeline probe server; do build release $guest -p $guest; done
 for fault in handle overwrite drop spin; do build release fault-$fault -p faults; done
 build release bugs -p bugs
+build release hostile -p hostile
 
 # Only now: a build that fails leaves the last one whole for whoever embeds it.
 for component in built/*.wasm; do

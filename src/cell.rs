@@ -31,6 +31,9 @@ pub const KILLED: i32 = 137;
 /// either [`Allocator`](crate::Allocator).
 const MAX_TABLE_ELEMENTS: usize = 20_000;
 
+/// Bytes that a guest may hand to its host in one call: more where its pipes hold more.
+const HOSTCALL_BYTES: usize = 32 * 1024 * 1024;
+
 /// Where a cell's RPC runs. Children inherit it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
@@ -55,7 +58,7 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Handles that its table holds.
     pub handles: usize,
-    /// Children that live at once.
+    /// Children that live at once, those that were started detached included.
     pub children: usize,
     /// Length of a component that it may start, in bytes.
     pub wasm_bytes: usize,
@@ -146,6 +149,8 @@ pub(crate) struct Shell {
     pub(crate) link: RefCell<Option<Link>>,
     /// Living children that end with this cell, in order of birth.
     pub(crate) children: RefCell<Vec<Cell>>,
+    /// How many children live that it started detached.
+    pub(crate) let_go: Rc<std::cell::Cell<usize>>,
     /// Its guest has stopped: it gets no more children.
     pub(crate) ending: std::cell::Cell<bool>,
     pub(crate) ended: RefCell<Option<Rc<ExitRecord>>>,
@@ -370,6 +375,7 @@ pub(crate) async fn live(
             let slice = orders.fuel_slice.unwrap_or(spec.limits.fuel_slice).max(1);
             store.set_fuel(fuel_given).expect("fuel is on in every engine");
             store.fuel_async_yield_interval(Some(slice)).expect("fuel is on in every engine");
+            store.set_hostcall_fuel(HOSTCALL_BYTES.max(spec.capacity_bytes));
             store.data_mut().limiter.growths_left = orders.memory_growths;
             run(&mut store, &spec.guest).await
         };

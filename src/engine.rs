@@ -4,7 +4,7 @@ use crate::cell::CellState;
 use crate::error::Error;
 use crate::wasi;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
@@ -21,6 +21,18 @@ pub(crate) const MAX_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 
 /// Cells that may live at once in all tanks of one engine, where memory is pooled.
 const POOLED_CELLS: u32 = 2_000;
+
+/// Compiled guests that an engine keeps, at most.
+const KEPT_GUESTS: usize = 1_000;
+
+/// Bytes of the components that it keeps compiled, at most.
+const KEPT_GUEST_BYTES: usize = 256 * 1024 * 1024;
+
+/// Instances of core modules in one component: one made by wasm32-wasip2 has four or five.
+const INSTANCES_PER_CELL: u32 = 16;
+
+/// Tables in one component.
+const TABLES_PER_CELL: u32 = 16;
 
 /// How an engine is set up. None of it may change what a guest does.
 #[derive(Clone, Debug, Default)]
@@ -58,10 +70,43 @@ pub struct Engine {
     engine: wasmtime::Engine,
     config: EngineConfig,
     linker: Linker<CellState>,
-    /// By length: few guests share one, and comparing bytes is faster than hashing them.
-    guests: Mutex<BTreeMap<usize, Vec<Arc<Guest>>>>,
+    guests: Mutex<Known>,
     /// What is started in the place of others, by the bytes of those.
     instead: Vec<(Vec<u8>, Arc<Guest>)>,
+}
+
+/// Guests that were compiled before, as many as are kept.
+#[derive(Clone, Default)]
+struct Known {
+    /// By length: few guests share one, and comparing bytes is faster than hashing them.
+    by_length: BTreeMap<usize, Vec<Arc<Guest>>>,
+    /// The same, the oldest first.
+    by_age: VecDeque<Arc<Guest>>,
+    bytes: usize,
+}
+
+impl Known {
+    fn find(&self, bytes: &[u8]) -> Option<Arc<Guest>> {
+        self.by_length.get(&bytes.len())?.iter().find(|guest| guest.bytes == bytes).cloned()
+    }
+
+    /// Keeps a guest, and forgets the oldest where they are too many: a guest that starts ever other components
+    /// would fill its host.
+    fn keep(&mut self, guest: &Arc<Guest>) {
+        self.by_length.entry(guest.bytes.len()).or_default().push(guest.clone());
+        self.by_age.push_back(guest.clone());
+        self.bytes += guest.bytes.len();
+        while self.by_age.len() > KEPT_GUESTS || (self.bytes > KEPT_GUEST_BYTES && self.by_age.len() > 1) {
+            let Some(oldest) = self.by_age.pop_front() else { return };
+            self.bytes -= oldest.bytes.len();
+            if let Some(same_length) = self.by_length.get_mut(&oldest.bytes.len()) {
+                same_length.retain(|guest| !Arc::ptr_eq(guest, &oldest));
+                if same_length.is_empty() {
+                    self.by_length.remove(&oldest.bytes.len());
+                }
+            }
+        }
+    }
 }
 
 /// A compiled component that can be started as often as wanted.
@@ -117,12 +162,11 @@ impl Engine {
             return Ok(new.clone());
         }
         let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
-        let same_length = guests.entry(bytes.len()).or_default();
-        if let Some(known) = same_length.iter().find(|guest| guest.bytes == bytes) {
-            return Ok(known.clone());
+        if let Some(known) = guests.find(bytes) {
+            return Ok(known);
         }
         let guest = Arc::new(self.compile(bytes)?);
-        same_length.push(guest.clone());
+        guests.keep(&guest);
         Ok(guest)
     }
 
@@ -202,9 +246,13 @@ fn wasmtime_config(of: &EngineConfig) -> wasmtime::Result<Config> {
     if of.allocator == Allocator::Pooling {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(POOLED_CELLS)
-            .total_core_instances(POOLED_CELLS * 8)
+            .total_core_instances(POOLED_CELLS * INSTANCES_PER_CELL)
             .total_memories(POOLED_CELLS)
             .total_tables(POOLED_CELLS * 4)
+            // No single guest empties the pool.
+            .max_core_instances_per_component(INSTANCES_PER_CELL)
+            .max_memories_per_component(1)
+            .max_tables_per_component(TABLES_PER_CELL)
             .total_stacks(POOLED_CELLS)
             .max_memory_size(MAX_MEMORY_BYTES)
             .max_unused_warm_slots(64)

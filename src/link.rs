@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::gate::gate;
+use crate::guard::Guarded;
 use crate::ids::{ActorId, LinkId, PipeId};
 use crate::pipe::DEFAULT_CAPACITY_BYTES;
 use crate::stream::{PipeReader, PipeWriter};
@@ -14,7 +15,7 @@ use futures::channel::oneshot;
 use futures::{AsyncRead, AsyncWrite, FutureExt};
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 /// How the names of tasks begin that serve a link between two vats: such a link has no end of its own.
 pub const BETWEEN_VATS: &str = "link ";
@@ -25,6 +26,16 @@ pub type Streams = (Box<dyn AsyncRead + Unpin>, Box<dyn AsyncWrite + Unpin>);
 /// The host's end of a link. Clones are the same end.
 #[derive(Clone)]
 pub struct Link(Rc<Shared>);
+
+/// A link's far end as bytes: for far ends that do not keep to the protocol.
+pub struct Wire {
+    /// The host's end.
+    pub link: Link,
+    /// What the host says.
+    pub input: PipeReader,
+    /// What the host hears.
+    pub output: PipeWriter,
+}
 
 struct Shared {
     id: LinkId,
@@ -45,9 +56,10 @@ struct Asked {
     ended: bool,
 }
 
-/// Twice capnp's usual limit: a gate looks at parameters once before their server does.
+/// Four times capnp's usual limit, which is twice the largest frame: a gate looks at parameters once before their
+/// server does.
 fn reader_options() -> ReaderOptions {
-    let words = DEFAULT_READER_OPTIONS.traversal_limit_in_words.map(|words| 2 * words);
+    let words = DEFAULT_READER_OPTIONS.traversal_limit_in_words.map(|words| 4 * words);
     ReaderOptions { traversal_limit_in_words: words, ..ReaderOptions::new() }
 }
 
@@ -64,6 +76,20 @@ impl Link {
         tank.fabric().record(Event::LinkBorn { link: id, cell, up: up.pipe(), down: down.pipe() });
         let pipes = (up.pipe(), down.pipe());
         Self::end(tank, id, &format!("rpc {name}"), (vat, Side::Server), pipes, (up, down), (bootstrap, true))
+    }
+
+    /// Lays a link whose far end is no RPC system: whoever holds it writes and reads bytes. Serves `bootstrap` on
+    /// the near one, as a task of `vat`.
+    pub(crate) fn to_wire(tank: &Tank, name: &str, vat: ActorId, bootstrap: Client) -> Wire {
+        let fabric = tank.fabric();
+        let far = tank.vat(name);
+        let pipe = |what: &str| {
+            let pipe = fabric.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
+            (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
+        };
+        let ((output, up), (down, input)) = (pipe("up"), pipe("down"));
+        let link = Self::to_cell(tank, (far, name), vat, (up, down), bootstrap);
+        Wire { link, input, output }
     }
 
     /// Joins two vats: gives both ends, each of which serves its bootstrap as a task of its vat. Each RPC system
@@ -109,7 +135,10 @@ impl Link {
             Side::Client => Side::Server,
         };
         let link = Link(Rc::new(Shared { id, up, down, asked: RefCell::default() }));
-        let network = twoparty::VatNetwork::new(input, output, side, reader_options());
+        let network = Guarded::new(Box::new(input), |input| {
+            twoparty::VatNetwork::new(input, output, side, reader_options())
+        });
+        let look_on = network.look_on();
         let bootstrap = if gates { gate(&fabric, id, bootstrap) } else { bootstrap };
         let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
         let mut leaving = rpc.get_disconnector().fuse();
@@ -124,7 +153,11 @@ impl Link {
                     // Whether it went well is said by the system's own end.
                     let _ = leaving.poll_unpin(cx);
                 }
-                rpc.poll_unpin(cx)
+                let polled = rpc.poll_unpin(cx);
+                match look_on.cut_off() {
+                    Some(error) if polled.is_pending() => Poll::Ready(Err(error)),
+                    _ => polled,
+                }
             })
             .await;
             asked.no_more();

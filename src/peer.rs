@@ -139,7 +139,7 @@ impl Executor {
             return Err(Error::Ended { name: self.parent.name().to_string() });
         }
         within("bytes of a component", wasm.len(), of.limits.wasm_bytes)?;
-        let children = self.parent.0.children.borrow().len();
+        let children = self.parent.0.children.borrow().len() + self.parent.0.let_go.get();
         within("children that live at once", children + 1, of.limits.children)?;
         let spec = CellSpec {
             guest: self.tank.engine().guest(wasm)?,

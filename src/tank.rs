@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::fabric::Fabric;
 use crate::ids::ActorId;
-use crate::link::{Link, Streams};
+use crate::link::{Link, Streams, Wire};
 use crate::spawn::Spawn;
 use crate::stdio::{Input, Output, Stdio};
 use crate::stream::{PipeReader, PipeWriter};
@@ -35,6 +35,9 @@ pub enum Flow {
     Held,
 }
 
+/// Cells that may ever be started in a tank, for each that may live at once.
+const BIRTHS_PER_CELL: usize = 10;
+
 /// How a tank is set up.
 pub struct TankConfig {
     /// Whether things happen by themselves.
@@ -43,7 +46,7 @@ pub struct TankConfig {
     pub recording: bool,
     /// Gives each cell its source of random bytes.
     pub entropy: Rc<dyn Fn(ActorId) -> Entropy>,
-    /// Cells that may live at once.
+    /// Cells that may live at once. Ten times as many may ever be started.
     pub max_cells: usize,
 }
 
@@ -114,6 +117,11 @@ impl Tank {
             let limit = self.0.max_cells as u64;
             return Err(Error::Limit { what: "cells that live at once".into(), limit });
         }
+        // What is kept of a cell that has ended is little, but kept.
+        let limit = self.0.max_cells.saturating_mul(BIRTHS_PER_CELL);
+        if self.0.cells.borrow().len() >= limit {
+            return Err(Error::Limit { what: "cells that were ever started".into(), limit: limit as u64 });
+        }
         let fabric = &self.0.fabric;
         let id = fabric.new_actor();
         let name = self.unique(&spec.name);
@@ -175,6 +183,10 @@ impl Tank {
         let (kill, order) = oneshot::channel();
         let (tell, exit) = oneshot::channel();
         let adopted = parent.filter(|_| !spec.detached);
+        let let_go = parent.filter(|_| spec.detached).map(|parent| parent.0.let_go.clone());
+        if let Some(let_go) = &let_go {
+            let_go.set(let_go.get() + 1);
+        }
         let cell = Cell(Rc::new(Shell {
             id,
             name: name.clone(),
@@ -182,6 +194,7 @@ impl Tank {
             pipes: pipes.take(),
             link: RefCell::default(),
             children: RefCell::default(),
+            let_go: Rc::default(),
             ending: Count::default(),
             ended: RefCell::default(),
             kill: RefCell::new(Some(kill)),
@@ -202,6 +215,9 @@ impl Tank {
         let task = async move {
             life.await;
             living.set(living.get() - 1);
+            if let Some(let_go) = let_go {
+                let_go.set(let_go.get() - 1);
+            }
         };
         self.spawn(&name, id, task.boxed_local());
         Ok((cell, Stdio { stdin, stdout, stderr }))
@@ -223,6 +239,12 @@ impl Tank {
         over: impl FnMut(Streams) -> Streams,
     ) -> [Link; 2] {
         Link::between(self, ends, name, gates, over)
+    }
+
+    /// Lays a link over which bytes are written and read by hand; the host's end serves `bootstrap` as a task of
+    /// `vat`.
+    pub fn wire(&self, name: &str, vat: ActorId, bootstrap: Client) -> Wire {
+        Link::to_wire(self, name, vat, bootstrap)
     }
 
     /// The virtual clock.

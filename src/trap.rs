@@ -41,6 +41,10 @@ pub enum TrapClass {
     Ordered,
     /// Touched memory or a table out of bounds.
     OutOfBounds,
+    /// Was larger from the start than its memory limit allows.
+    MemoryLimit,
+    /// Asked its host for more in one call than any correct guest does.
+    AskedTooMuch,
     /// Another trap; see its message.
     Other,
 }
@@ -94,6 +98,14 @@ fn classify(error: &wasmtime::Error) -> TrapClass {
         Class::WriteTooLong
     } else if text.starts_with("cannot write more zeroes") {
         Class::WriteOverBudget
+    } else if text.ends_with("exceeds memory limits") || text.ends_with("exceeds table limits") {
+        Class::MemoryLimit
+    } else if text.ends_with("out of bounds of memory") {
+        Class::OutOfBounds
+    } else if text.ends_with("store handle limit exceeded") {
+        Class::TooManyHandles
+    } else if text.starts_with("asked for ") || text.starts_with("too much data is being copied") {
+        Class::AskedTooMuch
     } else {
         Class::Other
     }
@@ -113,6 +125,8 @@ impl fmt::Display for TrapClass {
             TrapClass::OutOfFuel => "out of fuel",
             TrapClass::Ordered => "trapped by order",
             TrapClass::OutOfBounds => "out of bounds",
+            TrapClass::MemoryLimit => "memory over the limit",
+            TrapClass::AskedTooMuch => "asked for too much at once",
             TrapClass::Other => "trap",
         })
     }

@@ -50,4 +50,6 @@ guests! {
     FAULT_SPIN "fault-spin";
     /// Commits the fault that its first argument names, or does the same job rightly, as its second says.
     BUGS "bugs";
+    /// Tries what its first argument names: docs/hostile.md lists all of it.
+    HOSTILE "hostile";
 }

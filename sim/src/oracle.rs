@@ -10,6 +10,7 @@
 //! | [`blocking`] | nobody blocks elsewhere while its link has bytes to read | where only time could pass, and at rest | |
 //! | [`bytes`] | what was written into a pipe is read, lost with its reader, or still there | at rest | |
 //! | [`budget`] | no pipe holds more than it may, and no write was longer than what was granted | at rest | |
+//! | [`flood`] | the record of a run stays below what one may take | after each step | [`max_record_bytes`] |
 //! | [`fuel`] | no cell burns more than its limit, and one that ran out burned all of it | at rest | |
 //! | [`orphans`] | no cell outlives its parent unless it was told to | at rest | `detached` |
 //! | [`order`] | calls on one capability reach their server in the order in which they were sent | at rest | |
@@ -24,6 +25,7 @@
 //!
 //! [`keeps_time`]: crate::world::CellBuilder::keeps_time
 //! [`may_fail`]: crate::world::CellBuilder::may_fail
+//! [`max_record_bytes`]: crate::Setup::max_record_bytes
 //! [`quiet_fuel`]: crate::Limits::quiet_fuel
 //! [`World::invariant`]: crate::World::invariant
 
@@ -31,6 +33,7 @@ pub mod blocking;
 pub mod budget;
 pub mod bytes;
 pub mod exit;
+pub mod flood;
 pub mod fuel;
 pub mod ledger;
 pub mod livelock;

@@ -8,6 +8,7 @@ use crate::seed::Seed;
 use crate::token::{Recipe, Token};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use twox_hash::XxHash3_64;
 
 /// What a sweep keeps of a world. Holds nothing of when or where it ran.
@@ -46,6 +47,35 @@ pub struct Record {
     pub compared: usize,
 }
 
+/// How a world ended that only its process's parent could see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The process died: so.
+    Died(String),
+    /// The process said nothing for so many seconds, and was killed. The one limit of wall-clock time there is:
+    /// what loops inside one poll never comes back to whoever counts steps.
+    Hung(u64),
+}
+
+impl Cut {
+    /// The outcome's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Cut::Died(_) => "aborted",
+            Cut::Hung(_) => "hung",
+        }
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cut::Died(how) => write!(f, "aborted: the process died ({how})"),
+            Cut::Hung(seconds) => write!(f, "hung: the process said nothing for {seconds} s"),
+        }
+    }
+}
+
 impl Record {
     /// What is kept of a run of a scenario.
     pub fn new(scenario: &str, run: &Run) -> Self {
@@ -71,8 +101,8 @@ impl Record {
         }
     }
 
-    /// What is known of a world whose process died.
-    pub fn aborted(scenario: &str, seed: Seed, choices: &Choices, how: &str) -> Self {
+    /// What is known of a world whose process did not live to tell.
+    pub fn cut(scenario: &str, seed: Seed, choices: &Choices, cut: &Cut) -> Self {
         let token = match choices {
             Choices::Drawn(strategy, profile) => {
                 let recipe = Recipe::Drawn { strategy: strategy.clone(), profile: profile.name.clone() };
@@ -82,8 +112,8 @@ impl Record {
         };
         Record {
             seed: seed.0,
-            outcome: "aborted".into(),
-            says: format!("aborted: the process died ({how})"),
+            outcome: cut.name().into(),
+            says: cut.to_string(),
             detail: Vec::new(),
             behaviour: String::new(),
             digest: String::new(),

@@ -77,6 +77,10 @@ pub struct Setup {
     pub capacity_bytes: usize,
     /// Stops after so many steps and looks at the world: [`Run::view`]. It is not judged then.
     pub until: Option<u64>,
+    /// Cells that may live in its world at once. Ten times as many may ever be started.
+    pub max_cells: usize,
+    /// Bytes that its record may grow to, until the run is given up as [flooded](crate::oracle::flood).
+    pub max_record_bytes: u64,
 }
 
 impl Setup {
@@ -91,6 +95,8 @@ impl Setup {
             max_steps: 5_000_000,
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
             until: None,
+            max_cells: 1_000,
+            max_record_bytes: 512 * 1024 * 1024,
         }
     }
 }
@@ -236,6 +242,8 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         chooser: chooser.clone(),
         engine: setup.engine.clone(),
         capacity_bytes: setup.capacity_bytes,
+        max_cells: setup.max_cells,
+        max_record_bytes: setup.max_record_bytes,
         max_steps: setup.max_steps,
         until: setup.until,
     });

@@ -1,5 +1,6 @@
 //! The built-in scenarios, written with the same API that users have.
 
+mod cut;
 mod known;
 
 use crate::vats::{Kind, Vats};
@@ -104,6 +105,18 @@ pub const ALL: &[Scenario] = &[
         summary: "faulty guest: asks in a loop instead of blocking in poll",
         clean: false,
         build: |world| fault(world, "fault-spin", guests::FAULT_SPIN),
+    },
+    Scenario {
+        name: "fault-hang",
+        summary: "faulty host: a capability that loops for ever inside one poll",
+        clean: false,
+        build: cut::hang,
+    },
+    Scenario {
+        name: "fault-abort",
+        summary: "faulty host: a capability that aborts the process",
+        clean: false,
+        build: cut::abort,
     },
     Scenario {
         name: "known-overwrite",

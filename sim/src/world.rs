@@ -28,15 +28,12 @@ use std::sync::{Arc, OnceLock};
 use wavetank::cell::Cell;
 use wavetank::link::Link;
 use wavetank::stdio::Stdio;
-use wavetank::{ActorId, Clock, Engine, Fabric, Flow, PipeId, Spawn, Tank, TankConfig};
+use wavetank::{ActorId, Clock, Engine, Fabric, Flow, PipeId, Spawn, Tank, TankConfig, Wire};
 
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
 pub(crate) use drive::SMALL_CAPACITY_BYTES;
 pub use gusts::Fault;
 pub(crate) use gusts::{SLICES, trap_fuel};
-
-/// Cells that may live in one world at once.
-const MAX_CELLS: usize = 1_000;
 
 /// What the parts of a world are made with.
 pub(crate) struct WorldConfig {
@@ -44,6 +41,8 @@ pub(crate) struct WorldConfig {
     pub(crate) chooser: Rc<RefCell<Chooser>>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) capacity_bytes: usize,
+    pub(crate) max_cells: usize,
+    pub(crate) max_record_bytes: u64,
     pub(crate) max_steps: u64,
     pub(crate) until: Option<u64>,
 }
@@ -57,6 +56,9 @@ pub struct World {
     capacity_bytes: usize,
     max_steps: u64,
     until: Option<u64>,
+    max_record_bytes: u64,
+    /// Bytes that what was recorded so far takes, about.
+    record_bytes: u64,
     expectations: RefCell<Vec<Expectation>>,
     roots: RefCell<Vec<(Cell, Stdio)>>,
     /// What the scenario lets its cells do, and what it says must hold after every step.
@@ -115,7 +117,7 @@ impl World {
                     let mut stream = seed.stream(Purpose::Guest(cell.0));
                     Box::new(move |bytes: &mut [u8]| stream.fill_bytes(bytes))
                 }),
-                max_cells: MAX_CELLS,
+                max_cells: config.max_cells,
             },
         );
         let host = tank.vat("host");
@@ -127,6 +129,8 @@ impl World {
             capacity_bytes: config.capacity_bytes,
             max_steps: config.max_steps,
             until: config.until,
+            max_record_bytes: config.max_record_bytes,
+            record_bytes: 0,
             expectations: RefCell::default(),
             roots: RefCell::default(),
             leave: RefCell::default(),
@@ -261,6 +265,16 @@ impl World {
     /// somebody still waits, what is wrong. It is asked before a stall is told.
     pub fn expect_at_rest(&self, wrong: impl Fn(&Transcript, bool) -> Option<Finding> + 'static) {
         self.at_rest.borrow_mut().push(Box::new(wrong));
+    }
+
+    /// Lays a link over which the scenario writes and reads bytes by hand, as a far end that does not keep to the
+    /// protocol; the host serves `bootstrap` on it. How the link's pipes flow is drawn.
+    pub fn wire(&self, name: &str, bootstrap: Client) -> Wire {
+        let wire = self.tank.wire(name, self.host, bootstrap);
+        for pipe in [wire.link.up(), wire.link.down()] {
+            self.shape_pipe(pipe, self.capacity_bytes, &mut self.chooser.borrow_mut());
+        }
+        wire
     }
 
     /// Adds a task of a vat. The world is at rest only when it has ended.

@@ -165,15 +165,18 @@ fn the_first_failure_of_a_kind_is_shrunk_and_its_token_replays() {
     let args = ["run", "fault-spin", "--seeds", "0..12", "--jobs", "2"];
     let (code, lines) = json_of(&args, &folder.join("shrunk.json"));
     assert_eq!(code, 1);
-    let (shrunk, whole) = lines[..12].split_first().expect("a line for each seed");
+    // The heading, a line for each seed, the one that was shrunk, and the summary.
+    assert_eq!(lines.len(), 15);
+    let (found, shrunk) = (&lines[1..13], &lines[13]["shrunk"]);
     assert!(shrunk["shrunk_from"].as_u64().expect("a count") > 0, "{shrunk}");
-    assert_eq!(shrunk["choices"], 0);
-    assert!(whole.iter().all(|line| line["shrunk_from"].is_null() && line["failure"] == shrunk["failure"]));
+    assert_eq!((&shrunk["choices"], &shrunk["seed"]), (&0.into(), &0.into()));
+    assert!(found.iter().all(|line| line["shrunk_from"].is_null() && line["failure"] == shrunk["failure"]));
     let (code, replayed, _) = wavetank(&["replay", shrunk["token"].as_str().expect("a token"), "--calls"]);
     assert_eq!(code, 1);
     assert!(replayed.contains("reproduced"), "{replayed}");
     let (_, long) = json_of(&[&args[..], &["--no-shrink"]].concat(), &folder.join("long.json"));
-    assert!(long[..12].iter().all(|line| line["shrunk_from"].is_null()));
+    assert_eq!(long[1..13], *found);
+    assert_eq!(long.len(), 14);
 }
 
 #[test]

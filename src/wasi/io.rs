@@ -4,11 +4,14 @@
 use crate::cell::CellState;
 use crate::event::HandleKind;
 use crate::fabric::Blocked;
-use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::{Result, bail};
 use wasmtime_wasi_io::bindings::wasi::io::{error, poll, streams};
 use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, Error, StreamError, StreamResult};
+
+/// Pollables in one list: as many as a table holds by default. The same may stand there more than once.
+const MAX_POLLED: usize = 10_000;
 
 pub(super) fn add_to_linker(linker: &mut Linker<CellState>) -> Result<()> {
     type Data = HasSelf<CellState>;
@@ -25,6 +28,9 @@ impl CellState {
 
     pub(super) fn dropped(&mut self, handle: u32) {
         if let Some(kind) = self.handles.remove(handle) {
+            // To take and give back without end is to ask for news that never come; what is only taken ends with
+            // the table.
+            self.fabric.count_call(self.cell, false);
             self.record_handle(kind, handle, false);
         }
     }
@@ -89,6 +95,9 @@ impl error::HostError for CellState {
 
 impl poll::Host for CellState {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> Result<Vec<u32>> {
+        if pollables.len() > MAX_POLLED {
+            bail!("asked for {} pollables to be polled at once; the limit is {MAX_POLLED}", pollables.len());
+        }
         let handles: Vec<u32> = pollables.iter().map(Resource::rep).collect();
         let waiting = self.waiting_on("poll", handles.iter().copied());
         let (ready, waited) = watched(self.table.poll(pollables)).await;

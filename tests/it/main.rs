@@ -6,6 +6,7 @@ mod calls;
 mod canary;
 mod common;
 mod faults;
+mod hostile;
 mod manifests;
 mod oracles;
 mod peer;

@@ -6,8 +6,8 @@
 
 /// The most segments a frame may have, as in capnp's own reader.
 const MAX_SEGMENTS: u32 = 512;
-/// The most words of segments a frame may announce: 64 MiB, the traversal limit of capnp's reader.
-const MAX_WORDS: u64 = 8 << 20;
+/// The most words of segments a frame may announce: 128 MiB, what the host's links take.
+const MAX_WORDS: u64 = 16 << 20;
 
 /// The bytes of one direction that no whole frame has used yet.
 #[derive(Clone, Debug, Default)]
@@ -118,7 +118,7 @@ mod tests {
         for (table, bytes, reason) in [
             (&[0, 2, 0, 0][..], 4, "a segment table of 513 segments"),
             (&[0xff; 4], 4, "a segment table of 4294967296 segments"),
-            (&[0, 0, 0, 0, 1, 0, 0x80, 0], 8, "a segment table that announces 8388609 words"),
+            (&[0, 0, 0, 0, 1, 0, 0, 1], 8, "a segment table that announces 16777217 words"),
         ] {
             let mut splitter = Splitter::default();
             splitter.push(table);

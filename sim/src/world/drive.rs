@@ -6,6 +6,7 @@ use crate::choice::{Chooser, Of};
 use crate::menu::{Item, Sets};
 use crate::moves::{Kind, Move};
 use crate::oracle::livelock::Watch;
+use crate::oracle::{Evidence, flood};
 use crate::outcome::Outcome;
 use crate::profile::Level;
 use crate::transcript::Step;
@@ -50,6 +51,12 @@ impl World {
             if let Some(found) = self.after(moved, to > from, &mut watch) {
                 self.is_far_enough();
                 return found;
+            }
+            if self.record_bytes > self.max_record_bytes {
+                let facts = self.facts();
+                let evidence =
+                    Evidence { events: &self.transcript.events, ..Evidence::from_facts(&facts, &[]) };
+                return Outcome::Violated(flood::judge(&evidence, self.max_record_bytes));
             }
         }
         self.judge()
@@ -186,6 +193,7 @@ impl World {
         self.fabric.drain_events(&mut self.transcript.events);
         for event in &self.transcript.events[from..] {
             self.weather.see(event);
+            self.record_bytes += flood::bytes_of(event);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 use sha2::{Digest, Sha256};
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Makes a failing run smaller, from its token or its file
     Shrink(Shrink),
+    /// Puts the JSON lines of shards together: the report of one sweep
+    Merge(Merge),
     /// Lists scenarios, strategies and profiles
     List,
     /// Measures how soon each strategy finds each case of the bug benchmark
@@ -103,7 +106,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) what: What,
     /// Run this one seed here and print its account
-    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "first", "time", "prune"])]
+    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "junit", "shard", "first", "time", "prune"])]
     pub(crate) seed: Option<Seed>,
     /// Run the seeds from A up to, not including, B
     #[arg(long, value_name = "A..B", default_value = "0..1000")]
@@ -117,6 +120,24 @@ pub(crate) struct Run {
     /// Write one line of JSON for each seed, in their order, and one for the whole, to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Write what failed as JUnit XML to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Print an annotation for each distinct failure, as GitHub Actions reads it [default: where it runs there]
+    #[arg(long)]
+    pub(crate) github: bool,
+    /// Run every nth seed, beginning with the ith, as 2/3: `wavetank merge` puts the shards together
+    #[arg(
+        long,
+        value_name = "I/N",
+        default_value = "1/1",
+        conflicts_with = "first",
+        hide_default_value = true
+    )]
+    pub(crate) shard: Shard,
+    /// Give a process up that says nothing for so long in the middle of a world, as 60s or 10m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
+    pub(crate) hang_after: Duration,
     /// Stop at the first failure
     #[arg(long)]
     pub(crate) first: bool,
@@ -129,6 +150,22 @@ pub(crate) struct Run {
     /// Stop after this time, as 30s, 10m or 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) time: Option<Duration>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Merge {
+    /// The files that `wavetank run --shard I/N --json FILE` wrote, in any order
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write the lines that one sweep would have written to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write what failed as JUnit XML to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Print an annotation for each distinct failure, as GitHub Actions reads it [default: where it runs there]
+    #[arg(long)]
+    pub(crate) github: bool,
 }
 
 #[derive(clap::Args, Clone)]
@@ -216,6 +253,45 @@ pub(crate) struct Shrink {
     pub(crate) args: Vec<String>,
 }
 
+/// Which of how many shards: every `of`th seed, from the `index`th on, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Shard {
+    pub(crate) index: u64,
+    pub(crate) of: u64,
+}
+
+impl Shard {
+    /// How many of so many places are its.
+    pub(crate) fn count(self, places: u64) -> u64 {
+        places / self.of + u64::from(places % self.of >= self.index)
+    }
+
+    /// Its nth place, among those of all shards.
+    pub(crate) fn place(self, nth: u64) -> u64 {
+        nth * self.of + self.index - 1
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("not a shard: {text:?} (write I/N with I from 1 to N, as 2/3)");
+        let (index, of) = text.split_once('/').ok_or_else(wrong)?;
+        let (index, of) = (index.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
+        if (1..=of).contains(&index) && of <= MAX_SHARDS { Ok(Shard { index, of }) } else { Err(wrong()) }
+    }
+}
+
+/// More shards than anybody has machines.
+const MAX_SHARDS: u64 = 10_000;
+
 /// Seeds from `start`, `count` of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seeds {
@@ -280,6 +356,21 @@ mod tests {
         assert_eq!("5..8".parse(), Ok(Seeds { start: 5, count: 3 }));
         for text in ["", "5", "8..5", "5..5", "a..b", "1..2..3"] {
             assert!(text.parse::<Seeds>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shards_deal_every_place_once() {
+        for (places, of) in [(0, 3), (1, 3), (10, 3), (12, 4), (5, 1), (2, 7)] {
+            let shards = (1..=of).map(|index| Shard { index, of });
+            let mut dealt: Vec<u64> =
+                shards.flat_map(|s| (0..s.count(places)).map(move |nth| s.place(nth))).collect();
+            dealt.sort_unstable();
+            assert_eq!(dealt, (0..places).collect::<Vec<_>>(), "{places} in {of}");
+        }
+        assert_eq!("2/3".parse(), Ok(Shard { index: 2, of: 3 }));
+        for text in ["", "0/3", "4/3", "1", "a/b", "1/0", "1/99999999999"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
         }
     }
 

@@ -179,7 +179,7 @@ impl KeptFolder {
                 slot => slot.insert(Worker::start(&args.what)?),
             };
             let order = serde_json::to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            let again: Option<Tried> = process.ask(&format!("{AGAIN}{order}"));
+            let again: Option<Tried> = process.ask(args.hang_after, &format!("{AGAIN}{order}"));
             let again = again.unwrap_or_else(|| {
                 worker = None;
                 let still = if kept.failure == ABORTED { "still fails" } else { "fails in another way now" };

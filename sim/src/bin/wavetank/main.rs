@@ -2,11 +2,15 @@
 
 mod account;
 mod again;
+mod annotate;
 mod args;
 mod bugs;
 mod exhaust;
 mod job;
+mod junit;
 mod kept;
+mod lines;
+mod merge;
 mod progress;
 mod replay;
 mod report;
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
         Command::Run(run) => sweep::run(run),
         Command::Replay(replay) => replay::replay(&replay),
         Command::Shrink(args) => shrink::shrink(&args),
+        Command::Merge(merge) => merge::merge(&merge),
         Command::List => {
             report::list();
             Ok(ExitCode::SUCCESS)

@@ -1,12 +1,9 @@
 //! What a sweep found, for people and as JSON; and `wavetank list`.
 
-use crate::args::What;
-use crate::job::Job;
-use serde_json::json;
+use crate::lines::{self, Heading};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::time::Duration;
 use wavetank_sim::known;
 use wavetank_sim::profile::Level;
@@ -24,14 +21,12 @@ const FULL_FAILURES: usize = 3;
 /// Behaviours whose seed counts are shown.
 const SHOWN_BEHAVIOURS: usize = 8;
 
-/// Version of the JSON lines.
-const SCHEMA: u32 = 1;
-
 /// What a sweep found.
-pub(crate) struct Report<'j> {
-    pub(crate) job: &'j Job,
-    pub(crate) what: What,
-    /// In the order of their seeds.
+pub(crate) struct Report {
+    pub(crate) heading: Heading,
+    /// In the order of their seeds, as they were found.
+    pub(crate) found: Vec<Record>,
+    /// In the order of their seeds, the first of each way of failing made smaller.
     pub(crate) records: Vec<Record>,
     /// Seeds that were asked for.
     pub(crate) asked: u64,
@@ -40,13 +35,18 @@ pub(crate) struct Report<'j> {
     pub(crate) seconds: Duration,
 }
 
-impl Report<'_> {
+impl Report {
     pub(crate) fn failed(&self) -> bool {
         self.failures().next().is_some()
     }
 
-    fn failures(&self) -> impl Iterator<Item = &Record> {
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &Record> {
         self.records.iter().filter(|record| record.is_news())
+    }
+
+    /// Those that were made smaller.
+    pub(crate) fn shrunk(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(|record| record.shrunk_from.is_some())
     }
 
     /// Seeds by outcome; those that show a known fault apart, as `known (K1)`.
@@ -74,7 +74,7 @@ impl Report<'_> {
     }
 
     fn steps(&self) -> u64 {
-        self.records.iter().map(|record| record.steps).sum()
+        self.records.iter().fold(0, |sum, record| sum.saturating_add(record.steps))
     }
 
     fn virtual_ns(&self) -> u64 {
@@ -95,19 +95,15 @@ impl Report<'_> {
         self.records.len() as u64 * 1000 / millis
     }
 
-    /// Writes a line for each seed and one for the whole. Only `timing` differs between two sweeps.
-    pub(crate) fn write_json(&self, file: File) -> std::io::Result<()> {
-        let mut file = BufWriter::new(file);
-        for record in &self.records {
-            serde_json::to_writer(&mut file, record)?;
-            writeln!(file)?;
-        }
-        let summary = json!({
+    /// The last line of the JSON lines. Only `timing` differs between two sweeps.
+    pub(crate) fn summary(&self) -> Value {
+        json!({
             "summary": {
-                "schema": SCHEMA,
-                "scenario": self.job.name,
-                "strategy": self.what.strategy.to_string(),
-                "profile": self.what.profile.to_string(),
+                "schema": lines::SCHEMA,
+                "scenario": self.heading.scenario,
+                "strategy": self.heading.strategy,
+                "profile": self.heading.profile,
+                "shard": self.heading.shard,
                 "seeds": self.records.len(),
                 "asked": self.asked,
                 "outcomes": self.outcomes(),
@@ -120,13 +116,11 @@ impl Report<'_> {
                 "milliseconds": self.seconds.as_millis() as u64,
                 "worlds_per_second": self.worlds_per_second(),
             },
-        });
-        writeln!(file, "{summary}")?;
-        file.flush()
+        })
     }
 }
 
-impl fmt::Display for Report<'_> {
+impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ran = self.records.len() as u64;
         for (number, record) in self.failures().take(SHOWN_FAILURES).enumerate() {
@@ -140,7 +134,7 @@ impl fmt::Display for Report<'_> {
                 writeln!(f, "  shrunk from {from} choices to {}", record.choices)?;
             }
             if let Some(token) = &record.token {
-                writeln!(f, "  replay: {}", self.job.replay_line(token))?;
+                writeln!(f, "  replay: {}", self.heading.replay_line(token))?;
             }
             writeln!(f)?;
         }
@@ -148,7 +142,7 @@ impl fmt::Display for Report<'_> {
         if failed > SHOWN_FAILURES {
             writeln!(f, "… and {} more failures: --json FILE writes them all\n", failed - SHOWN_FAILURES)?;
         }
-        write!(f, "{}: {ran} seeds", self.job.title)?;
+        write!(f, "{}: {ran} seeds", self.heading.title)?;
         if ran < self.asked {
             let why = if self.stopped { "stopped early" } else { "stopped at the first failure" };
             write!(f, " of {} ({why})", self.asked)?;
@@ -182,14 +176,14 @@ impl fmt::Display for Report<'_> {
                 writeln!(f, "  {heading}: {}", counts.join(", "))?;
             }
         }
-        if self.what.profile.level >= Level::Damage {
+        if self.heading.profile.parse().is_ok_and(|profile: Profile| profile.level >= Level::Damage) {
             let never = Fault::ALL.iter().filter(|fault| !faults.contains_key(fault.name()));
             let never: Vec<&str> = never.map(|fault| fault.name()).collect();
             if !never.is_empty() {
                 writeln!(f, "  never struck: {}", never.join(", "))?;
             }
         }
-        if self.what.canary {
+        if self.heading.canary {
             let compared = |runs| self.records.iter().filter(|record| record.compared >= runs).count();
             let (twice, pulley) = (compared(1), compared(2));
             writeln!(

@@ -3,25 +3,26 @@
 //! Processes, because threads share one address space and its lock (two threads ran little more than one), and
 //! because one that dies costs only the world that killed it. The results are the same however many there are.
 
-use crate::args::{Run, Seeds, What};
+use crate::args::{Run, Seeds, Shard, What};
 use crate::exhaust::exhaust;
 use crate::job::Job;
 use crate::kept::{self, KeptFolder};
+use crate::lines::{Heading, Lines};
 use crate::progress::{self, Progress};
 use crate::report::Report;
 use crate::worker::{MARK, SHRINK};
-use crate::{FOUND, account, engine};
+use crate::{FOUND, account, annotate, engine, junit};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use wavetank_sim::StrategyName;
+use std::time::Duration;
 use wavetank_sim::known::is_news;
-use wavetank_sim::record::Record;
+use wavetank_sim::record::{Cut, Record};
+use wavetank_sim::{Seed, StrategyName};
 
 /// Seeds that a process is given at a time.
 const CHUNK: u64 = 16;
@@ -41,22 +42,28 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
         print!("{}", kept::keep_one(&args.what.keep, &job, &run));
         return Ok(if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
     }
-    // Made first: that it cannot be is to be known before the sweep, not after it.
-    let json = args.json.as_ref().map(|path| (path, File::create(path)));
-    let json = json.map(|(path, made)| made.map(|file| (path, file)).map_err(|e| unwritable(path, &e)));
-    let json = json.transpose()?;
+    let heading = Heading::new(&job, &args, seeds(&args));
+    let mut json = args.json.as_ref().map(|path| Lines::create(path, &heading)).transpose()?;
     let folder = KeptFolder::try_again(&job, &args)?;
-    let report = sweep(&job, &args)?;
-    print!("{report}");
+    let report = sweep(&job, &args, heading, json.as_mut())?;
+    let ended = told(&report, args.github, args.junit.as_deref())?;
     print!("{}", folder.tidied(&job, &report.records));
-    if let Some((path, file)) = json {
-        report.write_json(file).map_err(|e| unwritable(path, &e))?;
+    if let Some(json) = json {
+        json.finish(&report)?;
     }
-    Ok(if report.failed() { ExitCode::from(FOUND) } else { folder.exit() })
+    Ok(if report.failed() { ended } else { folder.exit() })
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> String {
-    format!("{}: {error}: name a file for --json that can be written", path.display())
+/// Tells what a sweep found to people and to CI.
+pub(crate) fn told(report: &Report, github: bool, junit: Option<&Path>) -> Result<ExitCode, String> {
+    print!("{report}");
+    if annotate::is_wanted(github) {
+        print!("{}", annotate::annotations(report));
+    }
+    if let Some(path) = junit {
+        junit::write(path, report)?;
+    }
+    Ok(if report.failed() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
 /// What the processes' threads share.
@@ -65,11 +72,21 @@ struct Plan<'a> {
     name: &'a str,
     job: &'a Job,
     seeds: Seeds,
+    shard: Shard,
+    /// How long a process may say nothing.
+    hang_after: Duration,
     /// The next place that nobody was given.
     next: AtomicU64,
     /// Places from here on are of no interest any more.
     end: AtomicU64,
     stop: Arc<AtomicBool>,
+}
+
+impl Plan<'_> {
+    /// The seed of a place among this shard's.
+    fn seed(&self, place: u64) -> Seed {
+        self.seeds.at(self.shard.place(place))
+    }
 }
 
 /// The seeds that were asked for.
@@ -80,8 +97,9 @@ fn seeds(args: &Run) -> Seeds {
     }
 }
 
-fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
+fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) -> Result<Report, String> {
     let seeds = seeds(args);
+    let asked = args.shard.count(seeds.count);
     let stop = Arc::new(AtomicBool::new(false));
     let ordered = stop.clone();
     // Where it cannot be set, Ctrl-C ends everything at once, as it does by default.
@@ -91,13 +109,15 @@ fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
         name: &job.name,
         job,
         seeds,
+        shard: args.shard,
+        hang_after: args.hang_after,
         next: AtomicU64::new(0),
-        end: AtomicU64::new(seeds.count),
+        end: AtomicU64::new(asked),
         stop,
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or_else(cores, usize::from);
-    let mut progress = Progress::new(&job.title, seeds.count, args.time);
+    let mut progress = Progress::new(&job.title, asked, args.time);
     let mut records = BTreeMap::new();
     let mut broken = None;
     std::thread::scope(|scope| {
@@ -121,6 +141,9 @@ fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
                         plan.end.fetch_min(place + 1, Ordering::Relaxed);
                     }
                     progress.ran(&record);
+                    if let Some(Err(message)) = json.as_mut().map(|json| json.push(&record)) {
+                        broken = Some(message);
+                    }
                     records.insert(place, record);
                 }
                 Err(message) => broken = Some(message),
@@ -136,35 +159,44 @@ fn sweep<'j>(job: &'j Job, args: &Run) -> Result<Report<'j>, String> {
     }
     let end = plan.end.load(Ordering::Relaxed);
     let stopped = plan.stop.load(Ordering::Relaxed);
-    let mut records: Vec<Record> =
-        records.into_iter().filter(|(place, _)| *place < end).map(|(_, r)| r).collect();
+    let found: Vec<Record> = records.into_iter().filter(|(place, _)| *place < end).map(|(_, r)| r).collect();
+    let mut records = found.clone();
     if !(args.no_shrink || stopped) {
         shrink(&plan, &mut records)?;
     }
-    Ok(Report { job, what: args.what.clone(), records, asked: seeds.count, stopped, seconds })
+    Ok(Report { heading, found, records, asked, stopped, seconds })
+}
+
+/// Which failures are shrunk: the first of each kind, in the order of seeds, for as many kinds as there are runs to
+/// spend on. A shard shrinks all of its own that one sweep of all seeds would have shrunk, and perhaps more.
+#[derive(Default)]
+pub(crate) struct FirstOfKind(BTreeSet<String>);
+
+impl FirstOfKind {
+    pub(crate) fn is(&mut self, record: &Record) -> bool {
+        // What differs each time has no smaller run.
+        self.0.len() < SHRUNK_FAILURES
+            && record.choices > 0
+            && record.is_news()
+            && record.outcome != "diverged"
+            && record.failure.as_ref().is_some_and(|failure| self.0.insert(failure.clone()))
+    }
 }
 
 /// Makes the first failures of each kind smaller. Decided here, after the sweep, so that it does not depend on who
 /// ran what.
 fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
-    let mut seen = BTreeSet::new();
-    let is_first = |record: &&mut Record| {
-        // What differs each time has no smaller run.
-        record.choices > 0
-            && record.is_news()
-            && record.outcome != "diverged"
-            && record.failure.as_ref().is_some_and(|failure| seen.insert(failure.clone()))
-    };
+    let mut first = FirstOfKind::default();
     let mut worker = None;
     let note = progress::note();
-    for record in records.iter_mut().filter(is_first).take(SHRUNK_FAILURES) {
+    for record in records.iter_mut().filter(|record| first.is(record)) {
         let process = match &mut worker {
             Some(process) => process,
             slot => slot.insert(Worker::start(plan.what)?),
         };
         note.set_message(format!("shrinking seed {}: {} choices", record.seed, record.choices));
         note.tick();
-        match process.shrink(record.seed) {
+        match process.shrink(plan.hang_after, record.seed) {
             Some(shrunk) if shrunk.failure == record.failure => *record = shrunk,
             Some(_) => {}
             // A smaller run kills its process: the failure stays as it was found.
@@ -198,12 +230,12 @@ fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
             };
             match process.run(plan, &mut place, to, tell) {
                 Ended::Done => still_born = 0,
-                Ended::Died(how) => {
+                Ended::Cut(cut) => {
                     worker = None;
                     still_born = 0;
-                    let seed = plan.seeds.at(place);
-                    kept::keep_aborted(&plan.what.keep, plan.job, seed, &how);
-                    let record = Record::aborted(plan.name, seed, &plan.job.choices, &how);
+                    let seed = plan.seed(place);
+                    kept::keep_aborted(&plan.what.keep, plan.job, seed, &cut.to_string());
+                    let record = Record::cut(plan.name, seed, &plan.job.choices, &cut);
                     let _ = tell.send(Ok((place, record)));
                     place += 1;
                 }
@@ -229,7 +261,7 @@ const STILL_BORN: u32 = 3;
 enum Ended {
     Done,
     /// In the middle of a world.
-    Died(String),
+    Cut(Cut),
     /// Between two worlds, or before the first.
     DiedBetween(String),
 }
@@ -243,7 +275,8 @@ fn said(line: &[u8]) -> Option<&str> {
 pub(crate) struct Worker {
     process: Child,
     orders: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    /// Lines, read by a thread of their own: who waits for one can give up.
+    answers: mpsc::Receiver<Vec<u8>>,
 }
 
 impl Worker {
@@ -271,23 +304,23 @@ impl Worker {
         }
         let mut process = command.spawn().map_err(failed)?;
         let orders = process.stdin.take();
-        let answers = BufReader::new(process.stdout.take().expect("stdout was asked for"));
+        let answers = lines_of(process.stdout.take().expect("stdout was asked for"));
         Ok(Worker { process, orders, answers })
     }
 
     /// Runs the places from `place` to `to`, and moves `place` on to the first that was not run.
     fn run(&mut self, plan: &Plan<'_>, place: &mut u64, to: u64, tell: &mpsc::Sender<Told>) -> Ended {
-        let order = format!("{} {}\n", plan.seeds.at(*place).0, to - *place);
+        let order = format!("{} {} {}\n", plan.seed(*place).0, to - *place, plan.shard.of);
         let orders = self.orders.as_mut().expect("orders are open until the end");
         // Refused where it has died: then there is no answer either.
         let _ = orders.write_all(order.as_bytes());
         let mut begun = false;
-        let mut line = Vec::new();
         while *place < to {
-            line.clear();
-            if !matches!(self.answers.read_until(b'\n', &mut line), Ok(read) if read > 0) {
-                return self.died(begun);
-            }
+            let line = match self.answers.recv_timeout(plan.hang_after) {
+                Ok(line) => line,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return self.died(begun),
+                Err(mpsc::RecvTimeoutError::Timeout) => return self.hung(begun, plan.hang_after),
+            };
             let Some(said) = said(&line) else { continue };
             if said.starts_with("begin ") {
                 begun = true;
@@ -304,28 +337,49 @@ impl Worker {
     }
 
     /// The record of a smaller run that fails as a seed does; `None` where the process dies of it.
-    fn shrink(&mut self, seed: u64) -> Option<Record> {
-        self.ask(&format!("{SHRINK}{seed}"))
+    fn shrink(&mut self, hang_after: Duration, seed: u64) -> Option<Record> {
+        self.ask(hang_after, &format!("{SHRINK}{seed}"))
     }
 
-    /// What it answers to an order; `None` where the process dies of it.
-    pub(crate) fn ask<T: DeserializeOwned>(&mut self, order: &str) -> Option<T> {
+    /// What it answers to an order; `None` where the process dies of it, or says nothing for so long.
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, hang_after: Duration, order: &str) -> Option<T> {
         let orders = self.orders.as_mut().expect("orders are open until the end");
         let _ = orders.write_all(format!("{order}\n").as_bytes());
-        let mut line = Vec::new();
-        while matches!(self.answers.read_until(b'\n', &mut line), Ok(read) if read > 0) {
+        while let Ok(line) = self.answers.recv_timeout(hang_after) {
             if let Some(answer) = said(&line).and_then(|said| serde_json::from_str(said).ok()) {
                 return Some(answer);
             }
-            line.clear();
         }
         None
     }
 
     fn died(&mut self, begun: bool) -> Ended {
         let how = self.process.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
-        if begun { Ended::Died(how) } else { Ended::DiedBetween(how) }
+        if begun { Ended::Cut(Cut::Died(how)) } else { Ended::DiedBetween(how) }
     }
+
+    /// It says nothing any more; dropping it kills it.
+    fn hung(&mut self, begun: bool, after: Duration) -> Ended {
+        let cut = Cut::Hung(after.as_secs());
+        if begun { Ended::Cut(cut) } else { Ended::DiedBetween("it said nothing".into()) }
+    }
+}
+
+/// The lines that a process says, until it has ended.
+#[expect(clippy::disallowed_methods, reason = "outside of all worlds: waits for another process")]
+fn lines_of(stdout: ChildStdout) -> mpsc::Receiver<Vec<u8>> {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut stdout = BufReader::new(stdout);
+        loop {
+            let mut line = Vec::new();
+            let read = stdout.read_until(b'\n', &mut line);
+            if !matches!(read, Ok(read) if read > 0) || tell.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    told
 }
 
 impl Drop for Worker {

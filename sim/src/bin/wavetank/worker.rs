@@ -1,7 +1,8 @@
 //! `wavetank worker`: runs the seeds that come in on stdin, and says what came of each on stdout.
 //!
-//! One line in: `FIRST COUNT`, or `shrink SEED` for the smallest run that fails as that seed does, or `again FILE` for
-//! a kept failure. Lines out, each after a mark, for libraries below us print to stdout too: `begin SEED` before a world, so that it is known which one killed the process, and its record after it.
+//! One line in: `FIRST COUNT STEP`, or `shrink SEED` for the smallest run that fails as that seed does, or `again
+//! FILE` for a kept failure. Lines out, each after a mark, for libraries below us print to stdout too: `begin SEED`
+//! before a world, so that it is known which one killed the process, and its record after it.
 
 use crate::args::What;
 use crate::engine;
@@ -42,11 +43,12 @@ pub(crate) fn work(what: &What) -> Result<ExitCode, String> {
             tell(&Tried::of(job.again(&again)))?;
             continue;
         }
-        let (first, count) = line.split_once(' ').ok_or("expected FIRST COUNT")?;
-        let first: u64 = first.parse().map_err(|_| "expected a number")?;
-        let count: u64 = count.parse().map_err(|_| "expected a number")?;
-        for place in 0..count {
-            let seed = Seed(first.wrapping_add(place));
+        let numbers: Result<Vec<u64>, _> = line.split(' ').map(str::parse).collect();
+        let Ok([first, count, step]) = numbers.as_deref() else {
+            return Err("expected FIRST COUNT STEP".into());
+        };
+        for place in 0..*count {
+            let seed = Seed(first.wrapping_add(place * step));
             say(&format!("begin {}", seed.0))?;
             let run = job.run(seed);
             keeper.found(&job, &run);
@@ -60,7 +62,12 @@ pub(crate) fn work(what: &What) -> Result<ExitCode, String> {
 fn shrunk(job: &Job, seed: Seed, keeper: &mut Keeper) -> Record {
     let run = job.run(seed);
     let compared = run.compared.len();
-    match shrink_run(&run, SHRINK_RUNS, |choices| job.replay(seed, choices)) {
+    let replay = |choices| {
+        // A sign of life before each: it is a process that says nothing that is given up.
+        let _ = say(&format!("begin {}", seed.0));
+        job.replay(seed, choices)
+    };
+    match shrink_run(&run, SHRINK_RUNS, replay) {
         Some(smaller) => {
             keeper.shrunk(job, &run, &smaller);
             let ShrunkRun { run, shrunk } = smaller;

@@ -1,0 +1,56 @@
+//! Annotations of GitHub Actions: one line for each distinct failure, shown where the workflow is.
+//!
+//! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
+
+use crate::report::Report;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Annotations that GitHub shows of one step.
+const MAX_ANNOTATIONS: usize = 10;
+
+/// Whether annotations are wanted: they were asked for, or this runs in GitHub Actions.
+#[expect(clippy::disallowed_methods, reason = "outside of all worlds: where the command runs")]
+pub(crate) fn is_wanted(asked: bool) -> bool {
+    asked || std::env::var("GITHUB_ACTIONS").is_ok_and(|is| is == "true")
+}
+
+/// The lines, the lowest seed of each failure first.
+pub(crate) fn annotations(report: &Report) -> String {
+    let mut seen = BTreeSet::new();
+    let mut text = String::new();
+    let distinct =
+        report.failures().filter(|record| seen.insert(record.failure.as_ref().unwrap_or(&record.outcome)));
+    for record in distinct.take(MAX_ANNOTATIONS) {
+        let title =
+            format!("{}: {}", report.heading.title, record.failure.as_ref().unwrap_or(&record.outcome));
+        let mut message = format!("seed {}: {}", wavetank_sim::Seed(record.seed), record.says);
+        for line in &record.detail {
+            let _ = write!(message, "\n{line}");
+        }
+        if let Some(token) = &record.token {
+            let _ = write!(message, "\nreplay: {}", report.heading.replay_line(token));
+        }
+        let _ = writeln!(text, "::error title={}::{}", property(&title), data(&message));
+    }
+    text
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_a_command_is_escaped() {
+        assert_eq!(data("100%\nnext: a, b"), "100%25%0Anext: a, b");
+        assert_eq!(property("a: b, c\r\n"), "a%3A b%2C c%0D%0A");
+    }
+}

@@ -1,0 +1,82 @@
+//! A sweep as JUnit XML, as most CI systems read it: a test case for each seed that failed, and one for all others.
+//!
+//! Worlds whose process hung or died are errors, others failures, and known faults of libraries are skipped. There
+//! are no times: the same sweep gives the same file.
+
+use crate::report::Report;
+use std::fmt::Write as _;
+use std::path::Path;
+use wavetank_sim::Seed;
+use wavetank_sim::record::Record;
+
+/// Writes the file.
+pub(crate) fn write(path: &Path, report: &Report) -> Result<(), String> {
+    std::fs::write(path, xml(report))
+        .map_err(|e| format!("{}: {e}: name a file for --junit that can be written", path.display()))
+}
+
+fn xml(report: &Report) -> String {
+    let told: Vec<&Record> = report.records.iter().filter(|record| !record.is_finished()).collect();
+    let is_error = |record: &&&Record| ["hung", "aborted"].contains(&&*record.outcome);
+    let errors = told.iter().filter(is_error).count();
+    let skipped = told.iter().filter(|record| record.known.is_some()).count();
+    let (cases, failures) = (told.len() + 1, told.len() - errors - skipped);
+    let suite = escaped(&report.heading.title);
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let counts =
+        format!("tests=\"{cases}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"");
+    let _ = writeln!(xml, "<testsuites name=\"wavetank\" {counts}>");
+    let _ = writeln!(xml, "  <testsuite name=\"{suite}\" {counts}>");
+    let finished = report.records.len() - told.len();
+    let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"{finished} seeds that finished\"/>");
+    for record in told {
+        let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"seed {}\">", Seed(record.seed));
+        let says = escaped(&record.says);
+        let element = match &record.known {
+            Some(known) => {
+                let _ = writeln!(xml, "      <skipped message=\"known ({}): {says}\"/>", escaped(known));
+                None
+            }
+            None if is_error(&&record) => Some("error"),
+            None => Some("failure"),
+        };
+        if let Some(element) = element {
+            let mut lines = record.detail.clone();
+            lines.extend(record.token.iter().map(|t| format!("replay: {}", report.heading.replay_line(t))));
+            let kind = escaped(record.failure.as_ref().unwrap_or(&record.outcome));
+            let text = escaped(&lines.join("\n"));
+            let _ = writeln!(xml, "      <{element} type=\"{kind}\" message=\"{says}\">{text}</{element}>");
+        }
+        let _ = writeln!(xml, "    </testcase>");
+    }
+    xml += "  </testsuite>\n</testsuites>\n";
+    xml
+}
+
+/// Text between tags or quotes. What XML 1.0 cannot hold at all becomes a question mark.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\n' => escaped += "&#10;",
+            '\t' => escaped.push(c),
+            c if c < ' ' || ['\u{fffe}', '\u{ffff}'].contains(&c) => escaped.push('?'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_xml_cannot_hold_is_escaped() {
+        assert_eq!(escaped("a<b> & \"c\"\n\u{1b}[0m"), "a&lt;b&gt; &amp; &quot;c&quot;&#10;?[0m");
+    }
+}

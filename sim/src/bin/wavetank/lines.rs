@@ -1,0 +1,148 @@
+//! The JSON lines of a sweep: docs/json.md says what stands in them.
+//!
+//! While a sweep runs they are written as they come, each flushed, so that one that is killed leaves what it ran.
+//! When it has ended the file is replaced by the same in order: the heading, the seeds, the shrunk, the summary.
+
+use crate::args::{Run, Seeds};
+use crate::job::Job;
+use crate::report::Report;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use wavetank_sim::record::Record;
+
+/// Version of the JSON lines.
+pub(crate) const SCHEMA: u32 = 2;
+
+/// What a sweep was told to do: the first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Heading {
+    pub(crate) schema: u32,
+    /// Its name in tokens.
+    pub(crate) scenario: String,
+    /// Its name for people.
+    pub(crate) title: String,
+    /// What stands behind a replay line's token.
+    pub(crate) replay_args: String,
+    pub(crate) strategy: String,
+    pub(crate) profile: String,
+    pub(crate) canary: bool,
+    pub(crate) shrink: bool,
+    /// The first seed of all shards.
+    pub(crate) first_seed: u64,
+    /// The number of seeds of all shards.
+    pub(crate) seed_count: u64,
+    /// Which shard, as `2/3`.
+    pub(crate) shard: String,
+}
+
+impl Heading {
+    pub(crate) fn new(job: &Job, args: &Run, seeds: Seeds) -> Self {
+        Heading {
+            schema: SCHEMA,
+            scenario: job.name.clone(),
+            title: job.title.clone(),
+            replay_args: job.replay_args.clone(),
+            strategy: args.what.strategy.to_string(),
+            profile: args.what.profile.to_string(),
+            canary: args.what.canary,
+            shrink: !args.no_shrink,
+            first_seed: seeds.start,
+            seed_count: seeds.count,
+            shard: args.shard.to_string(),
+        }
+    }
+
+    /// The line that replays a run of it.
+    pub(crate) fn replay_line(&self, token: &str) -> String {
+        format!("cargo run --release -- replay {token}{}", self.replay_args)
+    }
+}
+
+/// A line.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Line {
+    Heading {
+        sweep: Heading,
+    },
+    Shrunk {
+        shrunk: Record,
+    },
+    Summary {
+        #[serde(rename = "summary")]
+        _summary: serde::de::IgnoredAny,
+        timing: Timing,
+    },
+    Seed(Record),
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Timing {
+    pub(crate) milliseconds: u64,
+}
+
+/// A file of JSON lines that is being written.
+pub(crate) struct Lines {
+    path: PathBuf,
+    file: File,
+}
+
+impl Lines {
+    /// Makes the file, and begins it. That it cannot be made is to be known before the sweep, not after it.
+    pub(crate) fn create(path: &Path, heading: &Heading) -> Result<Self, String> {
+        let file = File::create(path).map_err(|e| unwritable(path, &e))?;
+        let mut lines = Lines { path: path.into(), file };
+        lines.push(&json!({ "sweep": heading }))?;
+        Ok(lines)
+    }
+
+    /// Writes a line at once.
+    pub(crate) fn push(&mut self, line: &impl Serialize) -> Result<(), String> {
+        let mut text = serde_json::to_vec(line).map_err(|e| e.to_string())?;
+        text.push(b'\n');
+        self.file.write_all(&text).map_err(|e| unwritable(&self.path, &e))
+    }
+
+    /// Replaces the file by the same in order, where it is one.
+    pub(crate) fn finish(self, report: &Report) -> Result<(), String> {
+        let is_plain = self.file.metadata().is_ok_and(|file| file.is_file());
+        if !is_plain {
+            // As /dev/stdout: what was written was written.
+            let mut file = self.file;
+            return write_end(&mut file, report).map_err(|e| unwritable(&self.path, &e));
+        }
+        write(&self.path, report)
+    }
+}
+
+/// Writes all lines of a report to a file, which is there whole or as it was before.
+pub(crate) fn write(path: &Path, report: &Report) -> Result<(), String> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let write = || {
+        let mut file = BufWriter::new(File::create(&beside)?);
+        writeln!(file, "{}", json!({ "sweep": report.heading }))?;
+        for record in &report.found {
+            serde_json::to_writer(&mut file, record)?;
+            writeln!(file)?;
+        }
+        write_end(&mut file, report)?;
+        file.flush()?;
+        std::fs::rename(&beside, path)
+    };
+    write().map_err(|e| unwritable(path, &e))
+}
+
+fn write_end(file: &mut impl Write, report: &Report) -> std::io::Result<()> {
+    for shrunk in report.shrunk() {
+        writeln!(file, "{}", json!({ "shrunk": shrunk }))?;
+    }
+    writeln!(file, "{}", report.summary())
+}
+
+pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}: name a file for --json that can be written", path.display())
+}

@@ -1,0 +1,169 @@
+//! `wavetank merge`: the JSON lines of shards put together to what one sweep would have given.
+//!
+//! The order of files and lines does not matter, and the same line twice counts once. A torn last line, which a
+//! shard that was killed leaves, is told and left out.
+
+use crate::args::{Merge, Shard};
+use crate::lines::{self, Heading, Line, SCHEMA};
+use crate::report::Report;
+use crate::sweep::{FirstOfKind, told};
+use crate::{FOUND, USAGE};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use wavetank_sim::record::Record;
+
+pub(crate) fn merge(args: &Merge) -> Result<ExitCode, String> {
+    let mut merged = Merged::default();
+    for path in &args.files {
+        merged.read(path)?;
+    }
+    let (report, missing) = merged.report()?;
+    let ended = told(&report, args.github, args.junit.as_deref())?;
+    if let Some(path) = &args.json {
+        lines::write(path, &report)?;
+    }
+    if missing.is_empty() {
+        return Ok(ended);
+    }
+    for line in &missing {
+        eprintln!("wavetank: {line}");
+    }
+    // What is there may be well, but it is not all.
+    Ok(ExitCode::from(if report.failed() { FOUND } else { USAGE }))
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Merged {
+    heading: Option<Heading>,
+    /// The shards that were seen.
+    shards: Vec<Shard>,
+    /// By place, for seeds may go round beyond the last number.
+    found: BTreeMap<u64, Record>,
+    shrunk: BTreeMap<u64, Record>,
+    milliseconds: u64,
+}
+
+impl Merged {
+    fn read(&mut self, path: &Path) -> Result<(), String> {
+        let wrong = |what: String| format!("{}: {what}", path.display());
+        let bytes = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        // After the last line's end there is nothing; else the last line is torn.
+        let torn = lines.next_back().unwrap_or_default();
+        if !torn.is_empty() {
+            eprintln!(
+                "wavetank: {}: its last line is torn, after {} bytes: left out",
+                path.display(),
+                torn.len()
+            );
+        }
+        let mut headed = false;
+        for (number, line) in (1..).zip(lines) {
+            let line = serde_json::from_slice(line)
+                .map_err(|e| wrong(format!("line {number} is none of `wavetank run --json`: {e}")))?;
+            match line {
+                Line::Heading { sweep } => {
+                    self.head(sweep).map_err(wrong)?;
+                    headed = true;
+                }
+                _ if !headed => return Err(wrong("the heading is missing: it is the first line".into())),
+                Line::Seed(record) => self.keep(record).map_err(wrong)?,
+                Line::Shrunk { shrunk } => {
+                    self.shrunk.insert(self.place(&shrunk).map_err(wrong)?, shrunk);
+                }
+                Line::Summary { timing, .. } => {
+                    self.milliseconds = self.milliseconds.saturating_add(timing.milliseconds);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn head(&mut self, heading: Heading) -> Result<(), String> {
+        if heading.schema != SCHEMA {
+            let of = heading.schema;
+            return Err(format!("its lines are of version {of}; this wavetank reads {SCHEMA}"));
+        }
+        let shard: Shard = heading.shard.parse()?;
+        let whole = Heading { shard: whole(), ..heading };
+        match &self.heading {
+            Some(first)
+                if *first != whole || self.shards.first().is_some_and(|first| first.of != shard.of) =>
+            {
+                return Err("it is of another sweep than the files before it".into());
+            }
+            Some(_) => {}
+            None => self.heading = Some(whole),
+        }
+        self.shards.push(shard);
+        Ok(())
+    }
+
+    /// The place of a record's seed.
+    fn place(&self, record: &Record) -> Result<u64, String> {
+        let heading = self.heading.as_ref().expect("a heading comes first");
+        let place = record.seed.wrapping_sub(heading.first_seed);
+        let seed = record.seed;
+        if place < heading.seed_count {
+            Ok(place)
+        } else {
+            Err(format!("seed {seed} is none of the sweep's"))
+        }
+    }
+
+    fn keep(&mut self, record: Record) -> Result<(), String> {
+        let (place, seed) = (self.place(&record)?, record.seed);
+        let is_cut = |record: &Record| ["hung", "aborted"].contains(&&*record.outcome);
+        match self.found.get(&place) {
+            // A process that died or was given up says nothing of what the world would have done.
+            Some(known) if is_cut(&record) && !is_cut(known) => {}
+            Some(known) if *known != record && !is_cut(known) => {
+                return Err(format!("seed {seed} came out otherwise in a file before it: see --canary"));
+            }
+            _ => {
+                self.found.insert(place, record);
+            }
+        }
+        Ok(())
+    }
+
+    /// The report, and what is missing.
+    fn report(mut self) -> Result<(Report, Vec<String>), String> {
+        let heading = self.heading.ok_or("there is nothing to merge: the files are empty")?;
+        let of = self.shards.first().map_or(1, |shard| shard.of);
+        let mut missing = Vec::new();
+        for index in 1..=of {
+            let shard = Shard { index, of };
+            let count = shard.count(heading.seed_count);
+            let ran = self.found.keys().filter(|place| *place % of == index - 1).count() as u64;
+            if ran < count && !self.shards.contains(&shard) {
+                missing.push(format!("shard {shard} is missing: run it with --shard {shard}"));
+            } else if ran < count {
+                missing.push(format!("shard {shard} ran {ran} of its {count} seeds: run it again"));
+            }
+        }
+        let mut records = self.found.clone();
+        if heading.shrink {
+            let mut first = FirstOfKind::default();
+            for (place, record) in &mut records {
+                if first.is(record)
+                    && let Some(shrunk) = self.shrunk.remove(place)
+                    && shrunk.failure == record.failure
+                {
+                    *record = shrunk;
+                }
+            }
+        }
+        let (found, records) = (self.found.into_values().collect(), records.into_values().collect());
+        let seconds = Duration::from_millis(self.milliseconds);
+        let (asked, stopped) = (heading.seed_count, true);
+        Ok((Report { heading, found, records, asked, stopped, seconds }, missing))
+    }
+}
+
+fn whole() -> String {
+    Shard { index: 1, of: 1 }.to_string()
+}

@@ -1,0 +1,43 @@
+//! Scenarios that no outcome can end, for nothing comes back from them: a host's capability that never returns, and
+//! one that takes the process with it. A sweep tells them as `hung` and `aborted`. Only one seed in two shows the
+//! fault, so that a sweep of them has something to go on with.
+
+use crate::guests;
+use crate::world::World;
+use std::rc::Rc;
+use wavetank::schema::peer_capnp::executor;
+
+/// An executor whose `echo` does something first.
+struct Server(fn());
+
+impl executor::Server for Server {
+    async fn echo(
+        self: Rc<Self>,
+        params: executor::EchoParams,
+        mut results: executor::EchoResults,
+    ) -> Result<(), capnp::Error> {
+        (self.0)();
+        let message = params.get()?.get_message()?.to_str()?;
+        results.get().set_response(format!("Echo: {message}"));
+        Ok(())
+    }
+}
+
+pub(super) fn hang(world: &mut World) {
+    echo(world, || {
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+}
+
+pub(super) fn abort(world: &mut World) {
+    echo(world, || std::process::abort());
+}
+
+fn echo(world: &mut World, first: fn()) {
+    let first = if world.draw(2) == 1 { first } else { || () };
+    let served = capnp_rpc::new_client::<executor::Client, _>(Server(first));
+    let child = world.cell("child-echo", guests::CHILD_ECHO).serve(served.client).spawn();
+    child.expect_exit(0).expect_stderr("CHILD_OK");
+}

@@ -1,0 +1,314 @@
+//! Holds the far end of a link to its share of this host's memory.
+//!
+//! capnp-rpc reads whatever comes and queues whatever is to go out, without a bound: a far end that asks and never
+//! reads fills its host, and a frame of a hundred bytes may announce a table of sixteen million capabilities. So
+//! each frame is looked at before the RPC system sees it. One that passes a limit ends the link with an exception
+//! that names the limit; the far end gets it as an Abort.
+//!
+//! Not here: what a correct far end could ever meet. The limits are the host's and far beyond its needs.
+
+use capnp::capability::Promise;
+use capnp::message::{Builder, HeapAllocator};
+use capnp::{Error, any_pointer};
+use capnp_rpc::rpc_capnp::{cap_descriptor, disembargo, message, message_target, payload, promised_answer};
+use capnp_rpc::rpc_capnp::{resolve, return_};
+use capnp_rpc::rpc_twoparty_capnp::Side;
+use capnp_rpc::{Connection, FlowController, IncomingMessage, OutgoingMessage, VatNetwork, twoparty};
+use futures::future::Shared;
+use futures::{AsyncRead, FutureExt, TryFutureExt};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// Frames that wait to be written to the far end, or that came from it and are still in use: calls in flight and
+/// answers that somebody holds.
+pub const MAX_FRAMES: usize = 10_000;
+
+/// Bytes of frames that wait to be written to the far end.
+pub const MAX_UNSENT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of frames that came from the far end and are still in use.
+pub const MAX_HELD_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes of one frame.
+pub const MAX_FRAME_BYTES: usize = 128 * 1024 * 1024;
+
+/// Capabilities in one frame.
+pub const MAX_CAPS: u32 = 1_000;
+
+/// Steps from an answer to the capability in it that is meant.
+pub const MAX_TRANSFORM: u32 = 64;
+
+/// A network of two whose far end is not trusted.
+pub(crate) struct Guarded {
+    inner: twoparty::VatNetwork<Counted>,
+    load: Rc<Load>,
+}
+
+impl Guarded {
+    /// Wraps a network; `make` is given what it is to read from.
+    pub(crate) fn new(
+        input: Box<dyn AsyncRead + Unpin>,
+        make: impl FnOnce(Counted) -> twoparty::VatNetwork<Counted>,
+    ) -> Self {
+        let load = Rc::new(Load::default());
+        Guarded { inner: make(Counted { input, load: load.clone() }), load }
+    }
+
+    /// Looks on at what becomes of the link.
+    pub(crate) fn look_on(&self) -> LookOn {
+        LookOn(self.load.clone())
+    }
+}
+
+impl VatNetwork<Side> for Guarded {
+    fn connect(&mut self, side: Side) -> Option<Box<dyn Connection<Side>>> {
+        let load = self.load.clone();
+        self.inner.connect(side).map(|inner| Box::new(Watched { inner, load }) as Box<dyn Connection<Side>>)
+    }
+
+    fn accept(&mut self) -> Promise<Box<dyn Connection<Side>>, Error> {
+        let load = self.load.clone();
+        let watched = |inner| Box::new(Watched { inner, load }) as Box<dyn Connection<Side>>;
+        Promise::from_future(self.inner.accept().map_ok(watched))
+    }
+
+    fn drive_until_shutdown(&mut self) -> Promise<(), Error> {
+        self.inner.drive_until_shutdown()
+    }
+}
+
+/// Knows whether a link is to be given up.
+pub(crate) struct LookOn(Rc<Load>);
+
+impl LookOn {
+    /// Why the link must be cut off now: a limit was passed, and the far end does not take what is said about it.
+    /// The RPC system would wait for that, for ever.
+    pub(crate) fn cut_off(&self) -> Option<Error> {
+        let mut unsent = self.0.unsent.borrow_mut();
+        unsent.prune();
+        if unsent.frames.is_empty() { None } else { self.0.refused.borrow().clone() }
+    }
+}
+
+/// What the far end makes this host keep.
+#[derive(Default)]
+struct Load {
+    /// Bytes read since the last whole frame.
+    read_bytes: Cell<usize>,
+    held_frames: Cell<usize>,
+    held_bytes: Cell<usize>,
+    unsent: RefCell<Unsent>,
+    /// Which limit it passed.
+    refused: RefCell<Option<Error>>,
+}
+
+/// Frames in the queue of the RPC system, which tells nobody how long it is: each with the promise that it is out.
+#[derive(Default)]
+struct Unsent {
+    frames: VecDeque<(Shared<Promise<(), Error>>, usize)>,
+    bytes: usize,
+}
+
+impl Unsent {
+    fn push(&mut self, sent: Shared<Promise<(), Error>>, bytes: usize) {
+        self.prune();
+        self.frames.push_back((sent, bytes));
+        self.bytes += bytes;
+    }
+
+    /// Forgets what is out. Frames go out in order.
+    fn prune(&mut self) {
+        while let Some((sent, bytes)) = self.frames.front() {
+            if sent.clone().now_or_never().is_none() {
+                return;
+            }
+            self.bytes -= bytes;
+            self.frames.pop_front();
+        }
+    }
+}
+
+impl Load {
+    /// Takes a frame in, where it may come in.
+    fn admit(self: &Rc<Self>, message: Box<dyn IncomingMessage>) -> Result<Held, Error> {
+        let bytes = self.read_bytes.take();
+        self.held_frames.set(self.held_frames.get() + 1);
+        self.held_bytes.set(self.held_bytes.get() + bytes);
+        let held = Held { message, load: self.clone(), bytes };
+        let admitted = self.limit(&held);
+        if let Err(error) = &admitted {
+            *self.refused.borrow_mut() = Some(error.clone());
+        }
+        admitted.map(|()| held)
+    }
+
+    fn limit(&self, held: &Held) -> Result<(), Error> {
+        let mut unsent = self.unsent.borrow_mut();
+        unsent.prune();
+        within("frames that wait to be read by the far end", unsent.frames.len(), MAX_FRAMES)?;
+        within("bytes that wait to be read by the far end", unsent.bytes, MAX_UNSENT_BYTES)?;
+        within("frames of the far end that are in use", self.held_frames.get(), MAX_FRAMES)?;
+        within("bytes of frames of the far end that are in use", self.held_bytes.get(), MAX_HELD_BYTES)?;
+        within("bytes in one frame", held.bytes, MAX_FRAME_BYTES)?;
+        look(held.message.get_body()?.get_as()?)
+    }
+}
+
+/// What comes from the far end, counted.
+pub(crate) struct Counted {
+    input: Box<dyn AsyncRead + Unpin>,
+    load: Rc<Load>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = Pin::new(&mut self.input).poll_read(cx, into);
+        if let Poll::Ready(Ok(bytes)) = read {
+            self.load.read_bytes.set(self.load.read_bytes.get() + bytes);
+        }
+        read
+    }
+}
+
+struct Watched {
+    inner: Box<dyn Connection<Side>>,
+    load: Rc<Load>,
+}
+
+impl Connection<Side> for Watched {
+    fn get_peer_vat_id(&self) -> Side {
+        self.inner.get_peer_vat_id()
+    }
+
+    fn new_outgoing_message(&mut self, first_segment_words: u32) -> Box<dyn OutgoingMessage> {
+        let inner = self.inner.new_outgoing_message(first_segment_words);
+        Box::new(Outgoing { inner, load: self.load.clone() })
+    }
+
+    fn receive_incoming_message(&mut self) -> Promise<Option<Box<dyn IncomingMessage>>, Error> {
+        let (receiving, load) = (self.inner.receive_incoming_message(), self.load.clone());
+        Promise::from_future(async move {
+            let Some(message) = receiving.await? else { return Ok(None) };
+            Ok(Some(Box::new(load.admit(message)?) as Box<dyn IncomingMessage>))
+        })
+    }
+
+    fn new_stream(&mut self) -> (Box<dyn FlowController>, Promise<(), Error>) {
+        self.inner.new_stream()
+    }
+
+    fn shutdown(&mut self, result: capnp::Result<()>) -> Promise<(), Error> {
+        self.inner.shutdown(result)
+    }
+}
+
+struct Outgoing {
+    inner: Box<dyn OutgoingMessage>,
+    load: Rc<Load>,
+}
+
+impl OutgoingMessage for Outgoing {
+    fn get_body(&mut self) -> capnp::Result<any_pointer::Builder<'_>> {
+        self.inner.get_body()
+    }
+
+    fn get_body_as_reader(&self) -> capnp::Result<any_pointer::Reader<'_>> {
+        self.inner.get_body_as_reader()
+    }
+
+    fn send(self: Box<Self>) -> (Promise<(), Error>, Rc<Builder<HeapAllocator>>) {
+        let bytes = self.inner.size_in_words() * 8;
+        let (sent, message) = self.inner.send();
+        let sent = sent.shared();
+        self.load.unsent.borrow_mut().push(sent.clone(), bytes);
+        (Promise::from_future(sent), message)
+    }
+
+    fn take(self: Box<Self>) -> Builder<HeapAllocator> {
+        self.inner.take()
+    }
+
+    fn size_in_words(&self) -> usize {
+        self.inner.size_in_words()
+    }
+}
+
+/// A frame that came in, as long as anybody uses it.
+struct Held {
+    message: Box<dyn IncomingMessage>,
+    load: Rc<Load>,
+    bytes: usize,
+}
+
+impl IncomingMessage for Held {
+    fn get_body(&self) -> capnp::Result<any_pointer::Reader<'_>> {
+        self.message.get_body()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.load.held_frames.set(self.load.held_frames.get() - 1);
+        self.load.held_bytes.set(self.load.held_bytes.get() - self.bytes);
+    }
+}
+
+fn within(what: &str, amount: usize, limit: usize) -> Result<(), Error> {
+    if amount <= limit {
+        return Ok(());
+    }
+    Err(Error::overloaded(format!("over the limit: {amount} {what} (the limit is {limit})")))
+}
+
+/// Looks at what the RPC system would walk without a bound.
+fn look(message: message::Reader<'_>) -> Result<(), Error> {
+    match message.which() {
+        Ok(message::Call(call)) => {
+            let call = call?;
+            look_at_target(call.get_target()?)?;
+            look_at_caps(call.get_params()?)
+        }
+        Ok(message::Return(answer)) => match answer?.which()? {
+            return_::Results(results) => look_at_caps(results?),
+            _ => Ok(()),
+        },
+        Ok(message::Resolve(resolve)) => match resolve?.which()? {
+            resolve::Cap(cap) => look_at_cap(cap?),
+            resolve::Exception(_) => Ok(()),
+        },
+        Ok(message::Disembargo(disembargo)) => {
+            let disembargo: disembargo::Reader<'_> = disembargo?;
+            look_at_target(disembargo.get_target()?)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn look_at_target(target: message_target::Reader<'_>) -> Result<(), Error> {
+    match target.which()? {
+        message_target::PromisedAnswer(answer) => look_at_transform(answer?),
+        message_target::ImportedCap(_) => Ok(()),
+    }
+}
+
+fn look_at_caps(payload: payload::Reader<'_>) -> Result<(), Error> {
+    let caps = payload.get_cap_table()?;
+    within("capabilities in one frame", caps.len() as usize, MAX_CAPS as usize)?;
+    caps.iter().try_for_each(look_at_cap)
+}
+
+fn look_at_cap(cap: cap_descriptor::Reader<'_>) -> Result<(), Error> {
+    match cap.which()? {
+        cap_descriptor::ReceiverAnswer(answer) => look_at_transform(answer?),
+        _ => Ok(()),
+    }
+}
+
+fn look_at_transform(answer: promised_answer::Reader<'_>) -> Result<(), Error> {
+    let steps = answer.get_transform()?.len();
+    within("steps from an answer to a capability in it", steps as usize, MAX_TRANSFORM as usize)
+}
