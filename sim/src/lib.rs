@@ -44,6 +44,7 @@ pub mod check;
 pub mod choice;
 pub mod executor;
 pub mod frames;
+pub mod fuzz;
 pub mod guests;
 pub mod hashkeys;
 pub mod known;

@@ -14,6 +14,7 @@
 //! | [`Frontier`] | Musuvathi, Qadeer, "Iterative Context Bounding", PLDI 2007; Emmi, Qadeer, Rakamarić, "Delay-Bounded Scheduling", POPL 2011 |
 //! | [`portfolio`] | all of the searching ones, divided among seeds |
 
+mod begun;
 mod bytes;
 mod exhaustive;
 mod name;
@@ -37,6 +38,7 @@ use crate::menu::{Gusts, Item, Menu};
 #[cfg(doc)]
 use crate::moves::Lane;
 
+pub use begun::Begun;
 pub use bytes::Bytes;
 pub use exhaustive::{Bound, Explored, Frontier, explore};
 pub use name::{StrategyError, StrategyName};
