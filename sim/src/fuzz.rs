@@ -100,7 +100,12 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
 
     /// Runs one case.
     pub fn step(&mut self) -> Fuzzed {
-        let run = if self.runs == 0 { self.first() } else { self.next() };
+        let run = match self.runs {
+            // A random walk needs no survey.
+            0 => self.run(Vec::new(), StrategyName::Random, self.setup.seed),
+            1 => self.survey(),
+            _ => self.next(),
+        };
         self.runs += 1;
         let features = features(&run);
         let brought = self.coverage.take(&features);
@@ -115,7 +120,7 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
     }
 
     /// No choices at all; and a look at what the scenario is.
-    fn first(&mut self) -> Run {
+    fn survey(&mut self) -> Run {
         let survey = Arc::new(Mutex::new(Survey::default()));
         let dull = || Box::new(Surveyor::new(survey.clone())) as _;
         let run = run_under(&self.scenario, &self.setup, "no choices", dull);
@@ -130,10 +135,11 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         }
         let seed = Seed(self.rng.next_u64());
         if self.runs <= FIRST_DRAWN {
-            // Random walks are among the first of them: neighbours differ.
-            return self.run(Vec::new(), StrategyName::Portfolio, Seed(seed.0 & !0xf | (self.runs - 1)));
+            // Which part takes a seed is its remainder.
+            let seed = Seed(seed.0 & !0xf | (self.runs - 1));
+            return self.run(Vec::new(), StrategyName::Portfolio, seed);
         }
-        if below(&mut self.rng, 4) == 0 {
+        if below(&mut self.rng, 8) < FRESH {
             return self.run(Vec::new(), StrategyName::Portfolio, seed);
         }
         let (case, other) = (self.pick(), place(self.cases.len(), &mut self.rng));
@@ -144,8 +150,15 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         self.run(choices, then, seed)
     }
 
-    fn run(&self, given: Vec<u32>, then: StrategyName, seed: Seed) -> Run {
-        let choices = Choices::Begun { given, then, seed, profile: self.profile.clone() };
+    fn run(&mut self, given: Vec<u32>, then: StrategyName, seed: Seed) -> Run {
+        let mut profile = self.profile.clone();
+        // In half of the runs all pipes are held and all cells slow, where the profile knows of such: what bytes
+        // do then is what is looked for.
+        if self.runs == 0 || below(&mut self.rng, 2) == 0 {
+            profile.held_pipes = profile.held_pipes.min(1);
+            profile.small_slices = profile.small_slices.min(1);
+        }
+        let choices = Choices::Begun { given, then, seed, profile };
         run(&self.scenario, &Setup { choices, ..self.setup.clone() })
     }
 
@@ -180,6 +193,9 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         &self.cases
     }
 }
+
+/// Runs in eight that begin with nothing given, however much was kept.
+const FRESH: u32 = 3;
 
 /// Cases of which the best is changed.
 const DRAWN: usize = 6;
