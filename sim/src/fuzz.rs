@@ -14,12 +14,14 @@ pub mod corpus;
 pub mod coverage;
 pub mod input;
 pub mod mutate;
+pub mod targets;
+pub mod wire;
 
 use crate::choice::Choice;
 use crate::known::is_news;
 use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup, run, run_under};
-use crate::same::{Failure, failure};
+use crate::same::{Failure, SHRINK_RUNS, ShrunkRun, failure, shrink_run};
 use crate::seed::{Purpose, Seed, below};
 use crate::strategy::{StrategyName, Survey, Surveyor};
 use crate::world::World;
@@ -181,6 +183,26 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
     /// How many runs were made since one did something new.
     pub fn rested(&self) -> u64 {
         self.runs - self.newest
+    }
+
+    /// The fewest of the kept cases, about, that still cover what all of them do. Runs each once more.
+    pub fn minimal(&mut self) -> Vec<Vec<u32>> {
+        let values: Vec<Vec<u32>> = self.cases.iter().map(Case::values).collect();
+        let covers: Vec<(usize, Vec<u64>)> = values
+            .iter()
+            .map(|given| {
+                let run = self.run(given.clone(), StrategyName::RoundRobin, self.setup.seed);
+                (given.len(), features(&run))
+            })
+            .collect();
+        corpus::cover(&covers).into_iter().map(|at| values[at].clone()).collect()
+    }
+
+    /// A failed run made as small as can be.
+    pub fn shrunk(&self, run: &Run) -> Option<ShrunkRun> {
+        shrink_run(run, SHRINK_RUNS, |choices| {
+            crate::run::run(&self.scenario, &Setup { choices, ..self.setup.clone() })
+        })
     }
 
     /// How many features were seen.

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Runs what a token says again, and prints the transcript
     Replay(Replay),
+    /// Changes choices, guided by what runs did, until one fails
+    Fuzz(Fuzz),
     /// Lists scenarios, strategies and profiles
     List,
     /// Runs seeds that come in on stdin: what `run` starts to do its work
@@ -127,6 +129,55 @@ pub(crate) struct Replay {
     /// Arguments for that component
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Fuzz {
+    /// A scenario (`wavetank list` names them), `bug-ID` for a case of the bug benchmark, or the path of a component
+    /// that runs as pid0
+    #[arg(default_value = "pid0")]
+    pub(crate) scenario: String,
+    /// Stop after so many seconds
+    #[arg(long, value_name = "S", default_value_t = 60, conflicts_with = "runs")]
+    pub(crate) seconds: u64,
+    /// Stop after so many runs: with the same seed they are the same
+    #[arg(long, value_name = "N")]
+    pub(crate) runs: Option<u64>,
+    /// Where cases are kept, one small file each; those that are there are run first
+    #[arg(long, value_name = "DIR")]
+    pub(crate) corpus: Option<PathBuf>,
+    /// Everything follows it
+    #[arg(long, default_value = "0")]
+    pub(crate) seed: Seed,
+    /// What steers the drawing: calm, swarm, harsh, adversarial, or the path of a .toml file
+    #[arg(long, default_value_t)]
+    pub(crate) profile: Profile,
+    /// At the end keep only as many cases as it takes to do all that was done
+    #[arg(long, requires = "corpus")]
+    pub(crate) minimise: bool,
+    /// Go on after a failure, and tell each way of failing once
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Where the RPC of a component of your own runs
+    #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
+    pub(crate) transport: TransportArg,
+    /// Arguments for a component of your own
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<String>,
+}
+
+impl Fuzz {
+    /// What is run, as the other commands say it.
+    pub(crate) fn what(&self) -> What {
+        What {
+            scenario: self.scenario.clone(),
+            strategy: StrategyName::default(),
+            profile: self.profile.clone(),
+            canary: false,
+            transport: self.transport,
+            args: self.args.clone(),
+        }
+    }
 }
 
 /// Seeds from `start`, `count` of them.

@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod exhaust;
+mod fuzz;
 mod job;
 mod progress;
 mod replay;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let ended = match Args::parse().command {
         Command::Run(run) => sweep::run(run),
         Command::Replay(replay) => replay::replay(&replay),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::List => {
             report::list();
             Ok(ExitCode::SUCCESS)
