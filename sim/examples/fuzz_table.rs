@@ -85,7 +85,8 @@ fn row(case: &Case, most: u64) -> Option<Row> {
 fn drawn(case: &Case, strategy: &StrategyName, base: u64, most: u64, survey: &Arc<Survey>) -> Option<u64> {
     (1..=most).find(|nth| {
         let choices = Choices::Drawn(strategy.clone(), Profile::swarm());
-        let setup = Setup { choices, survey: Some(survey.clone()), ..Setup::new(engine(), Seed(base + nth - 1)) };
+        let setup =
+            Setup { choices, survey: Some(survey.clone()), ..Setup::new(engine(), Seed(base + nth - 1)) };
         !run(case.buggy, &setup).outcome.is_finished()
     })
 }

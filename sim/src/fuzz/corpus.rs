@@ -18,7 +18,8 @@ pub fn name(bytes: &[u8]) -> String {
 /// Where it or a file in it cannot be read.
 pub fn read(folder: &Path) -> io::Result<Vec<Vec<u32>>> {
     std::fs::create_dir_all(folder)?;
-    let mut files: Vec<_> = std::fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<io::Result<_>>()?;
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<io::Result<_>>()?;
     files.retain(|file| file.is_file());
     files.sort();
     files.iter().map(|file| Ok(input::decode(&std::fs::read(file)?))).collect()

@@ -115,7 +115,10 @@ impl Seen {
                 self.fact(About::Switch, &[class(last), place(last_nth), class(now), place(nth)]);
                 if fine && made.len() <= PROGRESS_LANES {
                     for (other, others) in made.iter().filter(|(other, _)| **other != now) {
-                        self.fact(About::Progress, &[class(now), step_of(nth), class(*other), step_of(*others)]);
+                        self.fact(
+                            About::Progress,
+                            &[class(now), step_of(nth), class(*other), step_of(*others)],
+                        );
                     }
                 }
             }

@@ -18,7 +18,8 @@ pub fn decode(bytes: &[u8]) -> Vec<u32> {
     let mut bytes = bytes.iter().copied();
     let mut choices = Vec::new();
     while let Some(first) = bytes.next() {
-        let mut number = |len: u32| (0..len).fold(0, |n, place| n | u32::from(bytes.next().unwrap_or(0)) << (8 * place));
+        let mut number =
+            |len: u32| (0..len).fold(0, |n, place| n | u32::from(bytes.next().unwrap_or(0)) << (8 * place));
         choices.push(match first {
             252 => LITERALS + number(1),
             253..=255 => number(u32::from(first) - 251),
@@ -50,7 +51,8 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_and_all_bytes_can_be_read() {
-        let edges = [0, 1, 251, 252, 253, 255, 256, 507, 508, 65_535, 65_536, 0xff_ffff, 0x100_0000, u32::MAX];
+        let edges =
+            [0, 1, 251, 252, 253, 255, 256, 507, 508, 65_535, 65_536, 0xff_ffff, 0x100_0000, u32::MAX];
         assert_eq!(decode(&encode(&edges)), edges);
         for first in 0..=255 {
             for len in 0..6 {

@@ -58,7 +58,8 @@ pub fn budgets(scenario: impl Fn(&mut World) + Sync, bytes: &[u8]) -> Option<Fou
         profile: Profile::swarm(),
     };
     let run = run(scenario, &Setup { choices, ..Setup::new(engine(), Seed(0)) });
-    is_news(&run.outcome).then(|| found(&run, crate::same::failure(&run.outcome).expect("it failed").to_string()))
+    is_news(&run.outcome)
+        .then(|| found(&run, crate::same::failure(&run.outcome).expect("it failed").to_string()))
 }
 
 /// Bytes to the decoder of transcripts, and what it makes of them to the ledger. The first byte says how they are
@@ -146,7 +147,8 @@ fn play(world: &mut World, against: Against, says: &[u8]) {
     let (sends, to, from) = match against {
         Against::Vat => {
             let vat = world.vat("vat");
-            let (peer, to, from) = world.wire("wire", far, (vat, new_client::<host::Client, _>(Serves).client));
+            let (peer, to, from) =
+                world.wire("wire", far, (vat, new_client::<host::Client, _>(Serves).client));
             world.task_of(vat, "caller", calls(peer));
             (Direction::Up, to, from)
         }
@@ -277,7 +279,10 @@ fn judge(against: Against, run: &Run) -> Option<Found> {
     let expected = ["ledger", "order", "exit", "output"];
     match &run.outcome {
         Outcome::Panicked { message, at, .. } => {
-            return Some(found(run, format!("{against:?}: panicked at {}: {}", place(at), first_line(message))));
+            return Some(found(
+                run,
+                format!("{against:?}: panicked at {}: {}", place(at), first_line(message)),
+            ));
         }
         Outcome::Trapped { .. } => {
             let says = stderr(run);
@@ -348,4 +353,3 @@ fn place(at: &str) -> String {
 fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().chars().filter(|c| !c.is_ascii_digit()).collect()
 }
-

@@ -11,8 +11,8 @@ use crate::frames::{Cap, Context, Decoder, Direction, Frame, Message, Outcome, R
 use capnp::capability::{Client, FromClientHook};
 use capnp::message::{Allocator, Builder};
 use capnp::traits::{HasTypeId, ImbueMut};
-use capnp_rpc::rpc_capnp::{cap_descriptor, exception, message, message_target, payload, promised_answer};
 use capnp_rpc::new_broken_cap;
+use capnp_rpc::rpc_capnp::{cap_descriptor, exception, message, message_target, payload, promised_answer};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::schema::peer_capnp::{executor, host};
 
@@ -43,10 +43,16 @@ pub struct Peer {
     /// Which way it sends.
     sends: Direction,
     decoder: Decoder,
-    /// Its own questions: whether the answer came.
+    /// Its own questions that are open: whether the answer came.
     asked: BTreeMap<u32, bool>,
-    /// What it was asked and has not answered.
-    owes: BTreeSet<u32>,
+    /// Those of them whose answers stay where they are until it takes them.
+    kept: BTreeSet<u32>,
+    /// Questions that it gave up: their ids are not free before an answer comes.
+    given_up: BTreeSet<u32>,
+    /// Those of them whose answers brought capabilities.
+    brought: BTreeSet<u32>,
+    /// What it was asked and has not answered: whether it was for its bootstrap capability.
+    owes: BTreeMap<u32, bool>,
     /// What it answered and is still to be finished.
     answered: BTreeSet<u32>,
     /// What it was given, by export id of the other side.
@@ -67,7 +73,10 @@ impl Peer {
             sends,
             decoder: Decoder::new(crate::calls::PEER_SCHEMA.clone()),
             asked: BTreeMap::new(),
-            owes: BTreeSet::new(),
+            kept: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            brought: BTreeSet::new(),
+            owes: BTreeMap::new(),
             answered: BTreeSet::new(),
             holds: BTreeSet::new(),
             exports: BTreeMap::new(),
@@ -85,16 +94,24 @@ impl Peer {
     fn note(&mut self, frame: &Frame) {
         match &frame.message {
             Message::Bootstrap { question } => {
-                self.owes.insert(*question);
+                self.owes.insert(*question, true);
             }
             Message::Call(call) => {
-                self.owes.insert(call.question);
+                self.owes.insert(call.question, false);
                 self.given(&call.params.caps);
             }
             Message::Return(answer) => {
-                self.asked.insert(answer.question, true);
+                self.given_up.remove(&answer.question);
+                if answer.no_finish_needed {
+                    self.asked.remove(&answer.question);
+                } else if let Some(came) = self.asked.get_mut(&answer.question) {
+                    *came = true;
+                }
                 if let Outcome::Results(results) = &answer.outcome {
                     self.given(&results.caps);
+                    if !results.caps.is_empty() {
+                        self.brought.insert(answer.question);
+                    }
                 }
             }
             Message::Finish { question, .. } => {
@@ -145,23 +162,49 @@ impl Peer {
     }
 
     fn say(&mut self, says: &mut Says<'_, '_>, root: message::Builder<'_>) {
-        match says.input.byte() % 20 {
-            0 | 1 => {
-                let question = self.ask(says);
-                root.init_bootstrap().set_question_id(question);
+        let has_promise = self.exports.values().any(|is_promise| *is_promise);
+        let kind = says.input.byte() % 32;
+        // What there is nothing to say of is not said, but now and then.
+        let can = says.wrong
+            || match kind {
+                10..20 => !self.owes.is_empty(),
+                20..23 => !self.asked.is_empty(),
+                23 | 24 => has_promise,
+                25..28 => !self.holds.is_empty(),
+                28 => !self.embargoes.is_empty(),
+                _ => true,
+            };
+        match if can { kind } else { kind % 10 } {
+            // Nothing can be called before something was asked for.
+            0 => self.bootstrap(says, root),
+            _ if !says.wrong
+                && !self.owes.is_empty()
+                && self.asked.is_empty()
+                && self.holds.is_empty()
+                && kind & 1 == 0 =>
+            {
+                self.answer(says, root);
             }
-            2..7 => self.call(says, root),
-            7..12 => self.answer(says, root),
-            12 | 13 => {
+            1..10 if !says.wrong && self.asked.is_empty() && self.holds.is_empty() => {
+                self.bootstrap(says, root);
+            }
+            1..10 => self.call(says, root),
+            10..20 => self.answer(says, root),
+            20..23 => {
                 let question = says.one_of(self.asked.keys());
-                self.asked.remove(&question);
+                if self.asked.remove(&question) == Some(false) {
+                    self.given_up.insert(question);
+                }
+                self.kept.remove(&question);
                 let mut finish = root.init_finish();
                 finish.set_question_id(question);
                 let flags = says.input.byte();
-                finish.set_release_result_caps(flags & 1 == 0);
+                // What it was given it means to use.
+                let brought = self.brought.remove(&question);
+                finish.set_release_result_caps(flags & 1 == 0 && (says.wrong || !brought));
                 finish.set_require_early_cancellation_workaround(flags & 2 == 0);
             }
-            14 => {
+            23 | 24 => {
                 let mut resolve = root.init_resolve();
                 let promises = self.exports.iter().filter(|(_, promise)| **promise).map(|(id, _)| id);
                 let promise = says.one_of(promises);
@@ -169,17 +212,17 @@ impl Peer {
                 resolve.set_promise_id(promise);
                 match says.input.byte() % 4 {
                     0 => exception(says, resolve.init_exception()),
-                    _ => self.cap(says, resolve.init_cap()),
+                    _ => self.cap(says, resolve.init_cap(), false),
                 }
             }
-            15 | 16 => {
+            25..28 => {
                 let mut release = root.init_release();
                 let id = says.one_of(self.holds.iter());
                 self.holds.remove(&id);
                 release.set_id(id);
                 release.set_reference_count(if says.wrong { says.input.number() } else { 1 });
             }
-            17 => {
+            28 | 29 if kind == 28 || says.input.byte() < 8 => {
                 let mut disembargo = root.init_disembargo();
                 let back = self.embargoes.pop();
                 self.target(says, disembargo.reborrow().init_target());
@@ -188,10 +231,11 @@ impl Peer {
                     Some(id) if !says.wrong => context.set_receiver_loopback(id),
                     _ if says.wrong && says.input.byte() & 1 == 0 => context.set_accept(()),
                     _ if says.wrong => context.set_receiver_loopback(says.input.number()),
+                    // Only what points back to the sender can be marked so: most often this ends the link.
                     _ => context.set_sender_loopback(u32::from(says.input.byte() % 4)),
                 }
             }
-            18 => match says.input.byte() % 8 {
+            _ => match says.input.byte() % 32 {
                 0 => self.say(says, root.init_unimplemented()),
                 1 => {
                     root.init_provide().set_question_id(says.input.number());
@@ -205,16 +249,19 @@ impl Peer {
                 4 => exception(says, root.init_abort()),
                 _ => self.call(says, root),
             },
-            _ => {
-                let question = self.ask(says);
-                root.init_bootstrap().set_question_id(question);
-            }
         }
+    }
+
+    fn bootstrap(&mut self, says: &mut Says<'_, '_>, root: message::Builder<'_>) {
+        let question = self.ask(says);
+        root.init_bootstrap().set_question_id(question);
     }
 
     /// A new question's id: the lowest free one.
     fn ask(&mut self, says: &mut Says<'_, '_>) -> u32 {
-        let free = (0..).find(|id| !self.asked.contains_key(id)).expect("few are taken");
+        let free = (0..)
+            .find(|id| !self.asked.contains_key(id) && !self.given_up.contains(id))
+            .expect("few are taken");
         let id = if says.wrong { says.one_of(self.asked.keys()) } else { free };
         self.asked.insert(id, false);
         id
@@ -223,7 +270,8 @@ impl Peer {
     fn call(&mut self, says: &mut Says<'_, '_>, root: message::Builder<'_>) {
         let mut call = root.init_call();
         self.target(says, call.reborrow().init_target());
-        call.set_question_id(self.ask(says));
+        let question = self.ask(says);
+        call.set_question_id(question);
         let is_host = says.input.byte() & 1 == 0;
         call.set_interface_id(match (says.wrong, is_host) {
             (true, _) => u64::from(says.input.number()),
@@ -234,14 +282,15 @@ impl Peer {
         call.set_allow_third_party_tail_call(says.input.byte() & 1 == 0);
         if says.input.byte().is_multiple_of(8) {
             call.reborrow().init_send_results_to().set_yourself(());
+            self.kept.insert(question);
         }
-        self.payload(says, call.init_params());
+        self.payload(says, call.init_params(), false);
     }
 
     fn answer(&mut self, says: &mut Says<'_, '_>, root: message::Builder<'_>) {
         let mut answer = root.init_return();
-        let question = says.one_of(self.owes.iter());
-        self.owes.remove(&question);
+        let question = says.one_of(self.owes.keys());
+        let is_bootstrap = self.owes.remove(&question) == Some(true);
         self.answered.insert(question);
         answer.set_answer_id(question);
         let flags = says.input.byte();
@@ -250,18 +299,20 @@ impl Peer {
         match says.input.byte() % 16 {
             0 => exception(says, answer.init_exception()),
             1 => answer.set_canceled(()),
-            2 => answer.set_results_sent_elsewhere(()),
-            3 => answer.set_take_from_other_question(says.one_of(self.asked.keys())),
+            2 if says.wrong => answer.set_results_sent_elsewhere(()),
+            2 | 3 if says.wrong || !self.kept.is_empty() => {
+                answer.set_take_from_other_question(says.one_of(self.kept.iter()));
+            }
             4 if says.wrong => {
                 answer.init_accept_from_third_party();
             }
-            _ => self.payload(says, answer.init_results()),
+            _ => self.payload(says, answer.init_results(), is_bootstrap),
         }
     }
 
     /// A capability that it was given, or one in an answer that it waits for.
     fn target(&mut self, says: &mut Says<'_, '_>, mut target: message_target::Builder<'_>) {
-        if says.input.byte() & 1 == 0 && !self.holds.is_empty() {
+        if !self.holds.is_empty() && (self.asked.is_empty() || says.input.byte() & 1 == 0) {
             target.set_imported_cap(says.one_of(self.holds.iter()));
         } else {
             self.pipelined(says, target.init_promised_answer());
@@ -270,18 +321,19 @@ impl Peer {
 
     fn pipelined(&mut self, says: &mut Says<'_, '_>, mut answer: promised_answer::Builder<'_>) {
         answer.set_question_id(says.one_of(self.asked.keys()));
-        let len = u32::from(says.input.byte() % 3);
+        let len = [0, 0, 0, 1, 1, 1, 1, 2][usize::from(says.input.byte() % 8)];
         let mut transform = answer.init_transform(len);
         for at in 0..len {
-            let field = u16::from(says.input.byte() % 4);
+            let field = u16::from(says.input.byte() / 200);
             transform.reborrow().get(at).set_get_pointer_field(if says.wrong { 0xffff } else { field });
         }
     }
 
-    fn cap(&mut self, says: &mut Says<'_, '_>, mut cap: cap_descriptor::Builder<'_>) {
+    /// A capability; perhaps none, where that is allowed.
+    fn cap(&mut self, says: &mut Says<'_, '_>, mut cap: cap_descriptor::Builder<'_>, or_none: bool) {
         let new = u32::from(says.input.byte() % 8);
         match says.input.byte() % 8 {
-            0 => cap.set_none(()),
+            0 if says.wrong || or_none => cap.set_none(()),
             1 | 2 => {
                 self.exports.entry(new).or_insert(false);
                 cap.set_sender_hosted(new);
@@ -290,31 +342,38 @@ impl Peer {
                 self.exports.insert(new, true);
                 cap.set_sender_promise(new);
             }
-            5 => cap.set_receiver_hosted(says.one_of(self.holds.iter())),
-            6 => self.pipelined(says, cap.init_receiver_answer()),
-            _ => {
+            5 if says.wrong || !self.holds.is_empty() => {
+                cap.set_receiver_hosted(says.one_of(self.holds.iter()));
+            }
+            6 if says.wrong || !self.asked.is_empty() => self.pipelined(says, cap.init_receiver_answer()),
+            7 if says.wrong => {
                 let mut third = cap.init_third_party_hosted();
                 self.exports.entry(new).or_insert(false);
                 third.set_vine_id(new);
             }
+            _ => {
+                self.exports.entry(new).or_insert(false);
+                cap.set_sender_hosted(new);
+            }
         }
     }
 
-    fn payload(&mut self, says: &mut Says<'_, '_>, mut payload: payload::Builder<'_>) {
-        let len = u32::from(says.input.byte() % 3);
+    fn payload(&mut self, says: &mut Says<'_, '_>, mut payload: payload::Builder<'_>, is_bootstrap: bool) {
+        let len = [0, 1, 1, 1, 1, 1, 2, 3][usize::from(says.input.byte() % 8)];
         let mut caps = payload.reborrow().init_cap_table(len);
         for at in 0..len {
-            self.cap(says, caps.reborrow().get(at));
+            self.cap(says, caps.reborrow().get(at), true);
         }
         let mut table = Vec::new();
         let mut content = payload.reborrow().get_content();
         content.imbue_mut(&mut table);
-        match says.input.byte() % 4 {
-            // As many capabilities before it as make its index.
-            0 | 1 => {
+        match says.input.byte() % 8 {
+            0..6 if is_bootstrap => content.set_as_capability(nothing().hook),
+            // The first in the table.
+            0..5 => {
                 content.init_as::<host::executor_results::Builder<'_>>().set_executor(nothing().cast_to());
             }
-            2 => content.init_as::<executor::echo_params::Builder<'_>>().set_message("hello"),
+            5 | 6 => content.init_as::<executor::echo_params::Builder<'_>>().set_message("hello"),
             _ => {}
         }
     }
@@ -364,4 +423,3 @@ pub fn frames(bytes: &[u8]) -> Vec<u8> {
     }
     spoken
 }
-
