@@ -17,7 +17,7 @@ use wavetank::{Event, PipeId};
 
 /// Steps of a world, at most, in which each switch from one lane to another is told apart. In longer ones it would
 /// make every run a new one.
-const FINE_STEPS: usize = 600;
+const FINE_STEPS: usize = 160;
 
 /// The features of a run, in ascending order.
 pub fn features(run: &Run) -> Vec<u64> {

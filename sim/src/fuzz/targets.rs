@@ -6,7 +6,7 @@ use super::input;
 use super::wire::{self, Input, Peer};
 use crate::calls::PEER_SCHEMA;
 use crate::check::engine;
-use crate::frames::{Decoder, Direction, Frame};
+use crate::frames::{Decoder, Direction, Frame, Message, Outcome as Answer};
 use crate::guests;
 use crate::known::is_news;
 use crate::ledger::Ledger;
@@ -313,7 +313,18 @@ fn judge(against: Against, run: &Run) -> Option<Found> {
     let cells = run.facts.cells.iter().filter(|cell| cell.exit.is_none()).map(|cell| cell.name.to_string());
     let tasks = run.facts.tasks.iter().map(|task| task.name.to_string());
     let left: Vec<String> = cells.chain(tasks).collect();
-    (!left.is_empty()).then(|| found(run, format!("{against:?}: hangs: {}", left.join(", "))))
+    (!left.is_empty()).then(|| {
+        let taken = if takes_from_another(run) { ", an answer taken from another question" } else { "" };
+        found(run, format!("{against:?}: hangs: {}{taken}", left.join(", ")))
+    })
+}
+
+/// Whether an answer was said to be that of another question.
+fn takes_from_another(run: &Run) -> bool {
+    run.frames(&PEER_SCHEMA).iter().flat_map(|link| &link.frames).any(|frame| match &frame.message {
+        Message::Return(answer) => matches!(answer.outcome, Answer::TakeFromOtherQuestion(_)),
+        _ => false,
+    })
 }
 
 fn found(run: &Run, signature: String) -> Found {
