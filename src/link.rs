@@ -119,6 +119,27 @@ impl Link {
         [far, near]
     }
 
+    /// Serves `bootstrap` as a task of `vat` on a link whose far end is bytes.
+    pub(crate) fn to_bytes(
+        tank: &Tank,
+        name: &str,
+        far: ActorId,
+        (vat, bootstrap): (ActorId, Client),
+    ) -> (Self, PipeWriter, PipeReader) {
+        let fabric = tank.fabric();
+        let pipe = |what: &str| {
+            let pipe = fabric.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
+            (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
+        };
+        let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
+        let id = fabric.new_link();
+        fabric.record(Event::LinkBorn { link: id, cell: far, up: up_out.pipe(), down: down_in.pipe() });
+        let (near, pipes) = ((vat, Side::Server), (up_out.pipe(), down_in.pipe()));
+        let link =
+            Self::end(tank, id, &format!("rpc {name}"), near, pipes, (up_out, down_in), (bootstrap, true));
+        (link, up_in, down_out)
+    }
+
     /// One end of a link, as a task of `vat`.
     fn end(
         tank: &Tank,

@@ -113,6 +113,36 @@ impl Tank {
         parent: Option<&Cell>,
         bootstrap: impl FnOnce(&Cell) -> Client,
     ) -> Result<(Cell, Stdio), Error> {
+        self.start_over(spec, parent, |cell, wire| {
+            let (id, vat, served) = (cell.id(), cell.0.spec.vat, bootstrap(cell));
+            *cell.0.link.borrow_mut() = Some(Link::to_cell(self, (id, cell.name()), vat, wire, served));
+        })
+    }
+
+    /// Starts a cell whose host is bytes: gives what writes to its link and what reads from it. Who plays the host
+    /// says what it likes.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] where too many cells live.
+    pub fn start_wired(&self, spec: CellSpec) -> Result<(Cell, Stdio, PipeWriter, PipeReader), Error> {
+        let mut ends = None;
+        let (cell, stdio) = self.start_over(spec, None, |cell, (up, down)| {
+            let link = self.0.fabric.new_link();
+            let (up_id, down_id) = (up.pipe(), down.pipe());
+            self.0.fabric.record(Event::LinkBorn { link, cell: cell.id(), up: up_id, down: down_id });
+            ends = Some((down, up));
+        })?;
+        let (down, up) = ends.expect("a started cell has its wire");
+        Ok((cell, stdio, down, up))
+    }
+
+    /// Starts a cell; `lay` is given the host's ends of its wire.
+    fn start_over(
+        &self,
+        spec: CellSpec,
+        parent: Option<&Cell>,
+        lay: impl FnOnce(&Cell, (PipeReader, PipeWriter)),
+    ) -> Result<(Cell, Stdio), Error> {
         if self.0.living.get() >= self.0.max_cells {
             let limit = self.0.max_cells as u64;
             return Err(Error::Limit { what: "cells that live at once".into(), limit });
@@ -203,8 +233,7 @@ impl Tank {
         if let Some(parent) = adopted {
             parent.0.children.borrow_mut().push(cell.clone());
         }
-        let served = bootstrap(&cell);
-        *cell.0.link.borrow_mut() = Some(Link::to_cell(self, (id, &name), vat, wire, served));
+        lay(&cell, wire);
 
         self.0.cells.borrow_mut().insert(id, cell.clone());
 
@@ -245,6 +274,17 @@ impl Tank {
     /// `vat`.
     pub fn wire(&self, name: &str, vat: ActorId, bootstrap: Client) -> Wire {
         Link::to_wire(self, name, vat, bootstrap)
+    }
+
+    /// Serves a capability, as a task of its vat, on a link whose far end is bytes: gives what writes to the vat and
+    /// what reads from it. `far` is the actor that holds them.
+    pub fn wire_to(
+        &self,
+        name: &str,
+        far: ActorId,
+        end: (ActorId, Client),
+    ) -> (Link, PipeWriter, PipeReader) {
+        Link::to_bytes(self, name, far, end)
     }
 
     /// The virtual clock.

@@ -122,7 +122,8 @@ impl Setting {
     pub fn of(scenario: &str, source: Source, setup: &Setup, canary: bool) -> Self {
         let (strategy, profile) = match &setup.choices {
             Choices::Drawn(strategy, profile) => (Some(strategy.clone()), Some(profile.name.clone())),
-            Choices::Given(_) => (None, None),
+            // Begun with some that were given: to draw them again from the seed alone would be another run.
+            Choices::Given(_) | Choices::Begun { .. } => (None, None),
         };
         let Setup { max_choices, max_steps, capacity_bytes, .. } = setup;
         Setting {

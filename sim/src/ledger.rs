@@ -134,6 +134,20 @@ impl Ledger {
         &self.violations
     }
 
+    /// How far a question came; `None` where there is none of this id.
+    #[must_use]
+    pub fn question(&self, asker: Direction, id: u32) -> Option<QuestionState> {
+        let side = if asker == Direction::Up { &self.cell } else { &self.host };
+        side.questions.get(&id).map(|question| question.state)
+    }
+
+    /// How many questions and exports a side has.
+    #[must_use]
+    pub fn counts(&self, owner: Direction) -> (usize, usize) {
+        let side = if owner == Direction::Up { &self.cell } else { &self.host };
+        (side.questions.len(), side.exports.len())
+    }
+
     fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (owner, side) in [(Direction::Up, &self.cell), (Direction::Down, &self.host)] {

@@ -45,6 +45,7 @@ pub mod choice;
 pub mod executor;
 pub mod explain;
 pub mod frames;
+pub mod fuzz;
 pub mod guests;
 pub mod hashkeys;
 pub mod keep;

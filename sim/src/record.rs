@@ -108,7 +108,7 @@ impl Record {
                 let recipe = Recipe::Drawn { strategy: strategy.clone(), profile: profile.name.clone() };
                 Some(Token { scenario: scenario.into(), seed, recipe }.to_string())
             }
-            Choices::Given(_) => None,
+            Choices::Given(_) | Choices::Begun { .. } => None,
         };
         Record {
             seed: seed.0,

@@ -11,7 +11,7 @@ use crate::panics;
 use crate::profile::{Level, Profile, ProfileError};
 use crate::schema::Schema;
 use crate::seed::Seed;
-use crate::strategy::{Replay, Strategy, StrategyName, Survey, Surveyor};
+use crate::strategy::{Begun, Replay, Strategy, StrategyName, Survey, Surveyor};
 use crate::token::{Recipe, Token};
 use crate::transcript::{LinkFrames, Transcript};
 use crate::view::WorldView;
@@ -34,11 +34,33 @@ pub enum Choices {
     Drawn(StrategyName, Profile),
     /// They were drawn before: values, each with the fingerprint of what it meant where that is known.
     Given(Vec<(u32, Option<u8>)>),
+    /// The first are these, whatever is too large going round, and the others are drawn.
+    Begun {
+        /// The first choices.
+        given: Vec<u32>,
+        /// Who draws the others.
+        then: StrategyName,
+        /// The seed that they are drawn from. Hash keys and guests' random bytes follow the setup's.
+        seed: Seed,
+        /// What steers the drawing. No choice makes the world rougher than this allows.
+        profile: Profile,
+    },
 }
 
 impl Default for Choices {
     fn default() -> Self {
         Choices::Drawn(StrategyName::default(), Profile::default())
+    }
+}
+
+impl Choices {
+    /// Whether a survey is of use, where the setup has this seed.
+    pub fn needs_survey(&self, seed: Seed) -> bool {
+        match self {
+            Choices::Drawn(strategy, _) => strategy.needs_survey(seed),
+            Choices::Begun { then, seed, .. } => then.needs_survey(*seed),
+            Choices::Given(_) => false,
+        }
     }
 }
 
@@ -164,9 +186,7 @@ impl Run {
 pub fn run(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
     let surveyed;
     let mut setup = setup;
-    if let (Choices::Drawn(strategy, _), None) = (&setup.choices, &setup.survey)
-        && strategy.needs_survey(setup.seed)
-    {
+    if setup.survey.is_none() && setup.choices.needs_survey(setup.seed) {
         surveyed = Setup { survey: Some(Arc::new(survey(&scenario, setup))), ..setup.clone() };
         setup = &surveyed;
     }
@@ -216,10 +236,10 @@ fn on_a_thread(seed: Seed, run: impl FnOnce() -> Run + Send) -> Run {
 
 /// Runs a scenario once, on this thread: hash order is this thread's, and not the seed's. For measuring only.
 pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
+    let unknown = Survey::default();
+    let survey = setup.survey.as_deref().unwrap_or(&unknown);
     let (chooser, origin) = match &setup.choices {
         Choices::Drawn(strategy, profile) => {
-            let unknown = Survey::default();
-            let survey = setup.survey.as_deref().unwrap_or(&unknown);
             let chooser = Chooser::new(strategy.make(setup.seed, profile, survey), setup.max_choices);
             let made = strategy.for_seed(setup.seed);
             let origin = match strategy {
@@ -230,6 +250,11 @@ pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
         }
         Choices::Given(given) => {
             (Chooser::new(Box::new(Replay::new(given.clone())), given.len()), "given".into())
+        }
+        Choices::Begun { given, then, seed, profile } => {
+            let then = then.make(*seed, profile, survey);
+            let begun = Begun::new(given.clone(), profile.level, then);
+            (Chooser::new(Box::new(begun), setup.max_choices), format!("fuzz, {profile}"))
         }
     };
     run_with(scenario, setup, chooser, origin)

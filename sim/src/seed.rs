@@ -22,6 +22,8 @@ pub enum Purpose {
     Weather,
     /// What a strategy is told apart by from seed to seed: a depth, a subset.
     Subset,
+    /// What a fuzzer runs next.
+    Fuzz,
 }
 
 impl Seed {
@@ -36,6 +38,7 @@ impl Seed {
             Purpose::Guest(cell) => (3, cell),
             Purpose::Weather => (4, 0),
             Purpose::Subset => (5, 0),
+            Purpose::Fuzz => (6, 0),
         };
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.0.to_le_bytes());

@@ -15,6 +15,7 @@
 //! | [`Follow`] | the moves of an earlier run, two of them exchanged |
 //! | [`portfolio`] | all of the searching ones, divided among seeds |
 
+mod begun;
 mod bytes;
 mod exhaustive;
 mod follow;
@@ -39,6 +40,7 @@ use crate::menu::{Gusts, Item, Menu};
 #[cfg(doc)]
 use crate::moves::Lane;
 
+pub use begun::Begun;
 pub use bytes::Bytes;
 pub use exhaustive::{Bound, Explored, Frontier, explore};
 pub use follow::Follow;

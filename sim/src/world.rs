@@ -277,6 +277,21 @@ impl World {
         wire
     }
 
+    /// Serves a capability of a vat on a link whose far end is bytes, in the hands of another: gives what the vat
+    /// sees of the other, what writes to the vat and what reads from it. How the link's pipes flow is drawn.
+    pub fn wire_to(
+        &self,
+        name: &str,
+        far: ActorId,
+        end: (ActorId, Client),
+    ) -> (Client, wavetank::PipeWriter, wavetank::PipeReader) {
+        let (link, to, from) = self.tank.wire_to(name, far, end);
+        for pipe in [link.up(), link.down()] {
+            self.shape_pipe(pipe, self.capacity_bytes, &mut self.chooser.borrow_mut());
+        }
+        (capnp_rpc::new_future_client(async move { link.bootstrap().await }), to, from)
+    }
+
     /// Adds a task of a vat. The world is at rest only when it has ended.
     pub fn task_of(&self, vat: ActorId, name: &str, task: impl Future<Output = ()> + 'static) {
         self.executor.spawner().spawn(name, vat.0, Whose::Scenario, task.boxed_local());

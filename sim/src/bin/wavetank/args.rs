@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Shrink(Shrink),
     /// Puts the JSON lines of shards together: the report of one sweep
     Merge(Merge),
+    /// Changes choices, guided by what runs did, until one fails
+    Fuzz(Fuzz),
     /// Lists scenarios, strategies and profiles
     List,
     /// Measures how soon each strategy finds each case of the bug benchmark
@@ -64,7 +66,7 @@ pub(crate) struct What {
 }
 
 /// Where failures are kept.
-#[derive(clap::Args, Clone)]
+#[derive(clap::Args, Clone, Default)]
 pub(crate) struct Keep {
     /// Keep failures in this folder [default: what WAVETANK_FAILURES says, or wavetank-failures]
     #[arg(long, value_name = "DIR")]
@@ -253,6 +255,41 @@ pub(crate) struct Shrink {
     pub(crate) args: Vec<String>,
 }
 
+#[derive(clap::Args)]
+pub(crate) struct Fuzz {
+    /// A scenario (`wavetank list` names them), `bug-ID` for a case of the bug benchmark, or the path of a component
+    /// that runs as pid0
+    #[arg(default_value = "pid0")]
+    pub(crate) scenario: String,
+    /// Stop after so many seconds
+    #[arg(long, value_name = "S", default_value_t = 60, conflicts_with = "runs")]
+    pub(crate) seconds: u64,
+    /// Stop after so many runs: with the same seed they are the same
+    #[arg(long, value_name = "N")]
+    pub(crate) runs: Option<u64>,
+    /// Where cases are kept, one small file each; those that are there are run first
+    #[arg(long, value_name = "DIR")]
+    pub(crate) corpus: Option<PathBuf>,
+    /// Everything follows it
+    #[arg(long, default_value = "0")]
+    pub(crate) seed: Seed,
+    /// What steers the drawing: calm, swarm, harsh, adversarial, or the path of a .toml file
+    #[arg(long, default_value_t)]
+    pub(crate) profile: Profile,
+    /// At the end keep only as many cases as it takes to do all that was done
+    #[arg(long, requires = "corpus")]
+    pub(crate) minimise: bool,
+    /// Go on after a failure, and tell each way of failing once
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Where the RPC of a component of your own runs
+    #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
+    pub(crate) transport: TransportArg,
+    /// Arguments for a component of your own
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<String>,
+}
+
 /// Which of how many shards: every `of`th seed, from the `index`th on, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Shard {
@@ -291,6 +328,21 @@ impl FromStr for Shard {
 
 /// More shards than anybody has machines.
 const MAX_SHARDS: u64 = 10_000;
+
+impl Fuzz {
+    /// What is run, as the other commands say it.
+    pub(crate) fn what(&self) -> What {
+        What {
+            scenario: self.scenario.clone(),
+            strategy: StrategyName::default(),
+            profile: self.profile.clone(),
+            canary: false,
+            keep: Keep::default(),
+            transport: self.transport,
+            args: self.args.clone(),
+        }
+    }
+}
 
 /// Seeds from `start`, `count` of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

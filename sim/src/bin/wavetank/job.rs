@@ -4,14 +4,16 @@ use crate::args::What;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use wavetank::Engine;
+use wavetank_sim::bugs;
 use wavetank_sim::canary::run_compared;
 use wavetank_sim::explain::{Explanation, explain};
+use wavetank_sim::fuzz::Fuzzer;
 use wavetank_sim::keep::{self, Again, Kept, Setting, Source};
 use wavetank_sim::profile::ProfileError;
 use wavetank_sim::run::run_under;
-use wavetank_sim::scenario::{self, Scenario};
+use wavetank_sim::scenario;
 use wavetank_sim::strategy::{Frontier, Survey};
-use wavetank_sim::{Choices, Run, Seed, Setup, Transport, World, peer, run, survey};
+use wavetank_sim::{Choices, Profile, Run, Seed, Setup, Transport, World, peer, run, survey};
 
 /// What is to be run, ready to be run.
 pub(crate) struct Job {
@@ -32,7 +34,7 @@ pub(crate) struct Job {
 }
 
 enum Body {
-    BuiltIn(&'static Scenario),
+    BuiltIn(fn(&mut World)),
     Own { path: String, name: String, wasm: Vec<u8>, args: Vec<String>, transport: Transport },
 }
 
@@ -62,7 +64,7 @@ impl Job {
 
     /// A built-in scenario.
     pub(crate) fn built_in(name: &str, choices: Choices, engine: Arc<Engine>) -> Result<Self, String> {
-        let scenario = scenario::find(name).ok_or_else(|| {
+        let build = scenario::find(name).map(|scenario| scenario.build).or_else(|| bug(name)).ok_or_else(|| {
             format!("unknown scenario {name:?}: `wavetank list` names them all; a component of your own is named by its path, as ./{name}.wasm")
         })?;
         Ok(Job {
@@ -71,7 +73,7 @@ impl Job {
             choices,
             replay_args: String::new(),
             canary: false,
-            body: Body::BuiltIn(scenario),
+            body: Body::BuiltIn(build),
             engine,
             survey: OnceLock::new(),
         })
@@ -188,13 +190,18 @@ impl Job {
         frontier.run(|world| self.build(world), &self.setup(seed))
     }
 
+    /// A fuzzer of it.
+    pub(crate) fn fuzzer(&self, seed: Seed, profile: &Profile) -> Fuzzer<impl Fn(&mut World) + Sync> {
+        Fuzzer::new(|world: &mut World| self.build(world), &self.setup(seed), profile)
+    }
+
     fn setup(&self, seed: Seed) -> Setup {
         Setup { choices: self.choices.clone(), ..Setup::new(self.engine.clone(), seed) }
     }
 
     fn build(&self, world: &mut World) {
         match &self.body {
-            Body::BuiltIn(scenario) => (scenario.build)(world),
+            Body::BuiltIn(build) => build(world),
             Body::Own { name, wasm, args, transport, .. } => {
                 let cell = world.cell(name, wasm).args(args.clone()).transport(*transport);
                 cell.serve(peer::host(world)).spawn().expect_exit(0);
@@ -211,6 +218,11 @@ impl Job {
     pub(crate) fn replay_line(&self, token: &str) -> String {
         format!("cargo run --release -- replay {token}{}", self.replay_args)
     }
+}
+
+/// A case of the bug benchmark, `bug-` and its id, with its fault.
+fn bug(name: &str) -> Option<fn(&mut World)> {
+    bugs::find(name.strip_prefix("bug-")?).map(|case| case.buggy)
 }
 
 /// Scenarios are plain words.

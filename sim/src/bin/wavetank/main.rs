@@ -6,6 +6,7 @@ mod annotate;
 mod args;
 mod bugs;
 mod exhaust;
+mod fuzz;
 mod job;
 mod junit;
 mod kept;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Replay(replay) => replay::replay(&replay),
         Command::Shrink(args) => shrink::shrink(&args),
         Command::Merge(merge) => merge::merge(&merge),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::List => {
             report::list();
             Ok(ExitCode::SUCCESS)

@@ -1,0 +1,21 @@
+//! Bytes as the choices of a scenario: `pid0`, or the one that WAVETANK_SCENARIO names.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::sync::OnceLock;
+use wavetank_sim::fuzz::targets::budgets;
+use wavetank_sim::scenario::{Scenario, find};
+
+fn scenario() -> &'static Scenario {
+    static SCENARIO: OnceLock<&'static Scenario> = OnceLock::new();
+    SCENARIO.get_or_init(|| {
+        let name = std::env::var("WAVETANK_SCENARIO").unwrap_or_else(|_| "pid0".into());
+        find(&name).unwrap_or_else(|| panic!("no scenario is called {name:?}"))
+    })
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Some(found) = budgets(scenario().build, bytes) {
+        panic!("{found}");
+    }
+});

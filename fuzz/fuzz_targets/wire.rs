@@ -1,0 +1,15 @@
+//! A hostile peer against a vat and against a cell. Faults of libraries that docs/fuzzing.md tells of are passed over.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wavetank_sim::fuzz::targets::wire;
+
+const KNOWN: &str = include_str!("../../docs/fuzzing.md");
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Some(found) = wire(bytes)
+        && !KNOWN.contains(&format!("`{}`", found.signature))
+    {
+        panic!("{found}");
+    }
+});

@@ -1,0 +1,385 @@
+//! Coverage that costs a world nothing: features of a run, hashed from its transcript when it is over.
+//!
+//! A feature is a number that stands for something that a run did. Two runs that share all features are alike as
+//! far as a fuzzer can tell. What is counted follows greybox fuzzing of schedules (Wolff, Shi, Duck, Mathur,
+//! Roychoudhury, "Greybox Fuzzing for Concurrency Testing", ASPLOS 2024), where a feature is who read what whom
+//! wrote, and AFL, where how often something happened counts by powers of two.
+
+use crate::calls::PEER_SCHEMA;
+use crate::frames::{Frame, Message, Outcome, Resolution};
+use crate::ledger::Ledger;
+use crate::moves::{Kind, Lane, Move};
+use crate::run::Run;
+use crate::same::failure;
+use std::collections::{BTreeMap, HashMap};
+use wavetank::pipe::PipeView;
+use wavetank::{Event, PipeId};
+
+/// Steps of a world, at most, in which each switch from one lane to another is told apart. In longer ones it would
+/// make every run a new one.
+const FINE_STEPS: usize = 160;
+
+/// The features of a run, in ascending order.
+pub fn features(run: &Run) -> Vec<u64> {
+    let mut seen = Seen::default();
+    seen.moves(run);
+    seen.switches(run);
+    seen.bytes(run);
+    seen.frames(run);
+    seen.end(run);
+    seen.finish()
+}
+
+/// What features there are, each under a number of its own.
+#[derive(Clone, Copy)]
+enum About {
+    Pair,
+    Switch,
+    Progress,
+    Caused,
+    Read,
+    Held,
+    Frame,
+    Open,
+    Ended,
+    Blocked,
+    Tasks,
+    Fuel,
+    Failure,
+    Length,
+    Time,
+    Kinds,
+    Fault,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// Happened once and for all.
+    facts: Vec<u64>,
+    /// Counted: how often, by powers of two, is part of the feature.
+    counted: Vec<u64>,
+}
+
+impl Seen {
+    fn fact(&mut self, about: About, parts: &[u64]) {
+        self.facts.push(hash(about, parts));
+    }
+
+    fn count(&mut self, about: About, parts: &[u64]) {
+        self.counted.push(hash(about, parts));
+    }
+
+    /// Which kinds of moves on which lanes followed each other, and what each caused.
+    fn moves(&mut self, run: &Run) {
+        let transcript = &run.transcript;
+        let mut kinds = [0_u64; Kind::COUNT];
+        let mut before = (u64::MAX, u64::MAX);
+        for step in &transcript.steps {
+            let kind = step.moved.kind();
+            kinds[kind as usize] += 1;
+            let now = (kind as u64, class(lane(step.moved)));
+            self.count(About::Pair, &[before.0, before.1, now.0, now.1]);
+            before = now;
+            let mut last = 0;
+            for event in &transcript.events[step.caused.clone()] {
+                let what = sort(event);
+                if what != last {
+                    self.count(About::Caused, &[now.1, last, what]);
+                    last = what;
+                }
+            }
+        }
+        for (kind, made) in kinds.into_iter().enumerate().filter(|(_, made)| *made > 0) {
+            self.fact(About::Kinds, &[kind as u64, log2(made)]);
+        }
+        self.fact(About::Length, &[log2(transcript.steps.len() as u64)]);
+        self.fact(About::Time, &[log2(run.virtual_ns)]);
+    }
+
+    /// After which of its moves a lane gave way, and to which move of which other; and how far each other was
+    /// when a lane made a move.
+    fn switches(&mut self, run: &Run) {
+        let steps = &run.transcript.steps;
+        let fine = steps.len() <= FINE_STEPS;
+        let mut made: BTreeMap<Lane, u64> = BTreeMap::new();
+        let mut before: Option<(Lane, u64)> = None;
+        for step in steps {
+            let now = lane(step.moved);
+            let nth = {
+                let made = made.entry(now).or_default();
+                *made += 1;
+                *made
+            };
+            if let Some((last, last_nth)) = before.filter(|(last, _)| *last != now) {
+                let place = |nth| if fine { nth } else { 1_000 + log2(nth) };
+                self.fact(About::Switch, &[class(last), place(last_nth), class(now), place(nth)]);
+                if fine && made.len() <= PROGRESS_LANES {
+                    for (other, others) in made.iter().filter(|(other, _)| **other != now) {
+                        self.fact(
+                            About::Progress,
+                            &[class(now), step_of(nth), class(*other), step_of(*others)],
+                        );
+                    }
+                }
+            }
+            before = Some((now, nth));
+        }
+    }
+
+    /// Of each read how many bytes, of how many writes and whether more were there; and how full pipes became.
+    fn bytes(&mut self, run: &Run) {
+        let mut pipes: BTreeMap<PipeId, Flow> = BTreeMap::new();
+        for event in &run.transcript.events {
+            match event {
+                Event::Wrote { pipe, bytes } => {
+                    let flow = pipes.entry(*pipe).or_default();
+                    flow.writes.push_back(bytes.len());
+                    flow.held += bytes.len();
+                    flow.most = flow.most.max(flow.held);
+                }
+                Event::Read { pipe, bytes } => {
+                    let flow = pipes.entry(*pipe).or_default();
+                    let (of, leaves) = flow.read(*bytes);
+                    let parts = [class_of(pipe.0), log2(*bytes as u64), of.min(3), u64::from(leaves)];
+                    self.count(About::Read, &parts);
+                }
+                _ => {}
+            }
+        }
+        for (pipe, flow) in pipes {
+            self.fact(About::Held, &[class_of(pipe.0), log2(flow.most as u64)]);
+        }
+    }
+
+    /// Per link direction the kinds of frames, each with how the RPC tables stood before it.
+    fn frames(&mut self, run: &Run) {
+        for (place, link) in (0..).zip(&*run.frames(&PEER_SCHEMA)) {
+            let place = class_of(place);
+            let mut ledger = Ledger::default();
+            for frame in &link.frames {
+                let from = frame.direction;
+                let (mine, theirs) = (ledger.counts(from), ledger.counts(from.reversed()));
+                let (kind, state) = (kind_of(frame), state_of(&ledger, frame));
+                let way = from as u64;
+                self.fact(About::Frame, &[place, way, kind, state]);
+                let open = [mine.0, mine.1, theirs.0, theirs.1].map(|count| log2(count as u64));
+                self.fact(About::Open, &[way, kind, open[0] << 8 | open[1], open[2] << 8 | open[3]]);
+                ledger.apply(frame);
+            }
+        }
+    }
+
+    /// How everything stood at the end, and what was found.
+    fn end(&mut self, run: &Run) {
+        for (place, cell) in (0..).zip(&run.facts.cells) {
+            let place = class_of(place);
+            match &cell.exit {
+                Some(exit) => {
+                    self.fact(About::Ended, &[place, exit.code as u64]);
+                    self.fact(About::Fuel, &[place, fourths(exit.fuel)]);
+                }
+                None => {
+                    let import = cell.blocked_in.map_or(0, text);
+                    self.fact(About::Blocked, &[place, import, cell.blocked.len() as u64]);
+                }
+            }
+        }
+        let holding = |pipe: &&PipeView| pipe.staged_bytes + pipe.visible_bytes > 0;
+        let held = run.facts.pipes.iter().filter(holding).count() as u64;
+        self.fact(About::Tasks, &[log2(run.facts.tasks.len() as u64), log2(held)]);
+        for (fault, count) in &run.faults {
+            self.fact(About::Fault, &[*fault as u64, log2(u64::from(*count))]);
+        }
+        if let Some(failure) = failure(&run.outcome) {
+            self.fact(About::Failure, &[text(&failure.to_string())]);
+        }
+    }
+
+    fn finish(mut self) -> Vec<u64> {
+        self.counted.sort_unstable();
+        for same in self.counted.chunk_by(|a, b| a == b) {
+            self.facts.push(mix(same[0], log2(same.len() as u64)));
+        }
+        self.facts.sort_unstable();
+        self.facts.dedup();
+        self.facts
+    }
+}
+
+/// Lanes, at most, that are held against each other.
+const PROGRESS_LANES: usize = 24;
+
+/// Bytes on their way through a pipe.
+#[derive(Default)]
+struct Flow {
+    writes: std::collections::VecDeque<usize>,
+    held: usize,
+    most: usize,
+}
+
+impl Flow {
+    /// Takes bytes out: of how many writes they are, and whether some are left.
+    fn read(&mut self, bytes: usize) -> (u64, bool) {
+        self.held = self.held.saturating_sub(bytes);
+        let (mut left, mut writes) = (bytes, 0);
+        while left > 0
+            && let Some(first) = self.writes.front_mut()
+        {
+            writes += 1;
+            if *first > left {
+                *first -= left;
+                break;
+            }
+            left -= *first;
+            self.writes.pop_front();
+        }
+        (writes, !self.writes.is_empty())
+    }
+}
+
+fn lane(moved: Move) -> Lane {
+    Lane::of(moved.kind(), moved.id())
+}
+
+/// A lane; of those born late, how late by powers of two.
+fn class(lane: Lane) -> u64 {
+    match lane {
+        Lane::Actor(id) => 1 << 32 | class_of(id),
+        Lane::Pipe(id) => 2 << 32 | class_of(id),
+        Lane::Call(id) => 3 << 32 | class_of(id),
+        Lane::Script(id) => 4 << 32 | class_of(id),
+        Lane::Clock => 5 << 32,
+    }
+}
+
+fn class_of(id: u32) -> u64 {
+    if id < 32 { u64::from(id) } else { 32 + log2(u64::from(id)) }
+}
+
+/// A place among moves: exact at first, then coarser.
+fn step_of(nth: u64) -> u64 {
+    if nth <= 8 { nth } else { 8 + fourths(nth) }
+}
+
+/// The length of a number in bits.
+fn log2(number: u64) -> u64 {
+    u64::from(u64::BITS - number.leading_zeros())
+}
+
+/// The same in fourths.
+fn fourths(number: u64) -> u64 {
+    let bits = log2(number);
+    if bits < 3 { number } else { 4 * bits + (number >> (bits - 3) & 3) }
+}
+
+/// What kind of event it is, of those that tell runs apart.
+fn sort(event: &Event) -> u64 {
+    match event {
+        Event::CellBorn { .. } => 1,
+        Event::LinkBorn { .. } => 2,
+        Event::Wrote { .. } => 3,
+        Event::Read { .. } => 4,
+        Event::Closed { lost_bytes, .. } => 5 + u64::from(*lost_bytes > 0),
+        Event::Reset { .. } => 7,
+        Event::Ended { .. } => 8,
+        Event::Withheld { .. } => 9,
+        Event::HandleBorn { kind, .. } => 32 + *kind as u64,
+        Event::HandleDropped { kind, .. } => 64 + *kind as u64,
+        Event::Called { method, .. } => mix(10, u64::from(*method)),
+        Event::Asked { method, .. } => mix(11, u64::from(*method)),
+        Event::Done { .. } => 12,
+        Event::Cancelled { .. } => 13,
+        Event::CellEnded { .. } => 14,
+        Event::LinkEnded { error, .. } => 15 + u64::from(error.is_some()),
+        _ => 17,
+    }
+}
+
+fn text(text: &str) -> u64 {
+    twox_hash::XxHash3_64::oneshot(text.as_bytes())
+}
+
+fn kind_of(frame: &Frame) -> u64 {
+    match &frame.message {
+        Message::Bootstrap { .. } => 1,
+        Message::Call(call) => mix(2, u64::from(call.method_id)),
+        Message::Return(answer) => match &answer.outcome {
+            Outcome::Results(results) => mix(3, results.caps.len().min(2) as u64),
+            Outcome::Exception(exception) => mix(4, text(&format!("{:?}", exception.kind))),
+            Outcome::Canceled => 5,
+            _ => 6,
+        },
+        Message::Finish { release_result_caps, .. } => 7 + u64::from(*release_result_caps),
+        Message::Resolve { resolution: Resolution::Cap(_), .. } => 9,
+        Message::Resolve { .. } => 10,
+        Message::Release { references, .. } => mix(11, log2(u64::from(*references))),
+        Message::Disembargo { .. } => 12,
+        Message::Abort(_) => 13,
+        Message::Unimplemented(_) => 14,
+        Message::Other(name) => mix(15, text(name)),
+        Message::Garbled(_) => 16,
+        Message::Closed { pending_bytes } => 17 + u64::from(*pending_bytes > 0),
+    }
+}
+
+/// How far the question came that a frame is about.
+fn state_of(ledger: &Ledger, frame: &Frame) -> u64 {
+    let (asker, id) = match &frame.message {
+        Message::Return(answer) => (frame.direction.reversed(), answer.question),
+        Message::Finish { question, .. } => (frame.direction, *question),
+        Message::Call(call) => match &call.target {
+            crate::frames::Target::Answer(answer) => (frame.direction, answer.question),
+            crate::frames::Target::Import(_) => return 5,
+        },
+        _ => return 6,
+    };
+    ledger.question(asker, id).map_or(0, |state| 1 + state as u64)
+}
+
+fn hash(about: About, parts: &[u64]) -> u64 {
+    parts.iter().fold(about as u64 + 1, |hash, part| mix(hash, *part))
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) over both.
+fn mix(hash: u64, part: u64) -> u64 {
+    let mut mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(part);
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 31
+}
+
+/// Which features were seen, and in how many runs each.
+#[derive(Default)]
+pub struct Coverage {
+    runs: HashMap<u64, u32>,
+}
+
+impl Coverage {
+    /// Takes note of a run's features; gives those that are new.
+    pub fn take(&mut self, features: &[u64]) -> Vec<u64> {
+        let mut new = Vec::new();
+        for &feature in features {
+            let runs = self.runs.entry(feature).or_default();
+            *runs = runs.saturating_add(1);
+            if *runs == 1 {
+                new.push(feature);
+            }
+        }
+        new
+    }
+
+    /// How many features were seen.
+    pub fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// In how many runs a feature was seen.
+    pub fn runs_of(&self, feature: u64) -> u32 {
+        self.runs.get(&feature).copied().unwrap_or(0)
+    }
+}

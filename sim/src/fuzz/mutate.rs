@@ -1,0 +1,151 @@
+//! Changes of choices: what a fuzzer makes of a case that it kept. Pure; knows nothing of runs.
+
+use crate::choice::{Choice, Of};
+use crate::seed::below;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+use std::collections::BTreeMap;
+
+/// Choices after a change, at most.
+const MAX_CHOICES: usize = 2_000;
+
+/// A changed case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Its choices.
+    pub choices: Vec<u32>,
+    /// Whether more are to be drawn after them, or all is calm then.
+    pub goes_on: bool,
+}
+
+/// Changes a case a little, or crosses it with another.
+pub fn change(case: &[Choice], other: &[Choice], rng: &mut ChaCha8Rng) -> Changed {
+    let mut choices: Vec<u32> = case.iter().map(|choice| choice.value).collect();
+    let mut goes_on = below(rng, 4) > 0;
+    for _ in 0..1 << below(rng, 3) {
+        match below(rng, 12) {
+            // What a run began with is kept, and the rest is drawn anew: the change that means most, for choices
+            // behind any other change mean something else than they did.
+            0..4 => {
+                choices.truncate(place(choices.len() + 1, rng));
+                goes_on = true;
+            }
+            4 | 5 => value(&mut choices, case, rng),
+            6 => fill(&mut choices, rng),
+            7 => {
+                let block = block(choices.len(), rng);
+                choices.drain(block);
+            }
+            8 => {
+                let block = block(choices.len(), rng);
+                let copy = choices[block].to_vec();
+                let to = place(choices.len() + 1, rng);
+                choices.splice(to..to, copy);
+            }
+            9 => {
+                let to = place(choices.len() + 1, rng);
+                let some: Vec<u32> = (0..1 << below(rng, 4)).map(|_| any(rng)).collect();
+                choices.splice(to..to, some);
+            }
+            10 => {
+                let (keep, from) = (place(choices.len() + 1, rng), place(other.len() + 1, rng));
+                choices.truncate(keep);
+                choices.extend(other[from..].iter().map(|choice| choice.value));
+            }
+            _ if choices.len() > 1 => {
+                let at = place(choices.len() - 1, rng);
+                choices.swap(at, at + 1);
+            }
+            _ => {}
+        }
+    }
+    choices.truncate(MAX_CHOICES);
+    Changed { choices, goes_on }
+}
+
+/// A place below `bound`, which is at least 1.
+fn place(bound: usize, rng: &mut ChaCha8Rng) -> usize {
+    below(rng, bound as u32) as usize
+}
+
+/// Some in a row, as many as there are at most; short blocks are as likely as long ones.
+fn block(len: usize, rng: &mut ChaCha8Rng) -> std::ops::Range<usize> {
+    let from = place(len + 1, rng);
+    let longest = 1 << below(rng, (len - from).max(1).ilog2() + 1);
+    from..(from + 1 + place(longest, rng)).min(len)
+}
+
+/// Gives one choice another value. First what it is about is drawn: picks are many, and few choices say how much
+/// budget there is.
+fn value(choices: &mut [u32], case: &[Choice], rng: &mut ChaCha8Rng) {
+    let mut places: BTreeMap<u8, Vec<usize>> = BTreeMap::new();
+    for (at, choice) in case.iter().enumerate().take(choices.len()) {
+        places.entry(about(choice.of)).or_default().push(at);
+    }
+    if places.is_empty() {
+        return;
+    }
+    let nth = place(places.len(), rng);
+    let of = places.values().nth(nth).expect("one of them");
+    choices[of[place(of.len(), rng)]] = any(rng);
+}
+
+/// Gives some in a row the same value.
+fn fill(choices: &mut Vec<u32>, rng: &mut ChaCha8Rng) {
+    let from = place(choices.len() + 1, rng);
+    let count = 1 + place(2 << below(rng, 6), rng);
+    let value = if below(rng, 2) == 0 { 1 } else { any(rng) };
+    choices.resize(choices.len().max(from + count), 0);
+    choices[from..from + count].fill(value);
+}
+
+/// A number: dull, small, about a power of two, or any. What is too large goes round.
+fn any(rng: &mut ChaCha8Rng) -> u32 {
+    match below(rng, 8) {
+        0 => 0,
+        1..5 => below(rng, 4),
+        5 => below(rng, 64),
+        6 => (1_u32 << below(rng, 20)).wrapping_add(below(rng, 3)).wrapping_sub(1),
+        _ => rng.next_u32(),
+    }
+}
+
+/// What a choice is about, without whom.
+fn about(of: Of) -> u8 {
+    match of {
+        Of::Item(..) | Of::NoGust => 0,
+        Of::Amount(_) => 1,
+        Of::Pipe(_) => 2,
+        Of::Value => 3,
+        Of::Level => 4,
+        Of::Slice(_) => 5,
+        Of::Trap(_) | Of::Refuse(_) => 6,
+        Of::Gap => 7,
+        Of::Bytes(_) => 8,
+        Of::Span => 9,
+        Of::Act(_) => 10,
+        Of::Task(_) => 11,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::{Purpose, Seed};
+
+    #[test]
+    fn any_change_of_any_case_can_be_made_and_made_again() {
+        let case = |len: u32| -> Vec<Choice> {
+            (0..len).map(|value| Choice { value, of: Of::Amount(value) }).collect()
+        };
+        for seed in 0..2_000 {
+            let change = || {
+                let mut rng = Seed(seed).stream(Purpose::Fuzz);
+                super::change(&case((seed % 7) as u32), &case((seed % 5) as u32), &mut rng)
+            };
+            let changed = change();
+            assert_eq!(changed, change());
+            assert!(changed.choices.len() <= MAX_CHOICES);
+        }
+    }
+}

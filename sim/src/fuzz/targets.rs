@@ -1,0 +1,366 @@
+//! What libFuzzer is pointed at, as functions of bytes: each gives what it found, if anything.
+//!
+//! The targets in `fuzz/` are these and nothing else, and so are the tests that run them without libFuzzer.
+
+use super::input;
+use super::wire::{self, Input, Peer};
+use crate::calls::PEER_SCHEMA;
+use crate::check::engine;
+use crate::frames::{Decoder, Direction, Frame, Message, Outcome as Answer};
+use crate::guests;
+use crate::known::is_news;
+use crate::ledger::Ledger;
+use crate::oracle::Blame;
+use crate::outcome::Outcome;
+use crate::profile::Profile;
+use crate::run::{Choices, Run, Setup, run};
+use crate::seed::Seed;
+use crate::strategy::StrategyName;
+use crate::token::Token;
+use crate::transcript::LinkFrames;
+use crate::world::World;
+use capnp::capability::{Client, FromClientHook};
+use capnp_rpc::new_client;
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::task::Poll;
+use wavetank::cell::{CellSpec, Limits, Transport};
+use wavetank::schema::peer_capnp::{executor, host};
+use wavetank::{PipeReader, PipeWriter};
+
+/// What bytes brought to light.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What tells it from others: an outcome and a place, without numbers that follow the bytes.
+    pub signature: String,
+    /// Whose fault it is.
+    pub blame: Option<Blame>,
+    /// The whole of it.
+    pub account: String,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.signature, self.account)
+    }
+}
+
+/// Steps of a world that is made from hostile bytes, at most: it hangs where it takes more.
+const MAX_STEPS: u64 = 200_000;
+
+/// Bytes as the choices of a scenario, in worlds where a correct guest is never blamed.
+pub fn budgets(scenario: impl Fn(&mut World) + Sync, bytes: &[u8]) -> Option<Found> {
+    let choices = Choices::Begun {
+        given: input::decode(bytes),
+        then: StrategyName::RoundRobin,
+        seed: Seed(0),
+        profile: Profile::swarm(),
+    };
+    let run = run(scenario, &Setup { choices, ..Setup::new(engine(), Seed(0)) });
+    is_news(&run.outcome)
+        .then(|| found(&run, crate::same::failure(&run.outcome).expect("it failed").to_string()))
+}
+
+/// Bytes to the decoder of transcripts, and what it makes of them to the ledger. The first byte says how they are
+/// cut and which way they go, and whether they are frames or made into some.
+pub fn frames(bytes: &[u8]) -> Option<Found> {
+    let mut input = Input(bytes);
+    let how = input.byte();
+    let made = if how & 1 == 0 { input.0.to_vec() } else { wire::frames(input.0) };
+    let mut decoder = Decoder::new(PEER_SCHEMA.clone());
+    let mut ledger = Ledger::default();
+    let (mut whole, mut pieces) = (Vec::new(), Vec::new());
+    let direction = if how & 2 == 0 { Direction::Up } else { Direction::Down };
+    for piece in made.chunks(1 + usize::from(how >> 2)) {
+        pieces.extend(decoder.push(direction, piece));
+    }
+    let mut again = Decoder::new(PEER_SCHEMA.clone());
+    whole.extend(again.push(direction, &made));
+    for frame in &pieces {
+        ledger.apply(frame);
+        let _ = frame.to_string();
+    }
+    let _ = (ledger.open(), ledger.cancelled(), ledger.violations().len());
+    (pieces != whole).then(|| Found {
+        signature: "frames: how bytes are cut changes what they say".into(),
+        blame: Some(Blame::Tank),
+        account: format!("{} frames in pieces, {} at once", pieces.len(), whole.len()),
+    })
+}
+
+/// A text to the reader of tokens: what it reads it writes the same way again.
+pub fn token(bytes: &[u8]) -> Option<Found> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let token: Token = text.parse().ok()?;
+    let again = token.to_string().parse();
+    (again.as_ref() != Ok(&token)).then(|| Found {
+        signature: "token: what is written does not read back".into(),
+        blame: Some(Blame::Tank),
+        account: format!("{text:?} is {token:?}, and that {again:?}"),
+    })
+}
+
+/// Against whom a hostile peer plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// A vat of the host, which serves and calls.
+    Vat,
+    /// A guest that serves.
+    Server,
+    /// A guest that serves and calls its host.
+    Relay,
+}
+
+/// Frames, at most: the state of the protocol is small.
+const MAX_FRAMES: usize = 200;
+
+/// A hostile peer against a vat or a cell: the first byte says against whom, the second how many of the next are
+/// choices of the world, and the others what the peer says.
+pub fn wire(bytes: &[u8]) -> Option<Found> {
+    let (against, run) = wired(bytes);
+    judge(against, &run)
+}
+
+/// The run of a hostile peer.
+pub fn wired(bytes: &[u8]) -> (Against, Run) {
+    let mut input = Input(bytes);
+    let against = match input.byte() % 8 {
+        0 => Against::Server,
+        1 | 2 => Against::Relay,
+        _ => Against::Vat,
+    };
+    let len = usize::from(input.byte() % 64).min(input.0.len());
+    let (choices, says) = input.0.split_at(len);
+    let choices = Choices::Begun {
+        given: input::decode(choices),
+        then: StrategyName::RoundRobin,
+        seed: Seed(0),
+        profile: Profile::calm(),
+    };
+    let setup = Setup { choices, max_steps: MAX_STEPS, ..Setup::new(engine(), Seed(0)) };
+    (against, run(|world| play(world, against, says), &setup))
+}
+
+fn play(world: &mut World, against: Against, says: &[u8]) {
+    let far = world.vat("peer");
+    let (sends, to, from) = match against {
+        Against::Vat => {
+            let vat = world.vat("vat");
+            let (peer, to, from) =
+                world.wire_to("wire", far, (vat, new_client::<host::Client, _>(Serves).client));
+            world.task_of(vat, "caller", calls(peer));
+            (Direction::Up, to, from)
+        }
+        Against::Server | Against::Relay => {
+            let (name, wasm) = match against {
+                Against::Relay => ("relay", guests::RELAY),
+                _ => ("server", guests::SERVER),
+            };
+            let spec = CellSpec {
+                guest: world.tank().engine().guest(wasm).expect("a built guest"),
+                name: name.into(),
+                args: vec![name.into()],
+                env: Vec::new(),
+                transport: Transport::Connection,
+                limits: Limits::default(),
+                capacity_bytes: wavetank::pipe::DEFAULT_CAPACITY_BYTES,
+                detached: false,
+                vat: far,
+            };
+            let (_, _, to, from) = world.tank().start_wired(spec).expect("room for a cell");
+            (Direction::Down, to, from)
+        }
+    };
+    let peer = Rc::new(RefCell::new(Peer::new(sends)));
+    world.task_of(far, "hears", hears(peer.clone(), from));
+    world.task_of(far, "speaks", speaks(peer, to, says.to_vec()));
+}
+
+/// Reads until the other side has ended.
+async fn hears(peer: Rc<RefCell<Peer>>, from: PipeReader) {
+    while let Ok(Some(bytes)) = from.take(64 * 1024).await {
+        peer.borrow_mut().hear(&bytes);
+    }
+}
+
+/// Says what the bytes make it say, each after some steps, and ends.
+async fn speaks(peer: Rc<RefCell<Peer>>, to: PipeWriter, says: Vec<u8>) {
+    let mut input = Input(&says);
+    for _ in 0..MAX_FRAMES {
+        if input.is_over() {
+            break;
+        }
+        for _ in 0..input.byte() % 8 {
+            yield_now().await;
+        }
+        let bytes = peer.borrow_mut().speak(&mut input);
+        if to.give(bytes.into()).await.is_err() {
+            break;
+        }
+    }
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Calls what the peer has, on promises and on what they become, and holds on to some of it meanwhile.
+async fn calls(peer: Client) {
+    let peer: host::Client = peer.cast_to();
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let sent = peer.executor_request().send();
+        let promised = sent.pipeline.get_executor();
+        let (early, late) = (echo(&promised), sent.promise.await);
+        let _ = early.await;
+        let _ = echo(&promised).await;
+        if let Ok(answer) = late
+            && let Ok(executor) = answer.get().and_then(|results| results.get_executor())
+        {
+            let _ = echo(&executor).await;
+        }
+        held.push(promised);
+    }
+}
+
+fn echo(executor: &executor::Client) -> impl Future<Output = Result<(), capnp::Error>> + use<> {
+    let mut request = executor.echo_request();
+    request.get().set_message("hello");
+    let answer = request.send().promise;
+    async move { answer.await.map(drop) }
+}
+
+/// What the vat serves.
+#[derive(Clone)]
+struct Serves;
+
+impl host::Server for Serves {
+    async fn id(self: Rc<Self>, _: host::IdParams, mut results: host::IdResults) -> Result<(), capnp::Error> {
+        results.get().set_peer_id("vat");
+        Ok(())
+    }
+
+    async fn executor(
+        self: Rc<Self>,
+        _: host::ExecutorParams,
+        mut results: host::ExecutorResults,
+    ) -> Result<(), capnp::Error> {
+        results.get().set_executor(new_client((*self).clone()));
+        Ok(())
+    }
+}
+
+impl executor::Server for Serves {
+    async fn echo(
+        self: Rc<Self>,
+        params: executor::EchoParams,
+        mut results: executor::EchoResults,
+    ) -> Result<(), capnp::Error> {
+        // Not at once: a Finish may come before.
+        yield_now().await;
+        let message = params.get()?.get_message()?.to_str()?;
+        results.get().set_response(message);
+        Ok(())
+    }
+}
+
+/// What is wrong however a peer behaves: a panic, a trap, a hang. That frames break the protocol's rules is not: the
+/// peer's do.
+fn judge(against: Against, run: &Run) -> Option<Found> {
+    let expected = ["ledger", "order", "exit", "output"];
+    match &run.outcome {
+        Outcome::Panicked { message, at, .. } => {
+            return Some(found(
+                run,
+                format!("{against:?}: panicked at {}: {}", place(at), first_line(message)),
+            ));
+        }
+        Outcome::Trapped { .. } => {
+            let says = stderr(run);
+            let panic = says.lines().skip_while(|line| !line.contains("panicked at"));
+            let lines: Vec<&str> = panic.take(2).map(|line| line.trim().trim_end_matches(':')).collect();
+            let at = lines.first().map_or("", |line| line.split("panicked at ").nth(1).unwrap_or(line));
+            let signature = match lines.get(1) {
+                Some(message) => format!("{against:?}: panicked at {}: {}", place(at), first_line(message)),
+                None => format!("{against:?}: {}", run.outcome),
+            };
+            let mut found = found(run, signature);
+            if at.contains("capnp-rpc-") {
+                found.blame = Some(Blame::Library("capnp-rpc"));
+            } else if at.contains("capnp-0") {
+                found.blame = Some(Blame::Library("capnp"));
+            }
+            return Some(found);
+        }
+        Outcome::Spinning { .. } | Outcome::StepLimit { .. } => {
+            let failure = crate::same::failure(&run.outcome).expect("it failed");
+            return Some(found(run, format!("{against:?}: {failure}")));
+        }
+        Outcome::Violated(finding) if !expected.contains(&finding.oracle) => {
+            return Some(found(run, format!("{against:?}: {}", finding.oracle)));
+        }
+        _ => {}
+    }
+    let cells = run.facts.cells.iter().filter(|cell| cell.exit.is_none()).map(|cell| cell.name.to_string());
+    let tasks = run.facts.tasks.iter().map(|task| task.name.to_string());
+    let left: Vec<String> = cells.chain(tasks).collect();
+    (!left.is_empty()).then(|| {
+        let taken = if takes_from_another(run) { ", an answer taken from another question" } else { "" };
+        found(run, format!("{against:?}: hangs: {}{taken}", left.join(", ")))
+    })
+}
+
+/// Whether an answer was said to be that of another question.
+fn takes_from_another(run: &Run) -> bool {
+    run.frames(&PEER_SCHEMA).iter().flat_map(|link| &link.frames).any(|frame| match &frame.message {
+        Message::Return(answer) => matches!(answer.outcome, Answer::TakeFromOtherQuestion(_)),
+        _ => false,
+    })
+}
+
+fn found(run: &Run, signature: String) -> Found {
+    let mut account = format!("{}\n", run.outcome);
+    run.outcome.detail().iter().for_each(|line| account += &format!("  {line}\n"));
+    for link in &*run.frames(&PEER_SCHEMA) {
+        let LinkFrames { frames, .. } = link;
+        frames.iter().for_each(|frame: &Frame| account += &format!("  {frame}\n"));
+    }
+    Found { signature, blame: run.outcome.blame(), account }
+}
+
+/// What the cell wrote to stderr.
+fn stderr(run: &Run) -> String {
+    use wavetank::Event;
+    let is_stderr = |name: &str| name.ends_with(" stderr");
+    let pipe = run.transcript.events.iter().find_map(|event| match event {
+        Event::PipeBorn { pipe, name, .. } if is_stderr(name) => Some(*pipe),
+        _ => None,
+    });
+    let mut says = Vec::new();
+    for event in &run.transcript.events {
+        match event {
+            Event::Wrote { pipe: to, bytes } if Some(*to) == pipe => says.extend_from_slice(bytes),
+            _ => {}
+        }
+    }
+    String::from_utf8_lossy(&says).into_owned()
+}
+
+/// A place in a crate, without what comes before the crate's folder and without the column.
+fn place(at: &str) -> String {
+    let from = at.find("capnp-").unwrap_or(0);
+    at[from..].splitn(3, ':').take(2).collect::<Vec<_>>().join(":")
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().chars().filter(|c| !c.is_ascii_digit()).collect()
+}

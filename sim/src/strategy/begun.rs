@@ -1,0 +1,57 @@
+//! Choices given, then drawn.
+
+use super::{Ask, Strategy};
+use crate::choice::{Choice, Of};
+use crate::menu::{Item, Menu};
+use crate::profile::Level;
+
+/// Choices that were given, and when these have ended another strategy, which looked on from the first move.
+///
+/// What is too large for its place goes round, so any numbers are legal choices: what a fuzzer changes needs no
+/// mending.
+pub struct Begun {
+    given: std::vec::IntoIter<u32>,
+    roughest: Level,
+    then: Box<dyn Strategy>,
+}
+
+impl Begun {
+    /// Begins with these, in worlds no rougher than `roughest`, and goes on with `then`.
+    pub fn new(given: Vec<u32>, roughest: Level, then: Box<dyn Strategy>) -> Self {
+        Begun { given: given.into_iter(), roughest, then }
+    }
+}
+
+impl Strategy for Begun {
+    fn pick(&mut self, menu: &Menu<'_>) -> usize {
+        match self.given.next() {
+            Some(value) => value as usize % menu.len(),
+            None => self.then.pick(menu),
+        }
+    }
+
+    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+        let Some(value) = self.given.next() else { return self.then.draw(ask) };
+        let bound = match ask {
+            Ask::Number { of: Of::Level, bound } => (*bound).min(self.roughest as u32 + 1),
+            _ => ask.bound(),
+        };
+        value % bound
+    }
+
+    fn drew(&mut self, choice: Choice) {
+        self.then.drew(choice);
+    }
+
+    fn went(&mut self, item: Item) {
+        self.then.went(item);
+    }
+
+    fn touched(&mut self, pipe: u32) {
+        self.then.touched(pipe);
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.then.remark()
+    }
+}

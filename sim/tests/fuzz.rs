@@ -1,0 +1,144 @@
+//! Fuzzing without libFuzzer: the same seed finds the same, clean scenarios give nothing, and what libFuzzer is
+//! pointed at withstands the committed corpora and random bytes.
+
+use rand_chacha::rand_core::Rng;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use wavetank_sim::check::engine;
+use wavetank_sim::fuzz::targets::{Found, budgets, frames, token, wire};
+use wavetank_sim::fuzz::{Fuzzer, corpus, input};
+use wavetank_sim::seed::Purpose;
+use wavetank_sim::{Choices, Profile, Seed, Setup, StrategyName, World, bugs, run, scenario};
+
+fn fuzzer(build: fn(&mut World), seed: u64) -> Fuzzer<fn(&mut World)> {
+    Fuzzer::new(build, &Setup::new(engine(), Seed(seed)), &Profile::swarm())
+}
+
+fn bug(id: &str) -> fn(&mut World) {
+    bugs::find(id).expect("a case").buggy
+}
+
+#[test]
+fn the_same_seed_and_number_of_runs_do_the_same() {
+    let digests = |seed| -> Vec<[u8; 16]> {
+        let mut fuzzer = fuzzer(scenario::find("echo").unwrap().build, seed);
+        (0..120).map(|_| fuzzer.step().run.transcript.digest()).collect()
+    };
+    assert_eq!(digests(5), digests(5));
+    assert_ne!(digests(5), digests(6));
+}
+
+#[test]
+fn clean_scenarios_and_mended_twins_give_nothing() {
+    let clean = scenario::ALL.iter().filter(|scenario| ["echo", "pid0", "pipeline"].contains(&scenario.name));
+    let mended = bugs::ALL.iter().map(|case| (case.id, case.mended));
+    for (name, build) in clean.map(|scenario| (scenario.name, scenario.build)).chain(mended) {
+        let mut fuzzer = fuzzer(build, 1);
+        for _ in 0..60 {
+            let fuzzed = fuzzer.step();
+            assert_eq!(fuzzed.found, None, "{name}: {}", fuzzed.run.outcome);
+        }
+    }
+}
+
+#[test]
+fn what_random_walks_do_not_find_is_found_shrunk_and_replayed() {
+    for id in ["longshort_50", "reorder_10", "twostage_20"] {
+        let mut fuzzer = fuzzer(bug(id), 2);
+        let found = (0..2_000).map(|_| fuzzer.step()).find(|fuzzed| fuzzed.found.is_some());
+        let fuzzed = found.unwrap_or_else(|| panic!("{id} was not found"));
+        let shrunk = fuzzer.shrunk(&fuzzed.run).expect("it fails again");
+        assert!(shrunk.run.choices.len() <= fuzzed.run.choices.len());
+        let given = shrunk.run.choices.iter().map(|choice| (choice.value, Some(choice.of.check()))).collect();
+        let setup = Setup { choices: Choices::Given(given), ..Setup::new(engine(), Seed(2)) };
+        assert_eq!(run(bug(id), &setup).transcript.digest(), shrunk.run.transcript.digest());
+    }
+}
+
+#[test]
+fn a_case_written_down_does_what_its_run_did() {
+    let mut fuzzer = fuzzer(scenario::find("echo").unwrap().build, 3);
+    let runs: Vec<_> = (0..40).map(|_| fuzzer.step()).filter(|fuzzed| fuzzed.is_kept).collect();
+    assert_eq!(runs.len(), fuzzer.cases().len());
+    for (fuzzed, case) in runs.iter().zip(fuzzer.cases()) {
+        let given = input::decode(&input::encode(&case.values()));
+        let (then, seed, profile) = (StrategyName::RoundRobin, Seed(9), Profile::swarm());
+        let choices = Choices::Begun { given, then, seed, profile };
+        let again =
+            run(scenario::find("echo").unwrap().build, &Setup { choices, ..Setup::new(engine(), Seed(3)) });
+        assert_eq!(again.transcript.digest(), fuzzed.run.transcript.digest());
+    }
+}
+
+#[test]
+fn fewer_cases_cover_as_much() {
+    let mut fuzzer = fuzzer(bug("reorder_5"), 4);
+    (0..300).for_each(|_| drop(fuzzer.step()));
+    let kept = fuzzer.minimal();
+    assert!(!kept.is_empty() && kept.len() < fuzzer.cases().len());
+}
+
+/// The cases of a committed corpus.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target);
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{}", folder.display());
+    files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+/// As many inputs of random bytes.
+fn random(count: u64, longest: u32) -> impl Iterator<Item = Vec<u8>> {
+    (0..count).map(move |seed| {
+        let mut rng = Seed(seed).stream(Purpose::Fuzz);
+        let mut bytes = vec![0; (rng.next_u32() % longest) as usize];
+        rng.fill_bytes(&mut bytes);
+        bytes
+    })
+}
+
+fn nothing_is_found(inputs: impl Iterator<Item = Vec<u8>>, target: impl Fn(&[u8]) -> Option<Found>) {
+    for bytes in inputs {
+        if let Some(found) = target(&bytes) {
+            panic!("{bytes:?}: {found}");
+        }
+    }
+}
+
+#[test]
+fn the_target_of_budgets_withstands() {
+    let echo = scenario::find("echo").unwrap().build;
+    nothing_is_found(seeds("budgets").into_iter().chain(random(2_000, 200)), |bytes| budgets(echo, bytes));
+}
+
+#[test]
+fn the_target_of_frames_withstands() {
+    nothing_is_found(seeds("frames").into_iter().chain(random(2_000, 600)), frames);
+}
+
+#[test]
+fn the_target_of_tokens_withstands() {
+    nothing_is_found(seeds("token").into_iter().chain(random(2_000, 200)), token);
+}
+
+/// Faults of libraries that hostile frames reach: docs/fuzzing.md tells of each.
+const KNOWN: &str = include_str!("../../docs/fuzzing.md");
+
+#[test]
+fn the_target_of_wire_finds_only_what_is_known() {
+    let mut news = BTreeSet::new();
+    for bytes in seeds("wire").into_iter().chain(random(2_000, 400)) {
+        if let Some(found) = wire(&bytes)
+            && !KNOWN.contains(&format!("`{}`", found.signature))
+            && news.insert(found.signature.clone())
+        {
+            println!("{} of {:?}: {bytes:?}", found.signature, found.blame);
+        }
+    }
+    assert!(news.is_empty(), "{news:#?}");
+}
+
+#[test]
+fn names_of_cases_follow_what_is_in_them() {
+    assert_eq!(corpus::name(b""), "2d06800538d394c2");
+}
