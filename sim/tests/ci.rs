@@ -49,7 +49,7 @@ fn untimed(report: &str) -> String {
 fn sweep(args: &[&str], shard: Option<&str>, json: &Path, junit: &Path) -> (i32, String) {
     let shard: Vec<&str> = shard.iter().flat_map(|shard| ["--shard", shard]).collect();
     let files = ["--json", name(json), "--junit", name(junit)];
-    let (code, out, _) = wavetank(&[&["run"], args, &shard, &files].concat());
+    let (code, out, _) = wavetank(&[&["run", "--no-keep"], args, &shard, &files].concat());
     (code, untimed(&out))
 }
 

@@ -7,13 +7,18 @@ use wavetank_sim::choice::{Choice, Of};
 use wavetank_sim::scenario::{ALL, Scenario};
 use wavetank_sim::{Choices, Setup, Token, run};
 
+/// Those that come back from every poll: the others are for a sweep, which gives a process up.
+fn ending() -> impl Iterator<Item = &'static Scenario> {
+    ALL.iter().filter(|scenario| !["fault-hang", "fault-abort"].contains(&scenario.name))
+}
+
 fn clean() -> impl Iterator<Item = &'static Scenario> {
     ALL.iter().filter(|scenario| scenario.clean)
 }
 
 #[test]
 fn twice_in_one_process() {
-    for Scenario { name, build, .. } in ALL {
+    for Scenario { name, build, .. } in ending() {
         for seed in 0..8 {
             let [first, again] = [(); 2].map(|()| run(build, &setup(seed)));
             assert_eq!(first.outcome, again.outcome, "{name} seed {seed}");
@@ -25,7 +30,7 @@ fn twice_in_one_process() {
 #[test]
 fn with_the_pooling_and_with_the_on_demand_allocator() {
     let on_demand = engine_with(Allocator::OnDemand);
-    for Scenario { name, build, .. } in ALL {
+    for Scenario { name, build, .. } in ending() {
         for seed in 0..4 {
             let pooled = run(build, &setup(seed));
             let other = run(build, &Setup { engine: on_demand.clone(), ..setup(seed) });
@@ -38,7 +43,7 @@ fn with_the_pooling_and_with_the_on_demand_allocator() {
 #[test]
 fn golden_digests() {
     let mut lines = Vec::new();
-    for Scenario { name, build, .. } in ALL {
+    for Scenario { name, build, .. } in ending() {
         for seed in [0, 1, 7] {
             let digest = run(build, &setup(seed)).transcript.digest();
             lines.push(format!("{name} seed {seed} {}", hex(&digest)));
@@ -58,7 +63,7 @@ fn different_seeds_give_different_schedules() {
 
 #[test]
 fn a_token_replays_and_says_so() {
-    for Scenario { name, build, .. } in ALL {
+    for Scenario { name, build, .. } in ending() {
         for seed in 0..8 {
             let first = run(build, &setup(seed));
             let token: Token = first.token(name).to_string().parse().expect("a token reads back");

@@ -273,6 +273,8 @@ fn a_kill_is_told_from_a_trap() {
 #[traced_test]
 #[test]
 fn what_guests_say_arrives_as_tracing_events_with_the_cells_name() {
+    // Other tests may have met the same events before anybody listened.
+    tracing::callsite::rebuild_interest_cache();
     finished(scenario("pid0"), &setup(1));
     assert!(logs_contain("cell=\"child-echo\" stream=\"stderr\""));
     assert!(logs_contain("CHILD_OK"));

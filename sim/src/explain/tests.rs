@@ -57,17 +57,17 @@ fn a_stall_is_told_with_choices_in_words_and_its_frames() {
     let (_, told) = told("g04");
     insta::assert_snapshot!(told.to_string().trim_end(), @r#"
     blame: the guest g04
-      g04 waits on bytes from g04 connection in
-      chosen otherwise than calmly
-        step 1: start g04; g04 connection out is held, g04 connection in is held
-      it passes where step 21 (answer g1 Executor.echo) comes after step 22 (poll host)
-      link of g04, the last 6 of 7 frames (→ to the host, ← to the cell)
-        → call       q1 on q0 Executor.echo (message = "first")
-        → call       q2 on q0 Executor.echo (message = "beside")
-        ← return     q0 bootstrap (senderHosted 0)
-        → release    #0 ×1
-        ← return     q1 Executor.echo (response = "Echo: first"), needs no finish
-        ← return     q2 Executor.echo (response = "Echo: beside"), needs no finish
+    g04 waits on bytes from g04 connection in
+    chosen otherwise than calmly
+      step 1: start g04; g04 connection out is held, g04 connection in is held
+    it passes where step 21 (answer g1 Executor.echo) comes after step 22 (poll host)
+    link of g04, the last 6 of 7 frames (→ to the host, ← to the cell)
+      → call       q1 on q0 Executor.echo (message = "first")
+      → call       q2 on q0 Executor.echo (message = "beside")
+      ← return     q0 bootstrap (senderHosted 0)
+      → release    #0 ×1
+      ← return     q1 Executor.echo (response = "Echo: first"), needs no finish
+      ← return     q2 Executor.echo (response = "Echo: beside"), needs no finish
     "#);
 }
 

@@ -66,7 +66,7 @@ pub(crate) struct What {
 }
 
 /// Where failures are kept.
-#[derive(clap::Args, Clone, Default)]
+#[derive(clap::Args, Clone)]
 pub(crate) struct Keep {
     /// Keep failures in this folder [default: what WAVETANK_FAILURES says, or wavetank-failures]
     #[arg(long, value_name = "DIR")]
@@ -110,9 +110,9 @@ pub(crate) struct Run {
     /// Run this one seed here and print its account
     #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "junit", "shard", "first", "time", "prune"])]
     pub(crate) seed: Option<Seed>,
-    /// Run the seeds from A up to, not including, B
-    #[arg(long, value_name = "A..B", default_value = "0..1000")]
-    pub(crate) seeds: Seeds,
+    /// Run the seeds from A up to, not including, B [default: 0..1000; all schedules of an exhaustive search]
+    #[arg(long, value_name = "A..B")]
+    pub(crate) seeds: Option<Seeds>,
     /// Count the seeds from a number made of this text, such as a commit hash
     #[arg(long, value_name = "STRING")]
     pub(crate) seed_from: Option<String>,
@@ -282,6 +282,8 @@ pub(crate) struct Fuzz {
     /// Go on after a failure, and tell each way of failing once
     #[arg(long)]
     pub(crate) keep_going: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
     /// Where the RPC of a component of your own runs
     #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
     pub(crate) transport: TransportArg,
@@ -337,7 +339,7 @@ impl Fuzz {
             strategy: StrategyName::default(),
             profile: self.profile.clone(),
             canary: false,
-            keep: Keep::default(),
+            keep: self.keep.clone(),
             transport: self.transport,
             args: self.args.clone(),
         }

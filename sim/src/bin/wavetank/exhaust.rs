@@ -1,6 +1,6 @@
 //! `wavetank run --strategy exhaustive`: every schedule within a bound, here, until one fails.
 
-use crate::args::{Run, Seeds};
+use crate::args::Run;
 use crate::job::Job;
 use crate::kept;
 use crate::progress::now;
@@ -8,10 +8,12 @@ use crate::{FOUND, account};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use wavetank_sim::Seed;
 use wavetank_sim::strategy::{Bound, Frontier};
 
-/// Runs schedules, as many as there are seeds at most. Their hash keys are those of the first seed.
-pub(crate) fn exhaust(job: &Job, args: &Run, seeds: Seeds, bound: Bound) -> Result<ExitCode, String> {
+/// Runs schedules: all of them, or as many as there are seeds where those were said. Their hash keys are those of
+/// the first seed.
+pub(crate) fn exhaust(job: &Job, args: &Run, first: u64, bound: Bound) -> Result<ExitCode, String> {
     for (given, flag) in [(args.seed.is_some(), "--seed"), (args.json.is_some(), "--json")] {
         if given {
             return Err(format!(
@@ -25,13 +27,14 @@ pub(crate) fn exhaust(job: &Job, args: &Run, seeds: Seeds, bound: Bound) -> Resu
     let _ = ctrlc::set_handler(move || ordered.store(true, Ordering::Relaxed));
     let started = now();
     let is_over_time = || args.time.is_some_and(|limit| now() - started > limit);
+    let most = args.seeds.map_or(u64::MAX, |seeds| seeds.count);
     let mut frontier = Frontier::new(bound);
     let mut failure = None;
-    while failure.is_none() && frontier.schedules() < seeds.count {
+    while failure.is_none() && frontier.schedules() < most {
         if stop.load(Ordering::Relaxed) || is_over_time() {
             break;
         }
-        let Some(run) = job.run_next(&mut frontier, seeds.at(0)) else { break };
+        let Some(run) = job.run_next(&mut frontier, Seed(first)) else { break };
         failure = (!run.outcome.is_finished()).then_some(run);
     }
     let explored = frontier.explored(failure);

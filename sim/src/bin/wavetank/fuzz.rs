@@ -3,7 +3,7 @@
 use crate::args::Fuzz;
 use crate::job::Job;
 use crate::progress::now;
-use crate::{FOUND, account, engine};
+use crate::{FOUND, account, engine, kept};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, String> {
         }
         if fuzzed.found.is_some() {
             failures += 1;
-            tell(&job, &fuzzer.shrunk(&fuzzed.run), &fuzzed.run, args.corpus.as_deref())?;
+            tell(&job, args, &fuzzer.shrunk(&fuzzed.run), &fuzzed.run)?;
             if !args.keep_going {
                 break "a failure was found";
             }
@@ -80,14 +80,15 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, String> {
 }
 
 /// Tells a failure, as small as it could be made, and keeps its case.
-fn tell(job: &Job, shrunk: &Option<ShrunkRun>, found: &Run, folder: Option<&Path>) -> Result<(), String> {
+fn tell(job: &Job, args: &Fuzz, shrunk: &Option<ShrunkRun>, found: &Run) -> Result<(), String> {
     let run = shrunk.as_ref().map_or(found, |shrunk| &shrunk.run);
     print!("{}", account::output_of_own(job, run));
     print!("{}", account::account(job, run, false));
     if let Some(shrunk) = shrunk {
         println!("  shrunk from {} choices to {}", shrunk.shrunk.from, run.choices.len());
     }
-    if let Some(folder) = folder {
+    print!("{}", kept::keep_one(&args.keep, job, run));
+    if let Some(folder) = &args.corpus {
         let folder = folder.join(FOUND_FOLDER);
         std::fs::create_dir_all(&folder).map_err(|e| told(&folder, e))?;
         let values: Vec<u32> = run.choices.iter().map(|choice| choice.value).collect();

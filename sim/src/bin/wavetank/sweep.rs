@@ -33,7 +33,7 @@ const SHRUNK_FAILURES: usize = 5;
 pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
     let job = Job::new(&args.what, engine()?)?;
     if let StrategyName::Exhaustive(bound) = args.what.strategy {
-        return exhaust(&job, &args, seeds(&args), bound);
+        return exhaust(&job, &args, seeds(&args).start, bound);
     }
     if let Some(seed) = args.seed {
         let run = job.run(seed);
@@ -89,12 +89,13 @@ impl Plan<'_> {
     }
 }
 
+/// Seeds of a sweep that was told of none.
+const USUAL_SEEDS: u64 = 1_000;
+
 /// The seeds that were asked for.
 fn seeds(args: &Run) -> Seeds {
-    match &args.seed_from {
-        Some(text) => args.seeds.counted_from(text),
-        None => args.seeds,
-    }
+    let seeds = args.seeds.unwrap_or(Seeds { start: 0, count: USUAL_SEEDS });
+    args.seed_from.as_ref().map_or(seeds, |text| seeds.counted_from(text))
 }
 
 fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) -> Result<Report, String> {
