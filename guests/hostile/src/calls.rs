@@ -15,7 +15,8 @@ const HUNDRED_MEGABYTES: u32 = 100_000_000;
 /// Bytes that are no component: nothing, text, a core module, and a component's head with noise behind it.
 pub fn junk() -> ExitCode {
     wavetank_guest::run(|executor: executor::Client, _io: Io| async move {
-        let noise: Vec<u8> = b"\0asm\x0d\0\x01\0".iter().copied().chain((0..4000).map(|n| (n * 7) as u8)).collect();
+        let noise: Vec<u8> =
+            b"\0asm\x0d\0\x01\0".iter().copied().chain((0..4000).map(|n| (n * 7) as u8)).collect();
         for bytes in [&b""[..], b"hello", b"\0asm\x01\0\0\0", &noise] {
             let process = peer::start(&executor, bytes, &["junk"], &[]).settled().await;
             refused(&process).await?;

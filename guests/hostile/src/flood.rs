@@ -29,8 +29,7 @@ fn ask() -> Result<()> {
     for question in 0_u32.. {
         // A segment table for one segment of 5 words; the root, a struct of a word and a pointer; bootstrap, the
         // eighth kind of message; its struct; the question's id; no pointer.
-        let words: [u64; 6] =
-            [5 << 32, 1 << 32 | 1 << 48, 8, 1 << 32 | 1 << 48, u64::from(question), 0];
+        let words: [u64; 6] = [5 << 32, 1 << 32 | 1 << 48, 8, 1 << 32 | 1 << 48, u64::from(question), 0];
         let frame: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         write_all(&link.output, &frame)?;
     }
