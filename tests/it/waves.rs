@@ -3,7 +3,6 @@
 use crate::common::{finished, round_robin, scenario, setup};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tracing_test::traced_test;
 use wavetank::cell::{Cause, ExitRecord, Left};
 use wavetank::{Event, HandleKind, TrapClass};
 use wavetank_sim::frames::Direction;
@@ -269,18 +268,6 @@ fn a_kill_is_told_from_a_trap() {
 }
 
 // ---- logs
-
-#[traced_test]
-#[test]
-fn what_guests_say_arrives_as_tracing_events_with_the_cells_name() {
-    // Other tests may have met the same events before anybody listened.
-    tracing::callsite::rebuild_interest_cache();
-    finished(scenario("pid0"), &setup(1));
-    assert!(logs_contain("cell=\"child-echo\" stream=\"stderr\""));
-    assert!(logs_contain("CHILD_OK"));
-    finished(scenario("pid0-streams"), &setup(1));
-    assert!(logs_contain("cell=\"child-echo\" stream=\"stdout\""));
-}
 
 #[test]
 fn up_is_from_the_cell() {

@@ -1,0 +1,17 @@
+//! What guests say, as tracing events. In a process of its own: tracing's subscriber is the whole process's, and other
+//! tests would fill it.
+
+use wavetank_sim::check::engine;
+use wavetank_sim::{Seed, Setup, run, scenario};
+
+#[test]
+#[tracing_test::traced_test]
+fn what_guests_say_arrives_as_tracing_events_with_the_cells_name() {
+    for (name, stream) in [("pid0", "stderr"), ("pid0-streams", "stdout")] {
+        let build = scenario::find(name).expect("a built-in scenario").build;
+        let run = run(build, &Setup::new(engine(), Seed(1)));
+        assert!(run.outcome.is_finished(), "{}", run.outcome);
+        assert!(logs_contain(&format!("cell=\"child-echo\" stream=\"{stream}\"")));
+        assert!(logs_contain("CHILD_OK"));
+    }
+}
