@@ -6,7 +6,7 @@
 //! connection. What is on offer follows from the state of the protocol: references that are held, promises that are
 //! unresolved, questions that are open, connections that are up.
 //!
-//! Beside it stands a direct object graph ([`graph`]) that says where each reference must lead; each call carries
+//! Beside it stands a direct object graph (`graph`) that says where each reference must lead; each call carries
 //! its line and its number there, and the node it arrives at books it. Oracles, in the order in which they are
 //! asked at rest:
 //!

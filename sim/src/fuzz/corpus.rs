@@ -1,6 +1,6 @@
 //! The corpus: a folder with one small file a case, named by what is in it.
 //!
-//! A file holds the bytes that [`input`](super::input) reads: libFuzzer can work on the same folder.
+//! A file holds the bytes that [`super::input`] reads: libFuzzer can work on the same folder.
 
 use super::input;
 use std::io;
