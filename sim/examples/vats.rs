@@ -39,7 +39,7 @@ fn main() {
     };
     let build = builder(name);
     let engine = wavetank_sim::check::engine();
-    let start = Instant::now();
+    let start = Instant::now(); // The search is bounded by time; no world sees it.
     let mut kinds: BTreeMap<String, (u64, u64, Duration)> = BTreeMap::new();
     let mut worlds = 0u64;
     for seed in from..to {

@@ -13,8 +13,7 @@ mod hosts;
 pub mod measure;
 mod shapes;
 
-use crate::world::World;
-use std::task::Poll;
+use crate::world::{World, yield_now};
 
 /// A fault and its mended twin.
 #[derive(Clone, Copy)]
@@ -104,19 +103,6 @@ pub const ALL: &[Case] = &[
 /// The case of an id.
 pub fn find(id: &str) -> Option<&'static Case> {
     ALL.iter().find(|case| case.id == id)
-}
-
-/// Ends this poll: what follows is a step of its own.
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// As many steps of nothing.

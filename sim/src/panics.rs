@@ -142,17 +142,17 @@ mod tests {
     #[test]
     fn places_hold_nothing_of_a_machine() {
         let at = |file: &str| place(file, 3);
-        let registry = "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let registry = "/somewhere/registry/src/index.crates.io-1949cf8c6b5b557f";
         assert_eq!(at(&format!("{registry}/capnp-rpc-0.27.3/src/rpc.rs")), "capnp-rpc-0.27.3/src/rpc.rs:3");
         assert_eq!(at("/rustc/abc123/library/core/src/cell.rs"), "library/core/src/cell.rs:3");
-        assert_eq!(at("/home/me/work/guest/tests/waves.rs"), "guest/tests/waves.rs:3");
+        assert_eq!(at("/somewhere/guest/tests/waves.rs"), "guest/tests/waves.rs:3");
         assert_eq!(at("tests/it/waves.rs"), "tests/it/waves.rs:3");
         assert_eq!(at("/somewhere.rs"), "somewhere.rs:3");
     }
 
     #[test]
     fn the_layer_is_known_by_the_path() {
-        let registry = "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let registry = "/somewhere/registry/src/index.crates.io-1949cf8c6b5b557f";
         let of = |crate_file: &str| blame(&format!("{registry}/{crate_file}"));
         assert_eq!(of("capnp-rpc-0.27.3/src/rpc.rs"), Blame::Library("capnp-rpc"));
         assert_eq!(of("capnp-0.27.3/src/layout.rs"), Blame::Library("capnp"));

@@ -25,6 +25,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use wavetank::cell::Cell;
 use wavetank::link::Link;
 use wavetank::stdio::Stdio;
@@ -94,6 +95,19 @@ pub trait Script {
 
 /// What is wrong with a world at rest.
 type AtRest = Box<dyn Fn(&Transcript, bool) -> Option<Finding>>;
+
+/// Lets others go first: what follows is a step of its own. For tasks of a scenario.
+pub async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
 
 struct SimSpawner(Spawner);
 

@@ -3,12 +3,12 @@
 use capnp::capability::Client;
 use std::cell::Cell;
 use std::rc::Rc;
-use std::task::Poll;
 use wavetank::schema::peer_capnp::executor;
 use wavetank_sim::check::engine;
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::snapshot::{View, text};
 use wavetank_sim::strategy::Bound;
+use wavetank_sim::world::yield_now;
 use wavetank_sim::{
     Choices, Profile, Run, Seed, Setup, StrategyName, Transport, World, check, explore, guests, peer, run,
 };
@@ -328,19 +328,6 @@ fn hash_order_inside_a_world_belongs_to_the_seed() {
     };
     assert_eq!(order(1), order(1));
     assert_ne!(order(1), order(2));
-}
-
-/// Lets others go.
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Two vats with a task each, which is polled so many times.

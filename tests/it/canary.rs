@@ -128,7 +128,7 @@ fn caught(cheat: impl Fn(&mut World) + Sync) -> (Divergence, Run) {
 fn a_wall_clock_is_caught_at_the_call_that_tells_it() {
     let (divergence, run) = caught(|world| {
         #[expect(clippy::disallowed_methods, reason = "it cheats: that is what is to be caught")]
-        let now = std::time::SystemTime::now();
+        let now = std::time::SystemTime::now(); // The cheat that is to be caught.
         let since = now.duration_since(std::time::UNIX_EPOCH).expect("after 1970");
         say(world, &format!("{:039}", since.as_nanos()));
     });

@@ -18,13 +18,12 @@ use crate::seed::Seed;
 use crate::strategy::StrategyName;
 use crate::token::Token;
 use crate::transcript::LinkFrames;
-use crate::world::World;
+use crate::world::{World, yield_now};
 use capnp::capability::{Client, FromClientHook};
 use capnp_rpc::new_client;
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
-use std::task::Poll;
 use wavetank::cell::{CellSpec, Limits, Transport};
 use wavetank::schema::peer_capnp::{executor, host};
 use wavetank::{PipeReader, PipeWriter};
@@ -199,18 +198,6 @@ async fn speaks(peer: Rc<RefCell<Peer>>, to: PipeWriter, says: Vec<u8>) {
             break;
         }
     }
-}
-
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Calls what the peer has, on promises and on what they become, and holds on to some of it meanwhile.

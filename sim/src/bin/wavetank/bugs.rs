@@ -1,6 +1,7 @@
 //! `wavetank bugs`: the bug benchmark.
 
 use crate::args::Bugs;
+use crate::progress::now;
 use crate::{FOUND, engine};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wavetank_sim::bugs::measure::{Measured, Plan, measure};
 use wavetank_sim::bugs::{self, Case};
 use wavetank_sim::{Profile, StrategyName};
@@ -82,11 +83,6 @@ pub(crate) fn bugs(args: &Bugs) -> Result<ExitCode, String> {
         return Ok(ExitCode::from(FOUND));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-#[expect(clippy::disallowed_methods, reason = "outside of all worlds: how long a case takes")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 fn unknown(id: &str) -> String {

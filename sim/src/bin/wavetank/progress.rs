@@ -68,5 +68,5 @@ pub(crate) fn note() -> ProgressBar {
 
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: how long a sweep takes, for its user")]
 pub(crate) fn now() -> Instant {
-    Instant::now()
+    Instant::now() // For the user who waits; no world sees it.
 }

@@ -1,0 +1,169 @@
+//! Pipes: what their ends do, and what is done to them from outside.
+
+use super::Fabric;
+use crate::event::{End, Event};
+use crate::ids::PipeId;
+use crate::pipe::{Ending, Permit, Pipe, PipeView, Refused, Taken, Written};
+use bytes::Bytes;
+use std::task::{Context, Poll};
+
+impl Fabric {
+    // ---- pipes, from their ends
+
+    pub(crate) fn check_write(&self, pipe: PipeId) -> Permit {
+        self.state().with_pipe(pipe, Pipe::check_write)
+    }
+
+    pub(crate) fn write(&self, pipe: PipeId, bytes: Bytes) -> Result<(), Refused> {
+        let mut state = self.state();
+        let wrote = bytes.clone();
+        let (written, muted) = state.with_pipe(pipe, |p| (p.write(bytes), p.is_muted()));
+        let Written { taken_bytes: bytes, ended } = written?;
+        if bytes > 0 {
+            state.record(Event::Wrote { pipe, bytes: wrote.slice(..bytes) });
+        }
+        if muted && bytes > 0 {
+            state.record(Event::Withheld { pipe, bytes });
+        }
+        if let Some((ending, lost_bytes)) = ended {
+            state.record(Event::Ended { pipe, ending, lost_bytes });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush(&self, pipe: PipeId) {
+        self.state().with_pipe(pipe, Pipe::flush);
+    }
+
+    pub(crate) fn poll_writable(&self, pipe: PipeId, cx: &mut Context<'_>) -> Poll<()> {
+        self.state().with_pipe(pipe, |p| {
+            if p.writable() {
+                return Poll::Ready(());
+            }
+            p.wait_writable(cx.waker());
+            Poll::Pending
+        })
+    }
+
+    pub(crate) fn read(&self, pipe: PipeId, max_bytes: usize) -> Taken {
+        let mut state = self.state();
+        let taken = state.with_pipe(pipe, |p| p.read(max_bytes));
+        if let Taken::Bytes(bytes) = &taken {
+            let bytes = bytes.len();
+            state.record(Event::Read { pipe, bytes });
+        }
+        taken
+    }
+
+    pub(crate) fn poll_readable(&self, pipe: PipeId, cx: &mut Context<'_>) -> Poll<()> {
+        self.state().with_pipe(pipe, |p| {
+            if p.readable() {
+                return Poll::Ready(());
+            }
+            p.wait_readable(cx.waker());
+            Poll::Pending
+        })
+    }
+
+    pub(crate) fn close(&self, pipe: PipeId, end: End) {
+        let mut state = self.state();
+        let lost_bytes = state.with_pipe(pipe, |p| match end {
+            End::Reader => p.close_reader(),
+            End::Writer => {
+                p.close_writer();
+                0
+            }
+        });
+        state.record(Event::Closed { pipe, end, lost_bytes });
+    }
+
+    // ---- pipes, from outside
+
+    /// Sets a pipe's capacity, in bytes, and whether it waits for deliveries and grants.
+    pub fn shape(&self, pipe: PipeId, capacity_bytes: usize, held: bool) {
+        self.state().with_pipe(pipe, |p| p.shape(capacity_bytes, held));
+    }
+
+    /// Bytes that a delivery could move; 0 where only the end is left to deliver.
+    pub fn deliverable_bytes(&self, pipe: PipeId) -> usize {
+        self.state().pipes[pipe.index()].deliverable_bytes()
+    }
+
+    /// Makes up to `bytes` staged bytes visible, or the end of the pipe where none are left.
+    pub fn deliver(&self, pipe: PipeId, bytes: usize) {
+        self.state().with_pipe(pipe, |p| p.deliver(bytes));
+    }
+
+    /// Bytes that a grant could give.
+    pub fn grantable_bytes(&self, pipe: PipeId) -> usize {
+        self.state().pipes[pipe.index()].grantable_bytes()
+    }
+
+    /// Lets the writer write up to `bytes` more, as far as there is room.
+    pub fn grant(&self, pipe: PipeId, bytes: usize) {
+        self.state().with_pipe(pipe, |p| p.grant(bytes));
+    }
+
+    /// Breaks a pipe at both ends: readers and writers get an error.
+    pub fn reset(&self, pipe: PipeId) {
+        let mut state = self.state();
+        let lost_bytes = state.with_pipe(pipe, Pipe::reset);
+        state.record(Event::Reset { pipe, lost_bytes });
+    }
+
+    /// Whether whoever waits to read a pipe could be woken for nothing.
+    pub fn is_spurrable(&self, pipe: PipeId) -> bool {
+        self.state().pipes[pipe.index()].spurrable()
+    }
+
+    /// Wakes whoever waits to read a pipe, though there may be nothing to read.
+    pub fn spur(&self, pipe: PipeId) {
+        self.state().with_pipe(pipe, Pipe::spur);
+    }
+
+    /// Bytes of a pipe's budget that could be taken back.
+    pub fn shrinkable_bytes(&self, pipe: PipeId) -> usize {
+        self.state().pipes[pipe.index()].shrinkable_bytes()
+    }
+
+    /// Leaves a pipe's writer at most `bytes` of its budget. What `check-write` has said stays true until it is
+    /// asked again.
+    pub fn shrink(&self, pipe: PipeId, bytes: usize) {
+        self.state().with_pipe(pipe, |p| p.shrink(bytes));
+    }
+
+    /// Whether a pipe has both its ends, and was not told to end or to fall mute.
+    pub fn is_live(&self, pipe: PipeId) -> bool {
+        self.state().pipes[pipe.index()].is_live()
+    }
+
+    /// Ends a pipe once `bytes` more were written to it; 0 is now.
+    pub fn end_after(&self, pipe: PipeId, bytes: usize, ending: Ending) {
+        let mut state = self.state();
+        if let Some(lost_bytes) = state.with_pipe(pipe, |p| p.cut(bytes, ending)) {
+            state.record(Event::Ended { pipe, ending, lost_bytes });
+        }
+    }
+
+    /// Delivers nothing on a pipe any more, its end included.
+    pub fn mute(&self, pipe: PipeId) {
+        let mut state = self.state();
+        let bytes = state.with_pipe(pipe, |p| {
+            p.mute();
+            p.deliverable_bytes()
+        });
+        if bytes > 0 {
+            state.record(Event::Withheld { pipe, bytes });
+        }
+    }
+
+    /// The numbers of all pipes, by id.
+    pub fn pipes(&self) -> Vec<PipeView> {
+        self.state().pipes.iter().map(Pipe::view).collect()
+    }
+
+    /// A pipe's numbers.
+    pub fn pipe(&self, pipe: PipeId) -> PipeView {
+        self.state().pipes[pipe.index()].view()
+    }
+}
