@@ -193,6 +193,13 @@ pub(crate) struct Replay {
     /// cell, and print what changed
     #[arg(long, value_name = "NAME=FILE", conflicts_with = "canary")]
     pub(crate) guest: Option<String>,
+    #[command(flatten)]
+    pub(crate) own: Own,
+}
+
+/// A component of the user's own that a token is of.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Own {
     /// The component, where the token is of one of your own
     #[arg(long, value_name = "FILE")]
     pub(crate) wasm: Option<PathBuf>,
@@ -244,15 +251,8 @@ pub(crate) struct Shrink {
     pub(crate) time: Duration,
     #[command(flatten)]
     pub(crate) keep: Keep,
-    /// The component, where the token is of one of your own
-    #[arg(long, value_name = "FILE")]
-    pub(crate) wasm: Option<PathBuf>,
-    /// Where that component's RPC runs
-    #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
-    pub(crate) transport: TransportArg,
-    /// Arguments for that component
-    #[arg(last = true, value_name = "ARGS")]
-    pub(crate) args: Vec<String>,
+    #[command(flatten)]
+    pub(crate) own: Own,
 }
 
 #[derive(clap::Args)]

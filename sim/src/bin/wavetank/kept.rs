@@ -1,7 +1,7 @@
 //! The folder of kept failures, as the commands use it: what they find goes there, and a sweep begins with what lies
 //! there already.
 
-use crate::args::{Keep, Replay, Run as RunArgs};
+use crate::args::{Keep, Own, Replay, Run as RunArgs};
 use crate::job::Job;
 use crate::sweep::Worker;
 use crate::worker::AGAIN;
@@ -277,48 +277,49 @@ fn may_be_of(path: &Path, job: &Job) -> bool {
     keep::scenario_of(path).is_none_or(|scenario| scenario == job.title)
 }
 
-/// What a kept failure says of what it runs: its job, and the arguments that replay one of its tokens.
-pub(crate) fn job_of(kept: &Kept, args: &Replay) -> Result<(Job, Replay), String> {
-    let mut args = args.clone();
+/// What a kept failure of a file says of what it runs: its job, and the component where it is of one.
+pub(crate) fn job_of(file: &str, kept: &Kept, own: &Own) -> Result<(Job, Own), String> {
+    let mut own = own.clone();
     match &kept.setting.source {
         Source::Check => {
             return Err(format!(
-                "{}: kept by a test: `cargo test {}` tries it again",
-                args.token, kept.setting.scenario
+                "{file}: kept by a test: `cargo test {}` tries it again",
+                kept.setting.scenario
             ));
         }
         Source::BuiltIn => {}
         Source::Component { path, args: given, transport } => {
-            if args.wasm.is_none() {
-                args.wasm = Some(path.into());
+            if own.wasm.is_none() {
+                own.wasm = Some(path.into());
             }
-            args.args.clone_from(given);
-            args.transport = (*transport).into();
+            own.args.clone_from(given);
+            own.transport = (*transport).into();
         }
     }
-    args.canary |= kept.setting.canary;
-    let job = match &args.wasm {
-        Some(path) => Job::own(path, &args.args, args.transport, Choices::default(), engine()?)?,
+    let job = match &own.wasm {
+        Some(path) => Job::own(path, &own.args, own.transport, Choices::default(), engine()?)?,
         None => Job::built_in(&kept.setting.scenario, Choices::default(), engine()?)?,
     };
     let job = if kept.setting.canary { job.with_canary() } else { job };
-    Ok((job, args))
+    Ok((job, own))
 }
 
 /// `wavetank replay FILE.toml`.
 pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     let path = &args.token;
     let kept = read(path)?;
-    let (job, args) = job_of(&kept, args)?;
+    let (job, own) = job_of(path, &kept, &args.own)?;
     let again = job.again(&kept).map_err(|e| format!("{path}: {e}"))?;
+    let canary = args.canary || kept.setting.canary;
+    let as_token = Replay { token: again.token.to_string(), canary, own, ..args.clone() };
     if args.until.is_some() || args.guest.is_some() {
-        return replay::replay(&Replay { token: again.token.to_string(), ..args.clone() });
+        return replay::replay(&as_token);
     }
     println!("{path}: kept of {}, seed {}: {}", job.title, kept.seed, kept.outcome);
     for changed in &again.changed {
         println!("  {changed}");
     }
-    replay::replay(&Replay { token: again.token.to_string(), ..args.clone() })?;
+    replay::replay(&as_token)?;
     println!("{again}");
     let left_for_nothing = again.left_track.is_some() && again.changed.is_empty();
     Ok(match again.verdict {

@@ -1,6 +1,6 @@
 //! `wavetank replay`.
 
-use crate::args::Replay;
+use crate::args::{Own, Replay};
 use crate::job::{Job, OWN};
 use crate::kept;
 use crate::{DIVERGED, FOUND, engine};
@@ -18,7 +18,7 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
         return kept::replay(args);
     }
     let token = given(&args.token)?;
-    let job = job(args, &token)?;
+    let job = job(&args.own, &token)?;
     if let Some(step) = args.until {
         return again::until(&job, token.seed, step);
     }
@@ -65,15 +65,15 @@ fn given(text: &str) -> Result<Token, String> {
     text.parse().map_err(|e| format!("{e}"))
 }
 
-pub(crate) fn job(args: &Replay, token: &Token) -> Result<Job, String> {
+pub(crate) fn job(own: &Own, token: &Token) -> Result<Job, String> {
     let choices = token.recipe.clone().try_into().map_err(|e: ProfileError| e.to_string())?;
-    match (&args.wasm, token.scenario.starts_with(OWN)) {
+    match (&own.wasm, token.scenario.starts_with(OWN)) {
         (None, false) => Job::built_in(&token.scenario, choices, engine()?),
         (None, true) => {
             Err("this token is of a component of your own: name its file with --wasm FILE, and its arguments after --".into())
         }
         (Some(path), true) => {
-            let job = Job::own(path, &args.args, args.transport, choices, engine()?)?;
+            let job = Job::own(path, &own.args, own.transport, choices, engine()?)?;
             if job.name != token.scenario {
                 eprintln!("wavetank: {} is another component than the token's: trying it all the same", path.display());
             }

@@ -1,6 +1,6 @@
 //! `wavetank shrink`: a failing run made smaller, and nothing else.
 
-use crate::args::{Replay, Shrink};
+use crate::args::Shrink;
 use crate::job::Job;
 use crate::progress::now;
 use crate::{FOUND, account, kept, replay};
@@ -73,22 +73,10 @@ struct Found {
 }
 
 fn found(args: &Shrink) -> Result<Found, String> {
-    let Shrink { token, wasm, transport, args: given, .. } = args;
-    let replay = Replay {
-        until: None,
-        guest: None,
-        token: token.clone(),
-        calls: false,
-        frames: false,
-        steps: false,
-        canary: false,
-        wasm: wasm.clone(),
-        transport: *transport,
-        args: given.clone(),
-    };
+    let Shrink { token, own, .. } = args;
     if kept::is_file(token) {
         let kept = kept::read(token)?;
-        let (job, _) = kept::job_of(&kept, &replay)?;
+        let (job, _) = kept::job_of(token, &kept, own)?;
         let again = job.again(&kept).map_err(|e| format!("{token}: {e}"))?;
         for changed in &again.changed {
             eprintln!("wavetank: {token}: {changed}");
@@ -97,7 +85,7 @@ fn found(args: &Shrink) -> Result<Found, String> {
         return Ok(Found { job, run: again.run, kept: is_as_kept.then_some(kept) });
     }
     let token: Token = token.parse().map_err(|e| format!("{e}"))?;
-    let job = replay::job(&replay, &token)?;
+    let job = replay::job(own, &token)?;
     let choices: Choices = token.recipe.try_into().map_err(|e: ProfileError| e.to_string())?;
     let run = job.replay(token.seed, choices);
     Ok(Found { job, run, kept: None })
