@@ -7,7 +7,11 @@ use std::process::{Command, Stdio};
 
 /// Runs it; gives its exit code, stdout and stderr.
 fn wavetank(args: &[&str]) -> (i32, String, String) {
-    let ran = Command::new(env!("CARGO_BIN_EXE_wavetank")).args(args).env_remove("GITHUB_ACTIONS").output();
+    let ran = Command::new(env!("CARGO_BIN_EXE_wavetank"))
+        .args(args)
+        .env("WAVETANK_FAILURES", "")
+        .env_remove("GITHUB_ACTIONS")
+        .output();
     let ran = ran.expect("wavetank runs");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     (ran.status.code().expect("an exit code"), text(ran.stdout), text(ran.stderr))
@@ -49,7 +53,7 @@ fn untimed(report: &str) -> String {
 fn sweep(args: &[&str], shard: Option<&str>, json: &Path, junit: &Path) -> (i32, String) {
     let shard: Vec<&str> = shard.iter().flat_map(|shard| ["--shard", shard]).collect();
     let files = ["--json", name(json), "--junit", name(junit)];
-    let (code, out, _) = wavetank(&[&["run", "--no-keep"], args, &shard, &files].concat());
+    let (code, out, _) = wavetank(&[&["run"], args, &shard, &files].concat());
     (code, untimed(&out))
 }
 
@@ -88,7 +92,11 @@ fn a_shard_killed_half_way_and_run_again_merges_to_what_one_machine_gives() {
     let start = |shard: &str, json: &Path| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
         command.arg("run").args(args).args(["--jobs", "1", "--shard", shard, "--json", name(json)]);
-        command.env_remove("GITHUB_ACTIONS").stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .env("WAVETANK_FAILURES", "")
+            .env_remove("GITHUB_ACTIONS")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command.spawn().expect("wavetank runs")
     };
     let mut killed = start("2/3", &at("killed.json"));
@@ -151,7 +159,10 @@ fn a_failure_is_an_annotation_where_github_runs_it() {
     let run = |github: Option<&str>, flag: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
         command.args(["run", "fault-drop", "--seeds", "0..6", "--no-shrink"]).args(flag);
-        command.env_remove("GITHUB_ACTIONS").envs(github.map(|is| ("GITHUB_ACTIONS", is)));
+        command
+            .env("WAVETANK_FAILURES", "")
+            .env_remove("GITHUB_ACTIONS")
+            .envs(github.map(|is| ("GITHUB_ACTIONS", is)));
         String::from_utf8(command.output().expect("wavetank runs").stdout).expect("text")
     };
     let annotations =
