@@ -3,6 +3,7 @@
 use crate::common::{finished, round_robin, setup};
 use std::collections::BTreeMap;
 use wavetank::{Event, HandleKind, PipeId, TrapClass};
+use wavetank_sim::world::yield_now;
 use wavetank_sim::{Limits, Run, Setup, Transport, World, guests, peer};
 
 const HOUR_NS: u64 = 3_600_000_000_000;
@@ -276,4 +277,78 @@ fn a_cell_over_its_handle_limit_is_trapped() {
             probe.expect_trap(TrapClass::TooManyHandles);
         });
     }
+}
+
+// ---- the W family of the bug benchmark, asked of the tank's own WASI
+
+/// What `probe` prints when it is asked one thing, and the virtual time at its end.
+fn ask_one(question: &str, setup: &Setup) -> (String, u64) {
+    let run = probe(&[question], Limits::default(), setup, |probe| {
+        probe.expect_exit(0);
+    });
+    (written(&run, "probe stdout"), run.virtual_ns)
+}
+
+/// W01: after each write and flush a stdout becomes ready again.
+#[test]
+fn stdout_goes_on_after_its_first_write() {
+    for seed in 0..100 {
+        assert_eq!(ask_one("writes", &setup(seed)).0, "one two three four\n", "seed {seed}");
+    }
+}
+
+/// W02: what one pollable of a stream says, all of them say.
+#[test]
+fn all_pollables_of_a_stream_are_ready_together() {
+    let ask = |setup: &Setup| {
+        let build = |world: &mut World| {
+            let probe = world.cell("probe", guests::PROBE).args(["pollables"]).keep_stdin();
+            let probe = probe.transport(Transport::Connection).serve(peer::executor(world));
+            let mut probe = probe.spawn();
+            probe.expect_exit(0);
+            let stdin = probe.stdin().expect("stdin is the guest's own");
+            let cell = probe.cell().clone();
+            world.task("writer", async move {
+                for _ in 0..20 {
+                    yield_now().await;
+                }
+                // Woken for nothing, the guest may have ended. The stream's end would be news as well.
+                let _ = stdin.write(b"news".to_vec().into()).await;
+                cell.wait().await;
+            });
+        };
+        written(&finished(build, setup), "probe stdout")
+    };
+    for setup in (0..100).map(setup).chain([round_robin()]) {
+        assert_eq!(ask(&setup), "ready: [0, 1, 2, 3]\n", "seed {}", setup.seed);
+    }
+}
+
+/// W03: an instant that has passed is ready at once, one to come in its time.
+#[test]
+fn instants_that_have_passed_are_ready_at_once() {
+    for seed in 0..20 {
+        let (said, virtual_ns) = ask_one("instants", &setup(seed));
+        assert_eq!(said, "ready: [true, true, true, true]\nnow: 1000000000 ns\nthen: 2000000000 ns\n");
+        assert_eq!(virtual_ns, 2_000_000_000);
+    }
+}
+
+/// W04: whoever polls with a time-out of nothing gives others their turn, at the latest when its fuel slice ends.
+#[test]
+fn polls_with_a_timeout_of_nothing_let_others_run() {
+    let build = |world: &mut World| {
+        let limits = Limits { fuel: 100_000_000, fuel_slice: 10_000, ..Limits::default() };
+        let probe = world.cell("probe", guests::PROBE).args(["timeouts"]).limits(limits).keep_stdin();
+        let mut probe = probe.transport(Transport::Connection).serve(peer::executor(world)).spawn();
+        probe.expect_exit(0).expect_stdout("read: news");
+        let stdin = probe.stdin().expect("stdin is the guest's own");
+        world.task("writer", async move {
+            for _ in 0..20 {
+                yield_now().await;
+            }
+            stdin.write(b"news".to_vec().into()).await.expect("the guest reads");
+        });
+    };
+    finished(build, &round_robin());
 }

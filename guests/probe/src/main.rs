@@ -7,11 +7,16 @@
 //! probe trap            panics
 //! probe recurse         overflows its stack
 //! probe grow            takes memory until it is refused, then exits with 0
+//! probe pollables       polls two pollables of each of two handles on stdin
+//! probe instants        waits for times that have passed, and for one that has not
+//! probe timeouts        polls stdin with time-outs of nothing until it is ready
+//! probe writes          writes and flushes several times
 //! ```
 //!
 //! No RPC: its stdin and stdout are its own under either transport, and the peer of its link hears nothing.
 
 mod damage;
+mod polls;
 mod questions;
 
 use std::{env, process::ExitCode, time::Duration};
@@ -31,6 +36,9 @@ fn main() -> ExitCode {
     }
 }
 
+const USAGE: &str = "usage: probe [NANOS | sleep NANOS | exit CODE | trap | recurse | grow | pollables | instants | \
+    timeouts | writes]";
+
 fn probe(args: &[&str]) -> Result<()> {
     match *args {
         [] => questions::ask_all(HOUR),
@@ -39,8 +47,12 @@ fn probe(args: &[&str]) -> Result<()> {
         ["trap"] => panic!("asked to"),
         ["recurse"] => damage::recurse(),
         ["grow"] => damage::grow(),
+        ["pollables"] => polls::pollables(),
+        ["instants"] => polls::instants(),
+        ["timeouts"] => polls::timeouts(),
+        ["writes"] => polls::writes(),
         [nanos] => questions::ask_all(Duration::from_nanos(number(nanos)?)),
-        _ => Err(Error::guest("usage: probe [NANOS | sleep NANOS | exit CODE | trap | recurse | grow]")),
+        _ => Err(Error::guest(USAGE)),
     }
 }
 
