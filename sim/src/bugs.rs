@@ -1,18 +1,20 @@
 //! The bug benchmark: faults that really happened, each as a scenario beside its mended twin.
 //!
-//! Three families. `g..` are guests whose fault is in the component (`guests/bugs`, `guests/faults`); `h..` are
-//! hosts, written as tasks of vats; the others are the shapes that schedulers are compared on. A case is a pair
-//! of scenarios over the public API. The buggy one fails under some schedule, or in a way that only an oracle
-//! of its own can see; the mended one finishes under every schedule.
+//! Four families. `g..` are guests whose fault is in the component (`guests/bugs`, `guests/faults`); `h..` are
+//! hosts and `w..` what hosts give as WASI, both written as tasks of vats; the others are the shapes that schedulers
+//! are compared on. A case is a pair of scenarios over the public API. The buggy one fails under some schedule, or in
+//! a way that only an oracle of its own can see; the mended one finishes under every schedule.
 //!
-//! Not here: H08 and H09 (how fuel is granted) and H13 (wakers in hash order). Those are faults of the tank
-//! itself, which no scenario can put into it.
+//! Not here: the same faults in the tank itself, into which no scenario can put one. `tests/it/wasi.rs` and the
+//! canary ask for those.
 
 mod cells;
 mod hosts;
 pub mod measure;
 mod shapes;
 
+use crate::canary::run_compared;
+use crate::run::{Run, Setup, run};
 use crate::world::{World, yield_now};
 
 /// A fault and its mended twin.
@@ -26,6 +28,15 @@ pub struct Case {
     pub buggy: fn(&mut World),
     /// Builds the world that does the same job without it.
     pub mended: fn(&mut World),
+    /// Whether a single run shows nothing, and only another of the same seed does.
+    pub is_compared: bool,
+}
+
+impl Case {
+    /// Runs one of its worlds as the fault needs to be looked for: once, or under the [canary](crate::canary).
+    pub fn run(&self, build: fn(&mut World), setup: &Setup) -> Run {
+        if self.is_compared { run_compared(build, setup) } else { run(build, setup) }
+    }
 }
 
 /// Whether the fault is there.
@@ -45,6 +56,7 @@ macro_rules! case {
             summary: $summary,
             buggy: |world| $build(world, Buggy $(, $with)*),
             mended: |world| $build(world, Mended $(, $with)*),
+            is_compared: false,
         }
     };
 }
@@ -80,9 +92,20 @@ pub const ALL: &[Case] = &[
     case!("h05", "one lock held across a read, shared with the writer", hosts::lock_across_read),
     case!("h06", "a wait that takes the receiver, then is cancelled", hosts::cancelled_wait),
     case!("h07", "a read that allocates what it was asked for", hosts::greedy_read),
+    case!("h08", "a grant of fuel that ends between two ticks", hosts::tick_grants),
+    case!("h09", "a one-shot budget refilled at each return of the host", hosts::refilled_budget),
     case!("h10", "an old child's result judged as its successor's", hosts::old_result),
     case!("h11", "an event received, then its processing cancelled", hosts::cancelled_event),
     case!("h12", "an abort test that passes before the guest has run", hosts::vacuous_abort),
+    Case {
+        is_compared: true,
+        ..case!("h13", "waiters woken in the order of a hash map", hosts::hashed_waiters)
+    },
+    // What hosts give as WASI.
+    case!("w01", "a stdout that drops the waker of whoever waits for it", hosts::stdout_worker),
+    case!("w02", "two pollables of one stream, one waker kept", hosts::two_pollables),
+    case!("w03", "a clock that reckons the wrong way round", hosts::clock_underflow),
+    case!("w04", "a poll with a time-out of nothing that never yields", hosts::zero_timeout),
     // Shapes.
     case!("account", "an update lost across a yield", shapes::account),
     case!("abba", "two locks in opposite order", shapes::abba),

@@ -1,6 +1,9 @@
 //! Cases whose fault is in a host, written as tasks of vats: a host's own code is not in the tank's hands.
 
+mod fuel;
 mod spawner;
+mod waiters;
+mod wasi;
 mod wire;
 
 use super::Way::{self, Buggy};
@@ -22,7 +25,10 @@ use wavetank::ActorId;
 use wavetank::schema::peer_capnp::{byte_stream, executor};
 use wire::Wire;
 
+pub(super) use fuel::{refilled_budget, tick_grants};
 pub(super) use spawner::{cancelled_spawn, dropped_process};
+pub(super) use waiters::hashed_waiters;
+pub(super) use wasi::{clock_underflow, stdout_worker, two_pollables, zero_timeout};
 
 const SECOND_NS: u64 = 1_000_000_000;
 

@@ -3,7 +3,7 @@
 use super::Case;
 use crate::known::is_news;
 use crate::profile::Profile;
-use crate::run::{Choices, Run, Setup, run, survey};
+use crate::run::{Choices, Run, Setup, survey};
 use crate::same::{SHRINK_RUNS, shrink_run};
 use crate::seed::Seed;
 use crate::strategy::StrategyName;
@@ -81,7 +81,7 @@ pub fn measure(
     let under = |build: fn(&mut World), survey: &Option<_>, seed, choices: &Choices| -> Run {
         let setup =
             Setup { choices: choices.clone(), survey: survey.clone(), ..Setup::new(engine.clone(), seed) };
-        run(build, &setup)
+        case.run(build, &setup)
     };
     let mut measured = Measured { searches: plan.bases, ..Measured::default() };
     for base in 0..plan.bases {
@@ -129,6 +129,15 @@ mod tests {
         let never =
             measure(find("needle_100").unwrap(), &StrategyName::Random, &Profile::swarm(), &plan, &engine());
         assert_eq!((never.within((1, 2)), never.kept_thousandths()), (None, None));
+    }
+
+    #[test]
+    fn what_only_a_second_run_shows_is_found() {
+        let plan = Plan { bases: 2, cap: 100, twin_seeds: 5, shrinks: true };
+        let found =
+            measure(find("h13").unwrap(), &StrategyName::Random, &Profile::swarm(), &plan, &engine());
+        assert_eq!((found.executions.len(), found.false_alarms), (2, 0));
+        assert_eq!(found.shrunk, [], "no choices are to blame");
     }
 
     #[test]

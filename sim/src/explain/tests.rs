@@ -89,7 +89,7 @@ fn what_a_cell_said_last_is_told() {
 
 #[test]
 fn an_explanation_is_a_screen_long() {
-    for case in bugs::ALL.iter().filter(|case| !case.id.ends_with("0")) {
+    for case in bugs::ALL.iter().filter(|case| !case.id.ends_with("0") && !case.is_compared) {
         let (run, told) = told(case.id);
         let lines = told.to_string().lines().count();
         assert!(lines <= 25, "{}: {lines} lines: {}\n{told}", case.id, run.outcome);
