@@ -28,7 +28,7 @@ pub struct Case {
     pub buggy: fn(&mut World),
     /// Builds the world that does the same job without it.
     pub mended: fn(&mut World),
-    /// Whether a single run shows nothing, and only another of the same seed does.
+    /// Whether a single run shows nothing, and only a second one of the same seed does.
     pub is_compared: bool,
 }
 

@@ -134,8 +134,7 @@ mod tests {
     #[test]
     fn what_only_a_second_run_shows_is_found() {
         let plan = Plan { bases: 2, cap: 100, twin_seeds: 5, shrinks: true };
-        let found =
-            measure(find("h13").unwrap(), &StrategyName::Random, &Profile::swarm(), &plan, &engine());
+        let found = measure(find("h13").unwrap(), &StrategyName::Random, &Profile::swarm(), &plan, &engine());
         assert_eq!((found.executions.len(), found.false_alarms), (2, 0));
         assert_eq!(found.shrunk, [], "no choices are to blame");
     }
