@@ -149,6 +149,8 @@ pub enum Event {
         method: u16,
         /// The link that it came over, where it came over the one its capability was served on.
         link: LinkId,
+        /// The pipe of that link that brings calls to where it is served: `up` for the host's end.
+        over: PipeId,
         /// What [`fingerprint`](crate::fingerprint) says of its parameters.
         params: u64,
     },

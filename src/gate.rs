@@ -8,7 +8,7 @@
 //! Calls that the host makes on its own capabilities have no gate: they never cross a link.
 
 use crate::fabric::Fabric;
-use crate::ids::{GateId, LinkId};
+use crate::ids::{GateId, LinkId, PipeId};
 use capnp::capability::{Client, Promise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, RequestHook, ResultsHook};
 use capnp::traits::{Imbue, ImbueMut};
@@ -22,10 +22,17 @@ const GATED: usize = 1;
 
 type CapTable = Vec<Option<Box<dyn ClientHook>>>;
 
-/// Wraps a capability that is served on `link` so that its answers wait at gates of `fabric`, where the tank is
+/// Where a capability is served: on a link, whose pipe `over` brings the calls.
+#[derive(Clone, Copy)]
+pub(crate) struct Served {
+    pub(crate) link: LinkId,
+    pub(crate) over: PipeId,
+}
+
+/// Wraps a capability that is served so that its answers wait at gates of `fabric`, where the tank is
 /// held; otherwise gives it back as it is.
-pub(crate) fn gate(fabric: &Fabric, link: LinkId, client: Client) -> Client {
-    if fabric.is_held() { Client::new(wrap(fabric, link, client.hook)) } else { client }
+pub(crate) fn gate(fabric: &Fabric, served: Served, client: Client) -> Client {
+    if fabric.is_held() { Client::new(wrap(fabric, served, client.hook)) } else { client }
 }
 
 /// Longest parameters whose content is looked at, in words.
@@ -49,22 +56,22 @@ pub fn fingerprint(params: any_pointer::Reader<'_>) -> u64 {
 }
 
 /// Leaves alone what is wrapped already, and what lives beyond a link: that is served elsewhere.
-fn wrap(fabric: &Fabric, link: LinkId, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
+fn wrap(fabric: &Fabric, served: Served, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
     if inner.get_brand() != 0 {
         return inner;
     }
-    Box::new(Gated { fabric: fabric.clone(), link, inner })
+    Box::new(Gated { fabric: fabric.clone(), served, inner })
 }
 
 struct Gated {
     fabric: Fabric,
-    link: LinkId,
+    served: Served,
     inner: Box<dyn ClientHook>,
 }
 
 impl ClientHook for Gated {
     fn add_ref(&self) -> Box<dyn ClientHook> {
-        Box::new(Gated { fabric: self.fabric.clone(), link: self.link, inner: self.inner.add_ref() })
+        Box::new(Gated { fabric: self.fabric.clone(), served: self.served, inner: self.inner.add_ref() })
     }
 
     fn new_call(
@@ -83,9 +90,9 @@ impl ClientHook for Gated {
         params: Box<dyn ParamsHook>,
         results: Box<dyn ResultsHook>,
     ) -> Promise<(), Error> {
-        let (fabric, link) = (self.fabric.clone(), self.link);
+        let (fabric, at) = (self.fabric.clone(), self.served);
         let looked_at = if fabric.is_recording() { params.get().map_or(0, fingerprint) } else { 0 };
-        let gate = fabric.new_gate(link, (interface, method), looked_at);
+        let gate = fabric.new_gate(at, (interface, method), looked_at);
         let waiting = Waiting { fabric: fabric.clone(), gate, answered: false };
         let (given_back, results_back) = oneshot::channel();
         let gated =
@@ -98,7 +105,7 @@ impl ClientHook for Gated {
                 let held = match results_back.await {
                     Ok((mut results, answer)) => {
                         if outcome.is_ok() {
-                            answer.put_into(results.as_mut(), &fabric, link)?;
+                            answer.put_into(results.as_mut(), &fabric, at)?;
                         }
                         Some(results)
                     }
@@ -131,13 +138,13 @@ impl ClientHook for Gated {
     }
 
     fn get_resolved(&self) -> Option<Box<dyn ClientHook>> {
-        self.inner.get_resolved().map(|hook| wrap(&self.fabric, self.link, hook))
+        self.inner.get_resolved().map(|hook| wrap(&self.fabric, self.served, hook))
     }
 
     fn when_more_resolved(&self) -> Option<Promise<Box<dyn ClientHook>, Error>> {
-        let (fabric, link) = (self.fabric.clone(), self.link);
+        let (fabric, served) = (self.fabric.clone(), self.served);
         let resolving = self.inner.when_more_resolved()?;
-        Some(Promise::from_future(async move { Ok(wrap(&fabric, link, resolving.await?)) }))
+        Some(Promise::from_future(async move { Ok(wrap(&fabric, served, resolving.await?)) }))
     }
 
     fn when_resolved(&self) -> Promise<(), Error> {
@@ -186,9 +193,9 @@ struct Answer {
 impl Answer {
     /// Copies the answer to where it goes out from, with its capabilities wrapped, and lets pipelined calls
     /// through to them.
-    fn put_into(self, results: &mut dyn ResultsHook, fabric: &Fabric, link: LinkId) -> capnp::Result<()> {
+    fn put_into(self, results: &mut dyn ResultsHook, fabric: &Fabric, served: Served) -> capnp::Result<()> {
         let Some(message) = &self.message else { return Ok(()) };
-        let wrapped = |cap: Option<_>| cap.map(|hook| wrap(fabric, link, hook));
+        let wrapped = |cap: Option<_>| cap.map(|hook| wrap(fabric, served, hook));
         let gated: CapTable = self.caps.into_iter().map(wrapped).collect();
         let mut content: any_pointer::Reader<'_> = message.get_root_as_reader()?;
         content.imbue(&gated);

@@ -1,7 +1,7 @@
 //! Links: the two pipes between a cell and its host, with an RPC system at the host's end.
 
 use crate::event::Event;
-use crate::gate::gate;
+use crate::gate::{Served, gate};
 use crate::guard::Guarded;
 use crate::ids::{ActorId, LinkId, PipeId};
 use crate::pipe::DEFAULT_CAPACITY_BYTES;
@@ -151,16 +151,16 @@ impl Link {
         (bootstrap, gates): (Client, bool),
     ) -> Self {
         let fabric = tank.fabric().clone();
-        let far_side = match side {
-            Side::Server => Side::Client,
-            Side::Client => Side::Server,
+        let (far_side, over) = match side {
+            Side::Server => (Side::Client, up),
+            Side::Client => (Side::Server, down),
         };
         let link = Link(Rc::new(Shared { id, up, down, asked: RefCell::default() }));
         let network = Guarded::new(Box::new(input), |input| {
             twoparty::VatNetwork::new(input, output, side, reader_options())
         });
         let look_on = network.look_on();
-        let bootstrap = if gates { gate(&fabric, id, bootstrap) } else { bootstrap };
+        let bootstrap = if gates { gate(&fabric, Served { link: id, over }, bootstrap) } else { bootstrap };
         let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
         let mut leaving = rpc.get_disconnector().fuse();
         let asked = link.clone();

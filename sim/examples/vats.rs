@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use wavetank::Engine;
 use wavetank_sim::calls::PEER_SCHEMA;
+use wavetank_sim::known::{Known, known};
 use wavetank_sim::shrink::shrink;
 use wavetank_sim::vats::{Kind, Vats};
 use wavetank_sim::{Choices, Outcome, Run, Seed, Setup, World, run};
@@ -40,7 +41,7 @@ fn main() {
     let build = builder(name);
     let engine = wavetank_sim::check::engine();
     let start = Instant::now(); // The search is bounded by time; no world sees it.
-    let mut kinds: BTreeMap<String, (u64, u64, Duration)> = BTreeMap::new();
+    let mut kinds: BTreeMap<String, (Vec<u64>, Duration)> = BTreeMap::new();
     let mut worlds = 0u64;
     for seed in from..to {
         if start.elapsed() > Duration::from_secs(seconds) {
@@ -51,19 +52,20 @@ fn main() {
             run(|world: &mut World| build(world, Arc::default()), &Setup::new(engine.clone(), Seed(seed)));
         if let Some(key) = key(&ran) {
             let elapsed = start.elapsed();
-            let entry = kinds.entry(key).or_insert_with(|| (seed, 0, elapsed));
-            entry.1 += 1;
+            kinds.entry(key).or_insert_with(|| (Vec::new(), elapsed)).0.push(seed);
         }
     }
     println!("{worlds} worlds in {:?}", start.elapsed());
     let mut sorted: Vec<_> = kinds.into_iter().collect();
-    sorted.sort_by_key(|(_, (_, _, at))| *at);
-    for (key, (seed, count, at)) in &sorted {
+    sorted.sort_by_key(|(_, (_, at))| *at);
+    for (key, (seeds, at)) in &sorted {
+        let (seed, count) = (seeds[0], seeds.len());
         println!("== {key}\n   seed {seed}, {count} times, first after {:.1} s", at.as_secs_f64());
     }
-    for (key, (seed, ..)) in &sorted {
+    for (key, (seeds, _)) in &sorted {
         println!("\n== {key}");
-        shrink_one(name, build, &engine, *seed, key);
+        let shrunk = seeds.iter().take(SHRUNK_SEEDS).map(|&seed| shrink_one(name, build, &engine, seed, key));
+        println!("{}", shrunk.min().expect("each kind was seen").1);
     }
 }
 
@@ -80,21 +82,22 @@ fn vats(told: Arc<Mutex<Vec<String>>>) -> Vats {
     Vats::new().told(move |_, words| told.lock().unwrap().push(words.into()))
 }
 
-/// What tells kinds of failure apart.
+/// What tells kinds of failure apart: the known fault, or else what is seen.
 fn key(run: &Run) -> Option<String> {
+    if let Some(Known { id, signature, .. }) = known(&run.outcome) {
+        return Some(format!("{id}: {signature}"));
+    }
     let text = match &run.outcome {
         Outcome::Finished => return None,
         Outcome::Panicked { message, at, .. } => format!("panicked at {at}: {message}"),
-        Outcome::Stalled(graph) => {
-            let first = graph.tasks.first().map_or("", |task| task);
-            format!("stalled: {first}")
-        }
+        Outcome::Stalled(graph) => format!("stalled: {}", graph.to_string().replace('\n', "; ")),
         Outcome::Violated(finding) => {
-            let (oracle, what) = (finding.oracle, &finding.what);
-            let error = what
-                .split_once("failed: ")
-                .map(|(_, error)| error.split(" (it leads").next().unwrap_or(error));
-            format!("violated ({oracle}): {}", error.unwrap_or(""))
+            let (oracle, what) = (finding.oracle, finding.what.replace("remote exception: ", ""));
+            // What the connection broke of counts, and not whether a call or the connection tells it.
+            match what.split_once("failed: ").or(what.split_once("aborted: ")) {
+                Some((_, error)) => format!("failed: {}", error.split(" (it leads").next().unwrap_or(error)),
+                None => format!("violated ({oracle})"),
+            }
         }
         other => other.to_string(),
     };
@@ -114,8 +117,8 @@ fn words(text: &str) -> String {
     out.trim_end().to_string()
 }
 
-/// Shrinks one failure of a kind, and prints its token and what is left of it.
-fn shrink_one(name: &str, build: Build, engine: &Arc<Engine>, seed: u64, wanted: &str) {
+/// Shrinks one failure of a kind: how many choices are left, and what there is to print.
+fn shrink_one(name: &str, build: Build, engine: &Arc<Engine>, seed: u64, wanted: &str) -> (usize, String) {
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let attempt = |choices: Choices| {
         told.lock().unwrap().clear();
@@ -130,16 +133,19 @@ fn shrink_one(name: &str, build: Build, engine: &Arc<Engine>, seed: u64, wanted:
         (key(&run).as_deref() == Some(wanted)).then(|| values(&run))
     });
     let run = attempt(given(&shrunk.choices));
-    println!("seed {seed}: {} choices of {}, {} runs", shrunk.choices.len(), shrunk.from, shrunk.runs);
-    println!("{}", run.token(name));
-    println!("{}", run.outcome);
-    for line in run.outcome.detail() {
-        println!("  {line}");
-    }
-    for line in told.lock().unwrap().iter() {
-        println!("  {line}");
-    }
+    let left = shrunk.choices.len();
+    let mut lines = vec![
+        format!("seed {seed}: {left} choices of {}, {} runs", shrunk.from, shrunk.runs),
+        run.token(name).to_string(),
+        run.outcome.to_string(),
+    ];
+    let detail = run.outcome.detail();
+    lines.extend(detail.iter().chain(told.lock().unwrap().iter()).map(|line| format!("  {line}")));
+    (left, lines.join("\n"))
 }
 
+/// Failures of a kind that are shrunk, of which the smallest is shown.
+const SHRUNK_SEEDS: usize = 5;
+
 /// Runs that shrinking one failure may take.
-const SHRINK_RUNS: usize = 3_000;
+const SHRINK_RUNS: usize = 10_000;

@@ -128,6 +128,12 @@ impl Ledger {
         entries
     }
 
+    /// Whether a side aborted the connection: nobody waits for an answer any more.
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        self.cell.aborted || self.host.aborted
+    }
+
     /// What was wrong, in the order of the frames.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {

@@ -38,7 +38,7 @@ use crate::transcript::Transcript;
 use crate::world::World;
 use futures::channel::oneshot;
 use futures::future::AbortHandle;
-use graph::{Graph, Target};
+use graph::{Graph, RESULT, Target};
 use node::Node;
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,8 +105,7 @@ impl Vats {
         let vats = self.count.unwrap_or_else(|| 2 + world.draw(3) as usize);
         let kinds = self.kinds.unwrap_or_else(|| operations::draw(world));
         let left = 1 + world.draw(MAX_OPERATIONS);
-        let shared = Shared(Rc::new(RefCell::new(State::new(world.tank().clone(), self.told))));
-        shared.borrow_mut().graph.at_home = kinds.contains(&Kind::AtHome);
+        let shared = Shared(Rc::new(RefCell::new(State::new(world.tank().clone(), kinds, self.told))));
         for vat in 0..vats {
             let name = char::from(b'a' + vat as u8).to_string();
             let actor = world.vat(&name);
@@ -135,7 +134,7 @@ impl Vats {
             let (who, blame) = ("vats".into(), Blame::Library("capnp-rpc"));
             Some(Finding { oracle, who, blame, what, detail: Vec::new() })
         });
-        world.script(operations::Operations::new(shared, kinds, left));
+        world.script(operations::Operations::new(shared, left));
     }
 }
 
@@ -150,6 +149,7 @@ const MAX_REFERENCES: usize = 10;
 
 struct State {
     tank: Tank,
+    kinds: Vec<Kind>,
     told: Option<Told>,
     graph: Graph,
     vats: Vec<Vat>,
@@ -193,9 +193,10 @@ struct Reference {
 }
 
 impl State {
-    fn new(tank: Tank, told: Option<Told>) -> Self {
+    fn new(tank: Tank, kinds: Vec<Kind>, told: Option<Told>) -> Self {
         State {
             tank,
+            kinds,
             told,
             graph: Graph::default(),
             vats: Vec::new(),
@@ -258,8 +259,17 @@ impl Shared {
     /// What is wrong at rest.
     fn judge(&self, transcript: &Transcript, stalled: bool) -> Option<graph::Fault> {
         let state = self.borrow();
-        if let Some(fault) = state.graph.fault() {
-            return Some(fault);
+        let links = transcript.frames(&PEER_SCHEMA);
+        let kept_up = || links.iter().filter(|link| !state.disconnected.contains(&link.link));
+        let aborted = kept_up().flat_map(|link| &link.frames).find_map(|frame| match &frame.message {
+            Message::Abort(why) => Some(("protocol", format!("the connection was aborted: {}", why.reason))),
+            _ => None,
+        });
+        match state.graph.fault() {
+            // Calls fail because a connection was aborted, and not the other way round.
+            Some((RESULT, _)) | None if aborted.is_some() => return aborted,
+            None => {}
+            fault => return fault,
         }
         if stalled {
             return None;
@@ -268,17 +278,9 @@ impl Shared {
             return Some(("lost", lost));
         }
         let mut cancelled = None;
-        for link in transcript.frames(&PEER_SCHEMA) {
-            if state.disconnected.contains(&link.link) {
-                continue;
-            }
+        for link in kept_up() {
             let mut ledger = Ledger::default();
-            for frame in &link.frames {
-                if let Message::Abort(reason) = &frame.message {
-                    return Some(("protocol", format!("the connection was aborted: {}", reason.reason)));
-                }
-                ledger.apply(frame);
-            }
+            link.frames.iter().for_each(|frame| ledger.apply(frame));
             let names = |text: String| {
                 let pair = state.pairs.iter().find(|pair| pair.links.iter().any(|l| l[0].id() == link.link));
                 let [a, b] = pair.map_or([0, 0], |pair| pair.vats);

@@ -2,17 +2,19 @@
 
 use super::{Fabric, Gate};
 use crate::event::Event;
-use crate::ids::{GateId, LinkId};
+use crate::gate::Served;
+use crate::ids::GateId;
 use std::task::{Context, Poll};
 
 impl Fabric {
-    pub(crate) fn new_gate(&self, link: LinkId, (interface, method): (u64, u16), params: u64) -> GateId {
+    pub(crate) fn new_gate(&self, served: Served, (interface, method): (u64, u16), params: u64) -> GateId {
+        let Served { link, over } = served;
         let mut state = self.state();
         let gate = GateId(state.gates.len() as u32);
         let open = !state.held;
         state.gates.push(Gate { open, ..Gate::default() });
         state.calls.insert(gate.0);
-        state.record(Event::Called { gate, interface, method, link, params });
+        state.record(Event::Called { gate, interface, method, link, over, params });
         gate
     }
 

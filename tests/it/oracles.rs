@@ -283,6 +283,26 @@ fn a_call_that_overtakes_another_is_found() {
 }
 
 #[test]
+fn calls_that_the_other_end_of_a_link_serves_are_not_those_that_went_up() {
+    let run = finished(scenario("echo"), &setup(1));
+    let turned = doctored(&run, order::judge, |transcript| {
+        let down = transcript.events.iter().find_map(|event| match event {
+            Event::LinkBorn { down, .. } => Some(*down),
+            _ => None,
+        });
+        let mut calls = Vec::new();
+        for (at, event) in transcript.events.iter_mut().enumerate() {
+            if let Event::Called { over, .. } = event {
+                *over = down.expect("there is a link");
+                calls.push(at);
+            }
+        }
+        transcript.events.swap(calls[0], calls[1]);
+    });
+    assert_eq!(turned, None);
+}
+
+#[test]
 fn calls_that_are_alike_have_no_order() {
     let alike = |world: &mut World| {
         let child = world.cell("child-echo", guests::CHILD_ECHO).args(["same", "same"]);

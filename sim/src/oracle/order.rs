@@ -14,7 +14,7 @@
 use super::{Blame, Evidence, Finding};
 use crate::frames::{Direction, Message, Target};
 use crate::transcript::LinkFrames;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wavetank::{Event, LinkId};
 
 /// How a call is known on both sides: interface, method, and fingerprint of the parameters.
@@ -23,9 +23,15 @@ type Mark = (u64, u16, u64);
 /// Judges all links.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     let mut came: BTreeMap<LinkId, Vec<Mark>> = BTreeMap::new();
+    let mut ups = BTreeSet::new();
     for event in evidence.events {
-        if let Event::Called { interface, method, link, params, .. } = event {
-            came.entry(*link).or_default().push((*interface, *method, *params));
+        match event {
+            Event::LinkBorn { up, .. } => drop(ups.insert(*up)),
+            // Between two vats both ends have gates.
+            Event::Called { interface, method, link, over, params, .. } if ups.contains(over) => {
+                came.entry(*link).or_default().push((*interface, *method, *params));
+            }
+            _ => {}
         }
     }
     evidence.links.iter().find_map(|link| overtaken(link, came.get(&link.link)?))

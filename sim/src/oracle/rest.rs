@@ -66,7 +66,7 @@ fn holding(pipe: &PipeView) -> Option<String> {
     Some(format!("{name} holds {held} bytes, budget {budget_bytes}{reader}"))
 }
 
-/// A call that was asked and not answered.
+/// A call that was asked and not answered, on a connection that is up.
 struct Owed<'a> {
     link: &'a LinkFrames,
     asker: Direction,
@@ -89,6 +89,9 @@ fn owed(links: &[LinkFrames]) -> Vec<Owed<'_>> {
     for link in links {
         let mut ledger = Ledger::default();
         link.frames.iter().for_each(|frame| ledger.apply(frame));
+        if ledger.is_aborted() {
+            continue;
+        }
         for entry in ledger.open() {
             if let Entry::Question { asker, id, call, state: QuestionState::Asked } = entry {
                 owed.push(Owed { link, asker, id, call });

@@ -3,6 +3,7 @@
 
 use super::livelock::{IDLE_CALLS, IDLE_POLLS, Polled, TIMED_WRITES, Watch, Who};
 use super::*;
+use crate::frames::{Direction, Exception, ExceptionKind, Frame, Message};
 use crate::outcome::Outcome;
 use wavetank::{GateId, Habits};
 
@@ -180,6 +181,21 @@ fn half_a_frame_is_the_fault_of_who_could_write_the_rest() {
 }
 
 #[test]
+fn nobody_owes_an_answer_on_a_connection_that_was_aborted() {
+    let facts = family();
+    let frame = |message| Frame { direction: Direction::Up, bytes: 48, message };
+    let asked = frame(Message::Bootstrap { question: 0 });
+    let abort = frame(Message::Abort(Exception { kind: ExceptionKind::Disconnected, reason: "it left".into() }));
+    let owed = |frames: &[Frame]| {
+        let (link, cell) = (LinkId(0), "parent".into());
+        let links = [LinkFrames { link, cell, frames: frames.to_vec(), pending_up_bytes: 0 }];
+        rest::stalled(&Evidence::from_facts(&facts, &links)).expect("it waits").calls
+    };
+    assert_eq!(owed(std::slice::from_ref(&asked)), ["the host owes parent the answer to q0 bootstrap"]);
+    assert_eq!(owed(&[asked, abort]), [""; 0]);
+}
+
+#[test]
 fn a_child_that_nobody_asks_anything_is_for_its_parent_to_end() {
     let mut facts = family();
     assert_eq!(stall(&facts), guest("parent"));
@@ -198,7 +214,8 @@ fn a_log_that_nobody_reads_is_the_fault_of_who_asked_for_it() {
 #[test]
 fn a_call_at_its_server_is_the_capabilitys_until_it_is_done() {
     let facts = family();
-    let called = Event::Called { gate: GateId(0), interface: 7, method: 1, link: LinkId(0), params: 0 };
+    let (gate, link, over) = (GateId(0), LinkId(0), PipeId(0));
+    let called = Event::Called { gate, interface: 7, method: 1, link, over, params: 0 };
     let blame = |events: &[Event]| {
         let evidence = Evidence { events, ..Evidence::from_facts(&facts, &[]) };
         rest::stalled(&evidence).expect("they wait").blame

@@ -57,6 +57,9 @@ pub(super) struct Call {
     answer: Knot,
 }
 
+/// The oracle of how calls end.
+pub(super) const RESULT: &str = "result";
+
 /// What an oracle saw.
 pub(super) type Fault = (&'static str, String);
 
@@ -68,8 +71,6 @@ pub(super) struct Graph {
     calls: Vec<Call>,
     faults: Vec<Fault>,
     disturbed: bool,
-    /// Whether vats get their calls under way only when they look after them.
-    pub(super) at_home: bool,
     roots: BTreeSet<usize>,
 }
 
@@ -240,10 +241,11 @@ impl Graph {
         let known = &mut self.calls[call];
         match &result {
             Ok(()) if known.throws => {
-                self.faults.push(("result", format!("{} did not throw", known.what)));
+                self.faults.push((RESULT, format!("{} did not throw", known.what)));
             }
             Ok(()) if !known.arrived && !known.streams => {
-                self.faults.push(("lost", format!("{} was answered and never arrived", known.what)));
+                let after = if self.disturbed { ", after a connection was ended" } else { "" };
+                self.faults.push(("lost", format!("{} was answered and never arrived{after}", known.what)));
             }
             Ok(()) => {}
             Err(error) => {
@@ -255,7 +257,7 @@ impl Graph {
                     let what = &self.calls[call].what;
                     let (kind, text) = (error.kind, &error.extra);
                     self.faults.push((
-                        "result",
+                        RESULT,
                         format!("{what} failed: {kind:?}: {text} (it leads to {target:?})"),
                     ));
                 }

@@ -8,6 +8,7 @@ use super::graph::Target;
 use super::work::Ask;
 use super::{MAX_REFERENCES, Reference, Shared};
 use crate::world::{Script, World};
+use capnp::private::capability::ClientHook;
 use std::fmt;
 use wavetank::schema::vats_capnp::node;
 
@@ -62,11 +63,17 @@ pub enum Kind {
     Itself,
     /// No operation: vats also call their own objects, and look after a call only when they have their next turn.
     AtHome,
+    /// No operation: a call's pipeline is dropped as soon as the capability is taken from it, so that what it was
+    /// promised never resolves, and calls on it go the long way.
+    LongWay,
+    /// No operation: capabilities are also left in calls on what was promised by one connection, and has turned out
+    /// to be elsewhere.
+    Redirected,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 24] = [
+    pub const ALL: [Kind; 26] = [
         Kind::Call,
         Kind::Give,
         Kind::Take,
@@ -91,6 +98,8 @@ impl Kind {
         Kind::Rewrite,
         Kind::Itself,
         Kind::AtHome,
+        Kind::LongWay,
+        Kind::Redirected,
     ];
 
     /// What every capability system does, and no more.
@@ -98,7 +107,7 @@ impl Kind {
 }
 
 /// Kinds that are in a world together, and in how many worlds one of them has it.
-const FEATURES: [(&[Kind], u32); 13] = [
+const FEATURES: [(&[Kind], u32); 15] = [
     (&[Kind::Promise, Kind::Later, Kind::Fulfil], 2),
     (&[Kind::Push], 3),
     (&[Kind::Hold, Kind::Early, Kind::LetGo], 3),
@@ -112,6 +121,8 @@ const FEATURES: [(&[Kind], u32); 13] = [
     (&[Kind::Rewrite], 64),
     (&[Kind::Itself], 64),
     (&[Kind::AtHome], 16),
+    (&[Kind::LongWay], 4),
+    (&[Kind::Redirected], 32),
 ];
 
 /// Draws which kinds of operation a world has: none but the plain ones is the dullest.
@@ -145,33 +156,30 @@ enum Operation {
 /// The script.
 pub(super) struct Operations {
     shared: Shared,
-    kinds: Vec<Kind>,
     left: u32,
 }
 
 impl Operations {
-    pub(super) fn new(shared: Shared, kinds: Vec<Kind>, left: u32) -> Self {
-        Operations { shared, kinds, left }
+    pub(super) fn new(shared: Shared, left: u32) -> Self {
+        Operations { shared, left }
     }
 }
 
 impl Script for Operations {
     fn offers(&self) -> u32 {
         // A vat that asks for what a connection serves has it after a turn or two.
-        if self.left == 0 || self.shared.borrow().asking > 0 {
-            0
-        } else {
-            1 + self.kinds.len() as u32 * SLOTS
-        }
+        let state = self.shared.borrow();
+        if self.left == 0 || state.asking > 0 { 0 } else { 1 + state.kinds.len() as u32 * SLOTS }
     }
 
     fn act(&mut self, operation: u32) {
         self.left -= 1;
         if let Some(number) = operation.checked_sub(1) {
             let first = (number / SLOTS) as usize;
+            let kinds = self.shared.borrow().kinds.clone();
             // A kind that nobody can do now gives way to the next one.
-            for at in 0..self.kinds.len() {
-                let kind = self.kinds[(first + at) % self.kinds.len()];
+            for at in 0..kinds.len() {
+                let kind = kinds[(first + at) % kinds.len()];
                 let candidates = self.shared.candidates(kind);
                 if !candidates.is_empty() {
                     let chosen = &candidates[(number % SLOTS) as usize % candidates.len()];
@@ -202,7 +210,7 @@ impl Shared {
         let held = || {
             let away = |(vat, id): &(usize, u32)| {
                 let of = &state.vats[*vat];
-                state.graph.at_home || state.graph.target(of.references[id].line) != of.root.0
+                state.kinds.contains(&Kind::AtHome) || state.graph.target(of.references[id].line) != of.root.0
             };
             // What is still a promise is where most can go wrong.
             let weight = |(vat, id): &(usize, u32)| {
@@ -227,6 +235,10 @@ impl Shared {
                 matches!(end[0], Target::Promise(_) | Target::Answer(_)) && end[0] == end[1]
             };
             held()
+                .filter(|(vat, id)| {
+                    let client = &state.vats[*vat].references[id].client;
+                    state.kinds.contains(&Kind::Redirected) || !is_redirected(&*client.client.hook)
+                })
                 .flat_map(with)
                 .filter(|pair| is_itself(pair) == itself)
                 .map(|(vat, id, other)| Operation::Ask(vat, id, ask(other)))
@@ -272,7 +284,7 @@ impl Shared {
                 };
                 state.promises.iter().flat_map(with).collect()
             }
-            Kind::AtHome => Vec::new(),
+            Kind::AtHome | Kind::LongWay | Kind::Redirected => Vec::new(),
             Kind::Break => state.promises.keys().map(|promise| Operation::Resolve(*promise, None)).collect(),
             Kind::LetGo => {
                 let waits = state.holds.iter().filter(|(_, let_go)| !let_go.is_canceled());
@@ -360,6 +372,15 @@ impl Shared {
             Operation::Watch(vat, id) => self.watch(*vat, *id),
         }
     }
+}
+
+/// Whether a client was promised by one connection and has turned out to be elsewhere: at home, at another one, or
+/// nowhere.
+fn is_redirected(hook: &dyn ClientHook) -> bool {
+    let of_a_connection = hook.get_brand() != 0;
+    hook.get_resolved().is_some_and(|resolved| {
+        of_a_connection && resolved.get_brand() != hook.get_brand() || is_redirected(&*resolved)
+    })
 }
 
 /// An operation, in words.

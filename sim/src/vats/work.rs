@@ -2,7 +2,7 @@
 
 use super::graph::{THROWN, Target};
 use super::node::Node;
-use super::{MAX_REFERENCES, Reference, Shared};
+use super::{Kind, MAX_REFERENCES, Reference, Shared};
 use capnp::Error;
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -181,8 +181,10 @@ impl Shared {
                 let sent = request.send();
                 self.keep(vat, Target::Answer(call), sent.pipeline.get_cap());
                 let (of, promise) = (self.clone(), sent.promise);
+                let pipeline = (!self.borrow().kinds.contains(&Kind::LongWay)).then_some(sent.pipeline);
                 self.wait_for(vat, call, async move {
                     let answer = promise.await?;
+                    drop(pipeline);
                     let cap = answer.get()?.get_cap()?;
                     of.keep(vat, Target::Answer(call), cap);
                     Ok(())
@@ -218,7 +220,7 @@ impl Shared {
         let mut answer = answer.boxed_local();
         // capnp-rpc gets a call on an object at home under way when its promise is polled: at once, unless the vat
         // takes its time.
-        let at_once = if self.borrow().graph.at_home { None } else { answer.as_mut().now_or_never() };
+        let at_once = if self.borrow().kinds.contains(&Kind::AtHome) { None } else { answer.as_mut().now_or_never() };
         let answer = async move {
             match at_once {
                 Some(answer) => answer,
