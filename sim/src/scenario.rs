@@ -66,7 +66,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "vats",
         summary: "two to four native vats that do at random every legal thing",
-        // capnp-rpc 0.27.3 has faults that lawful traffic reaches: docs/known-faults-draft.md.
+        // capnp-rpc 0.27.3 has faults that lawful traffic reaches: docs/known-faults.md.
         clean: false,
         build: |world| Vats::new().build(world),
     },

@@ -10,27 +10,28 @@
 //! link. So open entries of the host's side are not looked at; a call that is owed by a cell that lives is a
 //! stall.
 //!
-//! **Who is let off.** A cell that trapped or was killed had no time, and one whose link broke had no way. A link between two vats has no end, so only
-//! what no correct side does is looked at there.
+//! **Who is let off.** A cell that trapped or was killed had no time, and one whose link broke had no way. A link
+//! between two vats has no end, so only what no correct side does is looked at there.
 
 use super::{Blame, CellFacts, Evidence, Finding};
 use crate::frames::{Direction, Frame, Message};
 use crate::ledger::{Entry, Ledger, QuestionState, Violation};
 use crate::transcript::LinkFrames;
+use wavetank::cell::Transport;
 use wavetank::{End, Event};
 
 /// Judges all links.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     evidence.links.iter().find_map(|link| {
         let Some(cell) = evidence.cell_of(link.link) else {
-            return violation(link, &book(link));
+            return violation(link, &book(link), None);
         };
         if cell.exited().is_none() || evidence.is_struck(cell) {
             return None;
         }
         let ledger = book(link);
         let kept = || open(link, &ledger).or_else(|| cut_short(evidence, link, cell));
-        violation(link, &ledger).or_else(|| if is_broken(evidence, cell) { None } else { kept() })
+        violation(link, &ledger, Some(cell)).or_else(|| if is_broken(evidence, cell) { None } else { kept() })
     })
 }
 
@@ -49,7 +50,7 @@ fn book(link: &LinkFrames) -> Ledger {
     ledger
 }
 
-fn violation(link: &LinkFrames, ledger: &Ledger) -> Option<Finding> {
+fn violation(link: &LinkFrames, ledger: &Ledger, cell: Option<&CellFacts>) -> Option<Finding> {
     let first = ledger.violations().first()?;
     let by = match first {
         Violation::QuestionInUse { asker, .. } => *asker,
@@ -58,7 +59,11 @@ fn violation(link: &LinkFrames, ledger: &Ledger) -> Option<Finding> {
         Violation::UnknownEmbargo { sender, .. } => sender.reversed(),
         Violation::AfterAbort(frame) | Violation::Garbled(frame) => frame.direction,
     };
-    let detail = ledger.violations().iter().map(Violation::to_string).collect();
+    let mut detail: Vec<String> = ledger.violations().iter().map(Violation::to_string).collect();
+    if matches!(first, Violation::Garbled(_)) && cell.is_some_and(|cell| cell.transport == Transport::Stdio) {
+        let stdio = "its stdout carries its RPC; a guest with a stdout of its own takes Transport::Connection";
+        detail.insert(0, stdio.into());
+    }
     Some(finding(link, by, format!("on the link of {}: {first}", link.cell), detail))
 }
 

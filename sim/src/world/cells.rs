@@ -105,7 +105,8 @@ impl<'w> CellBuilder<'w> {
         self
     }
 
-    /// Where its RPC runs. Its children inherit it.
+    /// Where its RPC runs: over its stdin and stdout where nothing is said. Its children inherit it. A guest that
+    /// prints on a stdout of its own takes a connection.
     pub fn transport(mut self, transport: Transport) -> Self {
         self.transport = transport;
         self
