@@ -61,7 +61,8 @@ fn violation(link: &LinkFrames, ledger: &Ledger, cell: Option<&CellFacts>) -> Op
     };
     let mut detail: Vec<String> = ledger.violations().iter().map(Violation::to_string).collect();
     if matches!(first, Violation::Garbled(_)) && cell.is_some_and(|cell| cell.transport == Transport::Stdio) {
-        let stdio = "its stdout carries its RPC; a guest with a stdout of its own takes Transport::Connection";
+        let stdio =
+            "its stdout carries its RPC; a guest with a stdout of its own takes Transport::Connection";
         detail.insert(0, stdio.into());
     }
     Some(finding(link, by, format!("on the link of {}: {first}", link.cell), detail))

@@ -185,7 +185,8 @@ fn nobody_owes_an_answer_on_a_connection_that_was_aborted() {
     let facts = family();
     let frame = |message| Frame { direction: Direction::Up, bytes: 48, message };
     let asked = frame(Message::Bootstrap { question: 0 });
-    let abort = frame(Message::Abort(Exception { kind: ExceptionKind::Disconnected, reason: "it left".into() }));
+    let abort =
+        frame(Message::Abort(Exception { kind: ExceptionKind::Disconnected, reason: "it left".into() }));
     let owed = |frames: &[Frame]| {
         let (link, cell) = (LinkId(0), "parent".into());
         let links = [LinkFrames { link, cell, frames: frames.to_vec(), pending_up_bytes: 0 }];

@@ -256,10 +256,8 @@ impl Graph {
                 if !thrown && !self.disturbed && !self.is_broken(target) {
                     let what = &self.calls[call].what;
                     let (kind, text) = (error.kind, &error.extra);
-                    self.faults.push((
-                        RESULT,
-                        format!("{what} failed: {kind:?}: {text} (it leads to {target:?})"),
-                    ));
+                    self.faults
+                        .push((RESULT, format!("{what} failed: {kind:?}: {text} (it leads to {target:?})")));
                 }
             }
         }

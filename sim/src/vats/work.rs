@@ -220,7 +220,8 @@ impl Shared {
         let mut answer = answer.boxed_local();
         // capnp-rpc gets a call on an object at home under way when its promise is polled: at once, unless the vat
         // takes its time.
-        let at_once = if self.borrow().kinds.contains(&Kind::AtHome) { None } else { answer.as_mut().now_or_never() };
+        let at_once =
+            if self.borrow().kinds.contains(&Kind::AtHome) { None } else { answer.as_mut().now_or_never() };
         let answer = async move {
             match at_once {
                 Some(answer) => answer,
