@@ -269,6 +269,14 @@ fn each_run_can_be_looked_at_and_a_failed_assertion_is_a_failure_of_its_seed() {
 }
 
 #[test]
+fn a_name_of_several_words_is_quoted_in_the_lines_that_replay() {
+    let scenario = |world: &mut World| world.task("waits", std::future::pending());
+    let message = panic_of(move || check("two words", scenario).seeds(0..1).no_failures().run());
+    assert!(message.contains(" cargo test 'two words'\n"), "{message}");
+    assert!(message.contains("WAVETANK_SEED=0 cargo test 'two words'\n"), "{message}");
+}
+
+#[test]
 fn says_its_seeds() {
     check("says_its_seeds", |_| ()).seeds(0..3).each(|run| println!("ran seed {}.", run.seed)).run();
 }
