@@ -32,16 +32,16 @@ pub(crate) fn merge(args: &Merge) -> Result<ExitCode, Stop> {
     }
     let (report, missing) = merged.report()?;
     let junit = junit.map(|path| Target::create("--junit", path)).transpose()?;
-    let written = [
+    let is_written = is_written([
         json.map_or(Ok(()), |path| lines::write(path, &report)),
         junit.map_or(Ok(()), |file| junit::write(file, &report)),
-    ];
+    ]);
     tell(&report, args.github)?;
     for line in &missing {
         out::warn(line);
     }
     // What is there may be well, but it is not all.
-    let is_all = is_written(written) && missing.is_empty();
+    let is_all = is_written && missing.is_empty();
     Ok(ended(&report, if is_all { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }))
 }
 

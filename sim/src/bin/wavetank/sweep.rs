@@ -49,13 +49,13 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, Stop> {
     let report = sweep(&job, &args, heading, json.as_mut())?;
     // Files first: nobody may be left to read what is printed.
     let kept = folder.tidied(&job, &report.records);
-    let written = [
+    let is_written = is_written([
         json.map_or(Ok(()), |json| json.finish(&report)),
         junit.map_or(Ok(()), |file| junit::write(file, &report)),
-    ];
+    ]);
     tell(&report, args.github)?;
     out::print(kept)?;
-    Ok(ended(&report, if is_written(written) { folder.exit() } else { ExitCode::from(USAGE) }))
+    Ok(ended(&report, if is_written { folder.exit() } else { ExitCode::from(USAGE) }))
 }
 
 /// Refuses what would come to nothing.
