@@ -2,11 +2,13 @@
 
 use crate::cell::CellState;
 use crate::error::Error;
+use crate::text::harmless;
 use crate::wasi;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -156,7 +158,8 @@ impl Engine {
     /// Compiles a component, or finds it where the same bytes were compiled before.
     ///
     /// # Errors
-    /// [`Error::NotComponent`], [`Error::UnknownImport`] and [`Error::NoRun`], before anything of it runs.
+    /// [`Error::NotComponent`], [`Error::TooLarge`], [`Error::UnknownImport`], [`Error::NoRun`] and
+    /// [`Error::WrongRun`], before anything of it runs.
     pub fn guest(&self, bytes: &[u8]) -> Result<Arc<Guest>, Error> {
         if let Some((_, new)) = self.instead.iter().find(|(replaced, _)| replaced == bytes) {
             return Ok(new.clone());
@@ -174,15 +177,15 @@ impl Engine {
         if let Some(reason) = wasi::not_a_component(bytes) {
             return Err(Error::NotComponent { reason });
         }
-        let component = Component::from_binary(&self.engine, bytes)
-            .map_err(|e| Error::NotComponent { reason: format!("{e:#}") })?;
+        let component = Component::from_binary(&self.engine, bytes).map_err(|e| refused(&e))?;
         wasi::check_imports(&self.engine, &component)?;
-        let pre = self
-            .linker
-            .instantiate_pre(&component)
-            .map_err(|e| Error::UnknownImport { name: format!("{e:#}") })?;
+        let pre =
+            self.linker.instantiate_pre(&component).map_err(|e| Error::UnknownImport { name: words(&e) })?;
         let interface = component.get_export_index(None, wasi::RUN_INTERFACE).ok_or(Error::NoRun)?;
-        let run = component.get_export_index(Some(&interface), "run").ok_or(Error::NoRun)?;
+        let (item, run) = component.get_export(Some(&interface), "run").ok_or(Error::NoRun)?;
+        let ComponentItem::ComponentFunc(func) = item else { return Err(Error::NoRun) };
+        func.typecheck::<(), (Result<(), ()>,)>(&component.component_type().instance_type())
+            .map_err(|e| Error::WrongRun { reason: words(&e) })?;
         let digest = Sha256::digest(bytes).into();
         Ok(Guest { bytes: bytes.to_vec(), digest, pre, run })
     }
@@ -190,6 +193,22 @@ impl Engine {
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.engine
     }
+}
+
+/// Why wasmtime compiles no component of some bytes.
+fn refused(error: &wasmtime::Error) -> Error {
+    let reason = words(error);
+    // wasmtime gives these no type of their own.
+    if reason.contains("pooling allocator") {
+        Error::TooLarge { reason }
+    } else {
+        Error::NotComponent { reason }
+    }
+}
+
+/// What wasmtime says, with what the component calls its parts.
+fn words(error: &wasmtime::Error) -> String {
+    harmless(&format!("{error:#}")).into_owned()
 }
 
 impl fmt::Display for Engine {

@@ -10,6 +10,12 @@ pub enum Error {
         /// What the bytes are instead, as far as it can be told.
         reason: String,
     },
+    /// The component is one, and larger than the engine's pool has room for.
+    #[error("needs more than this host gives: {reason}")]
+    TooLarge {
+        /// What of it does not fit.
+        reason: String,
+    },
     /// The component imports what the host does not offer.
     #[error("imports what this host does not offer: {name}")]
     UnknownImport {
@@ -19,6 +25,12 @@ pub enum Error {
     /// The component exports no `wasi:cli/run`.
     #[error("exports no wasi:cli/run: build it as a command (a binary for wasm32-wasip2), not as a library")]
     NoRun,
+    /// The component's `wasi:cli/run` is something else than that.
+    #[error("its wasi:cli/run is not `func() -> result`: {reason}")]
+    WrongRun {
+        /// What is wrong about it.
+        reason: String,
+    },
     /// A limit was passed.
     #[error("over the limit: {what} (the limit is {limit})")]
     Limit {

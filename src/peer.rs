@@ -8,6 +8,7 @@ use crate::link;
 use crate::schema::peer_capnp::{byte_stream, executor, host, process};
 use crate::stdio::{Claim, Input, Output, Stdio};
 use crate::tank::Tank;
+use crate::text::harmless;
 use bytes::Bytes;
 use capnp::capability::Client;
 use capnp_rpc::new_client;
@@ -143,7 +144,8 @@ impl Executor {
         within("children that live at once", children + 1, of.limits.children)?;
         let spec = CellSpec {
             guest: self.tank.engine().guest(wasm)?,
-            name: args.first().filter(|arg| !arg.is_empty()).map_or("child", |arg| arg).to_string(),
+            name: harmless(args.first().filter(|arg| !arg.is_empty()).map_or("child", |arg| arg))
+                .into_owned(),
             args,
             env,
             detached,

@@ -1,6 +1,7 @@
 //! Traps, sorted by what the guest did.
 
 use crate::pipe::Refused;
+use crate::text::harmless;
 use std::fmt;
 use wasmtime::component::ResourceTableError;
 
@@ -53,12 +54,12 @@ impl Trap {
     pub(crate) fn new(error: &wasmtime::Error) -> Self {
         let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map_or_else(Vec::new, |b| {
             let name = |f: &wasmtime::FrameInfo| match f.func_name() {
-                Some(name) => demangled(name),
+                Some(name) => harmless(&demangled(name)).into_owned(),
                 None => format!("function {}", f.func_index()),
             };
             b.frames().iter().map(name).collect()
         });
-        let message = error.root_cause().to_string().replace('\n', " ");
+        let message = harmless(&error.root_cause().to_string().replace('\n', " ")).into_owned();
         Trap { class: classify(error), message, backtrace }
     }
 }

@@ -22,6 +22,7 @@ use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup, run, run_under, survey};
 use crate::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use crate::seed::Seed;
+use crate::shell::word;
 use crate::strategy::{StrategyName, Survey};
 use crate::token::Token;
 use crate::world::World;
@@ -107,7 +108,7 @@ enum Failures {
 type Each = Box<dyn Fn(&Run) + Sync>;
 
 impl<F: Fn(&mut World) + Sync> Check<F> {
-    /// The seeds to run.
+    /// The seeds to run, one at least.
     pub fn seeds(mut self, seeds: Range<u64>) -> Self {
         self.seeds = seeds;
         self
@@ -230,8 +231,8 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     /// # Panics
     /// With the account of the failure of the lowest seed that fails, made as small as can be, and the lines that
     /// replay it. It is kept: [`failures`](Self::failures). So it panics where a kept failure still fails, or cannot be
-    /// read. Also where one of the variables holds no seed or token. A seed that shows a
-    /// [known](crate::known) fault of a library is told on stderr and passed over.
+    /// read. Also where there is no seed to run, and where one of the variables holds no seed or token. A seed that
+    /// shows a [known](crate::known) fault of a library is told on stderr and passed over.
     #[track_caller]
     pub fn run(self) {
         if let Some(token) = wanted_token().filter(|token| token.scenario == self.token_name()) {
@@ -248,6 +249,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             _ => Vec::new(),
         };
         let seeds = wanted().unwrap_or_else(|| self.seeds.clone());
+        assert!(!seeds.is_empty(), "{}: there is no seed to run in {seeds:?}", self.name);
         if let Some(failure) = self.first_failure(seeds, folder.as_deref()) {
             let replay = |choices| self.run_with(failure.seed, choices, false);
             let shrunk = shrink_run(&failure, self.shrink_runs, replay);
@@ -393,9 +395,9 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         text += &told.to_string();
         let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
         text += &format!("  {steps} steps, {choices} choices\n");
-        let token = run.token(&self.token_name());
-        text += &format!("  replay: {TOKEN}={token} cargo test {}\n", self.name);
-        text += &format!("  the whole seed: {SEED}={} cargo test {}\n", run.seed, self.name);
+        let (token, test) = (run.token(&self.token_name()), word(&self.name));
+        text += &format!("  replay: {TOKEN}={token} cargo test {test}\n");
+        text += &format!("  the whole seed: {SEED}={} cargo test {test}\n", run.seed);
         text
     }
 

@@ -16,7 +16,7 @@ use crate::strategy::Strategy;
 use crate::transcript::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use wavetank::{Event, PipeId};
+use wavetank::{Event, PipeId, harmless};
 
 pub use exchange::Exchange;
 
@@ -82,7 +82,8 @@ pub fn explain(run: &Run, budget_runs: usize, again: Again<'_>) -> Explanation {
 
 /// An outcome on one line: words of a panic may be on several.
 pub fn sentence(outcome: &Outcome) -> String {
-    outcome.to_string().lines().map(str::trim).collect::<Vec<_>>().join(", ")
+    let text = outcome.to_string();
+    harmless(&text.lines().map(str::trim).collect::<Vec<_>>().join(", ")).into_owned()
 }
 
 /// Cells that a failure may be about without being named: in a world of no more than these.
@@ -198,7 +199,9 @@ fn first(lines: &[String], most: usize) -> Vec<String> {
     shown
 }
 
+/// One line, harmless and no longer than a screen is wide.
 fn cut(line: &mut String) {
+    *line = harmless(line).into_owned();
     if let Some((at, _)) = line.char_indices().nth(SHOWN_WIDTH) {
         line.truncate(at);
         line.push('…');

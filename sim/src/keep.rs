@@ -12,6 +12,7 @@ pub use folder::{file_name, folder, read, read_all, scenario_of, write, write_ne
 pub use text::KeptError;
 
 use crate::choice::{Choice, Of};
+use crate::explain::sentence;
 use crate::moves::Lane;
 use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup};
@@ -151,7 +152,7 @@ impl Kept {
             setting,
             seed: run.seed,
             drawn_by: run.origin.clone(),
-            outcome: run.outcome.to_string(),
+            outcome: sentence(&run.outcome),
             detail: run.outcome.detail(),
             failure: failure(&run.outcome)?.to_string(),
             guests: guests_of(run),
@@ -174,7 +175,7 @@ impl Kept {
             transcript: hex(&run.transcript.digest()),
             runs: shrunk.runs,
         };
-        Kept { outcome: run.outcome.to_string(), detail: run.outcome.detail(), shrunk: Some(shrunk), ..self }
+        Kept { outcome: sentence(&run.outcome), detail: run.outcome.detail(), shrunk: Some(shrunk), ..self }
     }
 
     /// A world whose process died; `None` where its choices were not drawn.

@@ -64,6 +64,7 @@ pub mod same;
 pub mod scenario;
 pub mod schema;
 pub mod seed;
+pub mod shell;
 pub mod shrink;
 pub mod snapshot;
 pub mod strategy;

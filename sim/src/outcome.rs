@@ -3,7 +3,7 @@
 use crate::canary::{Against, Divergence};
 use crate::oracle::{Blame, Finding};
 use std::fmt;
-use wavetank::Trap;
+use wavetank::{Trap, harmless};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,7 @@ impl Outcome {
     pub fn detail(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.blame().iter().map(|blame| format!("blame: {blame}")).collect();
         lines.extend(self.more());
+        lines.iter_mut().for_each(|line| *line = harmless(line).into_owned());
         lines
     }
 

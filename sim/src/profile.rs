@@ -24,7 +24,8 @@ use crate::moves::Kind;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
 use std::str::FromStr;
 
 /// How rough a world is. The first choice of a run.
@@ -195,6 +196,9 @@ impl fmt::Display for Profile {
     }
 }
 
+/// More than any profile takes: a bound for readers of hostile files.
+const MAX_FILE_BYTES: u64 = 1_000_000;
+
 impl FromStr for Profile {
     type Err = ProfileError;
 
@@ -206,7 +210,9 @@ impl FromStr for Profile {
             "harsh" => Ok(Profile::harsh()),
             "adversarial" => Ok(Profile::adversarial()),
             path if path.ends_with(".toml") => {
-                let content = std::fs::read_to_string(Path::new(path))
+                let mut content = String::new();
+                File::open(path)
+                    .and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut content))
                     .map_err(|e| ProfileError::Unreadable { path: path.into(), reason: e.to_string() })?;
                 Profile::from_toml(path, &content)
             }

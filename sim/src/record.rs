@@ -1,6 +1,7 @@
 //! Records: one world of a sweep on one line, the same whoever ran it.
 
 use crate::calls::{PEER_SCHEMA, calls};
+use crate::explain::sentence;
 use crate::known::known;
 use crate::run::{Choices, Run};
 use crate::same::failure;
@@ -85,7 +86,7 @@ impl Record {
         Record {
             seed: run.seed.0,
             outcome: run.outcome.name().into(),
-            says: run.outcome.to_string(),
+            says: sentence(&run.outcome),
             detail: run.outcome.detail(),
             behaviour: format!("{behaviour:016x}"),
             digest: digest[..8].iter().map(|byte| format!("{byte:02x}")).collect(),

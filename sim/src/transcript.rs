@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use twox_hash::{XxHash3_64, XxHash3_128};
 use wavetank::pipe::Ending;
-use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId};
+use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId, harmless};
 
 /// All moves of a run, and what each of them caused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -291,7 +291,9 @@ impl Names {
                 format!("ended: cell {} with code {code}, {fuel} fuel burned", self.actor(*cell))
             }
             Event::LinkEnded { link, error: None } => format!("ended: link {link}"),
-            Event::LinkEnded { link, error: Some(error) } => format!("ended: link {link}: {error}"),
+            Event::LinkEnded { link, error: Some(error) } => {
+                format!("ended: link {link}: {}", harmless(error))
+            }
             Event::Ended { pipe, ending, lost_bytes } => {
                 let how = if *ending == Ending::Close { "ended" } else { "broken" };
                 format!("{how}: {}, {} lost", self.pipe(*pipe), count(*lost_bytes))
@@ -315,4 +317,18 @@ fn after(bytes: usize) -> String {
 
 pub(crate) fn count(bytes: usize) -> String {
     if bytes == 1 { "1 byte".into() } else { format!("{bytes} bytes") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_at_the_end_of_a_link_stays_on_its_line() {
+        let ended = |error: &str| {
+            Names::default().event(&Event::LinkEnded { link: LinkId(1), error: Some(error.into()) })
+        };
+        assert!(ended("gone\n::error::x \u{1b}[2J").ends_with(": gone\\n::error::x \\u{1b}[2J"));
+        assert!(ended("it said \"no\"").ends_with(": it said \"no\""));
+    }
 }

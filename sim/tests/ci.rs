@@ -45,7 +45,7 @@ fn lines(path: &Path) -> Vec<Value> {
 
 /// A report without how fast it was.
 fn untimed(report: &str) -> String {
-    let cut = |line: &str| line.split(" ns of virtual time, ").next().unwrap_or(line).to_string();
+    let cut = |line: &str| line.split(" of virtual time, ").next().unwrap_or(line).to_string();
     report.lines().map(cut).collect::<Vec<_>>().join("\n")
 }
 

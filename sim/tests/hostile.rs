@@ -2,11 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use wavetank_sim::guests;
 
 /// Runs it; gives its exit code, stdout and stderr.
 fn wavetank(args: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
-    let ran = command.env("WAVETANK_FAILURES", "").args(args).output().expect("wavetank runs");
+    let ran = command
+        .env("WAVETANK_FAILURES", "")
+        .env_remove("GITHUB_ACTIONS")
+        .args(args)
+        .output()
+        .expect("wavetank runs");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     (ran.status.code().expect("an exit code"), text(ran.stdout), text(ran.stderr))
 }
@@ -85,6 +91,51 @@ fn lines_of_junk_are_not_merged() {
     assert_eq!(code, 2);
     assert!(err.contains("shard 2/10000 is missing"), "{err}");
     assert!(err.contains("shard 1/10000 ran 0 of its 1844674407370956 seeds"), "{err}");
+}
+
+#[cfg(unix)]
+#[test]
+fn devices_without_end_are_not_read_to_their_end() {
+    refused(&["run", "/dev/zero", "--seeds", "0..2"], "/dev/zero: it is larger than");
+    refused(&["merge", "/dev/zero"], "/dev/zero: line 1 is none of");
+    let (_, account, _) = wavetank(&["run", "echo", "--seed", "3"]);
+    let token = account.trim_end().rsplit(' ').next().expect("a token");
+    refused(&["replay", token, "--guest", "child-echo=/dev/zero"], "/dev/zero: it is larger than");
+}
+
+/// That nothing steers a terminal, or what reads lines of a log as commands.
+#[track_caller]
+fn is_harmless(out: &str) {
+    assert!(!out.contains(|c: char| c.is_control() && c != '\n'), "{out:?}");
+    let lines = out.lines().map(str::trim_start);
+    let commands: Vec<&str> = lines.filter(|line| line.starts_with("::")).collect();
+    assert!(commands.iter().all(|line| line.starts_with("::error title=")), "{commands:?}");
+}
+
+#[test]
+fn names_and_words_of_a_guest_steer_nothing() {
+    // A function's name, in the component itself.
+    let (from, to) = (b"__main_void", b"\n::error x\x1b");
+    let mut wasm = guests::FAULT_DROP.to_vec();
+    let places: Vec<usize> = (0..wasm.len()).filter(|&at| wasm[at..].starts_with(from)).collect();
+    for at in places {
+        wasm[at..at + from.len()].copy_from_slice(to);
+    }
+    let path = file("names.wasm", &wasm);
+    for flags in [&["--seeds", "0..2"][..], &["--seed", "0"]] {
+        let (code, out, _) = wavetank(&[&["run", &path, "--github"], flags].concat());
+        assert_eq!(code, 1, "{out}");
+        is_harmless(&out);
+        assert!(out.contains("  in \\n::error x\\u{1b}\n"), "{out}");
+    }
+    // What it says on stderr.
+    let path = file("words.wasm", guests::PROBE);
+    for flags in [&["--seeds", "0..2"][..], &["--seed", "0"]] {
+        let (code, out, _) = wavetank(&[&["run", &path], flags, &["--", "\n::error x::\u{1b}[31m"]].concat());
+        assert_eq!(code, 1, "{out}");
+        is_harmless(&out);
+        assert!(out.contains("words stderr | ::error x::\\u{1b}[31m\n"), "{out}");
+    }
 }
 
 #[test]

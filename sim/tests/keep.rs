@@ -17,7 +17,7 @@ fn folder(test: &str) -> PathBuf {
 
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
-    command.env_remove("WAVETANK_FAILURES").current_dir(folder);
+    command.env_remove("WAVETANK_FAILURES").env_remove("GITHUB_ACTIONS").current_dir(folder);
     command
 }
 
@@ -44,7 +44,7 @@ const KEPT: &str = "wavetank-failures";
 /// A folder in which `fault-drop` has failed once, and the file.
 fn failed_once(test: &str) -> (PathBuf, String) {
     let folder = folder(test);
-    let (code, out, _) = wavetank(&folder, &["run", "fault-drop", "--seed", "3"]);
+    let (code, out, _) = wavetank(&folder, &["run", "fault-drop", "--seed", "3", "--no-shrink"]);
     assert_eq!(code, 1, "{out}");
     let line = out.lines().find_map(|line| line.strip_prefix("  kept: ")).expect("it is kept");
     (folder, line.to_string())
@@ -70,6 +70,20 @@ fn a_sweep_keeps_the_lowest_seeds_of_each_way_of_failing_whoever_ran_them() {
     assert!(first.setting.engine.starts_with("wasmtime 48."), "{}", first.setting.engine);
     assert_eq!(first.guests.keys().collect::<Vec<_>>(), ["fault-drop"]);
     assert!(one[1..].iter().all(|(_, kept)| kept.shrunk.is_none()));
+}
+
+#[test]
+fn a_single_run_keeps_what_it_shows() {
+    let folder = folder("shown");
+    let (code, shown, _) = wavetank(&folder, &["run", "bug-g04", "--seed", "0"]);
+    assert_eq!(code, 1);
+    let (file, kept) = kept_in(&folder.join(KEPT)).pop().expect("it is kept");
+    let to = kept.shrunk.expect("the smaller run too").choices.len();
+    assert!(shown.contains(&format!("shrunk from {} choices to {to})", kept.original.choices)), "{shown}");
+    let (code, replayed, _) = wavetank(&folder, &["replay", &format!("{KEPT}/{file}")]);
+    assert_eq!(code, 1);
+    let sentence = shown.split(" (seed").next().expect("what came of it");
+    assert!(replayed.contains(&format!("\n{sentence} (seed 0)\n")), "{replayed}");
 }
 
 #[test]
@@ -162,7 +176,7 @@ fn shrinking_alone_works_on_tokens_and_on_files() {
     assert!(!out.contains("kept"), "{out}");
     let (code, out, _) = wavetank(&folder, &["shrink", &token, "--no-keep", "--runs", "1"]);
     assert_eq!(code, 1);
-    assert!(out.contains(" in 1 runs, ") && out.contains("; its runs are used up"), "{out}");
+    assert!(out.contains(" in 1 run, ") && out.contains("; its runs are used up"), "{out}");
     let (_, fine, _) = wavetank(&folder, &["run", "echo", "--seed", "3"]);
     let token = fine.trim_end().rsplit(' ').next().expect("a token");
     let (code, _, err) = wavetank(&folder, &["shrink", token]);

@@ -253,6 +253,34 @@ fn a_component_without_its_export_cannot_be_started() {
 }
 
 #[test]
+fn a_component_whose_export_is_of_another_type_cannot_be_started() {
+    let module = [
+        &b"\0asm\x01\0\0\0"[..],
+        // Types, functions, exports, code: a `run` that takes a number and gives nothing.
+        b"\x01\x05\x01\x60\x01\x7f\0\x03\x02\x01\0\x07\x07\x01\x03run\0\0\x0a\x04\x01\x02\0\x0b",
+    ];
+    let bytes = component(&[
+        (1, module.concat()),
+        // An instance of it, its `run`, `func(x: u32)`, and `run` lifted to that.
+        (2, b"\x01\0\0\0".to_vec()),
+        (6, b"\x01\0\0\x01\0\x03run".to_vec()),
+        (7, b"\x01\x40\x01\x01x\x79\x01\0".to_vec()),
+        (8, b"\x01\0\0\0\0\0".to_vec()),
+        // An instance of components with it, exported.
+        (5, b"\x01\x01\x01\0\x03run\x01\0".to_vec()),
+        (11, b"\x01\0\x12wasi:cli/run@0.2.0\x05\0\0".to_vec()),
+    ]);
+    cannot_be_started(&bytes, "its wasi:cli/run is not `func() -> result`");
+}
+
+#[test]
+fn a_component_of_four_gibibytes_of_memory_cannot_be_started() {
+    let memory = [vec![1, 0], leb(65_536)].concat();
+    let module = [b"\0asm\x01\0\0\0".to_vec(), vec![5, memory.len() as u8], memory].concat();
+    cannot_be_started(&component(&[(1, module)]), "needs more than this host gives");
+}
+
+#[test]
 fn a_component_of_a_hundred_thousand_instances_cannot_be_started() {
     // One empty core module, instantiated over and over.
     let mut instances = leb(100_000);

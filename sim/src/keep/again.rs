@@ -1,6 +1,7 @@
 //! A kept failure tried again.
 
 use super::{Kept, Setting, guests_of};
+use crate::explain::sentence;
 use crate::known::known;
 use crate::profile::ProfileError;
 use crate::run::{Choices, Run};
@@ -115,9 +116,13 @@ impl fmt::Display for Again {
     /// One sentence; what changed is told apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.verdict, &self.left_track) {
-            (Verdict::StillFails, _) => write!(f, "still fails: {}", self.run.outcome),
-            (Verdict::FailsOtherwise, _) => write!(f, "fails in another way now: {}", self.run.outcome),
-            (Verdict::Known(id), _) => write!(f, "shows {id} now, a known fault: {}", self.run.outcome),
+            (Verdict::StillFails, _) => write!(f, "still fails: {}", sentence(&self.run.outcome)),
+            (Verdict::FailsOtherwise, _) => {
+                write!(f, "fails in another way now: {}", sentence(&self.run.outcome))
+            }
+            (Verdict::Known(id), _) => {
+                write!(f, "shows {id} now, a known fault: {}", sentence(&self.run.outcome))
+            }
             (Verdict::Mended, None) => f.write_str("mended"),
             (Verdict::Mended, Some(left)) => write!(f, "mended, or not met any more: {left}"),
         }

@@ -27,6 +27,15 @@ fn a_child_gets_its_arguments_and_its_environment() {
 }
 
 #[test]
+fn a_child_named_to_steer_a_terminal_has_a_harmless_name() {
+    let mut family = Family::new();
+    let with = With { args: &["\n::error::\u{1b}[31m", "exit", "3"], ..With::default() };
+    let child = family.child_with(guests::PROBE, &with);
+    assert_eq!(&**child.cell.name(), "\\n::error::\\u{1b}[31m");
+    assert_eq!(family.code(&child), 3);
+}
+
+#[test]
 fn bytes_that_are_no_component_are_refused_for_what_they_are() {
     let mut family = Family::new();
     let core_module = *b"\0asm\x01\0\0\0";

@@ -1,10 +1,11 @@
 //! A run in a few lines.
 
 use crate::job::Job;
+use crate::words::span;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use wavetank::cell::ExitRecord;
-use wavetank::{Event, PipeId};
+use wavetank::{Event, PipeId, harmless};
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::explain::{EXPLAIN_RUNS, sentence};
 use wavetank_sim::known::known;
@@ -17,12 +18,16 @@ pub(crate) fn headline(job: &Job, run: &Run) -> String {
     format!("{}: {} (seed {})", job.title, sentence(&run.outcome), run.seed)
 }
 
-/// A run in a few lines, the last of which replays it. Of a failure its smallest run, explained, where `shrinks`.
-pub(crate) fn account(job: &Job, run: &Run, shrinks: bool) -> String {
-    let shrunk =
-        if shrinks { shrink_run(run, SHRINK_RUNS, |choices| job.replay(run.seed, choices)) } else { None };
+/// The smallest run that fails as a run does; `None` where there is none.
+pub(crate) fn shrunk(job: &Job, run: &Run) -> Option<ShrunkRun> {
+    shrink_run(run, SHRINK_RUNS, |choices| job.replay(run.seed, choices))
+}
+
+/// A run in a few lines, the last of which replays it; where it was made smaller, of that run, explained.
+pub(crate) fn account(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
     match shrunk {
-        Some(ShrunkRun { run: mut smaller, shrunk }) => {
+        Some(ShrunkRun { run: smaller, shrunk }) => {
+            let mut smaller = smaller.clone();
             smaller.compared.clone_from(&run.compared);
             let to = smaller.choices.len();
             let from = if shrunk.from > to {
@@ -58,10 +63,10 @@ fn told(job: &Job, run: &Run, head: String, explain_runs: usize) -> String {
     }
     let _ = writeln!(
         text,
-        "  {} steps, {} choices, {} ns of virtual time",
+        "  {} steps, {} choices, {} of virtual time",
         run.transcript.steps.len(),
         run.choices.len(),
-        run.virtual_ns
+        span(run.virtual_ns)
     );
     text += &known_as(run);
     text += &compared(run);
@@ -114,7 +119,7 @@ fn output(run: &Run) -> String {
         let held = partial.entry(*pipe).or_default();
         for &byte in bytes {
             if byte == b'\n' {
-                let _ = writeln!(text, "{name} | {}", String::from_utf8_lossy(held));
+                let _ = writeln!(text, "{name} | {}", harmless(&String::from_utf8_lossy(held)));
                 held.clear();
             } else {
                 held.push(byte);
@@ -122,7 +127,7 @@ fn output(run: &Run) -> String {
         }
     }
     for (pipe, held) in partial.into_iter().filter(|(_, held)| !held.is_empty()) {
-        let _ = writeln!(text, "{} | {}", names.pipe(pipe), String::from_utf8_lossy(&held));
+        let _ = writeln!(text, "{} | {}", names.pipe(pipe), harmless(&String::from_utf8_lossy(&held)));
     }
     text
 }

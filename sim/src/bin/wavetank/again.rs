@@ -1,43 +1,47 @@
 //! What `replay` does beside replaying: stop at a step and look, and try a mended guest.
 
 use crate::job::Job;
-use crate::{DIVERGED, FOUND};
+use crate::out::Stop;
+use crate::{DIVERGED, FOUND, files, out};
+use std::path::Path;
 use std::process::ExitCode;
+use wavetank_sim::explain::sentence;
 use wavetank_sim::mend::{Verdict, compare};
 use wavetank_sim::{Run, Seed, guests};
 
 /// Replays until a step and prints how the world stands there.
-pub(crate) fn until(job: &Job, seed: Seed, step: u64) -> Result<ExitCode, String> {
+pub(crate) fn until(job: &Job, seed: Seed, step: u64) -> Result<ExitCode, Stop> {
     let run = job.run_until(seed, step);
     match &run.view {
         Some(view) => {
-            print!("{view}");
+            out::print(view)?;
             Ok(ExitCode::SUCCESS)
         }
         None => {
             let steps = run.transcript.steps.len();
             let end = if run.broke_off.is_some() { "it panicked in the next" } else { "it came to its end" };
-            Err(format!("this run has no step {step}: after {steps} steps {end}"))
+            Err(format!("this run has no step {step}: after {steps} steps {end}").into())
         }
     }
 }
 
 /// Replays with another component in the place of a guest, and prints what changed.
-pub(crate) fn mended(job: Job, seed: Seed, wanted: &str) -> Result<ExitCode, String> {
+pub(crate) fn mended(job: Job, seed: Seed, wanted: &str) -> Result<ExitCode, Stop> {
     let (name, path) = wanted
         .split_once('=')
         .ok_or_else(|| format!("not NAME=FILE: {wanted:?} (as --guest child-echo=new.wasm)"))?;
-    let new = std::fs::read(path).map_err(|e| format!("{path}: {e}: name a built component"))?;
+    let new = files::component(Path::new(path))?;
     let before = job.run(seed);
     let old = guest(&before, name)?;
     let title = job.title.clone();
     let job = job.replacing(&old, &new).map_err(|e| format!("{path}: {e}"))?;
     let after = job.run(seed);
-    println!("{title} with {path} for {name} (seed {seed})");
-    println!("  before: {}", before.outcome);
-    println!("  now: {}", after.outcome);
     let compared = compare(&before, &after);
-    print!("{compared}");
+    out::print(format_args!(
+        "{title} with {path} for {name} (seed {seed})\n  before: {}\n  now: {}\n{compared}",
+        sentence(&before.outcome),
+        sentence(&after.outcome)
+    ))?;
     Ok(match compared.verdict {
         Verdict::Mended | Verdict::Finished => ExitCode::SUCCESS,
         Verdict::StillFails | Verdict::FailsOtherwise(_) => ExitCode::from(FOUND),

@@ -2,34 +2,42 @@
 //!
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
 
-use crate::report::Report;
+use crate::lines::Heading;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use wavetank_sim::record::Record;
 
 /// Annotations that GitHub shows of one step.
 const MAX_ANNOTATIONS: usize = 10;
 
 /// Whether annotations are wanted: they were asked for, or this runs in GitHub Actions.
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: where the command runs")]
-pub(crate) fn is_wanted(asked: bool) -> bool {
+fn is_wanted(asked: bool) -> bool {
     asked || std::env::var("GITHUB_ACTIONS").is_ok_and(|is| is == "true")
 }
 
-/// The lines, the lowest seed of each failure first.
-pub(crate) fn annotations(report: &Report) -> String {
+/// The lines of what failed, the lowest seed of each failure first; none where they are not wanted.
+pub(crate) fn annotations<'a>(
+    asked: bool,
+    heading: &Heading,
+    records: impl Iterator<Item = &'a Record>,
+) -> String {
     let mut seen = BTreeSet::new();
     let mut text = String::new();
-    let distinct =
-        report.failures().filter(|record| seen.insert(record.failure.as_ref().unwrap_or(&record.outcome)));
+    if !is_wanted(asked) {
+        return text;
+    }
+    let distinct = records
+        .filter(|record| record.is_news())
+        .filter(|record| seen.insert(record.failure.as_ref().unwrap_or(&record.outcome)));
     for record in distinct.take(MAX_ANNOTATIONS) {
-        let title =
-            format!("{}: {}", report.heading.title, record.failure.as_ref().unwrap_or(&record.outcome));
+        let title = format!("{}: {}", heading.title, record.failure.as_ref().unwrap_or(&record.outcome));
         let mut message = format!("seed {}: {}", wavetank_sim::Seed(record.seed), record.says);
         for line in &record.detail {
             let _ = write!(message, "\n{line}");
         }
         if let Some(token) = &record.token {
-            let _ = write!(message, "\nreplay: {}", report.heading.replay_line(token));
+            let _ = write!(message, "\nreplay: {}", heading.replay_line(token));
         }
         let _ = writeln!(text, "::error title={}::{}", property(&title), data(&message));
     }

@@ -55,9 +55,9 @@ pub(crate) struct What {
     /// Make each run again, and once more on wasmtime's interpreter, and compare them step by step
     #[arg(long)]
     pub(crate) canary: bool,
-    /// Where the RPC of a component of your own runs
-    #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
-    pub(crate) transport: TransportArg,
+    /// Where the RPC of a component of your own runs [default: connection]
+    #[arg(long, value_enum)]
+    pub(crate) transport: Option<TransportArg>,
     #[command(flatten)]
     pub(crate) keep: Keep,
     /// Arguments for a component of your own
@@ -77,9 +77,10 @@ pub(crate) struct Keep {
 }
 
 /// Where a component's RPC runs.
-#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, ValueEnum, PartialEq, Eq)]
 pub(crate) enum TransportArg {
     /// Over wetware:streams; stdout is the guest's own
+    #[default]
     Connection,
     /// Over stdin and stdout
     Stdio,
@@ -108,13 +109,13 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) what: What,
     /// Run this one seed here and print its account
-    #[arg(long, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "junit", "shard", "first", "time", "prune"])]
+    #[arg(long, allow_hyphen_values = true, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "junit", "shard", "first", "time", "prune"])]
     pub(crate) seed: Option<Seed>,
     /// Run the seeds from A up to, not including, B [default: 0..1000; all schedules of an exhaustive search]
-    #[arg(long, value_name = "A..B")]
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true)]
     pub(crate) seeds: Option<Seeds>,
     /// Count the seeds from a number made of this text, such as a commit hash
-    #[arg(long, value_name = "STRING")]
+    #[arg(long, value_name = "STRING", value_parser = some_text)]
     pub(crate) seed_from: Option<String>,
     /// Spread the seeds over so many processes [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -138,7 +139,7 @@ pub(crate) struct Run {
     )]
     pub(crate) shard: Shard,
     /// Give a process up that says nothing for so long in the middle of a world, as 60s or 10m
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
+    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "60s")]
     pub(crate) hang_after: Duration,
     /// Stop at the first failure
     #[arg(long)]
@@ -203,9 +204,9 @@ pub(crate) struct Own {
     /// The component, where the token is of one of your own
     #[arg(long, value_name = "FILE")]
     pub(crate) wasm: Option<PathBuf>,
-    /// Where that component's RPC runs
-    #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
-    pub(crate) transport: TransportArg,
+    /// Where that component's RPC runs [default: connection]
+    #[arg(long, value_enum)]
+    pub(crate) transport: Option<TransportArg>,
     /// Arguments for that component
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
@@ -223,7 +224,7 @@ pub(crate) struct Bugs {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) bases: u64,
     /// Executions after which a search is given up
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 20_000, value_parser = count)]
     pub(crate) cap: u64,
     /// Runs of the mended twin for each search
     #[arg(long, default_value_t = 50)]
@@ -244,8 +245,8 @@ pub(crate) struct Shrink {
     /// The token, as printed after `replay:`, or the .toml file of a kept failure
     pub(crate) token: String,
     /// Spend at most so many runs
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) runs: u32,
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = count)]
+    pub(crate) runs: u64,
     /// Stop after this time, as 30s, 10m or 2h
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
     pub(crate) time: Duration,
@@ -261,17 +262,17 @@ pub(crate) struct Fuzz {
     /// that runs as pid0
     #[arg(default_value = "pid0")]
     pub(crate) scenario: String,
-    /// Stop after so many seconds
-    #[arg(long, value_name = "S", default_value_t = 60, conflicts_with = "runs")]
-    pub(crate) seconds: u64,
+    /// Stop after so many seconds, or after a time as 30s, 10m or 2h
+    #[arg(long, value_name = "S", default_value = "60", value_parser = seconds, conflicts_with = "runs")]
+    pub(crate) seconds: Duration,
     /// Stop after so many runs: with the same seed they are the same
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) runs: Option<u64>,
     /// Where cases are kept, one small file each; those that are there are run first
     #[arg(long, value_name = "DIR")]
     pub(crate) corpus: Option<PathBuf>,
     /// Everything follows it
-    #[arg(long, default_value = "0")]
+    #[arg(long, default_value = "0", allow_hyphen_values = true)]
     pub(crate) seed: Seed,
     /// What steers the drawing: calm, swarm, harsh, adversarial, or the path of a .toml file
     #[arg(long, default_value_t)]
@@ -284,9 +285,9 @@ pub(crate) struct Fuzz {
     pub(crate) keep_going: bool,
     #[command(flatten)]
     pub(crate) keep: Keep,
-    /// Where the RPC of a component of your own runs
-    #[arg(long, value_enum, default_value_t = TransportArg::Connection)]
-    pub(crate) transport: TransportArg,
+    /// Where the RPC of a component of your own runs [default: connection]
+    #[arg(long, value_enum)]
+    pub(crate) transport: Option<TransportArg>,
     /// Arguments for a component of your own
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
@@ -328,6 +329,18 @@ impl FromStr for Shard {
     }
 }
 
+impl Own {
+    /// Whether anything was said of it.
+    pub(crate) fn is_given(&self) -> bool {
+        self.wasm.is_some() || self.says_how()
+    }
+
+    /// Whether it was said how it runs.
+    pub(crate) fn says_how(&self) -> bool {
+        self.transport.is_some() || !self.args.is_empty()
+    }
+}
+
 /// More shards than anybody has machines.
 const MAX_SHARDS: u64 = 10_000;
 
@@ -359,10 +372,11 @@ impl Seeds {
         Seed(self.start.wrapping_add(place))
     }
 
-    /// The same seeds counted from a number made of `text`.
+    /// The same seeds counted from a number made of `text`: below 2^52, so that theirs are exact where JSON's numbers
+    /// are read as 64-bit floats.
     pub(crate) fn counted_from(self, text: &str) -> Self {
         let digest = Sha256::digest(text);
-        let base = u64::from_le_bytes(*digest.first_chunk().expect("32 bytes begin with 8"));
+        let base = u64::from_le_bytes(*digest.first_chunk().expect("32 bytes begin with 8")) >> 12;
         Seeds { start: self.start.wrapping_add(base), ..self }
     }
 }
@@ -389,6 +403,29 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
     Ok(Duration::from_secs(number.saturating_mul(seconds_each)))
+}
+
+/// A time that is more than none.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.is_zero() { Err("no time at all: write 1s or more".into()) } else { Ok(time) }
+}
+
+/// The same, in seconds where there is no unit.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { some_time(&format!("{text}s")) } else { some_time(text) }
+}
+
+/// A number of runs.
+fn count(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok().filter(|&count| count > 0);
+    count.ok_or_else(|| format!("not a number from 1 on: {text:?}"))
+}
+
+/// A text that is not empty, as that of a variable which is not set.
+fn some_text(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("it is empty: is there such a variable?".into()) } else { Ok(text.into()) }
 }
 
 #[cfg(test)]
@@ -433,5 +470,7 @@ mod tests {
         let seeds = Seeds { start: 0, count: 10 };
         assert_eq!(seeds.counted_from("a1b2c3"), seeds.counted_from("a1b2c3"));
         assert_ne!(seeds.counted_from("a1b2c3"), seeds.counted_from("a1b2c4"));
+        let bases = (0..1_000).map(|text: u32| seeds.counted_from(&text.to_string()).start);
+        assert!(bases.max().is_some_and(|base| (1 << 51..1 << 52).contains(&base)));
     }
 }

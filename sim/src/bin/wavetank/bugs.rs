@@ -1,11 +1,12 @@
 //! `wavetank bugs`: the bug benchmark.
 
 use crate::args::Bugs;
+use crate::files::{Target, refuse_same};
+use crate::out::{self, Stop};
 use crate::progress::now;
 use crate::{FOUND, engine};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,15 +31,18 @@ struct Cell {
 
 type Table = BTreeMap<(usize, usize), Cell>;
 
-pub(crate) fn bugs(args: &Bugs) -> Result<ExitCode, String> {
+pub(crate) fn bugs(args: &Bugs) -> Result<ExitCode, Stop> {
     let cases: Vec<&Case> = if args.cases.is_empty() {
         bugs::ALL.iter().collect()
     } else {
-        let find = |id: &String| bugs::find(id).ok_or_else(|| unknown(id));
+        let find = |id: &String| bugs::find(id.strip_prefix("bug-").unwrap_or(id)).ok_or_else(|| unknown(id));
         args.cases.iter().map(find).collect::<Result<_, _>>()?
     };
     let strategies =
         if args.strategies.is_empty() { StrategyName::searching() } else { args.strategies.clone() };
+    refuse_same(&[("--csv", args.csv.as_deref()), ("--markdown", args.markdown.as_deref())])?;
+    let csv_file = args.csv.as_ref().map(|path| Target::create("--csv", path)).transpose()?;
+    let markdown_file = args.markdown.as_ref().map(|path| Target::create("--markdown", path)).transpose()?;
     let engine = engine()?;
     let next = AtomicUsize::new(0);
     let table: Mutex<Table> = Mutex::default();
@@ -61,7 +65,12 @@ pub(crate) fn bugs(args: &Bugs) -> Result<ExitCode, String> {
                     let started = now();
                     let measured = measure(bug, &strategies[strategy], &Profile::swarm(), &plan, &engine);
                     let took = started.elapsed();
-                    eprintln!("{}, {}: {}", bug.id, strategies[strategy], words(&measured, args.bases));
+                    out::note(format_args!(
+                        "{}, {}: {}\n",
+                        bug.id,
+                        strategies[strategy],
+                        words(&measured, args.bases)
+                    ));
                     let mut table = table.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     table.insert((case, strategy), Cell { measured, took });
                 }
@@ -69,17 +78,18 @@ pub(crate) fn bugs(args: &Bugs) -> Result<ExitCode, String> {
         }
     });
     let table = table.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(path) = &args.csv {
-        write(path, &csv(&cases, &strategies, &table))?;
-    }
     let text = markdown(args, &cases, &strategies, &table);
-    match &args.markdown {
-        Some(path) => write(path, &text)?,
-        None => print!("{text}"),
+    let told = match markdown_file {
+        Some(file) => file.write(|file| file.write_all(text.as_bytes())).map_err(Stop::from),
+        None => out::print(text),
+    };
+    if let Some(file) = csv_file {
+        file.write(|file| file.write_all(csv(&cases, &strategies, &table).as_bytes()))?;
     }
+    told?;
     let alarms: u64 = table.values().map(|cell| cell.measured.false_alarms).sum();
     if alarms > 0 {
-        println!("{alarms} false alarms on mended twins");
+        out::print(format_args!("{alarms} false alarms on mended twins\n"))?;
         return Ok(ExitCode::from(FOUND));
     }
     Ok(ExitCode::SUCCESS)
@@ -88,10 +98,6 @@ pub(crate) fn bugs(args: &Bugs) -> Result<ExitCode, String> {
 fn unknown(id: &str) -> String {
     let ids: Vec<&str> = bugs::ALL.iter().map(|case| case.id).collect();
     format!("no case is called {id:?}: there are {}", ids.join(", "))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 /// Median and P90, and how many searches found it where not all did.
@@ -157,7 +163,8 @@ fn markdown(args: &Bugs, cases: &[&Case], strategies: &[StrategyName], table: &T
     }
     let slowest = table.iter().max_by_key(|(_, cell)| cell.took);
     if let Some((&(case, strategy), cell)) = slowest {
-        eprintln!("slowest: {} under {}, {} s", cases[case].id, strategies[strategy], cell.took.as_secs());
+        let (case, strategy) = (cases[case].id, &strategies[strategy]);
+        out::note(format_args!("slowest: {case} under {strategy}, {} s\n", cell.took.as_secs()));
     }
     text
 }

@@ -2,29 +2,33 @@
 
 use crate::args::Run;
 use crate::job::Job;
-use crate::kept;
+use crate::out::{self, Stop};
 use crate::progress::now;
-use crate::{FOUND, account};
+use crate::sweep::tell_one;
+use crate::{FOUND, order};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use wavetank_sim::Seed;
 use wavetank_sim::strategy::{Bound, Frontier};
 
 /// Runs schedules: all of them, or as many as there are seeds where those were said. Their hash keys are those of
 /// the first seed.
-pub(crate) fn exhaust(job: &Job, args: &Run, first: u64, bound: Bound) -> Result<ExitCode, String> {
-    for (given, flag) in [(args.seed.is_some(), "--seed"), (args.json.is_some(), "--json")] {
+pub(crate) fn exhaust(job: &Job, args: &Run, first: u64, bound: Bound) -> Result<ExitCode, Stop> {
+    for (given, flag) in [
+        (args.seed.is_some(), "--seed"),
+        (args.json.is_some(), "--json"),
+        (args.junit.is_some(), "--junit"),
+        (args.jobs.is_some(), "--jobs"),
+        (args.shard.of > 1, "--shard"),
+        (args.prune, "--prune"),
+        (args.what.canary, "--canary"),
+    ] {
         if given {
-            return Err(format!(
-                "an exhaustive search takes no {flag}: --seeds 0..N gives the number of runs"
-            ));
+            let says = "--seeds 0..N gives the number of runs";
+            return Err(format!("an exhaustive search takes no {flag}: {says}").into());
         }
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let ordered = stop.clone();
-    // Where it cannot be set, Ctrl-C ends everything at once, as it does by default.
-    let _ = ctrlc::set_handler(move || ordered.store(true, Ordering::Relaxed));
+    let stop = order::to_end();
     let started = now();
     let is_over_time = || args.time.is_some_and(|limit| now() - started > limit);
     let most = args.seeds.map_or(u64::MAX, |seeds| seeds.count);
@@ -41,13 +45,11 @@ pub(crate) fn exhaust(job: &Job, args: &Run, first: u64, bound: Bound) -> Result
     let says = explored.says(&job.title);
     match explored.first_failure {
         Some(run) => {
-            print!("{}", account::output_of_own(job, &run));
-            println!("{}\n{says}: the last one fails", account::account(job, &run, !args.no_shrink));
-            print!("{}", kept::keep_one(&args.what.keep, job, &run));
+            tell_one(job, args, &run, &format!("\n{says}: the last one fails\n"))?;
             Ok(ExitCode::from(FOUND))
         }
         None => {
-            println!("{says}: none fails");
+            out::print(format_args!("{says}: none fails\n"))?;
             Ok(ExitCode::SUCCESS)
         }
     }

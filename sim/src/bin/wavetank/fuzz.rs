@@ -2,12 +2,13 @@
 
 use crate::args::Fuzz;
 use crate::job::Job;
+use crate::out::{self, Stop};
 use crate::progress::now;
-use crate::{FOUND, account, engine, kept};
+use crate::words::counted;
+use crate::{FOUND, account, engine, kept, order};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use wavetank_sim::Run;
 use wavetank_sim::fuzz::{Fuzzer, corpus};
@@ -19,29 +20,26 @@ const REST_RUNS: u64 = 20_000;
 /// Where failing cases go, in the folder of the corpus.
 const FOUND_FOLDER: &str = "found";
 
-pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, String> {
+pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, Stop> {
     let job = Job::new(&args.what(), engine()?)?;
     let mut fuzzer = job.fuzzer(args.seed, &args.profile);
     if let Some(folder) = &args.corpus {
         let cases = corpus::read(folder).map_err(|e| told(folder, e))?;
         if !cases.is_empty() {
-            println!("{}: {} cases from {}", job.title, cases.len(), folder.display());
+            let many = counted(cases.len() as u64, "case");
+            out::print(format_args!("{}: {many} from {}\n", job.title, folder.display()))?;
         }
         fuzzer.give(cases);
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let ordered = stop.clone();
-    // Where it cannot be set, Ctrl-C ends everything at once, as it does by default.
-    let _ = ctrlc::set_handler(move || ordered.store(true, Ordering::Relaxed));
+    let stop = order::to_end();
     let started = now();
     let mut told_at = started;
     let mut failures = 0_u64;
-    let limit = Duration::from_secs(args.seconds);
     let why = loop {
         if args.runs.is_some_and(|runs| fuzzer.runs() >= runs) {
             break "the runs are made";
         }
-        if args.runs.is_none() && now() - started >= limit {
+        if args.runs.is_none() && now() - started >= args.seconds {
             break "time is up";
         }
         if fuzzer.rested() >= REST_RUNS.max(fuzzer.runs() / 2) {
@@ -64,36 +62,40 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, String> {
         }
         if now() - told_at >= Duration::from_secs(1) {
             told_at = now();
-            eprintln!("{}", counts(&job, &fuzzer, told_at - started));
+            out::note(format_args!("{}\n", counts(&job, &fuzzer, told_at - started)));
         }
     };
-    println!("{}: {failures} failures; {why}", counts(&job, &fuzzer, now() - started));
+    let failed = counted(failures, "failure");
+    out::print(format_args!("{}: {failed}; {why}\n", counts(&job, &fuzzer, now() - started)))?;
     if let (Some(folder), true) = (&args.corpus, args.minimise) {
         let kept = fuzzer.minimal();
         for case in &kept {
             corpus::write(folder, case).map_err(|e| told(folder, e))?;
         }
         corpus::retain(folder, &kept).map_err(|e| told(folder, e))?;
-        println!("{}: {} of {} cases do all that was done", job.title, kept.len(), fuzzer.cases().len());
+        let (kept, all) = (kept.len(), fuzzer.cases().len());
+        out::print(format_args!("{}: {kept} of {all} cases do all that was done\n", job.title))?;
     }
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
 }
 
 /// Tells a failure, as small as it could be made, and keeps its case.
-fn tell(job: &Job, args: &Fuzz, shrunk: &Option<ShrunkRun>, found: &Run) -> Result<(), String> {
+fn tell(job: &Job, args: &Fuzz, shrunk: &Option<ShrunkRun>, found: &Run) -> Result<(), Stop> {
     let run = shrunk.as_ref().map_or(found, |shrunk| &shrunk.run);
-    print!("{}", account::output_of_own(job, run));
-    print!("{}", account::account(job, run, false));
+    let kept = kept::keep_one(&args.keep, job, run, None);
+    out::print(account::output_of_own(job, run))?;
+    out::print(account::account(job, run, None))?;
     if let Some(shrunk) = shrunk {
-        println!("  shrunk from {} choices to {}", shrunk.shrunk.from, run.choices.len());
+        let (from, to) = (shrunk.shrunk.from, run.choices.len());
+        out::print(format_args!("  shrunk from {from} choices to {to}\n"))?;
     }
-    print!("{}", kept::keep_one(&args.keep, job, run));
+    out::print(kept)?;
     if let Some(folder) = &args.corpus {
         let folder = folder.join(FOUND_FOLDER);
         std::fs::create_dir_all(&folder).map_err(|e| told(&folder, e))?;
         let values: Vec<u32> = run.choices.iter().map(|choice| choice.value).collect();
         let name = corpus::write(&folder, &values).map_err(|e| told(&folder, e))?;
-        println!("  kept as {}", folder.join(name).display());
+        out::print(format_args!("  kept as {}\n", folder.join(name).display()))?;
     }
     Ok(())
 }

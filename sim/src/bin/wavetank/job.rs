@@ -1,6 +1,7 @@
 //! What is to be run: a built-in scenario, or a component of the user's own as pid0.
 
-use crate::args::What;
+use crate::args::{TransportArg, What};
+use crate::files;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use wavetank::Engine;
@@ -12,6 +13,7 @@ use wavetank_sim::keep::{self, Again, Kept, Setting, Source};
 use wavetank_sim::profile::ProfileError;
 use wavetank_sim::run::run_under;
 use wavetank_sim::scenario;
+use wavetank_sim::shell;
 use wavetank_sim::strategy::{Frontier, Survey};
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, Transport, World, peer, run, survey};
 
@@ -51,7 +53,14 @@ impl Job {
 
     fn found(what: &What, choices: Choices, engine: Arc<Engine>) -> Result<Self, String> {
         if is_path(&what.scenario) {
-            return Self::own(Path::new(&what.scenario), &what.args, what.transport, choices, engine);
+            let transport = what.transport.unwrap_or_default();
+            return Self::own(Path::new(&what.scenario), &what.args, transport, choices, engine);
+        }
+        if what.transport.is_some() {
+            return Err(format!(
+                "--transport is for a component of your own, and {} is a scenario",
+                what.scenario
+            ));
         }
         if !what.args.is_empty() {
             return Err(format!(
@@ -83,25 +92,20 @@ impl Job {
     pub(crate) fn own(
         path: &Path,
         args: &[String],
-        transport: crate::args::TransportArg,
+        transport: TransportArg,
         choices: Choices,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
-        let wasm = std::fs::read(path).map_err(|e| {
-            format!(
-                "{}: {e}: name a built component, as target/wasm32-wasip2/release/NAME.wasm",
-                path.display()
-            )
-        })?;
+        let wasm = files::component(path)?;
         let guest = engine.guest(&wasm).map_err(|e| format!("{}: {e}", path.display()))?;
         let name =
             path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
-        let mut replay_args = format!(" --wasm {}", path.display());
-        if transport == crate::args::TransportArg::Stdio {
+        let mut replay_args = format!(" --wasm {}", shell::word(&path.to_string_lossy()));
+        if transport == TransportArg::Stdio {
             replay_args += " --transport stdio";
         }
         if !args.is_empty() {
-            replay_args += &format!(" -- {}", args.join(" "));
+            replay_args += &format!(" -- {}", shell::words(args));
         }
         Ok(Job {
             name: own_name(&guest.digest()),

@@ -3,16 +3,16 @@
 //! Worlds whose process hung or died are errors, others failures, and known faults of libraries are skipped. There
 //! are no times: the same sweep gives the same file.
 
+use crate::files::Target;
 use crate::report::Report;
+use crate::words::counted;
 use std::fmt::Write as _;
-use std::path::Path;
 use wavetank_sim::Seed;
 use wavetank_sim::record::Record;
 
 /// Writes the file.
-pub(crate) fn write(path: &Path, report: &Report) -> Result<(), String> {
-    std::fs::write(path, xml(report))
-        .map_err(|e| format!("{}: {e}: name a file for --junit that can be written", path.display()))
+pub(crate) fn write(file: Target, report: &Report) -> Result<(), String> {
+    file.write(|file| file.write_all(xml(report).as_bytes()))
 }
 
 fn xml(report: &Report) -> String {
@@ -27,8 +27,8 @@ fn xml(report: &Report) -> String {
         format!("tests=\"{cases}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"");
     let _ = writeln!(xml, "<testsuites name=\"wavetank\" {counts}>");
     let _ = writeln!(xml, "  <testsuite name=\"{suite}\" {counts}>");
-    let finished = report.records.len() - told.len();
-    let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"{finished} seeds that finished\"/>");
+    let finished = counted((report.records.len() - told.len()) as u64, "seed");
+    let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"{finished} that finished\"/>");
     for record in told {
         let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"seed {}\">", Seed(record.seed));
         let says = escaped(&record.says);

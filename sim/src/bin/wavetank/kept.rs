@@ -2,8 +2,11 @@
 //! there already.
 
 use crate::args::{Keep, Own, Replay, Run as RunArgs};
+use crate::files::is_same;
 use crate::job::Job;
+use crate::out::{self, Stop};
 use crate::sweep::Worker;
+use crate::words::counted;
 use crate::worker::AGAIN;
 use crate::{DIVERGED, FOUND, USAGE, engine, replay};
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use wavetank::harmless;
 use wavetank_sim::keep::{self, ABORTED, Again, Kept, Source, Verdict};
 use wavetank_sim::known::is_news;
 use wavetank_sim::profile::ProfileError;
@@ -28,7 +32,7 @@ pub(crate) fn folder(keep: &Keep) -> Option<PathBuf> {
 
 /// Whether a text names a file of a kept failure, and not a token.
 pub(crate) fn is_file(text: &str) -> bool {
-    text.ends_with(".toml")
+    text.ends_with(".toml") || text.contains(['/', '\\']) || Path::new(text).is_file()
 }
 
 /// Reads the file of a kept failure.
@@ -39,11 +43,15 @@ pub(crate) fn read(path: &str) -> Result<Kept, String> {
     keep::read(Path::new(path)).map_err(|e| format!("{path}: {e}"))
 }
 
-/// Keeps the failure of a single run; gives the line that says where.
-pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run) -> String {
+/// Keeps the failure of a single run, and the smaller one where it is shown; gives the line that says where.
+pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
     let kept = is_news(&run.outcome).then(|| Kept::new(job.setting(run.seed), run)).flatten();
     let Some((folder, kept)) = folder(keep).zip(kept) else { return String::new() };
-    says_where(&folder, keep::write_new(&folder, &kept))
+    let written = match shrunk {
+        Some(smaller) => keep::write(&folder, &kept.with_shrunk(smaller)),
+        None => keep::write_new(&folder, &kept),
+    };
+    says_where(&folder, written)
 }
 
 /// The line that says where a failure is kept.
@@ -64,7 +72,7 @@ pub(crate) fn keep_aborted(keep: &Keep, job: &Job, seed: Seed, how: &str) {
     if let Some((folder, kept)) = folder(keep).zip(kept)
         && let Err(e) = keep::write_new(&folder, &kept)
     {
-        eprint!("{}", not_kept(&folder, &e));
+        out::note(not_kept(&folder, &e));
     }
 }
 
@@ -102,7 +110,7 @@ impl Keeper {
     fn write(&mut self, kept: &Kept, write: fn(&Path, &Kept) -> std::io::Result<PathBuf>) {
         let Some(folder) = &self.folder else { return };
         if let Err(e) = write(folder, kept) {
-            eprint!("{}", not_kept(folder, &e));
+            out::note(not_kept(folder, &e));
             // Once is enough.
             self.folder = None;
         }
@@ -148,7 +156,7 @@ pub(crate) struct KeptFolder {
 
 impl KeptFolder {
     /// Tries the kept failures of a scenario again, in a process of their own, and says on stdout what came of each.
-    pub(crate) fn try_again(job: &Job, args: &RunArgs) -> Result<Self, String> {
+    pub(crate) fn try_again(job: &Job, args: &RunArgs) -> Result<Self, Stop> {
         let folder = folder(&args.what.keep);
         let mut tried = KeptFolder { folder, before: BTreeSet::new(), still_failing: 0, unreadable: 0 };
         let Some(folder) = &tried.folder else { return Ok(tried) };
@@ -165,7 +173,7 @@ impl KeptFolder {
             let kept = match read {
                 Ok(kept) => kept,
                 Err(e) => {
-                    eprintln!("wavetank: {}: {e}", path.display());
+                    out::warn(format_args!("{}: {e}", path.display()));
                     tried.unreadable += usize::from(may_be_of(&path, job));
                     continue;
                 }
@@ -201,13 +209,12 @@ impl KeptFolder {
             }
         }
         if count > 0 {
-            println!(
-                "kept failures of {} in {}, tried first: {} fail, {mended} mended",
+            out::print(format_args!(
+                "kept failures of {} in {}, tried first: {} fail, {mended} mended\n{lines}\n",
                 job.title,
                 folder.display(),
                 tried.still_failing
-            );
-            println!("{lines}");
+            ))?;
         }
         Ok(tried)
     }
@@ -235,8 +242,7 @@ impl KeptFolder {
         match kept.first() {
             None => String::new(),
             Some(first) => {
-                let files =
-                    if kept.len() == 1 { "1 failure".into() } else { format!("{} failures", kept.len()) };
+                let files = counted(kept.len() as u64, "failure");
                 format!("  kept: {files} in {}, the first as {first}\n", folder.display())
             }
         }
@@ -262,14 +268,9 @@ fn is_of(kept: &Kept, job: &Job) -> bool {
         (
             Source::Component { path, args, transport },
             Source::Component { path: now, args: args_now, transport: transport_now },
-        ) => (args, transport) == (&args_now, &transport_now) && is_same_file(path, &now),
+        ) => (args, transport) == (&args_now, &transport_now) && is_same(path.as_ref(), now.as_ref()),
         (source, now) => *source == now && kept.setting.scenario == job.name,
     }
-}
-
-fn is_same_file(one: &str, other: &str) -> bool {
-    let whole = |path: &str| std::fs::canonicalize(path).ok();
-    one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
 }
 
 /// Whether a file that cannot be read may be of this scenario, by its name.
@@ -287,17 +288,28 @@ pub(crate) fn job_of(file: &str, kept: &Kept, own: &Own) -> Result<(Job, Own), S
                 kept.setting.scenario
             ));
         }
+        Source::BuiltIn if own.is_given() => {
+            return Err(format!(
+                "{file}: kept of the scenario {}: leave out what is for a component of your own",
+                kept.setting.scenario
+            ));
+        }
+        Source::Component { .. } if own.says_how() => {
+            return Err(format!("{file}: it holds --transport and the arguments: leave them out"));
+        }
         Source::BuiltIn => {}
         Source::Component { path, args: given, transport } => {
             if own.wasm.is_none() {
                 own.wasm = Some(path.into());
             }
             own.args.clone_from(given);
-            own.transport = (*transport).into();
+            own.transport = Some((*transport).into());
         }
     }
     let job = match &own.wasm {
-        Some(path) => Job::own(path, &own.args, own.transport, Choices::default(), engine()?)?,
+        Some(path) => {
+            Job::own(path, &own.args, own.transport.unwrap_or_default(), Choices::default(), engine()?)?
+        }
         None => Job::built_in(&kept.setting.scenario, Choices::default(), engine()?)?,
     };
     let job = if kept.setting.canary { job.with_canary() } else { job };
@@ -305,7 +317,7 @@ pub(crate) fn job_of(file: &str, kept: &Kept, own: &Own) -> Result<(Job, Own), S
 }
 
 /// `wavetank replay FILE.toml`.
-pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
+pub(crate) fn replay(args: &Replay) -> Result<ExitCode, Stop> {
     let path = &args.token;
     let kept = read(path)?;
     let (job, own) = job_of(path, &kept, &args.own)?;
@@ -315,12 +327,13 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     if args.until.is_some() || args.guest.is_some() {
         return replay::replay(&as_token);
     }
-    println!("{path}: kept of {}, seed {}: {}", job.title, kept.seed, kept.outcome);
+    let outcome = harmless(&kept.outcome);
+    out::print(format_args!("{path}: kept of {}, seed {}: {outcome}\n", job.title, kept.seed))?;
     for changed in &again.changed {
-        println!("  {changed}");
+        out::print(format_args!("  {changed}\n"))?;
     }
     replay::replay(&as_token)?;
-    println!("{again}");
+    out::print(format_args!("{again}\n"))?;
     let left_for_nothing = again.left_track.is_some() && again.changed.is_empty();
     Ok(match again.verdict {
         Verdict::StillFails => ExitCode::from(FOUND),

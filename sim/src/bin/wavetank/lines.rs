@@ -4,17 +4,20 @@
 //! When it has ended the file is replaced by the same in order: the heading, the seeds, the shrunk, the summary.
 
 use crate::args::{Run, Seeds};
+use crate::files::Target;
 use crate::job::Job;
 use crate::report::Report;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use wavetank_sim::record::Record;
 
 /// Version of the JSON lines.
 pub(crate) const SCHEMA: u32 = 2;
+
+/// What names their file.
+const FLAG: &str = "--json";
 
 /// What a sweep was told to do: the first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,16 +88,12 @@ pub(crate) struct Timing {
 }
 
 /// A file of JSON lines that is being written.
-pub(crate) struct Lines {
-    path: PathBuf,
-    file: File,
-}
+pub(crate) struct Lines(Target);
 
 impl Lines {
-    /// Makes the file, and begins it. That it cannot be made is to be known before the sweep, not after it.
+    /// Makes the file, and begins it.
     pub(crate) fn create(path: &Path, heading: &Heading) -> Result<Self, String> {
-        let file = File::create(path).map_err(|e| unwritable(path, &e))?;
-        let mut lines = Lines { path: path.into(), file };
+        let mut lines = Lines(Target::create(FLAG, path)?);
         lines.push(&json!({ "sweep": heading }))?;
         Ok(lines)
     }
@@ -103,46 +102,36 @@ impl Lines {
     pub(crate) fn push(&mut self, line: &impl Serialize) -> Result<(), String> {
         let mut text = serde_json::to_vec(line).map_err(|e| e.to_string())?;
         text.push(b'\n');
-        self.file.write_all(&text).map_err(|e| unwritable(&self.path, &e))
+        self.0.push(&text)
     }
 
     /// Replaces the file by the same in order, where it is one.
     pub(crate) fn finish(self, report: &Report) -> Result<(), String> {
-        let is_plain = self.file.metadata().is_ok_and(|file| file.is_file());
-        if !is_plain {
+        if self.0.is_stream {
             // As /dev/stdout: what was written was written.
-            let mut file = self.file;
-            return write_end(&mut file, report).map_err(|e| unwritable(&self.path, &e));
+            return self.0.write(|file| write_end(file, report));
         }
-        write(&self.path, report)
+        self.0.write(|file| write_all(file, report))
     }
 }
 
-/// Writes all lines of a report to a file, which is there whole or as it was before.
+/// Writes all lines of a report to a file.
 pub(crate) fn write(path: &Path, report: &Report) -> Result<(), String> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let write = || {
-        let mut file = BufWriter::new(File::create(&beside)?);
-        writeln!(file, "{}", json!({ "sweep": report.heading }))?;
-        for record in &report.found {
-            serde_json::to_writer(&mut file, record)?;
-            writeln!(file)?;
-        }
-        write_end(&mut file, report)?;
-        file.flush()?;
-        std::fs::rename(&beside, path)
-    };
-    write().map_err(|e| unwritable(path, &e))
+    Target::create(FLAG, path)?.write(|file| write_all(file, report))
 }
 
-fn write_end(file: &mut impl Write, report: &Report) -> std::io::Result<()> {
+fn write_all(file: &mut dyn Write, report: &Report) -> std::io::Result<()> {
+    writeln!(file, "{}", json!({ "sweep": report.heading }))?;
+    for record in &report.found {
+        serde_json::to_writer(&mut *file, record)?;
+        writeln!(file)?;
+    }
+    write_end(file, report)
+}
+
+fn write_end(file: &mut dyn Write, report: &Report) -> std::io::Result<()> {
     for shrunk in report.shrunk() {
         writeln!(file, "{}", json!({ "shrunk": shrunk }))?;
     }
     writeln!(file, "{}", report.summary())
-}
-
-pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> String {
-    format!("{}: {error}: name a file for --json that can be written", path.display())
 }

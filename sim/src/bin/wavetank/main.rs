@@ -1,26 +1,34 @@
 //! The `wavetank` command.
 
+// All goes through `out`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod account;
 mod again;
 mod annotate;
 mod args;
 mod bugs;
 mod exhaust;
+mod files;
 mod fuzz;
 mod job;
 mod junit;
 mod kept;
 mod lines;
 mod merge;
+mod order;
+mod out;
 mod progress;
 mod replay;
 mod report;
 mod shrink;
 mod sweep;
+mod words;
 mod worker;
 
 use args::{Args, Command};
 use clap::Parser;
+use out::Stop;
 use std::process::ExitCode;
 use std::sync::Arc;
 use wavetank::{Engine, EngineConfig};
@@ -32,6 +40,8 @@ const FOUND: u8 = 1;
 const USAGE: u8 = 2;
 /// A replay left its track.
 const DIVERGED: u8 = 3;
+/// Nobody reads any more: 128 and SIGPIPE, as a shell says of others that end so.
+const UNREAD: u8 = 141;
 
 fn main() -> ExitCode {
     let ended = match Args::parse().command {
@@ -40,23 +50,24 @@ fn main() -> ExitCode {
         Command::Shrink(args) => shrink::shrink(&args),
         Command::Merge(merge) => merge::merge(&merge),
         Command::Fuzz(args) => fuzz::fuzz(&args),
-        Command::List => {
-            report::list();
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::List => out::print(report::list()).map(|()| ExitCode::SUCCESS),
         Command::Bugs(args) => bugs::bugs(&args),
         Command::Worker(what) => worker::work(&what),
     };
-    ended.unwrap_or_else(|message| {
-        eprintln!("wavetank: {message}");
-        ExitCode::from(USAGE)
-    })
+    match ended {
+        Ok(code) => code,
+        Err(Stop::Unread) => ExitCode::from(UNREAD),
+        Err(Stop::Told(message)) => {
+            out::warn(message);
+            ExitCode::from(USAGE)
+        }
+    }
 }
 
 /// The engine of this process. Compiled guests are kept on disk for the next.
 fn engine() -> Result<Arc<Engine>, String> {
     if !hashkeys::effective() {
-        eprintln!("wavetank: hash keys do not follow the seed on this system: a seed may not repeat exactly");
+        out::warn("hash keys do not follow the seed on this system: a seed may not repeat exactly");
     }
     Engine::new(&EngineConfig { cache: true, ..EngineConfig::default() }).map_err(|e| e.to_string())
 }

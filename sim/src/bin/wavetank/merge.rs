@@ -4,34 +4,45 @@
 //! shard that was killed leaves, is told and left out.
 
 use crate::args::{Merge, Shard};
+use crate::files::{self, Target};
 use crate::lines::{self, Heading, Line, SCHEMA};
+use crate::out::{self, Stop};
 use crate::report::Report;
-use crate::sweep::{FirstOfKind, told};
-use crate::{FOUND, USAGE};
+use crate::sweep::{FirstOfKind, ended, is_written, tell};
+use crate::{USAGE, junit};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use wavetank_sim::record::Record;
 
-pub(crate) fn merge(args: &Merge) -> Result<ExitCode, String> {
+pub(crate) fn merge(args: &Merge) -> Result<ExitCode, Stop> {
+    let (json, junit) = (args.json.as_deref(), args.junit.as_deref());
+    files::refuse_same(&[("--json", json), ("--junit", junit)])?;
+    for path in [json, junit].into_iter().flatten() {
+        if args.files.iter().any(|file| files::is_same(file, path)) {
+            return Err(format!("{}: it is to be merged: write to another file", path.display()).into());
+        }
+    }
     let mut merged = Merged::default();
     for path in &args.files {
         merged.read(path)?;
     }
     let (report, missing) = merged.report()?;
-    let ended = told(&report, args.github, args.junit.as_deref())?;
-    if let Some(path) = &args.json {
-        lines::write(path, &report)?;
-    }
-    if missing.is_empty() {
-        return Ok(ended);
-    }
+    let junit = junit.map(|path| Target::create("--junit", path)).transpose()?;
+    let is_written = is_written([
+        json.map_or(Ok(()), |path| lines::write(path, &report)),
+        junit.map_or(Ok(()), |file| junit::write(file, &report)),
+    ]);
+    tell(&report, args.github)?;
     for line in &missing {
-        eprintln!("wavetank: {line}");
+        out::warn(line);
     }
     // What is there may be well, but it is not all.
-    Ok(ExitCode::from(if report.failed() { FOUND } else { USAGE }))
+    let is_all = is_written && missing.is_empty();
+    Ok(ended(&report, if is_all { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }))
 }
 
 /// What was read so far.
@@ -49,20 +60,24 @@ struct Merged {
 impl Merged {
     fn read(&mut self, path: &Path) -> Result<(), String> {
         let wrong = |what: String| format!("{}: {what}", path.display());
-        let bytes = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
-        let mut lines = bytes.split(|byte| *byte == b'\n');
-        // After the last line's end there is nothing; else the last line is torn.
-        let torn = lines.next_back().unwrap_or_default();
-        if !torn.is_empty() {
-            eprintln!(
-                "wavetank: {}: its last line is torn, after {} bytes: left out",
-                path.display(),
-                torn.len()
-            );
-        }
+        let unreadable = |e: std::io::Error| wrong(e.to_string());
+        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         let mut headed = false;
-        for (number, line) in (1..).zip(lines) {
-            let line = serde_json::from_slice(line)
+        for number in 1.. {
+            let mut line = Vec::new();
+            let bytes = (&mut file).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).map_err(unreadable)?;
+            if bytes == 0 {
+                break;
+            }
+            if bytes as u64 == MAX_LINE_BYTES {
+                return Err(wrong(format!("line {number} is none of `wavetank run --json`: it has no end")));
+            }
+            if !line.ends_with(b"\n") {
+                let path = path.display();
+                out::warn(format_args!("{path}: its last line is torn, after {bytes} bytes: left out"));
+                break;
+            }
+            let line = serde_json::from_slice(&line)
                 .map_err(|e| wrong(format!("line {number} is none of `wavetank run --json`: {e}")))?;
             match line {
                 Line::Heading { sweep } => {
@@ -163,6 +178,9 @@ impl Merged {
         Ok((Report { heading, found, records, asked, stopped, seconds }, missing))
     }
 }
+
+/// More than any line takes: a bound for readers of hostile files.
+const MAX_LINE_BYTES: u64 = 16_000_000;
 
 fn whole() -> String {
     Shard { index: 1, of: 1 }.to_string()

@@ -1,5 +1,6 @@
 //! How far a sweep is: a bar on a terminal, a line now and then elsewhere. On stderr, all of it.
 
+use crate::out;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -7,6 +8,9 @@ use wavetank_sim::record::Record;
 
 /// Lines that are printed of a sweep where there is no terminal.
 const LINES: u64 = 10;
+
+/// Worlds that are worth a line.
+const LEAST: u64 = 20;
 
 /// Watches a sweep, and the wall clock.
 pub(crate) struct Progress {
@@ -41,11 +45,17 @@ impl Progress {
         }
         match &self.bar {
             Some(bar) => bar.inc(1),
-            None if self.ran < self.total && self.ran.is_multiple_of(self.total.div_ceil(LINES)) => {
-                eprintln!("{}: {} of {} seeds, {} failed", self.name, self.ran, self.total, self.failed);
+            None if self.ran < self.total && self.ran.is_multiple_of(self.each()) => {
+                let Progress { name, ran, total, failed, .. } = self;
+                out::note(format_args!("{name}: {ran} of {total} seeds, {failed} failed\n"));
             }
             None => {}
         }
+    }
+
+    /// Worlds from one line to the next.
+    fn each(&self) -> u64 {
+        self.total.div_ceil(LINES).max(LEAST)
     }
 
     pub(crate) fn is_over_time(&self) -> bool {

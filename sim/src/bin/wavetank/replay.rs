@@ -2,18 +2,18 @@
 
 use crate::args::{Own, Replay};
 use crate::job::{Job, OWN};
-use crate::kept;
-use crate::{DIVERGED, FOUND, engine};
-use crate::{account, again};
+use crate::out::{self, Stop};
+use crate::{DIVERGED, FOUND, account, again, engine, kept};
 use std::process::ExitCode;
 use wavetank_sim::Token;
 use wavetank_sim::calls::{PEER_SCHEMA, calls};
 use wavetank_sim::explain::EXPLAIN_RUNS;
 use wavetank_sim::known::is_news;
 use wavetank_sim::profile::ProfileError;
+use wavetank_sim::scenario;
 use wavetank_sim::token::Recipe;
 
-pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
+pub(crate) fn replay(args: &Replay) -> Result<ExitCode, Stop> {
     if kept::is_file(&args.token) {
         return kept::replay(args);
     }
@@ -28,36 +28,34 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, String> {
     let job = if args.canary { job.with_canary() } else { job };
     let run = job.run(token.seed);
     if args.calls {
-        println!("{}", calls(&run, &PEER_SCHEMA));
+        out::print(format_args!("{}\n", calls(&run, &PEER_SCHEMA)))?;
     }
     if args.frames || !(args.calls || args.steps) {
-        print!("{}", account::frames(&run));
+        out::print(account::frames(&run))?;
     }
     if args.steps {
-        println!("{}", run.transcript.steps_text(&PEER_SCHEMA));
+        out::print(format_args!("{}\n", run.transcript.steps_text(&PEER_SCHEMA)))?;
     }
-    print!("{}", account::output_of_own(&job, &run));
-    println!("{}", account::headline(&job, &run));
+    out::print(account::output_of_own(&job, &run))?;
+    out::print(format_args!("{}\n", account::headline(&job, &run)))?;
     let is_same =
         matches!(&token.recipe, Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest));
-    print!("{}", job.explain(&run, if is_same { EXPLAIN_RUNS } else { 0 }));
-    print!("{}", account::compared(&run));
-    print!("{}", account::known_as(&run));
+    out::print(job.explain(&run, if is_same { EXPLAIN_RUNS } else { 0 }))?;
+    out::print(account::compared(&run))?;
+    out::print(account::known_as(&run))?;
     let found = if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
-    match &token.recipe {
-        Recipe::Drawn { .. } => println!("drawn again: this token holds no transcript to compare with"),
-        Recipe::Given { .. } if is_same => {
-            println!("reproduced: the transcript is the same, step for step");
+    let (says, code) = match (&token.recipe, &run.left_track) {
+        (Recipe::Drawn { .. }, _) => ("drawn again: this token holds no transcript to compare with", found),
+        (Recipe::Given { .. }, _) if is_same => {
+            ("reproduced: the transcript is the same, step for step", found)
         }
-        Recipe::Given { .. } => {
-            match &run.left_track {
-                Some(left) => println!("diverged: {left}"),
-                None => println!("diverged: the choices mean the same, but the transcript is another"),
-            }
-            return Ok(ExitCode::from(DIVERGED));
+        (Recipe::Given { .. }, Some(left)) => (&*format!("diverged: {left}"), ExitCode::from(DIVERGED)),
+        (Recipe::Given { .. }, None) => {
+            ("diverged: the choices mean the same, but the transcript is another", ExitCode::from(DIVERGED))
         }
-    }
-    Ok(found)
+    };
+    out::print(format_args!("{says}\n"))?;
+    Ok(code)
 }
 
 /// The seed and the choices that are to be replayed, and of what.
@@ -68,14 +66,22 @@ fn given(text: &str) -> Result<Token, String> {
 pub(crate) fn job(own: &Own, token: &Token) -> Result<Job, String> {
     let choices = token.recipe.clone().try_into().map_err(|e: ProfileError| e.to_string())?;
     match (&own.wasm, token.scenario.starts_with(OWN)) {
+        (None, false) if scenario::find(&token.scenario).is_none() => {
+            let name = &token.scenario;
+            Err(format!("this token is of {name}, which `wavetank list` does not name: where that is a check, its test replays it: WAVETANK_TOKEN={token} cargo test {name}"))
+        }
+        (None, false) if own.says_how() => {
+            Err(format!("this token is of the scenario {}: leave out --transport and arguments", token.scenario))
+        }
         (None, false) => Job::built_in(&token.scenario, choices, engine()?),
         (None, true) => {
             Err("this token is of a component of your own: name its file with --wasm FILE, and its arguments after --".into())
         }
         (Some(path), true) => {
-            let job = Job::own(path, &own.args, own.transport, choices, engine()?)?;
+            let job = Job::own(path, &own.args, own.transport.unwrap_or_default(), choices, engine()?)?;
             if job.name != token.scenario {
-                eprintln!("wavetank: {} is another component than the token's: trying it all the same", path.display());
+                let path = path.display();
+                out::warn(format_args!("{path} is another component than the token's: trying it all the same"));
             }
             Ok(job)
         }

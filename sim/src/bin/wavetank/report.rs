@@ -1,9 +1,10 @@
 //! What a sweep found, for people and as JSON; and `wavetank list`.
 
 use crate::lines::{self, Heading};
+use crate::words::{counted, span};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 use wavetank_sim::known;
 use wavetank_sim::profile::Level;
@@ -140,9 +141,10 @@ impl fmt::Display for Report {
         }
         let failed = self.failures().count();
         if failed > SHOWN_FAILURES {
-            writeln!(f, "… and {} more failures: --json FILE writes them all\n", failed - SHOWN_FAILURES)?;
+            let more = counted((failed - SHOWN_FAILURES) as u64, "more failure");
+            writeln!(f, "… and {more}: --json FILE writes them all\n")?;
         }
-        write!(f, "{}: {ran} seeds", self.heading.title)?;
+        write!(f, "{}: {}", self.heading.title, counted(ran, "seed"))?;
         if ran < self.asked {
             let why = if self.stopped { "stopped early" } else { "stopped at the first failure" };
             write!(f, " of {} ({why})", self.asked)?;
@@ -165,7 +167,11 @@ impl fmt::Display for Report {
         let counts: Vec<String> =
             behaviours.iter().take(SHOWN_BEHAVIOURS).map(|(_, count)| count.to_string()).collect();
         let more = if behaviours.len() > SHOWN_BEHAVIOURS { ", …" } else { "" };
-        writeln!(f, "  distinct behaviours: {} (seeds: {}{more})", behaviours.len(), counts.join(", "))?;
+        write!(f, "  distinct behaviours: {}", behaviours.len())?;
+        if !counts.is_empty() {
+            write!(f, " (seeds: {}{more})", counts.join(", "))?;
+        }
+        writeln!(f)?;
         let faults = self.faults();
         let named = |damage: bool| -> Vec<String> {
             let of = Fault::ALL.iter().filter(|fault| fault.is_damage() == damage);
@@ -188,35 +194,38 @@ impl fmt::Display for Report {
             let (twice, pulley) = (compared(1), compared(2));
             writeln!(
                 f,
-                "  canary: {twice} seeds compared with a second run, {pulley} with one on Pulley too"
+                "  canary: {} compared with a second run, {pulley} with one on Pulley too",
+                counted(twice as u64, "seed")
             )?;
         }
         writeln!(
             f,
-            "  {} steps, {} ns of virtual time, {} worlds/s",
+            "  {} steps, {} of virtual time, {} worlds/s",
             self.steps(),
-            self.virtual_ns(),
+            span(self.virtual_ns()),
             self.worlds_per_second()
         )
     }
 }
 
-/// Prints scenarios, strategies and profiles, a line each.
-pub(crate) fn list() {
-    println!("scenarios");
-    for Scenario { name, summary, .. } in scenario::ALL {
-        println!("  {name:16} {summary}");
+/// Scenarios, strategies and profiles, a line each.
+pub(crate) fn list() -> String {
+    let of = |scenario: &Scenario| (scenario.name.to_string(), scenario.summary);
+    let bugs = scenario::of_bugs().iter().filter(|of| !of.clean);
+    let parts: [(&str, Vec<(String, &str)>); 4] = [
+        ("scenarios", scenario::ALL.iter().map(of).collect()),
+        ("bugs, each with its mended twin: add -mended to its name", bugs.map(of).collect()),
+        ("strategies", StrategyName::ALL.iter().map(|(name, says)| (name.to_string(), *says)).collect()),
+        ("profiles", Profile::ALL.iter().map(|(name, says)| (name.to_string(), *says)).collect()),
+    ];
+    let names = parts.iter().flat_map(|(_, lines)| lines).map(|(name, _)| name.len());
+    let width = names.max().unwrap_or(0);
+    let mut text = String::new();
+    for (heading, lines) in parts {
+        let _ = writeln!(text, "{heading}");
+        for (name, summary) in lines {
+            let _ = writeln!(text, "  {name:width$} {summary}");
+        }
     }
-    println!("bugs, each with its mended twin: add -mended to its name");
-    for Scenario { name, summary, .. } in scenario::of_bugs().iter().filter(|of| !of.clean) {
-        println!("  {name:16} {summary}");
-    }
-    println!("strategies");
-    for (name, summary) in StrategyName::ALL {
-        println!("  {:16} {summary}", name.to_string());
-    }
-    println!("profiles");
-    for (name, summary) in Profile::ALL {
-        println!("  {:16} {summary}", name.to_string());
-    }
+    text
 }

@@ -2,7 +2,9 @@
 
 use crate::args::Shrink;
 use crate::job::Job;
+use crate::out::{self, Stop};
 use crate::progress::now;
+use crate::words::counted;
 use crate::{FOUND, account, kept, replay};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
@@ -16,37 +18,38 @@ use wavetank_sim::profile::ProfileError;
 use wavetank_sim::same::{Failure, ShrunkRun, failure, shrink_while};
 use wavetank_sim::{Choices, Run, Token};
 
-pub(crate) fn shrink(args: &Shrink) -> Result<ExitCode, String> {
+pub(crate) fn shrink(args: &Shrink) -> Result<ExitCode, Stop> {
     let Found { job, run, kept } = found(args)?;
     let Some(wanted) = failure(&run.outcome) else {
-        return Err(format!("{} finishes: there is nothing to shrink", account::headline(&job, &run)));
+        return Err(format!("{} finishes: there is nothing to shrink", account::headline(&job, &run)).into());
     };
     let progress = Watch::new(wanted, run.choices.len(), args);
-    let smaller = shrink_while(&run, args.runs as usize, |choices| {
+    let most = usize::try_from(args.runs).unwrap_or(usize::MAX);
+    let smaller = shrink_while(&run, most, |choices| {
         (!progress.is_over_time()).then(|| progress.ran(job.replay(run.seed, choices)))
     });
     let (took, is_over_time) = progress.finish();
     let Some(smaller) = smaller else {
-        return Err(format!(
-            "{}: the same choices do not make it fail again: --canary with `replay` says what differs",
-            account::headline(&job, &run)
-        ));
+        let why = if is_over_time {
+            "its time is used up before the first run: --time gives it more"
+        } else {
+            "the same choices do not make it fail again: --canary with `replay` says what differs"
+        };
+        return Err(format!("{}: {why}", account::headline(&job, &run)).into());
     };
     let ShrunkRun { run: shrunk, shrunk: how } = &smaller;
-    print!("{}", account::output_of_own(&job, shrunk));
-    print!("{}", account::account(&job, shrunk, false));
+    let choices = kept.as_ref().map_or(how.from, |kept| kept.original.choices.max(how.from));
+    let says_where = keep(args, &job, &run, kept, &smaller);
+    out::print(account::output_of_own(&job, shrunk))?;
+    out::print(account::account(&job, shrunk, None))?;
     let end = match (how.fixed_point, is_over_time) {
         (_, true) => "its time is used up: --time gives it more",
         (true, false) => "nothing simpler is left to try",
         (false, false) => "its runs are used up: --runs gives it more",
     };
-    println!(
-        "  shrunk from {} choices to {} in {} runs, {took:.1?}; {end}",
-        kept.as_ref().map_or(how.from, |kept| kept.original.choices.max(how.from)),
-        how.choices.len(),
-        how.runs
-    );
-    print!("{}", keep(args, &job, &run, kept, &smaller));
+    let (to, runs) = (how.choices.len(), counted(how.runs as u64, "run"));
+    out::print(format_args!("  shrunk from {choices} choices to {to} in {runs}, {took:.1?}; {end}\n"))?;
+    out::print(says_where)?;
     Ok(if is_news(&shrunk.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
@@ -79,7 +82,7 @@ fn found(args: &Shrink) -> Result<Found, String> {
         let (job, _) = kept::job_of(token, &kept, own)?;
         let again = job.again(&kept).map_err(|e| format!("{token}: {e}"))?;
         for changed in &again.changed {
-            eprintln!("wavetank: {token}: {changed}");
+            out::warn(format_args!("{token}: {changed}"));
         }
         let is_as_kept = again.verdict == Verdict::StillFails && again.changed.is_empty();
         return Ok(Found { job, run: again.run, kept: is_as_kept.then_some(kept) });
@@ -106,7 +109,7 @@ impl Watch {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style =
                 ProgressStyle::with_template("shrinking: {msg} {wide_bar} {pos}/{len} runs {elapsed}");
-            ProgressBar::new(args.runs.into()).with_style(style.expect("a template of known keys"))
+            ProgressBar::new(args.runs).with_style(style.expect("a template of known keys"))
         });
         let (smallest, is_over) = (Cell::new(choices), Cell::new(false));
         Watch { wanted, bar, smallest, started: now(), limit: args.time, is_over }

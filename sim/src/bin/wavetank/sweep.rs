@@ -3,19 +3,20 @@
 //! Processes, because threads share one address space and its lock (two threads ran little more than one), and
 //! because one that dies costs only the world that killed it. The results are the same however many there are.
 
-use crate::args::{Run, Seeds, Shard, What};
+use crate::args::{Run, Seeds, Shard, TransportArg, What};
 use crate::exhaust::exhaust;
+use crate::files::{self, Target};
 use crate::job::Job;
 use crate::kept::{self, KeptFolder};
 use crate::lines::{Heading, Lines};
+use crate::out::{self, Stop};
 use crate::progress::{self, Progress};
 use crate::report::Report;
 use crate::worker::{MARK, SHRINK};
-use crate::{FOUND, account, annotate, engine, junit};
+use crate::{FOUND, USAGE, account, annotate, engine, junit, order};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -30,40 +31,77 @@ const CHUNK: u64 = 16;
 /// Failures that are shrunk: the lowest seed of each way of failing.
 const SHRUNK_FAILURES: usize = 5;
 
-pub(crate) fn run(args: Run) -> Result<ExitCode, String> {
+pub(crate) fn run(args: Run) -> Result<ExitCode, Stop> {
+    refuse(&args)?;
     let job = Job::new(&args.what, engine()?)?;
     if let StrategyName::Exhaustive(bound) = args.what.strategy {
         return exhaust(&job, &args, seeds(&args).start, bound);
     }
     if let Some(seed) = args.seed {
         let run = job.run(seed);
-        print!("{}", account::output_of_own(&job, &run));
-        print!("{}", account::account(&job, &run, !args.no_shrink));
-        print!("{}", kept::keep_one(&args.what.keep, &job, &run));
+        tell_one(&job, &args, &run, "")?;
         return Ok(if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
     }
     let heading = Heading::new(&job, &args, seeds(&args));
     let mut json = args.json.as_ref().map(|path| Lines::create(path, &heading)).transpose()?;
+    let junit = args.junit.as_ref().map(|path| Target::create("--junit", path)).transpose()?;
     let folder = KeptFolder::try_again(&job, &args)?;
     let report = sweep(&job, &args, heading, json.as_mut())?;
-    let ended = told(&report, args.github, args.junit.as_deref())?;
-    print!("{}", folder.tidied(&job, &report.records));
-    if let Some(json) = json {
-        json.finish(&report)?;
+    // Files first: nobody may be left to read what is printed.
+    let kept = folder.tidied(&job, &report.records);
+    let is_written = is_written([
+        json.map_or(Ok(()), |json| json.finish(&report)),
+        junit.map_or(Ok(()), |file| junit::write(file, &report)),
+    ]);
+    tell(&report, args.github)?;
+    out::print(kept)?;
+    Ok(ended(&report, if is_written { folder.exit() } else { ExitCode::from(USAGE) }))
+}
+
+/// Refuses what would come to nothing.
+fn refuse(args: &Run) -> Result<(), String> {
+    files::refuse_same(&[("--json", args.json.as_deref()), ("--junit", args.junit.as_deref())])?;
+    if args.prune && kept::folder(&args.what.keep).is_none() {
+        return Err("--prune removes kept failures, and none are kept here".into());
     }
-    Ok(if report.failed() { ended } else { folder.exit() })
+    let (shard, count) = (args.shard, seeds(args).count);
+    if shard.count(count) == 0 {
+        return Err(format!(
+            "shard {shard} has no seed: there can be no more shards than seeds, of which there are {count}"
+        ));
+    }
+    Ok(())
 }
 
 /// Tells what a sweep found to people and to CI.
-pub(crate) fn told(report: &Report, github: bool, junit: Option<&Path>) -> Result<ExitCode, String> {
-    print!("{report}");
-    if annotate::is_wanted(github) {
-        print!("{}", annotate::annotations(report));
-    }
-    if let Some(path) = junit {
-        junit::write(path, report)?;
-    }
-    Ok(if report.failed() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+pub(crate) fn tell(report: &Report, github: bool) -> Result<(), Stop> {
+    out::print(report)?;
+    out::print(annotate::annotations(github, &report.heading, report.failures()))
+}
+
+/// How a command ends that found this: a failure counts before all else.
+pub(crate) fn ended(report: &Report, otherwise: ExitCode) -> ExitCode {
+    if report.failed() { ExitCode::from(FOUND) } else { otherwise }
+}
+
+/// Whether all files were written; tells which were not.
+pub(crate) fn is_written(files: [Result<(), String>; 2]) -> bool {
+    let failed: Vec<String> = files.into_iter().filter_map(Result::err).collect();
+    failed.iter().for_each(out::warn);
+    failed.is_empty()
+}
+
+/// Tells one run, and what there is to say below it, and keeps it where it failed.
+pub(crate) fn tell_one(job: &Job, args: &Run, run: &wavetank_sim::Run, below: &str) -> Result<(), Stop> {
+    let shrunk = if args.no_shrink { None } else { account::shrunk(job, run) };
+    let kept = kept::keep_one(&args.what.keep, job, run, shrunk.as_ref());
+    out::print(account::output_of_own(job, run))?;
+    out::print(account::account(job, run, shrunk.as_ref()))?;
+    out::print(below)?;
+    out::print(kept)?;
+    let record = Record::new(&job.name, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run));
+    let heading = Heading::new(job, args, seeds(args));
+    out::print(annotate::annotations(args.github, &heading, [&record].into_iter()))
 }
 
 /// What the processes' threads share.
@@ -101,10 +139,7 @@ fn seeds(args: &Run) -> Seeds {
 fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) -> Result<Report, String> {
     let seeds = seeds(args);
     let asked = args.shard.count(seeds.count);
-    let stop = Arc::new(AtomicBool::new(false));
-    let ordered = stop.clone();
-    // Where it cannot be set, Ctrl-C ends everything at once, as it does by default.
-    let _ = ctrlc::set_handler(move || ordered.store(true, Ordering::Relaxed));
+    let stop = order::to_end();
     let plan = Plan {
         what: &args.what,
         name: &job.name,
@@ -286,7 +321,7 @@ impl Worker {
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.arg("worker").arg(&what.scenario);
         command.args(["--strategy", &what.strategy.to_string(), "--profile", &what.profile.to_string()]);
-        if what.transport == crate::args::TransportArg::Stdio {
+        if what.transport == Some(TransportArg::Stdio) {
             command.args(["--transport", "stdio"]);
         }
         if what.canary {

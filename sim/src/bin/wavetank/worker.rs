@@ -8,8 +8,9 @@ use crate::args::What;
 use crate::engine;
 use crate::job::Job;
 use crate::kept::{Keeper, Tried};
+use crate::out::{self, Stop};
 use serde::Serialize;
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use wavetank_sim::explain::EXPLAIN_RUNS;
@@ -26,13 +27,13 @@ pub(crate) const SHRINK: &str = "shrink ";
 /// Begins the order to try a kept failure again: its file's path follows, as JSON.
 pub(crate) const AGAIN: &str = "again ";
 
-pub(crate) fn work(what: &What) -> Result<ExitCode, String> {
+pub(crate) fn work(what: &What) -> Result<ExitCode, Stop> {
     let job = Job::new(what, engine()?)?;
     let mut keeper = Keeper::new(&what.keep);
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|e| e.to_string())?;
         if let Some(seed) = line.strip_prefix(SHRINK) {
-            let seed = Seed(seed.parse().map_err(|_| "expected a number")?);
+            let seed = Seed(seed.parse().map_err(|_| "expected a number".to_string())?);
             say(&format!("begin {}", seed.0))?;
             tell(&shrunk(&job, seed, &mut keeper))?;
             continue;
@@ -45,7 +46,7 @@ pub(crate) fn work(what: &What) -> Result<ExitCode, String> {
         }
         let numbers: Result<Vec<u64>, _> = line.split(' ').map(str::parse).collect();
         let Ok([first, count, step]) = numbers.as_deref() else {
-            return Err("expected FIRST COUNT STEP".into());
+            return Err("expected FIRST COUNT STEP".to_string().into());
         };
         for place in 0..*count {
             let seed = Seed(first.wrapping_add(place * step));
@@ -78,11 +79,10 @@ fn shrunk(job: &Job, seed: Seed, keeper: &mut Keeper) -> Record {
     }
 }
 
-fn tell(told: &impl Serialize) -> Result<(), String> {
+fn tell(told: &impl Serialize) -> Result<(), Stop> {
     say(&serde_json::to_string(told).map_err(|e| e.to_string())?)
 }
 
-fn say(line: &str) -> Result<(), String> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{MARK}{line}").and_then(|()| out.flush()).map_err(|e| e.to_string())
+fn say(line: &str) -> Result<(), Stop> {
+    out::write(format!("{MARK}{line}\n").as_bytes())
 }

@@ -1,0 +1,116 @@
+//! Files that the command line names: read within bounds, and written whole.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes of a component that the command line names: more than a guest may hand to its host, for debugging information.
+const MAX_COMPONENT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Reads a component.
+pub(crate) fn component(path: &Path) -> Result<Vec<u8>, String> {
+    let mut wasm = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut wasm));
+    match read {
+        Err(e) => Err(format!(
+            "{}: {e}: name a built component, as target/wasm32-wasip2/release/NAME.wasm",
+            path.display()
+        )),
+        Ok(read) if read as u64 > MAX_COMPONENT_BYTES => {
+            Err(format!("{}: it is larger than {MAX_COMPONENT_BYTES} bytes", path.display()))
+        }
+        Ok(_) => Ok(wasm),
+    }
+}
+
+/// Whether two paths are of one file, which need not be there yet.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
+}
+
+fn whole(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().or_else(|| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Some(folder.unwrap_or(Path::new(".")).canonicalize().ok()?.join(path.file_name()?))
+    })
+}
+
+/// Refuses flags that name one file twice.
+pub(crate) fn refuse_same(named: &[(&str, Option<&Path>)]) -> Result<(), String> {
+    for (at, (flag, path)) in named.iter().enumerate() {
+        for (other, before) in &named[..at] {
+            if let (Some(path), Some(before)) = (path, before)
+                && is_same(path, before)
+            {
+                return Err(format!("{other} and {flag} name the same file: {}", path.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A file that is to be written, made before there is anything to write: whether it can be is to be known before the
+/// work.
+pub(crate) struct Target {
+    flag: &'static str,
+    path: PathBuf,
+    file: File,
+    /// A pipe, a device, or stdout itself: what was written was written.
+    pub(crate) is_stream: bool,
+}
+
+impl Target {
+    /// Makes the file that a flag names.
+    pub(crate) fn create(flag: &'static str, path: &Path) -> Result<Self, String> {
+        if let Some(file) = stdout(path) {
+            return Ok(Target { flag, path: path.into(), file, is_stream: true });
+        }
+        let file = File::create(path).map_err(|e| unwritable(flag, path, &e))?;
+        let is_stream = !file.metadata().is_ok_and(|file| file.is_file());
+        // What a link points to is replaced, and not the link.
+        let path = path.canonicalize().unwrap_or_else(|_| path.into());
+        Ok(Target { flag, path, file, is_stream })
+    }
+
+    /// Writes it: it is there whole, or as it was before. A stream is written on.
+    pub(crate) fn write(self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), String> {
+        let Target { flag, path, file, is_stream } = self;
+        let written = || {
+            if is_stream {
+                let mut file = BufWriter::new(file);
+                return write(&mut file).and_then(|()| file.flush());
+            }
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(".new");
+            let mut file = BufWriter::new(File::create(&beside)?);
+            write(&mut file)?;
+            file.flush()?;
+            std::fs::rename(&beside, &path)
+        };
+        written().map_err(|e| unwritable(flag, &path, &e))
+    }
+
+    /// Writes some of it at once.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.file.write_all(bytes).map_err(|e| unwritable(self.flag, &self.path, &e))
+    }
+}
+
+fn unwritable(flag: &str, path: &Path, error: &io::Error) -> String {
+    format!("{}: {error}: name a file for {flag} that can be written", path.display())
+}
+
+/// Stdout, where the path is of it: opened anew it would be written from its start once more.
+#[cfg(unix)]
+fn stdout(path: &Path) -> Option<File> {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
+    let (ours, named) = (stdout.metadata().ok()?, std::fs::metadata(path).ok()?);
+    ((ours.dev(), ours.ino()) == (named.dev(), named.ino())).then_some(stdout)
+}
+
+#[cfg(not(unix))]
+fn stdout(_: &Path) -> Option<File> {
+    None
+}

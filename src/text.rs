@@ -1,0 +1,25 @@
+//! Text that a guest or its peer made, as it may be shown to people.
+
+use std::borrow::Cow;
+
+/// The same text on one line that steers no terminal and no reader of lines: control characters, other ends of lines
+/// and what turns the direction of writing are escaped as Rust writes them. Tabs stay.
+///
+/// ```
+/// assert_eq!(wavetank::harmless("a\n::error::b \u{1b}[31m"), "a\\n::error::b \\u{1b}[31m");
+/// assert_eq!(wavetank::harmless("plain \"ä\"\\"), "plain \"ä\"\\");
+/// ```
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.contains(steers) {
+        return text.into();
+    }
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) { harmless.extend(c.escape_debug()) } else { harmless.push(c) }
+    }
+    harmless.into()
+}
+
+fn steers(c: char) -> bool {
+    (c.is_control() && c != '\t') || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
