@@ -10,7 +10,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
-use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig,
+};
 
 /// Stack that a guest may use, in bytes.
 const WASM_STACK_BYTES: usize = 512 * 1024;
@@ -244,6 +246,10 @@ impl Guest {
     }
 }
 
+/// What an instruction costs that the engine carries out by a call into itself, even where it refuses: so that a loop
+/// of them takes about as long as any other of as much fuel.
+const LIBCALL_FUEL: u8 = 200;
+
 fn wasmtime_config(of: &EngineConfig) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config
@@ -252,6 +258,11 @@ fn wasmtime_config(of: &EngineConfig) -> wasmtime::Result<Config> {
         .relaxed_simd_deterministic(true)
         // Fuel is counted in instructions, epochs in wall time.
         .consume_fuel(true)
+        .operator_cost(OperatorCost {
+            MemoryGrow: LIBCALL_FUEL,
+            TableGrow: LIBCALL_FUEL,
+            ..OperatorCost::new()
+        })
         .concurrency_support(false)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(FIBRE_STACK_BYTES);

@@ -8,12 +8,16 @@ use crate::run::{Choices, Run};
 use crate::shrink::{Shrunk, shrink};
 use std::collections::BTreeSet;
 use std::fmt;
+use wavetank::cell::Limits;
 
 /// Runs that shrinking may spend on one failure.
 pub const SHRINK_RUNS: usize = 500;
 
-/// Steps that shrinking may spend on one failure, reckoned at the length of the run it begins with.
+/// Steps that shrinking may spend on one failure, reckoned at what the run it begins with took.
 const SHRINK_STEPS: u64 = 5_000_000;
+
+/// Fuel that takes about as long to burn as a few steps to make.
+const FUEL_OF_A_STEP: u64 = 20_000;
 
 /// A way of failing. Two runs that share it fail alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,9 +84,16 @@ pub struct ShrunkRun {
 /// choices do not make it fail again. Then something besides seed and choices decides, as where it diverged;
 /// [`canary`](crate::canary) finds what.
 pub fn shrink_run(run: &Run, budget_runs: usize, replay: impl Fn(Choices) -> Run) -> Option<ShrunkRun> {
-    let steps = (run.transcript.steps.len() as u64).max(1);
-    let affordable = usize::try_from(SHRINK_STEPS / steps).unwrap_or(usize::MAX).max(1);
+    let affordable = usize::try_from(SHRINK_STEPS / cost_steps(run)).unwrap_or(usize::MAX).max(1);
     shrink_while(run, budget_runs.min(affordable), |choices| Some(replay(choices)))
+}
+
+/// What a run takes, in steps: its steps, and what its guests computed.
+fn cost_steps(run: &Run) -> u64 {
+    let fuel: u64 = run.cells.iter().filter_map(|(_, exit)| exit.as_ref()).map(|exit| exit.fuel).sum();
+    // Who spins has not ended, and so has not told its fuel.
+    let spun = if matches!(run.outcome, Outcome::Spinning { .. }) { Limits::default().quiet_fuel } else { 0 };
+    (run.transcript.steps.len() as u64 + (fuel + spun) / FUEL_OF_A_STEP).max(1)
 }
 
 /// The same in at most `budget_runs` runs however long they take. Where `replay` gives no run there is no more time:

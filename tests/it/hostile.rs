@@ -108,6 +108,13 @@ fn memory_grows_to_its_limit_and_no_further() {
 }
 
 #[test]
+fn growth_that_is_refused_without_end_is_told_as_spinning() {
+    let limits = Limits { quiet_fuel: 50_000_000, ..Limits::default() };
+    let run = Trial::of(limits).run("regrow", |_| ());
+    assert!(matches!(run.outcome, Outcome::Spinning { .. }), "{}", run.outcome);
+}
+
+#[test]
 fn a_million_pollables_are_too_many_handles() {
     let run = Trial::default().traps("pollables", TrapClass::TooManyHandles);
     let born = count(&run, |event| matches!(event, Event::HandleBorn { .. }));

@@ -44,6 +44,13 @@ pub fn grow() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Asks for what it was refused, without end.
+pub fn regrow() -> ExitCode {
+    loop {
+        black_box(memory_grow::<0>(usize::MAX / 2));
+    }
+}
+
 pub fn pollables() -> ExitCode {
     for _ in 0..MILLION {
         forget(subscribe_duration(u64::MAX));

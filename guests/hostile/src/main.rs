@@ -22,6 +22,7 @@ const CASES: &[(&str, Main)] = &[
     ("loop", greed::endless_loop),
     ("recurse", greed::recurse),
     ("grow", greed::grow),
+    ("regrow", greed::regrow),
     ("pollables", greed::pollables),
     ("resources", greed::resources),
     ("churn", greed::churn),
