@@ -21,6 +21,11 @@ pub(crate) fn headline(job: &Job, run: &Run) -> String {
 pub(crate) fn account(job: &Job, run: &Run, shrinks: bool) -> String {
     let shrunk =
         if shrinks { shrink_run(run, SHRINK_RUNS, |choices| job.replay(run.seed, choices)) } else { None };
+    account_shrunk(job, run, shrunk)
+}
+
+/// The same of a failure that was made smaller already, where that could be.
+pub(crate) fn account_shrunk(job: &Job, run: &Run, shrunk: Option<ShrunkRun>) -> String {
     match shrunk {
         Some(ShrunkRun { run: mut smaller, shrunk }) => {
             smaller.compared.clone_from(&run.compared);

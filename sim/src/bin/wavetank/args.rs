@@ -262,10 +262,10 @@ pub(crate) struct Fuzz {
     #[arg(default_value = "pid0")]
     pub(crate) scenario: String,
     /// Stop after so many seconds
-    #[arg(long, value_name = "S", default_value_t = 60, conflicts_with = "runs")]
+    #[arg(long, value_name = "S", default_value_t = 60, conflicts_with = "runs", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seconds: u64,
     /// Stop after so many runs: with the same seed they are the same
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) runs: Option<u64>,
     /// Where cases are kept, one small file each; those that are there are run first
     #[arg(long, value_name = "DIR")]

@@ -4,38 +4,41 @@ use crate::args::Fuzz;
 use crate::job::Job;
 use crate::progress::now;
 use crate::{FOUND, account, engine, kept};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use wavetank_sim::Run;
 use wavetank_sim::fuzz::{Fuzzer, corpus};
 use wavetank_sim::same::ShrunkRun;
+use wavetank_sim::{Run, World};
 
-/// Coverage rests when half of all runs, and so many at least, did nothing new.
-const REST_RUNS: u64 = 20_000;
-
-/// Where failing cases go, in the folder of the corpus.
-const FOUND_FOLDER: &str = "found";
+/// How shells name the end of a process by Ctrl-C.
+const INTERRUPTED: i32 = 130;
 
 pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, String> {
     let job = Job::new(&args.what(), engine()?)?;
     let mut fuzzer = job.fuzzer(args.seed, &args.profile);
     if let Some(folder) = &args.corpus {
-        let cases = corpus::read(folder).map_err(|e| told(folder, e))?;
+        let cases = corpus::read(folder).map_err(corpus_error)?;
         if !cases.is_empty() {
-            println!("{}: {} cases from {}", job.title, cases.len(), folder.display());
+            println!("{}: {} from {}", job.title, count(cases.len(), "case"), folder.display());
         }
         fuzzer.give(cases);
     }
     let stop = Arc::new(AtomicBool::new(false));
     let ordered = stop.clone();
-    // Where it cannot be set, Ctrl-C ends everything at once, as it does by default.
-    let _ = ctrlc::set_handler(move || ordered.store(true, Ordering::Relaxed));
+    // Where it cannot be set, Ctrl-C ends everything at once, as it does by default. So does the second: a world that
+    // hangs inside a poll never comes back to the loop below.
+    let _ = ctrlc::set_handler(move || {
+        if ordered.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED);
+        }
+    });
     let started = now();
     let mut told_at = started;
-    let mut failures = 0_u64;
+    let mut failures = 0;
     let limit = Duration::from_secs(args.seconds);
     let why = loop {
         if args.runs.is_some_and(|runs| fuzzer.runs() >= runs) {
@@ -44,7 +47,7 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, String> {
         if args.runs.is_none() && now() - started >= limit {
             break "time is up";
         }
-        if fuzzer.rested() >= REST_RUNS.max(fuzzer.runs() / 2) {
+        if fuzzer.rests() {
             break "coverage rests";
         }
         if stop.load(Ordering::Relaxed) {
@@ -53,11 +56,13 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, String> {
         let fuzzed = fuzzer.step();
         if let (Some(folder), true) = (&args.corpus, fuzzed.is_kept) {
             let case = fuzzer.cases().last().expect("it was kept").values();
-            corpus::write(folder, &case).map_err(|e| told(folder, e))?;
+            corpus::write(folder, &case).map_err(corpus_error)?;
         }
         if fuzzed.found.is_some() {
             failures += 1;
-            tell(&job, args, &fuzzer.shrunk(&fuzzed.run), &fuzzed.run)?;
+            // Before anything else that may take long.
+            let _ = kept::keep_found(&args.keep, &job, &fuzzed.run, None);
+            tell(&job, args, &fuzzed.run, fuzzer.shrunk(&fuzzed.run));
             if !args.keep_going {
                 break "a failure was found";
             }
@@ -67,49 +72,50 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, String> {
             eprintln!("{}", counts(&job, &fuzzer, told_at - started));
         }
     };
-    println!("{}: {failures} failures; {why}", counts(&job, &fuzzer, now() - started));
+    println!("{}: {}; {why}", counts(&job, &fuzzer, now() - started), count(failures, "failure"));
     if let (Some(folder), true) = (&args.corpus, args.minimise) {
-        let kept = fuzzer.minimal();
-        for case in &kept {
-            corpus::write(folder, case).map_err(|e| told(folder, e))?;
-        }
-        corpus::retain(folder, &kept).map_err(|e| told(folder, e))?;
-        println!("{}: {} of {} cases do all that was done", job.title, kept.len(), fuzzer.cases().len());
+        println!("{}: {}", job.title, minimise(&mut fuzzer, folder).map_err(corpus_error)?);
     }
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
 }
 
-/// Tells a failure, as small as it could be made, and keeps its case.
-fn tell(job: &Job, args: &Fuzz, shrunk: &Option<ShrunkRun>, found: &Run) -> Result<(), String> {
-    let run = shrunk.as_ref().map_or(found, |shrunk| &shrunk.run);
-    print!("{}", account::output_of_own(job, run));
-    print!("{}", account::account(job, run, false));
-    if let Some(shrunk) = shrunk {
-        println!("  shrunk from {} choices to {}", shrunk.shrunk.from, run.choices.len());
+/// Leaves as few cases in the corpus as do all that was done; says how many.
+fn minimise<F: Fn(&mut World) + Sync>(fuzzer: &mut Fuzzer<F>, folder: &Path) -> io::Result<String> {
+    if fuzzer.left() > 0 {
+        let left = count(fuzzer.left(), "case");
+        return Ok(format!("not minimised, for {left} of the corpus were not run: give it more time"));
     }
-    print!("{}", kept::keep_one(&args.keep, job, run));
-    if let Some(folder) = &args.corpus {
-        let folder = folder.join(FOUND_FOLDER);
-        std::fs::create_dir_all(&folder).map_err(|e| told(&folder, e))?;
-        let values: Vec<u32> = run.choices.iter().map(|choice| choice.value).collect();
-        let name = corpus::write(&folder, &values).map_err(|e| told(&folder, e))?;
-        println!("  kept as {}", folder.join(name).display());
+    let kept = fuzzer.minimal();
+    for case in &kept {
+        corpus::write(folder, case)?;
     }
-    Ok(())
+    corpus::retain(folder, &kept)?;
+    Ok(format!("{} of {} do all that was done", kept.len(), count(fuzzer.cases().len(), "case")))
 }
 
-fn counts<F: Fn(&mut wavetank_sim::World) + Sync>(job: &Job, fuzzer: &Fuzzer<F>, took: Duration) -> String {
+/// Tells a failure, as small as it could be made, and where it is kept.
+fn tell(job: &Job, args: &Fuzz, found: &Run, shrunk: Option<ShrunkRun>) {
+    print!("{}", account::output_of_own(job, shrunk.as_ref().map_or(found, |shrunk| &shrunk.run)));
+    let kept = kept::keep_found(&args.keep, job, found, shrunk.as_ref());
+    print!("{}{kept}", account::account_shrunk(job, found, shrunk));
+}
+
+fn counts<F: Fn(&mut World) + Sync>(job: &Job, fuzzer: &Fuzzer<F>, took: Duration) -> String {
     let millis = took.as_millis().max(1);
     format!(
-        "{}: {} executions, {} a second, coverage {}, {} cases",
+        "{}: {} executions, {} a second, coverage {}, {}",
         job.title,
         fuzzer.runs(),
         u128::from(fuzzer.runs()) * 1000 / millis,
         fuzzer.coverage(),
-        fuzzer.cases().len(),
+        count(fuzzer.cases().len(), "case"),
     )
 }
 
-fn told(path: &Path, error: std::io::Error) -> String {
-    format!("{}: {error}", path.display())
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+fn corpus_error(error: io::Error) -> String {
+    format!("{error}: name a folder that can be read and written with --corpus")
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use wavetank_sim::keep::{self, ABORTED, Again, Kept, Source, Verdict};
+use wavetank_sim::keep::{self, ABORTED, Again, Kept, Setting, Source, Verdict};
 use wavetank_sim::known::is_news;
 use wavetank_sim::profile::ProfileError;
 use wavetank_sim::record::Record;
@@ -44,6 +44,18 @@ pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run) -> String {
     let kept = is_news(&run.outcome).then(|| Kept::new(job.setting(run.seed), run)).flatten();
     let Some((folder, kept)) = folder(keep).zip(kept) else { return String::new() };
     says_where(&folder, keep::write_new(&folder, &kept))
+}
+
+/// Keeps what a fuzzer found, with its smaller run where there is one already; gives the line that says where.
+pub(crate) fn keep_found(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
+    // Drawn anew, its seed gives another run.
+    let setting = Setting { strategy: None, profile: None, ..job.setting(run.seed) };
+    let Some((folder, kept)) = folder(keep).zip(Kept::new(setting, run)) else { return String::new() };
+    let written = match shrunk {
+        Some(smaller) => keep::write(&folder, &kept.with_shrunk(smaller)),
+        None => keep::write(&folder, &kept),
+    };
+    says_where(&folder, written)
 }
 
 /// The line that says where a failure is kept.
