@@ -39,6 +39,8 @@ pub struct Case {
     pub choices: Vec<Choice>,
     /// The features that it was the first to bring.
     pub brought: Vec<u64>,
+    /// How many runs there were when it came.
+    run: u64,
     /// How often it was changed.
     changed: u32,
 }
@@ -62,7 +64,6 @@ pub struct Fuzzer<F> {
     given: VecDeque<Vec<u32>>,
     failures: BTreeSet<Failure>,
     runs: u64,
-    newest: u64,
 }
 
 /// One run of a fuzzer.
@@ -91,7 +92,6 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
             given: VecDeque::new(),
             failures: BTreeSet::new(),
             runs: 0,
-            newest: 0,
         }
     }
 
@@ -115,8 +115,7 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         let found = found.filter(|failure| self.failures.insert(failure.clone()));
         let is_kept = !brought.is_empty();
         if is_kept {
-            self.newest = self.runs;
-            self.cases.push(Case { choices: run.choices.clone(), brought, changed: 0 });
+            self.cases.push(Case { choices: run.choices.clone(), brought, run: self.runs, changed: 0 });
         }
         Fuzzed { run, is_kept, found }
     }
@@ -175,14 +174,20 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         drawn.into_iter().min_by_key(cost).expect("some were drawn")
     }
 
+    /// How many of the cases that were given have not been run.
+    pub fn left(&self) -> usize {
+        self.given.len()
+    }
+
     /// How many runs were made.
     pub fn runs(&self) -> u64 {
         self.runs
     }
 
-    /// How many runs were made since one did something new.
-    pub fn rested(&self) -> u64 {
-        self.runs - self.newest
+    /// Whether coverage rests: of the last 20,000 runs not one in two hundred did something new.
+    pub fn rests(&self) -> bool {
+        let few_ago = self.cases.len().checked_sub(FEW_CASES).map_or(0, |at| self.cases[at].run);
+        self.runs - few_ago >= REST_RUNS
     }
 
     /// The fewest of the kept cases, about, that still cover what all of them do. Runs each once more.
@@ -216,6 +221,13 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
     }
 }
 
+/// Runs over which coverage may come to rest. What is drawn anew does something new now and then for as long as it is
+/// drawn, so that nothing new at all would be waited for in vain.
+const REST_RUNS: u64 = 20_000;
+
+/// Cases that are so few in as many runs that they count as rest.
+const FEW_CASES: usize = 100;
+
 /// Runs in eight that begin with nothing given, however much was kept.
 const FRESH: u32 = 3;
 
@@ -224,4 +236,27 @@ const DRAWN: usize = 6;
 
 fn place(bound: usize, rng: &mut ChaCha8Rng) -> usize {
     below(rng, bound as u32) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::engine;
+
+    #[test]
+    fn coverage_rests_when_few_cases_come() {
+        let mut fuzzer = Fuzzer::new(|_: &mut World| (), &Setup::new(engine(), Seed(0)), &Profile::calm());
+        fuzzer.runs = REST_RUNS - 1;
+        assert!(!fuzzer.rests());
+        fuzzer.runs = REST_RUNS;
+        assert!(fuzzer.rests());
+        let case = |run| Case { choices: Vec::new(), brought: Vec::new(), run, changed: 0 };
+        fuzzer.runs = 50_000;
+        fuzzer.cases = (1..FEW_CASES as u64).map(|nth| case(50_000 - nth)).collect();
+        assert!(fuzzer.rests());
+        fuzzer.cases.insert(0, case(50_000 - REST_RUNS));
+        assert!(fuzzer.rests());
+        fuzzer.cases[0] = case(50_001 - REST_RUNS);
+        assert!(!fuzzer.rests());
+    }
 }

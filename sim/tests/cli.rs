@@ -1,6 +1,7 @@
 //! The `wavetank` command, as its users meet it.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use wavetank_sim::{guests, scenario};
@@ -93,6 +94,13 @@ fn wrong_usage_says_what_to_do_and_exits_with_2() {
         (&["shrink", "wt1.pid0.7.AAAA"], "damaged"),
         (&["shrink", "wt1.pid0.7.AAAA", "--runs", "0"], "--runs"),
         (&["run", "pid0", "--seeds", "0..1", "--failures", "/dev/null/x"], "name a folder with --failures"),
+        (&["fuzz", "pid1"], "`wavetank list`"),
+        (&["fuzz", "bug-g99"], "there are bug-g01, "),
+        (&["fuzz", "echo", "--seconds", "0"], "--seconds"),
+        (&["fuzz", "echo", "--runs", "0"], "--runs"),
+        (&["fuzz", "echo", "--runs", "1", "--minimise"], "--corpus"),
+        (&["fuzz", "echo", "--runs", "1", "--corpus", "/dev/null"], "with --corpus"),
+        (&["fuzz", "echo", "--runs", "1", "--corpus", "/dev/null/x"], "/dev/null/x: Not a directory"),
         (&["walk"], "Usage"),
         (&[], "Usage"),
     ];
@@ -550,6 +558,45 @@ fn every_strategy_runs_echo_in_processes_too() {
         let replayed = finds_nothing(&["replay", replay_token(&said)]);
         assert!(replayed.contains("reproduced"), "{replayed}");
     }
+}
+
+// ---- fuzzing
+
+/// The names of the files of a folder.
+fn names(folder: &Path) -> BTreeSet<String> {
+    let listed = std::fs::read_dir(folder).expect("a folder");
+    listed.map(|file| file.expect("a file").file_name().into_string().expect("plain names")).collect()
+}
+
+#[test]
+fn a_corpus_is_run_first_and_minimised_only_when_all_of_it_was() {
+    let folder = folder("corpus");
+    let path = folder.to_str().expect("plain names");
+    let fuzz = |runs: &str, flags: &[&str]| {
+        // How far it is goes to stderr.
+        let (code, out, err) =
+            wavetank(&[&["fuzz", "echo", "--corpus", path, "--runs", runs], flags].concat());
+        assert_eq!(code, 0, "{out}{err}");
+        out
+    };
+    let first = fuzz("200", &[]);
+    let cases = names(&folder);
+    assert!(first.ends_with(&format!(", {} cases: 0 failures; the runs are made\n", cases.len())), "{first}");
+    // What lies beside the cases is not the fuzzer's.
+    file(&folder, "README.md", b"not a case");
+    std::fs::create_dir(folder.join("more")).expect("a folder for a test");
+    let all = names(&folder);
+    let short = fuzz("10", &["--minimise"]);
+    assert!(short.starts_with(&format!("echo: {} cases from {path}\n", cases.len() + 1)), "{short}");
+    assert!(short.contains("echo: not minimised, for "), "{short}");
+    assert!(names(&folder).is_superset(&all));
+    let whole = fuzz("400", &["--minimise"]);
+    let last = whole.lines().last().and_then(|line| line.strip_suffix(" cases do all that was done"));
+    let (kept, of) = last.and_then(|line| line.strip_prefix("echo: ")?.split_once(" of ")).expect("a count");
+    let [kept, of]: [usize; 2] = [kept, of].map(|count| count.parse().expect("a number"));
+    let left = names(&folder);
+    assert!(left.contains("README.md") && left.contains("more"), "{left:?}");
+    assert!(kept < of && left.len() == kept + 2, "{kept} of {of}: {left:?}");
 }
 
 #[test]

@@ -292,6 +292,70 @@ fn a_sweep_that_is_killed_loses_nothing_that_it_found() {
     assert!(out.contains("fault-drop-0-"), "{out}");
 }
 
+// ---- fuzzing
+
+/// What follows the name of a line.
+#[track_caller]
+fn line<'a>(out: &'a str, name: &str) -> &'a str {
+    let line = out.lines().find_map(|line| line.strip_prefix(&format!("  {name}: ")));
+    line.unwrap_or_else(|| panic!("no line {name:?}\n{out}"))
+}
+
+#[test]
+fn what_fuzzing_finds_is_kept_and_replays_as_token_and_as_file() {
+    let folder = folder("fuzz");
+    let fuzz = ["fuzz", "bug-reorder_10", "--runs", "2000"];
+    let (code, out, _) = wavetank(&folder, &fuzz);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.starts_with("bug-reorder_10: panicked: ") && out.contains("(seed 0, shrunk from "), "{out}");
+    assert!(out.ends_with(": 1 failure; a failure was found\n"), "{out}");
+    let token = line(&out, "replay").rsplit(' ').next().expect("a token");
+    let file = line(&out, "kept");
+    let kept = keep::read(&folder.join(file)).expect("it can be read");
+    assert_eq!(kept_in(&folder.join(KEPT)), [(file.replace("wavetank-failures/", ""), kept.clone())]);
+    let shrunk = kept.shrunk.as_ref().expect("it was made smaller");
+    assert!(!shrunk.choices.is_empty() && shrunk.choices.len() <= kept.original.choices);
+    // What it was found with is given, and never drawn from a seed.
+    assert_eq!((&kept.setting.strategy, &kept.setting.profile, kept.tokens().len()), (&None, &None, 2));
+    assert_eq!(kept.tokens()[0].to_string(), token);
+    for (what, says) in [(token, "reproduced: "), (file, "\nstill fails: panicked: ")] {
+        let (code, out, err) = wavetank(&folder, &["replay", what]);
+        assert_eq!((code, &*err), (1, ""), "{out}");
+        assert!(out.contains(says) && out.contains("seen between the two writes"), "{out}");
+    }
+    let (code, again, _) = wavetank(&folder, &["run", "bug-reorder_10", "--seeds", "0..1", "--jobs", "1"]);
+    assert_eq!(code, 1);
+    assert!(again.contains("tried first: 1 fail, 0 mended\n"), "{again}");
+    let (_, out, _) = wavetank(&folder, &[&fuzz[..], &["--no-keep"]].concat());
+    assert!(!out.contains("kept: "), "{out}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_campaign_ends_with_ctrl_c_and_loses_nothing_that_it_found() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::Stdio;
+    let folder = folder("interrupted");
+    let mut fuzz = command(&folder)
+        .args(["fuzz", "fault-drop", "--keep-going", "--seconds", "100000", "--corpus", "corpus"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("wavetank runs");
+    // It says how far it is after a second.
+    let mut says = BufReader::new(fuzz.stderr.take().expect("a pipe"));
+    says.read_line(&mut String::new()).expect("a line");
+    let kill = Command::new("kill").args(["-INT", &fuzz.id().to_string()]).status();
+    assert!(kill.expect("kill runs").success());
+    let mut out = String::new();
+    fuzz.stdout.take().expect("a pipe").read_to_string(&mut out).expect("text");
+    assert_eq!(fuzz.wait().expect("a status").code(), Some(1), "{out}");
+    assert!(out.ends_with(": 1 failure; stopped\n"), "{out}");
+    assert_eq!(kept_in(&folder.join(KEPT)).len(), 1);
+    let cases = fs::read_dir(folder.join("corpus")).expect("a folder").count();
+    assert!(out.contains(&format!(", {cases} cases: ")), "{cases} files\n{out}");
+}
+
 // ---- checks
 
 fn panic_of(check: impl FnOnce()) -> String {

@@ -3,8 +3,10 @@
 //! A file holds the bytes that [`super::input`] reads: libFuzzer can work on the same folder.
 
 use super::input;
-use std::io;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use twox_hash::XxHash3_64;
 
 /// The name of a case's file.
@@ -12,54 +14,77 @@ pub fn name(bytes: &[u8]) -> String {
     format!("{:016x}", XxHash3_64::oneshot(bytes))
 }
 
-/// The cases of a folder, in the order of their files' names. A folder that is not there is made.
+/// Bytes that are read of a file, at most. No run makes so many choices; what else may lie there has no bound.
+const MAX_CASE_BYTES: u64 = 1 << 16;
+
+/// The cases of a folder, in the order of their files' names. A folder that is not there is made; folders in it are
+/// left alone.
 ///
 /// # Errors
-/// Where it or a file in it cannot be read.
+/// Where it or a file in it cannot be read; tells which.
 pub fn read(folder: &Path) -> io::Result<Vec<Vec<u32>>> {
-    std::fs::create_dir_all(folder)?;
-    let mut files: Vec<_> =
-        std::fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<io::Result<_>>()?;
-    files.retain(|file| file.is_file());
+    fs::create_dir_all(folder).map_err(|e| of(folder, &e))?;
+    let mut files = files(folder)?;
     files.sort();
-    files.iter().map(|file| Ok(input::decode(&std::fs::read(file)?))).collect()
+    files.iter().map(|file| Ok(input::decode(&start(file).map_err(|e| of(file, &e))?))).collect()
+}
+
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let listed = fs::read_dir(folder).and_then(|all| all.map(|file| Ok(file?.path())).collect());
+    let mut files: Vec<PathBuf> = listed.map_err(|e| of(folder, &e))?;
+    files.retain(|file| file.is_file());
+    Ok(files)
+}
+
+fn start(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(MAX_CASE_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn of(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Writes a case, where it is not there already; gives its file's name.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// Where it cannot be written; tells which.
 pub fn write(folder: &Path, choices: &[u32]) -> io::Result<String> {
     let bytes = input::encode(choices);
     let name = name(&bytes);
     let file = folder.join(&name);
     if !file.exists() {
-        std::fs::write(file, bytes)?;
+        fs::write(&file, bytes).map_err(|e| of(&file, &e))?;
     }
     Ok(name)
 }
 
-/// Takes all cases out of a folder that are not among `kept`.
+/// Takes all cases out of a folder that are not among `kept`. Files that no fuzzer named are left alone.
 ///
 /// # Errors
-/// Where a file cannot be removed.
+/// Where a file cannot be removed; tells which.
 pub fn retain(folder: &Path, kept: &[Vec<u32>]) -> io::Result<()> {
-    let kept: std::collections::BTreeSet<String> =
-        kept.iter().map(|choices| name(&input::encode(choices))).collect();
-    for file in std::fs::read_dir(folder)? {
-        let file = file?;
-        let is_kept = file.file_name().to_str().is_some_and(|name| kept.contains(name));
-        if file.file_type()?.is_file() && !is_kept {
-            std::fs::remove_file(file.path())?;
+    let kept: BTreeSet<String> = kept.iter().map(|choices| name(&input::encode(choices))).collect();
+    for file in files(folder)? {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if is_fuzzers(name) && !kept.contains(name) {
+            fs::remove_file(&file).map_err(|e| of(&file, &e))?;
         }
     }
     Ok(())
 }
 
+/// Whether a fuzzer gave a file its name: this one, or libFuzzer, which names files by their SHA-1.
+fn is_fuzzers(name: &str) -> bool {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    [16, 40].contains(&name.len()) && name.bytes().all(is_hex)
+}
+
 /// The fewest of some cases, about, that bring all features: those that bring most for their length first (a
 /// greedy set cover). Gives their places, ascending.
 pub fn cover(cases: &[(usize, Vec<u64>)]) -> Vec<usize> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut order: Vec<usize> = (0..cases.len()).collect();
     // Shortest first: whatever a short case brings, no long one is needed for.
     order.sort_by_key(|at| (cases[*at].0, *at));
@@ -87,7 +112,26 @@ mod tests {
         assert_eq!(read_back, [vec![], vec![1, 2, 300], vec![7]]);
         retain(&folder, &cases[1..2]).unwrap();
         assert_eq!(read(&folder).unwrap(), [vec![1, 2, 300]]);
-        std::fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_case_is_read_in_bounds_and_never_removed() {
+        let folder = std::env::temp_dir().join(format!("wavetank-junk-{}", std::process::id()));
+        fs::create_dir_all(folder.join("0123456789abcdef")).unwrap();
+        let huge = folder.join("huge");
+        File::create(&huge).unwrap().set_len(1 << 30).unwrap();
+        fs::write(folder.join("README.md"), "not a case").unwrap();
+        let libfuzzers = folder.join("da39a3ee5e6b4b0d3255bfef95601890afd80709");
+        fs::write(&libfuzzers, [1]).unwrap();
+        let lengths: Vec<usize> = read(&folder).unwrap().iter().map(Vec::len).collect();
+        assert_eq!(lengths, [10, 1, MAX_CASE_BYTES as usize]);
+        retain(&folder, &[]).unwrap();
+        assert!(!libfuzzers.exists());
+        assert!(
+            huge.exists() && folder.join("README.md").exists() && folder.join("0123456789abcdef").exists()
+        );
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

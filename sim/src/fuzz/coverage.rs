@@ -15,10 +15,6 @@ use std::collections::{BTreeMap, HashMap};
 use wavetank::pipe::PipeView;
 use wavetank::{Event, PipeId};
 
-/// Steps of a world, at most, in which each switch from one lane to another is told apart. In longer ones it would
-/// make every run a new one.
-const FINE_STEPS: usize = 160;
-
 /// The features of a run, in ascending order.
 pub fn features(run: &Run) -> Vec<u64> {
     let mut seen = Seen::default();
@@ -34,8 +30,8 @@ pub fn features(run: &Run) -> Vec<u64> {
 #[derive(Clone, Copy)]
 enum About {
     Pair,
-    Switch,
-    Progress,
+    GaveWay,
+    WentOn,
     Caused,
     Read,
     Held,
@@ -56,7 +52,7 @@ enum About {
 struct Seen {
     /// Happened once and for all.
     facts: Vec<u64>,
-    /// Counted: how often, by powers of two, is part of the feature.
+    /// Counted: about how often is part of the feature.
     counted: Vec<u64>,
 }
 
@@ -96,33 +92,20 @@ impl Seen {
         self.fact(About::Time, &[log2(run.virtual_ns)]);
     }
 
-    /// After which of its moves a lane gave way, and to which move of which other; and how far each other was
-    /// when a lane made a move.
+    /// After which of its moves a lane gave way to which other, and at which of its moves the other went on. Not both
+    /// at once, nor any move of a long run: then every run would be a new one.
     fn switches(&mut self, run: &Run) {
-        let steps = &run.transcript.steps;
-        let fine = steps.len() <= FINE_STEPS;
         let mut made: BTreeMap<Lane, u64> = BTreeMap::new();
         let mut before: Option<(Lane, u64)> = None;
-        for step in steps {
+        for step in &run.transcript.steps {
             let now = lane(step.moved);
-            let nth = {
-                let made = made.entry(now).or_default();
-                *made += 1;
-                *made
-            };
+            let nth = made.entry(now).or_default();
+            *nth += 1;
             if let Some((last, last_nth)) = before.filter(|(last, _)| *last != now) {
-                let place = |nth| if fine { nth } else { 1_000 + log2(nth) };
-                self.fact(About::Switch, &[class(last), place(last_nth), class(now), place(nth)]);
-                if fine && made.len() <= PROGRESS_LANES {
-                    for (other, others) in made.iter().filter(|(other, _)| **other != now) {
-                        self.fact(
-                            About::Progress,
-                            &[class(now), step_of(nth), class(*other), step_of(*others)],
-                        );
-                    }
-                }
+                self.fact(About::GaveWay, &[class(last), bucket(last_nth), class(now)]);
+                self.fact(About::WentOn, &[class(last), class(now), bucket(*nth)]);
             }
-            before = Some((now, nth));
+            before = Some((now, *nth));
         }
     }
 
@@ -198,16 +181,13 @@ impl Seen {
     fn finish(mut self) -> Vec<u64> {
         self.counted.sort_unstable();
         for same in self.counted.chunk_by(|a, b| a == b) {
-            self.facts.push(mix(same[0], log2(same.len() as u64)));
+            self.facts.push(mix(same[0], bucket(same.len() as u64)));
         }
         self.facts.sort_unstable();
         self.facts.dedup();
         self.facts
     }
 }
-
-/// Lanes, at most, that are held against each other.
-const PROGRESS_LANES: usize = 24;
 
 /// Bytes on their way through a pipe.
 #[derive(Default)]
@@ -256,9 +236,16 @@ fn class_of(id: u32) -> u64 {
     if id < 32 { u64::from(id) } else { 32 + log2(u64::from(id)) }
 }
 
-/// A place among moves: exact at first, then coarser.
-fn step_of(nth: u64) -> u64 {
-    if nth <= 8 { nth } else { 8 + fourths(nth) }
+/// A count or a place, as AFL tells them apart: the first three, powers of two, and many.
+fn bucket(number: u64) -> u64 {
+    match number {
+        0..4 => number,
+        4..8 => 4,
+        8..16 => 5,
+        16..32 => 6,
+        32..128 => 7,
+        _ => 8,
+    }
 }
 
 /// The length of a number in bits.

@@ -6,25 +6,20 @@ use crate::out::{self, Stop};
 use crate::progress::now;
 use crate::words::counted;
 use crate::{FOUND, account, engine, kept, order};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use wavetank_sim::Run;
 use wavetank_sim::fuzz::{Fuzzer, corpus};
 use wavetank_sim::same::ShrunkRun;
-
-/// Coverage rests when half of all runs, and so many at least, did nothing new.
-const REST_RUNS: u64 = 20_000;
-
-/// Where failing cases go, in the folder of the corpus.
-const FOUND_FOLDER: &str = "found";
+use wavetank_sim::{Run, World};
 
 pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, Stop> {
     let job = Job::new(&args.what(), engine()?)?;
     let mut fuzzer = job.fuzzer(args.seed, &args.profile);
     if let Some(folder) = &args.corpus {
-        let cases = corpus::read(folder).map_err(|e| told(folder, e))?;
+        let cases = corpus::read(folder).map_err(corpus_error)?;
         if !cases.is_empty() {
             let many = counted(cases.len() as u64, "case");
             out::print(format_args!("{}: {many} from {}\n", job.title, folder.display()))?;
@@ -42,7 +37,7 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, Stop> {
         if args.runs.is_none() && now() - started >= args.seconds {
             break "time is up";
         }
-        if fuzzer.rested() >= REST_RUNS.max(fuzzer.runs() / 2) {
+        if fuzzer.rests() {
             break "coverage rests";
         }
         if stop.load(Ordering::Relaxed) {
@@ -51,11 +46,13 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, Stop> {
         let fuzzed = fuzzer.step();
         if let (Some(folder), true) = (&args.corpus, fuzzed.is_kept) {
             let case = fuzzer.cases().last().expect("it was kept").values();
-            corpus::write(folder, &case).map_err(|e| told(folder, e))?;
+            corpus::write(folder, &case).map_err(corpus_error)?;
         }
         if fuzzed.found.is_some() {
             failures += 1;
-            tell(&job, args, &fuzzer.shrunk(&fuzzed.run), &fuzzed.run)?;
+            // Before anything else that may take long.
+            let _ = kept::keep_found(&args.keep, &job, &fuzzed.run, None);
+            tell(&job, args, &fuzzed.run, fuzzer.shrunk(&fuzzed.run))?;
             if !args.keep_going {
                 break "a failure was found";
             }
@@ -68,50 +65,46 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, Stop> {
     let failed = counted(failures, "failure");
     out::print(format_args!("{}: {failed}; {why}\n", counts(&job, &fuzzer, now() - started)))?;
     if let (Some(folder), true) = (&args.corpus, args.minimise) {
-        let kept = fuzzer.minimal();
-        for case in &kept {
-            corpus::write(folder, case).map_err(|e| told(folder, e))?;
-        }
-        corpus::retain(folder, &kept).map_err(|e| told(folder, e))?;
-        let (kept, all) = (kept.len(), fuzzer.cases().len());
-        out::print(format_args!("{}: {kept} of {all} cases do all that was done\n", job.title))?;
+        let done = minimise(&mut fuzzer, folder).map_err(corpus_error)?;
+        out::print(format_args!("{}: {done}\n", job.title))?;
     }
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
 }
 
-/// Tells a failure, as small as it could be made, and keeps its case.
-fn tell(job: &Job, args: &Fuzz, shrunk: &Option<ShrunkRun>, found: &Run) -> Result<(), Stop> {
-    let run = shrunk.as_ref().map_or(found, |shrunk| &shrunk.run);
-    let kept = kept::keep_one(&args.keep, job, run, None);
-    out::print(account::output_of_own(job, run))?;
-    out::print(account::account(job, run, None))?;
-    if let Some(shrunk) = shrunk {
-        let (from, to) = (shrunk.shrunk.from, run.choices.len());
-        out::print(format_args!("  shrunk from {from} choices to {to}\n"))?;
+/// Leaves as few cases in the corpus as do all that was done; says how many.
+fn minimise<F: Fn(&mut World) + Sync>(fuzzer: &mut Fuzzer<F>, folder: &Path) -> io::Result<String> {
+    if fuzzer.left() > 0 {
+        let left = counted(fuzzer.left() as u64, "case");
+        return Ok(format!("not minimised, for {left} of the corpus were not run: give it more time"));
     }
-    out::print(kept)?;
-    if let Some(folder) = &args.corpus {
-        let folder = folder.join(FOUND_FOLDER);
-        std::fs::create_dir_all(&folder).map_err(|e| told(&folder, e))?;
-        let values: Vec<u32> = run.choices.iter().map(|choice| choice.value).collect();
-        let name = corpus::write(&folder, &values).map_err(|e| told(&folder, e))?;
-        out::print(format_args!("  kept as {}\n", folder.join(name).display()))?;
+    let kept = fuzzer.minimal();
+    for case in &kept {
+        corpus::write(folder, case)?;
     }
-    Ok(())
+    corpus::retain(folder, &kept)?;
+    Ok(format!("{} of {} do all that was done", kept.len(), counted(fuzzer.cases().len() as u64, "case")))
 }
 
-fn counts<F: Fn(&mut wavetank_sim::World) + Sync>(job: &Job, fuzzer: &Fuzzer<F>, took: Duration) -> String {
+/// Tells a failure, as small as it could be made, and where it is kept.
+fn tell(job: &Job, args: &Fuzz, found: &Run, shrunk: Option<ShrunkRun>) -> Result<(), Stop> {
+    let kept = kept::keep_found(&args.keep, job, found, shrunk.as_ref());
+    out::print(account::output_of_own(job, shrunk.as_ref().map_or(found, |shrunk| &shrunk.run)))?;
+    out::print(account::account(job, found, shrunk.as_ref()))?;
+    out::print(kept)
+}
+
+fn counts<F: Fn(&mut World) + Sync>(job: &Job, fuzzer: &Fuzzer<F>, took: Duration) -> String {
     let millis = took.as_millis().max(1);
     format!(
-        "{}: {} executions, {} a second, coverage {}, {} cases",
+        "{}: {} executions, {} a second, coverage {}, {}",
         job.title,
         fuzzer.runs(),
         u128::from(fuzzer.runs()) * 1000 / millis,
         fuzzer.coverage(),
-        fuzzer.cases().len(),
+        counted(fuzzer.cases().len() as u64, "case"),
     )
 }
 
-fn told(path: &Path, error: std::io::Error) -> String {
-    format!("{}: {error}", path.display())
+fn corpus_error(error: io::Error) -> String {
+    format!("{error}: name a folder that can be read and written with --corpus")
 }

@@ -73,9 +73,10 @@ impl Job {
 
     /// A built-in scenario.
     pub(crate) fn built_in(name: &str, choices: Choices, engine: Arc<Engine>) -> Result<Self, String> {
-        let build = scenario::find(name).map(|scenario| scenario.build).or_else(|| bug(name)).ok_or_else(|| {
-            format!("unknown scenario {name:?}: `wavetank list` names them all; a component of your own is named by its path, as ./{name}.wasm")
-        })?;
+        let build = scenario::find(name)
+            .map(|scenario| scenario.build)
+            .or_else(|| bug(name))
+            .ok_or_else(|| unknown(name))?;
         Ok(Job {
             name: name.into(),
             title: name.into(),
@@ -224,9 +225,22 @@ impl Job {
     }
 }
 
-/// A case of the bug benchmark, `bug-` and its id, with its fault.
+/// How cases of the bug benchmark begin.
+const BUG: &str = "bug-";
+
+/// A case of the bug benchmark with its fault.
 fn bug(name: &str) -> Option<fn(&mut World)> {
-    bugs::find(name.strip_prefix("bug-")?).map(|case| case.buggy)
+    bugs::find(name.strip_prefix(BUG)?).map(|case| case.buggy)
+}
+
+fn unknown(name: &str) -> String {
+    if name.starts_with(BUG) {
+        let ids: Vec<String> = bugs::ALL.iter().map(|case| format!("{BUG}{}", case.id)).collect();
+        return format!("unknown case of the bug benchmark {name:?}: there are {}", ids.join(", "));
+    }
+    format!(
+        "unknown scenario {name:?}: `wavetank list` names them all; a component of your own is named by its path, as ./{name}.wasm"
+    )
 }
 
 /// Scenarios are plain words.

@@ -15,7 +15,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavetank::harmless;
-use wavetank_sim::keep::{self, ABORTED, Again, Kept, Source, Verdict};
+use wavetank_sim::keep::{self, ABORTED, Again, Kept, Setting, Source, Verdict};
 use wavetank_sim::known::is_news;
 use wavetank_sim::profile::ProfileError;
 use wavetank_sim::record::Record;
@@ -45,7 +45,16 @@ pub(crate) fn read(path: &str) -> Result<Kept, String> {
 
 /// Keeps the failure of a single run, and the smaller one where it is shown; gives the line that says where.
 pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
-    let kept = is_news(&run.outcome).then(|| Kept::new(job.setting(run.seed), run)).flatten();
+    keep_with(keep, job.setting(run.seed), run, shrunk)
+}
+
+/// The same of what a fuzzer found: drawn anew, its seed gives another run.
+pub(crate) fn keep_found(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
+    keep_with(keep, Setting { strategy: None, profile: None, ..job.setting(run.seed) }, run, shrunk)
+}
+
+fn keep_with(keep: &Keep, setting: Setting, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
+    let kept = is_news(&run.outcome).then(|| Kept::new(setting, run)).flatten();
     let Some((folder, kept)) = folder(keep).zip(kept) else { return String::new() };
     let written = match shrunk {
         Some(smaller) => keep::write(&folder, &kept.with_shrunk(smaller)),

@@ -3,11 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Becomes true when the command is told to end: by Ctrl-C, by SIGTERM or SIGHUP.
+/// How shells name the end of a process by Ctrl-C.
+const INTERRUPTED: i32 = 130;
+
+/// Becomes true when the command is told to end: by Ctrl-C, by SIGTERM or SIGHUP. The second time it ends at once, for
+/// a world that hangs inside a poll never comes back to whoever would look.
 pub(crate) fn to_end() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let ordered = stop.clone();
     // Where it cannot be set, these end everything at once, as they do by default.
-    let _ = ctrlc::set_handler(move || ordered.store(true, Ordering::Relaxed));
+    let _ = ctrlc::set_handler(move || {
+        if ordered.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED);
+        }
+    });
     stop
 }
