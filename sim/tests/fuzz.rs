@@ -87,6 +87,30 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
+/// The names of what lies in a folder of `fuzz`, without their ends.
+fn stems(folder: &str) -> BTreeSet<String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz").join(folder);
+    let listed = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    listed.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_string()).collect()
+}
+
+#[test]
+fn no_target_is_forgotten() {
+    let manifest: toml::Table = include_str!("../../fuzz/Cargo.toml").parse().unwrap();
+    let bins = manifest["bin"].as_array().unwrap().iter();
+    let targets: BTreeSet<String> = bins.map(|bin| bin["name"].as_str().unwrap().into()).collect();
+    assert_eq!(stems("fuzz_targets"), targets);
+    assert_eq!(stems("seeds"), targets);
+    assert!(stems("dictionaries").is_subset(&targets) && stems("options").is_subset(&targets));
+    targets.iter().for_each(|target| drop(seeds(target)));
+    // What builds and runs them asks cargo-fuzz which there are.
+    for script in [include_str!("../../.ci/libfuzzer"), include_str!("../../.clusterfuzzlite/build.sh")] {
+        assert!(script.contains("fuzz list)\nfor target in $targets; do\n"), "{script}");
+    }
+    let docs = include_str!("../../docs/fuzzing.md");
+    assert!(targets.iter().all(|target| docs.contains(&format!("\n| `{target}` |"))));
+}
+
 /// As many inputs of random bytes.
 fn random(count: u64, longest: u32) -> impl Iterator<Item = Vec<u8>> {
     (0..count).map(move |seed| {
