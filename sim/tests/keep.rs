@@ -356,6 +356,31 @@ fn a_campaign_ends_with_ctrl_c_and_loses_nothing_that_it_found() {
     assert!(out.contains(&format!(", {cases} cases: ")), "{cases} files\n{out}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_campaign_whose_world_hangs_ends_when_it_is_told_twice() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let folder = folder("hangs");
+    fs::create_dir_all(folder.join("corpus")).expect("a folder");
+    fs::write(folder.join("corpus").join("case"), [1, 2, 3]).expect("a file");
+    let mut fuzz = command(&folder)
+        .args(["fuzz", "fault-hang", "--seconds", "100000", "--corpus", "corpus"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("wavetank runs");
+    // From its first line on it hears.
+    let mut says = BufReader::new(fuzz.stdout.take().expect("a pipe"));
+    says.read_line(&mut String::new()).expect("a line");
+    let mut ended = None;
+    while ended.is_none() {
+        let kill = Command::new("kill").args(["-INT", &fuzz.id().to_string()]).status();
+        assert!(kill.expect("kill runs").success());
+        ended = fuzz.try_wait().expect("a child");
+    }
+    assert_eq!(ended.and_then(|status| status.code()), Some(130));
+}
+
 // ---- checks
 
 fn panic_of(check: impl FnOnce()) -> String {

@@ -16,8 +16,7 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 nothing found, 1 a failure found, 2 wrong usage, 3 a replay that diverged.";
+const EXIT_CODES: &str = "Exit codes: 0 nothing found, 1 a failure found, 2 wrong usage, 3 a replay that diverged;\n130 a search in one process was told twice to end, 141 nobody reads its output.";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

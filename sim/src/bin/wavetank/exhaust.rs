@@ -28,7 +28,7 @@ pub(crate) fn exhaust(job: &Job, args: &Run, first: u64, bound: Bound) -> Result
             return Err(format!("an exhaustive search takes no {flag}: {says}").into());
         }
     }
-    let stop = order::to_end();
+    let stop = order::to_end_here();
     let started = now();
     let is_over_time = || args.time.is_some_and(|limit| now() - started > limit);
     let most = args.seeds.map_or(u64::MAX, |seeds| seeds.count);

@@ -18,6 +18,7 @@ use wavetank_sim::{Run, World};
 pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, Stop> {
     let job = Job::new(&args.what(), engine()?)?;
     let mut fuzzer = job.fuzzer(args.seed, &args.profile);
+    let stop = order::to_end_here();
     if let Some(folder) = &args.corpus {
         let cases = corpus::read(folder).map_err(corpus_error)?;
         if !cases.is_empty() {
@@ -26,7 +27,6 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, Stop> {
         }
         fuzzer.give(cases);
     }
-    let stop = order::to_end();
     let started = now();
     let mut told_at = started;
     let mut failures = 0_u64;
