@@ -372,13 +372,11 @@ fn a_campaign_whose_world_hangs_ends_when_it_is_told_twice() {
     // From its first line on it hears.
     let mut says = BufReader::new(fuzz.stdout.take().expect("a pipe"));
     says.read_line(&mut String::new()).expect("a line");
-    let mut ended = None;
-    while ended.is_none() {
+    while fuzz.try_wait().expect("a child").is_none() {
         let kill = Command::new("kill").args(["-INT", &fuzz.id().to_string()]).status();
         assert!(kill.expect("kill runs").success());
-        ended = fuzz.try_wait().expect("a child");
     }
-    assert_eq!(ended.and_then(|status| status.code()), Some(130));
+    assert_eq!(fuzz.wait().expect("a status").code(), Some(130));
 }
 
 // ---- checks
