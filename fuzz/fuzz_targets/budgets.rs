@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use wavetank_sim::fuzz::targets::budgets;
 use wavetank_sim::scenario::{Scenario, find};
 
+#[expect(clippy::disallowed_methods, reason = "read once, before any world")]
 fn scenario() -> &'static Scenario {
     static SCENARIO: OnceLock<&'static Scenario> = OnceLock::new();
     SCENARIO.get_or_init(|| {
