@@ -16,7 +16,7 @@ pub const SHRINK_RUNS: usize = 500;
 /// Steps that shrinking may spend on one failure, reckoned at what the run it begins with took.
 const SHRINK_STEPS: u64 = 5_000_000;
 
-/// Fuel that takes about as long to burn as a few steps to make.
+/// Fuel that counts as one step: it takes a few times as long to burn as a step to make.
 const FUEL_OF_A_STEP: u64 = 20_000;
 
 /// A way of failing. Two runs that share it fail alike.

@@ -1,5 +1,5 @@
 //! Oracles before hand-made evidence: what no guest of this repository does. What they do before real runs is in
-//! `tests/it/oracles.rs`.
+//! `tests/it/oracles/`.
 
 use super::livelock::{IDLE_CALLS, IDLE_POLLS, Polled, TIMED_WRITES, Watch, Who};
 use super::*;
