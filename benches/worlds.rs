@@ -6,7 +6,7 @@ use futures_executor::LocalPool;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use wavetank::cell::{CellSpec, Limits, Transport};
+use wavetank::cell::{CellSpec, Limits};
 use wavetank::peer::HostInfo;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
 use wavetank::{ActorId, Entropy, Flow, Tank, TankConfig};
@@ -37,7 +37,7 @@ fn bare(name: &str, wasm: &[u8], is_host: bool) {
         name: name.into(),
         args: vec![name.into()],
         env: Vec::new(),
-        transport: Transport::Stdio,
+        transport: None,
         limits: Limits::default(),
         capacity_bytes: DEFAULT_CAPACITY_BYTES,
         detached: false,
@@ -63,7 +63,7 @@ mod echo {
 
     #[divan::bench]
     fn a_bare() {
-        bare("child-echo", guests::CHILD_ECHO, false);
+        bare("child-echo", guests::CHILD_ECHO_STDIO, false);
     }
 
     #[divan::bench]
@@ -93,7 +93,7 @@ mod pid0 {
 
     #[divan::bench]
     fn a_bare() {
-        bare("pid0", guests::PID0, true);
+        bare("pid0", guests::PID0_STDIO, true);
     }
 
     #[divan::bench]

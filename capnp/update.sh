@@ -2,7 +2,7 @@
 # Makes the stored requests and their manifests anew. Needs the `capnp` compiler; building Wavetank does not.
 set -euo pipefail
 cd "$(dirname "$0")"
-for schema in peer vats; do
+for schema in peer vats sink; do
     capnp compile --import-path=include -o- "$schema.capnp" > "$schema.cgr"
     sha256sum "$schema.capnp" "$schema.cgr" > "$schema.manifest"
 done

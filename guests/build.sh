@@ -31,14 +31,17 @@ mkdir -p built
 fresh=()
 # The children first: others carry them inside.
 build tiny child-tiny -p child-tiny
-for child in child-echo relay; do build release $child -p $child; done
+for child in child-echo relay; do
+    for transport in "" -stdio; do build release $child$transport -p $child; done
+done
 for child in child-copy child-slow; do build release $child -p child-stdio; done
-for guest in pid0 pid0-tiny; do build release $guest -p pid0; done
+for guest in pid0 pid0-stdio pid0-tiny pid0-tiny-stdio; do build release $guest -p pid0; done
 for guest in backpressure full-duplex; do build release $guest -p streams; done
-for guest in chain cleanup crowd pipeline probe server; do build release $guest -p $guest; done
+for guest in chain cleanup crowd pipeline probe raw-connection server streamer; do build release $guest -p $guest; done
 for fault in handle overwrite drop spin; do build release fault-$fault -p faults; done
 build release bugs -p bugs
 build release hostile -p hostile
+build release conformance -p conformance
 
 # Only now: a build that fails leaves the last one whole for whoever embeds it.
 for component in built/*.wasm; do
@@ -55,7 +58,7 @@ sources() {
     cd "$root"
     {
         find guests -type f ! -path 'guests/target/*' ! -path 'guests/built/*'
-        printf '%s\n' wit/streams.wit capnp/peer.cgr
+        printf '%s\n' wit/streams.wit wit/guest.wit capnp/peer.cgr capnp/sink.cgr
     } | sort | tr '\n' '\0' | xargs -0 sha256sum --
 }
 (

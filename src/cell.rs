@@ -6,11 +6,13 @@
 
 use crate::engine::{Guest, MAX_MEMORY_BYTES};
 use crate::event::{Event, HandleKind};
-use crate::fabric::{Blocked, Fabric};
+use crate::fabric::{Blocked, Fabric, Import};
+use crate::freedoms::Freedoms;
 use crate::ids::{ActorId, PipeId};
 use crate::link::Link;
 use crate::stream::{PipeReader, PipeWriter};
 use crate::trap::{Trap, TrapClass};
+use crate::unsaid::Unsaid;
 use crate::wasi::{Exit, Offer};
 use futures::channel::oneshot;
 use futures::future::{FutureExt, Shared};
@@ -34,11 +36,13 @@ const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// Bytes that a guest may hand to its host in one call: more where its pipes hold more.
 const HOSTCALL_BYTES: usize = 32 * 1024 * 1024;
 
-/// Where a cell's RPC runs. Children inherit it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Where a cell's RPC runs.
+///
+/// What was said for a cell wins. Otherwise its component's imports decide, [`Guest::transport`], and so they do for
+/// each of its children: what was said for a parent holds for the parent alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Over stdin and stdout.
-    #[default]
     Stdio,
     /// Over the streams of a `wetware:streams` connection; stdin, stdout and stderr stay the guest's own.
     Connection,
@@ -89,8 +93,9 @@ pub struct CellSpec {
     pub args: Vec<String>,
     /// Its environment.
     pub env: Vec<(String, String)>,
-    /// Where its RPC runs.
-    pub transport: Transport,
+    /// Where its RPC runs; `None` if its imports decide. Stdio that nobody asked for carries RPC only if the guest or
+    /// its host speaks RPC there first: a program that prints, or reads its stdin, keeps them for itself.
+    pub transport: Option<Transport>,
     /// How much it may use.
     pub limits: Limits,
     /// Capacity of each of its pipes, in bytes, at least 1.
@@ -99,6 +104,12 @@ pub struct CellSpec {
     pub detached: bool,
     /// The vat that its host's side runs in.
     pub vat: ActorId,
+}
+
+impl CellSpec {
+    fn transport(&self) -> Transport {
+        self.transport.unwrap_or_else(|| self.guest.transport())
+    }
 }
 
 /// Why a cell ended.
@@ -132,8 +143,34 @@ pub struct Left {
     pub handle: u32,
     /// What it is.
     pub kind: HandleKind,
-    /// The pipe that it reads, writes or waits for.
+    /// The pipe that it reads, writes or waits for; of a pollable, `None` if it waits for a time.
     pub pipe: Option<PipeId>,
+    /// When the guest used it, from its birth to its last use.
+    pub lived: Lived,
+}
+
+/// When a handle was in use, by a clock that ticks for its own sort: handles of one kind, of one pipe or of none.
+///
+/// It ticks when the guest returns from `wasi:io/poll`, and when a handle of the sort did its work: a pollable was
+/// found ready, a stream moved bytes. Of two handles, the later one took the place of the earlier if it was born
+/// after the earlier one's last use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lived {
+    /// The time of its birth.
+    pub born: u64,
+    /// The time of its last use; that of its birth if there was none.
+    pub last_used: u64,
+}
+
+/// Who cared for a cell's end, as far as its host knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Care {
+    /// Somebody called `Process.wait` and was answered, or still waited when its parent ended.
+    pub awaited: bool,
+    /// Somebody called `Process.kill`.
+    pub killed: bool,
+    /// It still ran when its parent had ended, and was ended with it.
+    pub ended_with_parent: bool,
 }
 
 /// A running or ended cell. Clones are the same cell; dropping them does not end it.
@@ -147,6 +184,8 @@ pub(crate) struct Shell {
     pub(crate) spec: CellSpec,
     pub(crate) pipes: Vec<PipeId>,
     pub(crate) link: RefCell<Option<Link>>,
+    /// Its stdin and stdout, if nobody said that they carry its RPC, and nobody that they do not.
+    pub(crate) unsaid: Option<Unsaid>,
     /// Living children that end with this cell, in order of birth.
     pub(crate) children: RefCell<Vec<Cell>>,
     /// How many children live that it started detached.
@@ -155,6 +194,9 @@ pub(crate) struct Shell {
     pub(crate) ending: std::cell::Cell<bool>,
     pub(crate) ended: RefCell<Option<Rc<ExitRecord>>>,
     pub(crate) kill: RefCell<Option<oneshot::Sender<()>>>,
+    pub(crate) care: std::cell::Cell<Care>,
+    /// Calls of `Process.wait` that are not answered.
+    pub(crate) waiting: std::cell::Cell<usize>,
     pub(crate) exit: Shared<oneshot::Receiver<Rc<ExitRecord>>>,
 }
 
@@ -171,7 +213,7 @@ impl Cell {
 
     /// Where the cell's RPC runs.
     pub fn transport(&self) -> Transport {
-        self.0.spec.transport
+        self.0.spec.transport()
     }
 
     /// The component it runs.
@@ -194,7 +236,7 @@ impl Cell {
         self.0.spec.capacity_bytes
     }
 
-    /// The link to its host.
+    /// The link to its host; `None` once its stdin and stdout turned out to be its own.
     pub fn link(&self) -> Option<Link> {
         self.0.link.borrow().clone()
     }
@@ -220,13 +262,59 @@ impl Cell {
         }
     }
 
+    /// Who cared for its end so far.
+    pub fn care(&self) -> Care {
+        self.0.care.get()
+    }
+
+    /// Waits like [`wait`](Self::wait), in the name of whoever holds the process.
+    pub(crate) async fn awaited(&self) -> Option<Rc<ExitRecord>> {
+        let waiting = Awaiting::new(self);
+        let ended = self.wait().await;
+        self.0.care.set(Care { awaited: true, ..self.care() });
+        drop(waiting);
+        ended
+    }
+
+    /// Orders its end like [`kill`](Self::kill), in the name of whoever holds the process.
+    pub(crate) fn kill_by_order(&self) {
+        self.0.care.set(Care { killed: true, ..self.care() });
+        self.kill();
+    }
+
+    /// Orders the end of a child whose parent has ended.
+    fn kill_with_parent(&self) {
+        if self.exit().is_none() {
+            let care = self.care();
+            let awaited = care.awaited || self.0.waiting.get() > 0;
+            self.0.care.set(Care { awaited, ended_with_parent: true, ..care });
+        }
+        self.kill();
+    }
+
     async fn end_children(&self) {
         loop {
             let Some(youngest) = self.0.children.borrow().last().cloned() else { return };
-            youngest.kill();
+            youngest.kill_with_parent();
             youngest.wait().await;
             self.0.children.borrow_mut().retain(|child| child.id() != youngest.id());
         }
+    }
+}
+
+/// Somebody waits for a cell. A wait that is given up counts no more.
+struct Awaiting<'a>(&'a Cell);
+
+impl<'a> Awaiting<'a> {
+    fn new(cell: &'a Cell) -> Self {
+        cell.0.waiting.set(cell.0.waiting.get() + 1);
+        Awaiting(cell)
+    }
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        self.0.0.waiting.set(self.0.0.waiting.get() - 1);
     }
 }
 
@@ -236,6 +324,8 @@ pub(crate) struct CellState {
     pub(crate) fabric: Fabric,
     /// The pipe of its link that it writes.
     pub(crate) up: PipeId,
+    /// The pipe of its link that brings it bytes.
+    pub(crate) down: PipeId,
     pub(crate) table: ResourceTable,
     pub(crate) handles: Handles,
     pub(crate) args: Vec<String>,
@@ -245,6 +335,13 @@ pub(crate) struct CellState {
     pub(crate) stderr: Arc<PipeWriter>,
     pub(crate) offer: Offer,
     pub(crate) entropy: crate::tank::Entropy,
+    /// What `insecure-seed` gave, once it was asked for.
+    pub(crate) insecure_seed: Option<(u64, u64)>,
+    pub(crate) freedoms: Freedoms,
+    /// Polls that named one of several ready pollables: whose turn it is.
+    pub(crate) named: usize,
+    /// Its last call asked in vain once too often: others run before the call returns.
+    pub(crate) owes_turn: bool,
     pub(crate) limiter: Limiter,
 }
 
@@ -256,6 +353,27 @@ impl CellState {
         } else {
             Event::HandleDropped { cell, kind, handle }
         });
+    }
+}
+
+impl CellState {
+    /// Says which of WASI's freedoms the cell's host takes.
+    fn take_freedoms(&mut self, freedoms: Freedoms) {
+        self.freedoms = freedoms;
+        let mut reads = vec![self.stdin.pipe()];
+        let mut writes = vec![self.stdout.pipe(), self.stderr.pipe()];
+        if let Offer::Ready(connection) = &self.offer {
+            reads.extend(connection.input.as_ref().map(PipeReader::pipe));
+            writes.extend(connection.output.as_ref().map(PipeWriter::pipe));
+        }
+        let of_reads = Freedoms { short_reads: freedoms.short_reads, ..Freedoms::default() };
+        let of_writes = Freedoms { short_reads: false, ..freedoms };
+        for pipe in reads {
+            self.fabric.take_freedoms(pipe, of_reads);
+        }
+        for pipe in writes {
+            self.fabric.take_freedoms(pipe, of_writes);
+        }
     }
 }
 
@@ -309,28 +427,81 @@ impl ResourceLimiter for Limiter {
 
 /// What the guest holds of its table, for the table itself cannot be read.
 #[derive(Default)]
-pub(crate) struct Handles(BTreeMap<u32, (HandleKind, Option<Blocked>)>);
+pub(crate) struct Handles {
+    held: BTreeMap<u32, Held>,
+    /// How often the guest came back from `poll`.
+    polls: u64,
+    /// By sort, how often a handle of it did its work.
+    uses: BTreeMap<Sort, u64>,
+}
+
+/// One handle.
+struct Held {
+    kind: HandleKind,
+    waits_on: Option<Blocked>,
+    lived: Lived,
+}
+
+/// Handles that can take each other's place.
+type Sort = (HandleKind, Option<PipeId>);
+
+impl Held {
+    fn sort(&self) -> Sort {
+        (self.kind, self.waits_on.and_then(Blocked::pipe))
+    }
+}
 
 impl Handles {
     pub(crate) fn insert(&mut self, handle: u32, kind: HandleKind, waits_on: Option<Blocked>) {
-        self.0.insert(handle, (kind, waits_on));
+        let mut held = Held { kind, waits_on, lived: Lived::default() };
+        let now = self.now(held.sort());
+        held.lived = Lived { born: now, last_used: now };
+        self.held.insert(handle, held);
     }
 
     pub(crate) fn remove(&mut self, handle: u32) -> Option<HandleKind> {
-        self.0.remove(&handle).map(|(kind, _)| kind)
+        self.held.remove(&handle).map(|held| held.kind)
     }
 
     pub(crate) fn waits_on(&self, handle: u32) -> Option<Blocked> {
-        self.0.get(&handle).and_then(|(_, waits_on)| *waits_on)
+        self.held.get(&handle).and_then(|held| held.waits_on)
+    }
+
+    fn now(&self, sort: Sort) -> u64 {
+        self.polls + self.uses.get(&sort).copied().unwrap_or_default()
+    }
+
+    /// Notes that the guest looked at a handle. Gives its sort.
+    pub(crate) fn looked_at(&mut self, handle: u32) -> Option<Sort> {
+        let sort = self.held.get(&handle)?.sort();
+        let now = self.now(sort);
+        self.held.get_mut(&handle)?.lived.last_used = now;
+        Some(sort)
+    }
+
+    /// Notes that a handle did what it is for: it was found ready, or moved bytes.
+    pub(crate) fn used(&mut self, handle: u32) {
+        if let Some(sort) = self.looked_at(handle) {
+            *self.uses.entry(sort).or_default() += 1;
+        }
+    }
+
+    /// Notes that the guest came back from `poll` with these handles in its list.
+    pub(crate) fn polled(&mut self, handles: &[u32]) {
+        for &handle in handles {
+            self.looked_at(handle);
+        }
+        self.polls += 1;
     }
 
     fn left(&self) -> Vec<Left> {
-        let left = |(handle, (kind, waits_on)): (&u32, &(HandleKind, Option<Blocked>))| Left {
-            handle: *handle,
-            kind: *kind,
-            pipe: waits_on.and_then(Blocked::pipe),
+        let left = |(&handle, held): (&u32, &Held)| Left {
+            handle,
+            kind: held.kind,
+            pipe: held.waits_on.and_then(Blocked::pipe),
+            lived: held.lived,
         };
-        self.0.iter().map(left).collect()
+        self.held.iter().map(left).collect()
     }
 }
 
@@ -341,7 +512,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn new(fabric: &Fabric, cell: ActorId, import: &'static str, on: Vec<Blocked>) -> Self {
+    pub(crate) fn new(fabric: &Fabric, cell: ActorId, import: Import, on: Vec<Blocked>) -> Self {
         fabric.block(cell, import, on);
         Waiting { fabric: fabric.clone(), cell }
     }
@@ -377,6 +548,7 @@ pub(crate) async fn live(
             store.fuel_async_yield_interval(Some(slice)).expect("fuel is on in every engine");
             store.set_hostcall_fuel(HOSTCALL_BYTES.max(spec.capacity_bytes));
             store.data_mut().limiter.growths_left = orders.memory_growths;
+            store.data_mut().take_freedoms(orders.freedoms);
             run(&mut store, &spec.guest).await
         };
         let killed = async {

@@ -19,13 +19,18 @@ impl Clock {
     }
 
     /// Waits until so many nanoseconds have passed.
+    ///
+    /// A wait of 0 nanoseconds lets others go first, wherever it is awaited: what follows it is a step of its own.
+    /// No time passes meanwhile. In a tank whose things happen by themselves it ends at once.
     pub fn sleep(&self, duration_ns: u64) -> Sleep {
         self.sleep_until(self.now_ns().saturating_add(duration_ns))
     }
 
-    /// Waits until a time, in nanoseconds since the start.
+    /// Waits until a time, in nanoseconds since the start. Where that has come already it is a wait of 0.
     pub fn sleep_until(&self, at_ns: u64) -> Sleep {
-        Sleep { timer: self.0.new_timer(), fabric: self.0.clone(), at_ns }
+        let pauses = self.0.is_held() && at_ns <= self.0.now_ns();
+        let pause = if pauses { Pause::Ahead } else { Pause::Over };
+        Sleep { timer: self.0.new_timer(), fabric: self.0.clone(), at_ns, pause }
     }
 }
 
@@ -35,6 +40,18 @@ pub struct Sleep {
     fabric: Fabric,
     at_ns: u64,
     timer: u32,
+    pause: Pause,
+}
+
+/// The step that a wait of 0 lets others have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// It was not awaited yet.
+    Ahead,
+    /// It was first awaited in this turn, and goes on in a later one.
+    Since(u64),
+    /// There is none, or it is over.
+    Over,
 }
 
 impl Sleep {
@@ -46,8 +63,18 @@ impl Sleep {
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_due(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let turn = self.fabric.turn();
+        match self.pause {
+            Pause::Ahead => self.pause = Pause::Since(turn),
+            Pause::Since(first) if first == turn => {}
+            Pause::Since(_) | Pause::Over => {
+                self.pause = Pause::Over;
+                return self.poll_due(cx);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

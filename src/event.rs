@@ -1,7 +1,7 @@
 //! What happened inside the tank, in order: the part of a transcript that only the tank can see.
 
 use crate::ids::{ActorId, GateId, LinkId, PipeId};
-use crate::pipe::Ending;
+use crate::pipe::{Ending, HalfBreak};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -48,6 +48,13 @@ pub enum Event {
         /// The pipe from the host to the cell.
         down: PipeId,
     },
+    /// A cell's stdin and stdout turned out to be its own: what was laid over them is no link.
+    StdioOwned {
+        /// The cell.
+        cell: ActorId,
+        /// What would have been its link.
+        link: LinkId,
+    },
     /// A writer wrote bytes.
     Wrote {
         /// The pipe they went into.
@@ -85,6 +92,15 @@ pub enum Event {
         /// How.
         ending: Ending,
         /// Bytes in it that nobody will read any more. Those that fell behind its end were never in it.
+        lost_bytes: usize,
+    },
+    /// A pipe was ended from outside at one of its ends. The other end has not heard of it.
+    HalfBroken {
+        /// The pipe.
+        pipe: PipeId,
+        /// Which end was told, and what.
+        half: HalfBreak,
+        /// Bytes that nobody will read any more.
         lost_bytes: usize,
     },
     /// A pipe took in bytes and will not deliver them: it was muted.
@@ -172,6 +188,32 @@ pub enum Event {
     Cancelled {
         /// Its gate.
         gate: GateId,
+    },
+    /// It turned out that a method streams: its callers cannot wait for its Return. Told once of each method.
+    Streams {
+        /// The interface's id in the schema.
+        interface: u64,
+        /// The method's ordinal.
+        method: u16,
+    },
+    /// An operation of fake I/O began.
+    IoBegun {
+        /// Its number, in one count with the gates.
+        operation: GateId,
+        /// What it was called.
+        what: Arc<str>,
+    },
+    /// An operation of fake I/O ended.
+    IoEnded {
+        /// Its number.
+        operation: GateId,
+        /// Whether it failed.
+        fails: bool,
+    },
+    /// An operation of fake I/O was dropped before its end.
+    IoDropped {
+        /// Its number.
+        operation: GateId,
     },
     /// A cell ended, its children were ended and its streams closed.
     CellEnded {

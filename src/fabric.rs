@@ -7,12 +7,17 @@
 //! the change: a driver counts them and picks the nth, and never makes a list.
 
 mod calls;
+mod pauses;
 mod pipes;
 mod starts;
 mod time;
 mod waits;
 
+pub(crate) use waits::{Asked, WaitBegun};
+pub use waits::{IDLE_CALLS_PER_TURN, LOOK_NS};
+
 use crate::event::Event;
+use crate::freedoms::Freedoms;
 use crate::ids::{ActorId, GateId, LinkId, PipeId};
 use crate::pipe::Pipe;
 use roaring::RoaringBitmap;
@@ -33,7 +38,17 @@ struct State {
     unborn: RoaringBitmap,
     starts: BTreeMap<ActorId, Waker>,
     answerable: RoaringBitmap,
+    resumable: RoaringBitmap,
     gates: Vec<Gate>,
+    /// By streaming call, the finished calls whose gates wait for its own.
+    behind: BTreeMap<u32, Vec<GateId>>,
+    /// Methods, by interface and ordinal, of which it is known whether they stream.
+    streams: BTreeMap<(u64, u16), bool>,
+    operations: BTreeMap<u32, pauses::Operation>,
+    /// Operations that end at a time.
+    slow_operations: BTreeSet<(u64, u32)>,
+    /// Moves that were begun.
+    turn: u64,
     /// Calls that came in and whose answer has not gone out.
     calls: RoaringBitmap,
     /// Answers that wait for a time.
@@ -43,11 +58,15 @@ struct State {
     actors: u32,
     links: u32,
     now_ns: u64,
+    /// Time that the cell which runs now has spent with looking at it: the next move adds it to the clock.
+    booked_ns: u64,
     timer_ids: u32,
     timers: BTreeMap<(u64, u32), Option<Waker>>,
-    blocked: BTreeMap<ActorId, (&'static str, Vec<Blocked>)>,
+    blocked: BTreeMap<ActorId, (Import, Vec<Blocked>)>,
     /// What cells do when they ask for news and are woken.
     habits: BTreeMap<ActorId, Habits>,
+    /// Cells whose stdin and stdout turned out to be their own, and who have no other link.
+    without_link: BTreeSet<ActorId>,
     events: Vec<Event>,
 }
 
@@ -59,21 +78,53 @@ pub struct Habits {
     /// How often in a row it asked for news (`ready`, `poll`, `check-write`, `read`, `now`) and moved no byte and
     /// did not wait: a guest that blocks in `poll` never gets beyond a few.
     pub idle_calls: u64,
-    /// How often in a row it wrote to its link in a turn that a timer alone had begun, and never waited without a
-    /// timer in between.
+    /// How many of these asked for the time: they read a clock, heard that a time has not come, or polled and
+    /// nothing but times had come.
+    pub looks: u64,
+    /// Its idle calls but for handles that it gave back.
+    questions: u64,
+    /// Turns in which it wrote to its link after a timer alone had woken it. (A turn is what a cell does between
+    /// two waits.)
     pub timed_writes: u64,
-    /// Its last `poll` ended because of a timer alone.
-    woken_by_time: bool,
-    /// It has written to its link since its last `poll`.
-    turn_counted: bool,
+    /// Turns in which it wrote to its link although it had been woken for nothing from a wait for a time: no time had
+    /// passed since it went to wait, it had read nothing, and it had not been out of budget. So it could have written
+    /// before it waited.
+    pub late_writes: u64,
+    /// Turns in which it read its link after a timer alone had woken it, although bytes were there and it had not
+    /// waited for them.
+    pub timed_reads: u64,
+    /// Whether it has ever waited for its link's bytes.
+    pub waited_for_link: bool,
+    /// What began this turn.
+    woken: Woken,
+    /// It has written to its link in this turn.
+    has_written: bool,
+}
+
+/// What began a cell's turn, until it reads something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Woken {
+    /// Something came.
+    #[default]
+    ByNews,
+    /// A timer, and nothing else.
+    ByTime,
+    /// The same, while bytes of its link were there that it did not wait for.
+    ByTimeBesideBytes,
+    /// Nothing: the readiness was spurious.
+    ForNothing,
 }
 
 #[derive(Default)]
 struct Gate {
     open: bool,
     cut: bool,
+    /// The streaming call whose gate must be opened first.
+    after: Option<GateId>,
     waker: Option<Waker>,
     cut_waker: Option<Waker>,
+    /// Lets its server go on, which woke itself.
+    paused: Option<Waker>,
 }
 
 /// What a cell is told before it starts. Nothing by default.
@@ -85,6 +136,8 @@ pub struct Orders {
     pub trap_at_fuel: Option<u64>,
     /// Growths of its memory until it is refused more.
     pub memory_growths: Option<u32>,
+    /// Freedoms of WASI's text that its host takes.
+    pub freedoms: Freedoms,
 }
 
 /// What the next `runBytes` meets.
@@ -104,6 +157,27 @@ pub struct Offers<'a> {
     pub grantable: &'a RoaringBitmap,
     /// Finished calls whose answers wait: ids of [`GateId`].
     pub answerable: &'a RoaringBitmap,
+    /// Calls whose server woke itself, and operations of fake I/O: ids of [`GateId`].
+    pub resumable: &'a RoaringBitmap,
+}
+
+/// The blocking import that a cell is inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Import {
+    /// `wasi:io/poll.poll`: it waits for any of a list.
+    Poll,
+    /// Another one, which waits for one thing, by its name in WIT.
+    Other(&'static str),
+}
+
+impl std::fmt::Display for Import {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Import::Poll => "poll",
+            Import::Other(name) => name,
+        })
+    }
 }
 
 /// What a cell waits for inside a blocking import.
@@ -139,7 +213,13 @@ impl Fabric {
             unborn: RoaringBitmap::new(),
             starts: BTreeMap::new(),
             answerable: RoaringBitmap::new(),
+            resumable: RoaringBitmap::new(),
             gates: Vec::new(),
+            behind: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            slow_operations: BTreeSet::new(),
+            turn: 0,
             calls: RoaringBitmap::new(),
             late: BTreeSet::new(),
             orders: BTreeMap::new(),
@@ -147,10 +227,12 @@ impl Fabric {
             actors: 0,
             links: 0,
             now_ns: 0,
+            booked_ns: 0,
             timer_ids: 0,
             timers: BTreeMap::new(),
             blocked: BTreeMap::new(),
             habits: BTreeMap::new(),
+            without_link: BTreeSet::new(),
             events: Vec::new(),
         })))
     }
@@ -185,6 +267,7 @@ impl Fabric {
             deliverable: &state.deliverable,
             grantable: &state.grantable,
             answerable: &state.answerable,
+            resumable: &state.resumable,
         })
     }
 
@@ -218,12 +301,6 @@ impl State {
         if self.recording {
             self.events.push(event);
         }
-    }
-
-    fn forget_call(&mut self, gate: GateId) {
-        self.calls.remove(gate.0);
-        self.answerable.remove(gate.0);
-        self.late.retain(|(_, late)| *late != gate.0);
     }
 
     /// Changes a pipe, then says anew what could happen to it next.

@@ -6,6 +6,17 @@
 //! or reordered.
 //!
 //! Calls that the host makes on its own capabilities have no gate: they never cross a link.
+//!
+//! **Streaming calls keep their place.** A capnp-rpc server cannot answer a call before an earlier streaming call on
+//! the same object: it begins such a call only when the streaming call is done. So the gate of a call can be opened
+//! only when the gates of all earlier streaming calls on the same object, over the same link, were opened or
+//! cancelled. Nobody waits for ever by this, because all of these calls are done. The same object means the same
+//! server, by whatever capability it was called; [`streaming`] finds out which calls stream.
+//!
+//! **A pause is a move.** A server that wakes itself goes on by a move: see [`pausing`].
+
+mod pausing;
+mod streaming;
 
 use crate::fabric::Fabric;
 use crate::ids::{GateId, LinkId, PipeId};
@@ -15,6 +26,11 @@ use capnp::traits::{Imbue, ImbueMut};
 use capnp::{Error, MessageSize, any_pointer, message};
 use futures::channel::oneshot;
 use futures::future;
+use pausing::Pausing;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use streaming::{Watch, Watched, WatchedParams, settled};
 use twox_hash::XxHash3_64;
 
 /// The brand of a wrapped capability. Others are 0, or the address of a connection.
@@ -32,7 +48,54 @@ pub(crate) struct Served {
 /// Wraps a capability that is served so that its answers wait at gates of `fabric`, where the tank is
 /// held; otherwise gives it back as it is.
 pub(crate) fn gate(fabric: &Fabric, served: Served, client: Client) -> Client {
-    if fabric.is_held() { Client::new(wrap(fabric, served, client.hook)) } else { client }
+    if !fabric.is_held() {
+        return client;
+    }
+    let site = Site { fabric: fabric.clone(), served, streams: RefCell::default() };
+    Client::new(wrap(&Rc::new(site), client.hook))
+}
+
+/// One end of a link, where capabilities are served.
+struct Site {
+    fabric: Fabric,
+    served: Served,
+    /// Streaming calls that are done and whose gates were not opened, by the address of their server, which they
+    /// hold. Addresses are only compared.
+    streams: RefCell<BTreeMap<usize, BTreeSet<GateId>>>,
+}
+
+impl Site {
+    /// The last streaming call on a server, of those before `gate`, whose gate was not opened.
+    fn streamed_before(&self, server: &dyn ClientHook, gate: GateId) -> Option<GateId> {
+        self.streams.borrow().get(&server.get_ptr())?.range(..gate).next_back().copied()
+    }
+}
+
+/// The place of a streaming call among those of its server, until its gate is opened.
+struct Place {
+    site: Rc<Site>,
+    server: Box<dyn ClientHook>,
+    gate: GateId,
+}
+
+impl Place {
+    fn take(site: &Rc<Site>, server: Box<dyn ClientHook>, gate: GateId) -> Self {
+        site.streams.borrow_mut().entry(server.get_ptr()).or_default().insert(gate);
+        Place { site: site.clone(), server, gate }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let at = self.server.get_ptr();
+        let mut streams = self.site.streams.borrow_mut();
+        if let Some(gates) = streams.get_mut(&at) {
+            gates.remove(&self.gate);
+            if gates.is_empty() {
+                streams.remove(&at);
+            }
+        }
+    }
 }
 
 /// Longest parameters whose content is looked at, in words.
@@ -56,22 +119,21 @@ pub fn fingerprint(params: any_pointer::Reader<'_>) -> u64 {
 }
 
 /// Leaves alone what is wrapped already, and what lives beyond a link: that is served elsewhere.
-fn wrap(fabric: &Fabric, served: Served, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
+fn wrap(site: &Rc<Site>, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
     if inner.get_brand() != 0 {
         return inner;
     }
-    Box::new(Gated { fabric: fabric.clone(), served, inner })
+    Box::new(Gated { site: site.clone(), inner })
 }
 
 struct Gated {
-    fabric: Fabric,
-    served: Served,
+    site: Rc<Site>,
     inner: Box<dyn ClientHook>,
 }
 
 impl ClientHook for Gated {
     fn add_ref(&self) -> Box<dyn ClientHook> {
-        Box::new(Gated { fabric: self.fabric.clone(), served: self.served, inner: self.inner.add_ref() })
+        Box::new(Gated { site: self.site.clone(), inner: self.inner.add_ref() })
     }
 
     fn new_call(
@@ -90,14 +152,26 @@ impl ClientHook for Gated {
         params: Box<dyn ParamsHook>,
         results: Box<dyn ResultsHook>,
     ) -> Promise<(), Error> {
-        let (fabric, at) = (self.fabric.clone(), self.served);
+        let site = self.site.clone();
+        let fabric = site.fabric.clone();
         let looked_at = if fabric.is_recording() { params.get().map_or(0, fingerprint) } else { 0 };
-        let gate = fabric.new_gate(at, (interface, method), looked_at);
+        let gate = fabric.new_gate(site.served, (interface, method), looked_at);
         let waiting = Waiting { fabric: fabric.clone(), gate, answered: false };
+        let server = self.inner.add_ref();
+        let watch = Watch::of(&fabric, (interface, method), server.add_ref());
+        let params: Box<dyn ParamsHook> = match &watch {
+            Some(watch) => Box::new(WatchedParams { inner: params, watch: watch.clone() }),
+            None => params,
+        };
         let (given_back, results_back) = oneshot::channel();
-        let gated =
-            GatedResults { inner: Some(results), answer: Answer::default(), give_back: Some(given_back) };
-        let served = self.inner.call(interface, method, params, Box::new(gated));
+        let gated = GatedResults {
+            inner: Some(results),
+            answer: Answer::default(),
+            give_back: Some(given_back),
+            watch: watch.clone(),
+        };
+        let work = self.inner.call(interface, method, params, Box::new(gated));
+        let served = Pausing::new(&fabric, gate, Watched { work, watch });
         Promise::from_future(async move {
             let work = async {
                 let outcome = served.await;
@@ -105,13 +179,19 @@ impl ClientHook for Gated {
                 let held = match results_back.await {
                     Ok((mut results, answer)) => {
                         if outcome.is_ok() {
-                            answer.put_into(results.as_mut(), &fabric, at)?;
+                            answer.put_into(results.as_mut(), &site)?;
                         }
                         Some(results)
                     }
                     Err(oneshot::Canceled) => None,
                 };
+                let server = settled(server);
+                let after = site.streamed_before(&*server, gate);
+                let streams = fabric.streams((interface, method)) == Some(true);
+                let place = streams.then(|| Place::take(&site, server, gate));
+                fabric.done(gate, after);
                 std::future::poll_fn(|cx| fabric.poll_answered(gate, cx)).await;
+                drop(place);
                 Ok::<_, Error>((held, outcome))
             };
             let cut = std::future::poll_fn(|cx| fabric.poll_cut(gate, cx));
@@ -138,13 +218,13 @@ impl ClientHook for Gated {
     }
 
     fn get_resolved(&self) -> Option<Box<dyn ClientHook>> {
-        self.inner.get_resolved().map(|hook| wrap(&self.fabric, self.served, hook))
+        self.inner.get_resolved().map(|hook| wrap(&self.site, hook))
     }
 
     fn when_more_resolved(&self) -> Option<Promise<Box<dyn ClientHook>, Error>> {
-        let (fabric, served) = (self.fabric.clone(), self.served);
+        let site = self.site.clone();
         let resolving = self.inner.when_more_resolved()?;
-        Some(Promise::from_future(async move { Ok(wrap(&fabric, served, resolving.await?)) }))
+        Some(Promise::from_future(async move { Ok(wrap(&site, resolving.await?)) }))
     }
 
     fn when_resolved(&self) -> Promise<(), Error> {
@@ -182,6 +262,7 @@ struct GatedResults {
     inner: Option<Box<dyn ResultsHook>>,
     answer: Answer,
     give_back: Option<oneshot::Sender<(Box<dyn ResultsHook>, Answer)>>,
+    watch: Option<Rc<Watch>>,
 }
 
 #[derive(Default)]
@@ -193,9 +274,9 @@ struct Answer {
 impl Answer {
     /// Copies the answer to where it goes out from, with its capabilities wrapped, and lets pipelined calls
     /// through to them.
-    fn put_into(self, results: &mut dyn ResultsHook, fabric: &Fabric, served: Served) -> capnp::Result<()> {
+    fn put_into(self, results: &mut dyn ResultsHook, site: &Rc<Site>) -> capnp::Result<()> {
         let Some(message) = &self.message else { return Ok(()) };
-        let wrapped = |cap: Option<_>| cap.map(|hook| wrap(fabric, served, hook));
+        let wrapped = |cap: Option<_>| cap.map(|hook| wrap(site, hook));
         let gated: CapTable = self.caps.into_iter().map(wrapped).collect();
         let mut content: any_pointer::Reader<'_> = message.get_root_as_reader()?;
         content.imbue(&gated);
@@ -206,12 +287,22 @@ impl Answer {
 
 impl GatedResults {
     fn pass_on(&mut self) -> Box<dyn ResultsHook> {
+        self.note_use();
         self.inner.take().expect("results are passed on once")
+    }
+
+    fn note_use(&self) {
+        if let Some(watch) = &self.watch {
+            watch.results_used();
+        }
     }
 }
 
 impl Drop for GatedResults {
     fn drop(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.results_given_up();
+        }
         if let (Some(results), Some(give_back)) = (self.inner.take(), self.give_back.take()) {
             // Refused where the call was cancelled: then nobody waits for an answer.
             let _ = give_back.send((results, std::mem::take(&mut self.answer)));
@@ -221,6 +312,7 @@ impl Drop for GatedResults {
 
 impl ResultsHook for GatedResults {
     fn get(&mut self) -> capnp::Result<any_pointer::Builder<'_>> {
+        self.note_use();
         let Answer { message, caps } = &mut self.answer;
         let mut content: any_pointer::Builder<'_> =
             message.get_or_insert_with(message::Builder::new_default).get_root()?;
@@ -229,6 +321,7 @@ impl ResultsHook for GatedResults {
     }
 
     fn set_pipeline(&mut self) -> capnp::Result<()> {
+        self.note_use();
         // Done for the server once it is finished; doing it twice is an error below.
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::gate::{Served, gate};
 use crate::guard::Guarded;
 use crate::ids::{ActorId, LinkId, PipeId};
 use crate::pipe::DEFAULT_CAPACITY_BYTES;
+use crate::spawn::Role;
 use crate::stream::{PipeReader, PipeWriter};
 use crate::tank::Tank;
 use capnp::capability::Client;
@@ -16,9 +17,6 @@ use futures::{AsyncRead, AsyncWrite, FutureExt};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
-
-/// How the names of tasks begin that serve a link between two vats: such a link has no end of its own.
-pub const BETWEEN_VATS: &str = "link ";
 
 /// What an RPC system reads from and writes to.
 pub type Streams = (Box<dyn AsyncRead + Unpin>, Box<dyn AsyncWrite + Unpin>);
@@ -51,9 +49,20 @@ struct Shared {
 #[derive(Default)]
 struct Asked {
     wishes: Vec<oneshot::Sender<Client>>,
-    leave: bool,
+    leave: Leave,
     waker: Option<Waker>,
     ended: bool,
+}
+
+/// Whether this end is to go, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Leave {
+    #[default]
+    No,
+    /// What was sent before goes out first.
+    InOrder,
+    /// At once: what was not sent yet is lost.
+    AtOnce,
 }
 
 /// Four times capnp's usual limit, which is twice the largest frame: a gate looks at parameters once before their
@@ -64,18 +73,20 @@ fn reader_options() -> ReaderOptions {
 }
 
 impl Link {
-    /// Lays a link over the host's ends of two pipes and serves `bootstrap` on it, as a task of `vat`.
+    /// Lays a link over two pipes, from the cell and to it, and serves `bootstrap` on it, as a task of `vat` that reads
+    /// and writes these streams of them.
     pub(crate) fn to_cell(
         tank: &Tank,
         (cell, name): (ActorId, &str),
         vat: ActorId,
-        (up, down): (PipeReader, PipeWriter),
+        pipes: (PipeId, PipeId),
+        streams: (impl AsyncRead + Unpin + 'static, impl AsyncWrite + Unpin + 'static),
         bootstrap: Client,
     ) -> Self {
         let id = tank.fabric().new_link();
-        tank.fabric().record(Event::LinkBorn { link: id, cell, up: up.pipe(), down: down.pipe() });
-        let pipes = (up.pipe(), down.pipe());
-        Self::end(tank, id, &format!("rpc {name}"), (vat, Side::Server), pipes, (up, down), (bootstrap, true))
+        let task = (&*format!("rpc {name}"), Role::LinkOf(cell));
+        tank.fabric().record(Event::LinkBorn { link: id, cell, up: pipes.0, down: pipes.1 });
+        Self::end(tank, id, task, (vat, Side::Server), pipes, streams, (bootstrap, true))
     }
 
     /// Lays a link whose far end is no RPC system: whoever holds it writes and reads bytes. Serves `bootstrap` on
@@ -88,7 +99,8 @@ impl Link {
             (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
         };
         let ((output, up), (down, input)) = (pipe("up"), pipe("down"));
-        let link = Self::to_cell(tank, (far, name), vat, (up, down), bootstrap);
+        let pipes = (up.pipe(), down.pipe());
+        let link = Self::to_cell(tank, (far, name), vat, pipes, (up, down), bootstrap);
         Wire { link, input, output }
     }
 
@@ -110,12 +122,13 @@ impl Link {
         let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
         let id = fabric.new_link();
         fabric.record(Event::LinkBorn { link: id, cell: a, up: up_out.pipe(), down: down_in.pipe() });
-        let name = &format!("{BETWEEN_VATS}{name}");
+        let name = format!("link {name}");
+        let task = (&*name, Role::BetweenVats);
         let pipes = (up_out.pipe(), down_in.pipe());
         let far = over((Box::new(down_out), Box::new(up_in)));
         let near = over((Box::new(up_out), Box::new(down_in)));
-        let far = Self::end(tank, id, name, (a, Side::Client), pipes, far, (serve_a, gates));
-        let near = Self::end(tank, id, name, (b, Side::Server), pipes, near, (serve_b, gates));
+        let far = Self::end(tank, id, task, (a, Side::Client), pipes, far, (serve_a, gates));
+        let near = Self::end(tank, id, task, (b, Side::Server), pipes, near, (serve_b, gates));
         [far, near]
     }
 
@@ -135,8 +148,8 @@ impl Link {
         let id = fabric.new_link();
         fabric.record(Event::LinkBorn { link: id, cell: far, up: up_out.pipe(), down: down_in.pipe() });
         let (near, pipes) = ((vat, Side::Server), (up_out.pipe(), down_in.pipe()));
-        let link =
-            Self::end(tank, id, &format!("rpc {name}"), near, pipes, (up_out, down_in), (bootstrap, true));
+        let task = (&*format!("rpc {name}"), Role::LinkOf(far));
+        let link = Self::end(tank, id, task, near, pipes, (up_out, down_in), (bootstrap, true));
         (link, up_in, down_out)
     }
 
@@ -144,7 +157,7 @@ impl Link {
     fn end(
         tank: &Tank,
         id: LinkId,
-        name: &str,
+        (name, role): (&str, Role),
         (vat, side): (ActorId, Side),
         (up, down): (PipeId, PipeId),
         (input, output): (impl AsyncRead + Unpin + 'static, impl AsyncWrite + Unpin + 'static),
@@ -170,9 +183,15 @@ impl Link {
                     // Refused where nobody waits any more.
                     let _ = wish.send(rpc.bootstrap(far_side));
                 }
-                if asked.0.asked.borrow().leave {
+                match asked.leave() {
+                    Leave::No => {}
                     // Whether it went well is said by the system's own end.
-                    let _ = leaving.poll_unpin(cx);
+                    Leave::InOrder => drop(leaving.poll_unpin(cx)),
+                    Leave::AtOnce => {
+                        // Told to go, or calls over it would never end; and not waited for.
+                        let _ = leaving.poll_unpin(cx);
+                        return Poll::Ready(Ok(()));
+                    }
                 }
                 let polled = rpc.poll_unpin(cx);
                 match look_on.cut_off() {
@@ -187,7 +206,7 @@ impl Link {
             drop(rpc);
             fabric.record(Event::LinkEnded { link: id, error });
         };
-        tank.spawn(name, vat, task.boxed_local());
+        tank.spawn_as(name, vat, role, task.boxed_local());
         link
     }
 
@@ -227,11 +246,25 @@ impl Link {
 
     /// Ends the link in order: what was sent before goes out first. Does nothing where it has ended.
     pub fn disconnect(&self) {
+        self.go(Leave::InOrder);
+    }
+
+    /// Ends this end of the link at once: its RPC system is disconnected and dropped in one step, and all that it holds
+    /// with it. Nothing more is sent; the far end sees its pipes close. Does nothing where it has ended.
+    pub fn abandon(&self) {
+        self.go(Leave::AtOnce);
+    }
+
+    fn go(&self, how: Leave) {
         let mut asked = self.0.asked.borrow_mut();
-        asked.leave = true;
+        asked.leave = how;
         if let Some(waker) = asked.waker.take() {
             waker.wake();
         }
+    }
+
+    fn leave(&self) -> Leave {
+        self.0.asked.borrow().leave
     }
 
     /// Whether the link has ended, as far as this end knows.

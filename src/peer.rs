@@ -1,5 +1,8 @@
 //! The host's own capabilities: `Host`, `Executor`, `Process` and `ByteStream` of `capnp/peer.capnp`.
 //!
+//! A child's transport is what its own imports say, whatever its parent's is. One that imports no connection has a
+//! stdin and stdout of its own as soon as its parent asks for either; they are its link if it speaks RPC there first.
+//!
 //! Nesting has no bound: a child's bootstrap is its own `Executor`, and so are its children's.
 
 use crate::cell::{Cell, CellSpec};
@@ -11,10 +14,23 @@ use crate::tank::Tank;
 use crate::text::harmless;
 use bytes::Bytes;
 use capnp::capability::Client;
+use capnp::traits::HasTypeId;
 use capnp_rpc::new_client;
 use std::rc::Rc;
 
 type Served = Result<(), capnp::Error>;
+
+/// A method of an interface: the interface's id in the schema, and the method's ordinal there.
+pub type Method = (u64, u16);
+
+/// The interface `Process`.
+pub const PROCESS: u64 = <process::Client as HasTypeId>::TYPE_ID;
+
+/// The interface `ByteStream`.
+pub const BYTE_STREAM: u64 = <byte_stream::Client as HasTypeId>::TYPE_ID;
+
+/// `Process.wait`: asks for a cell's exit code.
+pub const WAIT: Method = (PROCESS, 3);
 
 /// Most bytes in one answer of `ByteStream.read`, whatever is asked.
 pub const MAX_READ_BYTES: usize = 64 * 1024;
@@ -149,6 +165,8 @@ impl Executor {
             args,
             env,
             detached,
+            // What was said for the parent is of its component, and this is another.
+            transport: None,
             ..of.clone()
         };
         let tank = self.tank.clone();
@@ -185,13 +203,15 @@ impl Process {
 
 impl process::Server for Process {
     async fn stdin(self: Rc<Self>, _: process::StdinParams, mut results: process::StdinResults) -> Served {
-        let stdin = self.stdio.stdin.clone().ok_or_else(|| self.is_transport("stdin"))?;
+        let stdin = self.stdio.stdin.clone().filter(|_| self.stdio.claim());
+        let stdin = stdin.ok_or_else(|| self.is_transport("stdin"))?;
         results.get().set_stream(new_client(Writing(stdin)));
         Ok(())
     }
 
     async fn stdout(self: Rc<Self>, _: process::StdoutParams, mut results: process::StdoutResults) -> Served {
-        let stdout = self.stdio.stdout.as_ref().ok_or_else(|| self.is_transport("stdout"))?;
+        let stdout = self.stdio.stdout.as_ref().filter(|_| self.stdio.claim());
+        let stdout = stdout.ok_or_else(|| self.is_transport("stdout"))?;
         results.get().set_stream(new_client(Reading(stdout.claim())));
         Ok(())
     }
@@ -205,7 +225,7 @@ impl process::Server for Process {
         // Who waits does not hold the cell's stdin open.
         let cell = self.cell.clone();
         drop(self);
-        let ended = cell.wait().await;
+        let ended = cell.awaited().await;
         let ended = ended.ok_or_else(|| capnp::Error::disconnected("the host has ended".into()))?;
         results.get().set_exit_code(ended.code);
         Ok(())
@@ -220,7 +240,10 @@ impl process::Server for Process {
             // The host's end of the link may not have met the end of the stream yet.
             return Err(link::ended());
         }
-        let link = self.cell.link().expect("a started cell has its link");
+        let name = self.cell.name();
+        let link = self.cell.link().ok_or_else(|| {
+            capnp::Error::failed(format!("{name} has no link: its stdin and stdout are its own"))
+        })?;
         let exported = link.bootstrap().await?;
         results.get().get_cap().set_as_capability(exported.hook);
         Ok(())
@@ -229,7 +252,7 @@ impl process::Server for Process {
     async fn kill(self: Rc<Self>, _: process::KillParams, _: process::KillResults) -> Served {
         let cell = self.cell.clone();
         drop(self);
-        cell.kill();
+        cell.kill_by_order();
         cell.wait().await;
         Ok(())
     }

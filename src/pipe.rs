@@ -9,16 +9,27 @@
 //! write and lets its writer use all the room there is; a *held* one waits for `deliver` and
 //! `grant`. A pipe never decides anything itself.
 //!
+//! A permit belongs to the handle that asked with `check-write`. Permits of several handles are *overcommitted*:
+//! each handle may use all that it was told, and then the pipe holds more than its capacity. Nothing is reserved,
+//! because a handle that asks and never writes would starve the others for ever.
+//!
 //! Not here: wasi-io and `AsyncRead`, which are in `stream`, and the ids, which are in `fabric`.
 
+mod handles;
 mod outside;
 #[cfg(test)]
 mod tests;
 
+use crate::event::End;
+use crate::freedoms::Freedoms;
 use bytes::{Bytes, BytesMut};
+use handles::Handles;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
+
+pub use handles::NoPermit;
+pub(crate) use handles::WriterId;
 
 /// A pipe's capacity where nothing else was asked for: 64 KiB, as on Linux.
 pub const DEFAULT_CAPACITY_BYTES: usize = 64 * 1024;
@@ -34,14 +45,16 @@ pub struct Pipe {
     consumed: u64,
     /// Granted and not yet written. Only a held pipe counts it.
     granted_bytes: usize,
-    /// What the writer was told by `check_write` and has not used: what it may write without a trap.
-    promised_bytes: usize,
+    /// Who writes, and what each was permitted.
+    handles: Handles,
     /// The writer was told 0 while there was no budget: more may be granted.
     starved: bool,
     /// The writer was told 0 when it last asked, for whatever reason.
     refused: bool,
-    /// `check_write` gives 0 until this much was delivered.
-    flush_to: u64,
+    /// What its host makes of WASI's freedoms.
+    freedoms: Freedoms,
+    /// How much of what was written may be delivered. All of it, unless unflushed bytes are kept back.
+    released: u64,
     writer_open: bool,
     reader_open: bool,
     end_visible: bool,
@@ -54,6 +67,8 @@ pub struct Pipe {
     cut: Option<(u64, Ending)>,
     /// It was ended from outside: its writer is told that nobody reads, its reader that nobody writes.
     ended: bool,
+    /// One end was told that the pipe has ended. The other end has not heard of it yet.
+    half_broken: Option<HalfBreak>,
     readers: Vec<Waker>,
     writers: Vec<Waker>,
 }
@@ -65,6 +80,15 @@ pub enum Ending {
     Close,
     /// Both ends get an error, and what was not read is lost.
     Reset,
+}
+
+/// A pipe that has ended at one end only. Until it is reset, the other end notices nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HalfBreak {
+    /// The end that was told.
+    pub end: End,
+    /// What it was told: an error, or that there is nobody at the other end.
+    pub ending: Ending,
 }
 
 /// What came of a write.
@@ -103,13 +127,15 @@ pub enum Taken {
 /// Why a write was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It was longer than `check_write` had granted.
-    #[error("wrote {asked_bytes} bytes where check-write had granted {granted_bytes}")]
+    /// It was longer than the handle's permit.
+    #[error("{}", why.says(*asked_bytes, *granted_bytes))]
     Overrun {
         /// Bytes that were to be written.
         asked_bytes: usize,
-        /// Bytes that were granted and not yet used.
+        /// Bytes that the handle was permitted and has not used.
         granted_bytes: usize,
+        /// Why it was permitted no more.
+        why: NoPermit,
     },
     /// Nobody will read any more.
     #[error("nobody reads this pipe any more")]
@@ -130,10 +156,14 @@ pub struct PipeView {
     pub held: bool,
     /// Written and not yet delivered.
     pub staged_bytes: usize,
+    /// How many of the staged bytes stay with the host because nobody flushed them.
+    pub unflushed_bytes: usize,
     /// Delivered and not yet read.
     pub visible_bytes: usize,
     /// What a writer may write.
     pub budget_bytes: usize,
+    /// Most handles that ever had a permit at the same time: each may use its own.
+    pub permits: usize,
     /// Whether a reader waits for bytes.
     pub reader_waits: bool,
     /// Whether a writer waits for budget.
@@ -159,10 +189,11 @@ impl Pipe {
             delivered: 0,
             consumed: 0,
             granted_bytes: 0,
-            promised_bytes: 0,
+            handles: Handles::default(),
             starved: false,
             refused: false,
-            flush_to: 0,
+            freedoms: Freedoms::default(),
+            released: 0,
             writer_open: true,
             reader_open: true,
             end_visible: false,
@@ -171,6 +202,7 @@ impl Pipe {
             muted: false,
             cut: None,
             ended: false,
+            half_broken: None,
             readers: Vec::new(),
             writers: Vec::new(),
         }
@@ -181,9 +213,11 @@ impl Pipe {
             name: self.name.clone(),
             capacity_bytes: self.capacity_bytes,
             held: self.held,
-            staged_bytes: self.staged(),
+            staged_bytes: (self.written - self.delivered) as usize,
+            unflushed_bytes: (self.written - self.released) as usize,
             visible_bytes: self.visible(),
             budget_bytes: self.budget(),
+            permits: self.handles.most(),
             reader_waits: !self.readers.is_empty(),
             writer_waits: !self.writers.is_empty(),
             writer_refused: self.refused,
@@ -199,8 +233,9 @@ impl Pipe {
         (holds(&self.readers), holds(&self.writers))
     }
 
+    /// Bytes that could be delivered.
     fn staged(&self) -> usize {
-        (self.written - self.delivered) as usize
+        (self.released - self.delivered) as usize
     }
 
     fn visible(&self) -> usize {
@@ -221,7 +256,7 @@ impl Pipe {
 
     /// Changes how the pipe flows. What was granted stays granted.
     pub(crate) fn shape(&mut self, capacity_bytes: usize, held: bool) {
-        self.granted_bytes = self.promised_bytes;
+        self.granted_bytes = self.handles.largest_permit();
         self.capacity_bytes = capacity_bytes;
         self.held = held;
         if !held {
@@ -233,49 +268,55 @@ impl Pipe {
 
     // ---- the writer's side
 
-    /// What may be written now. A writer that is told 0 may be granted more.
-    pub(crate) fn check_write(&mut self) -> Permit {
-        let permit = self.permit();
+    /// Makes a handle on the writing end.
+    pub(crate) fn add_handle(&mut self) -> WriterId {
+        self.handles.add()
+    }
+
+    /// What a handle may write now. A writer that is told 0 may be granted more.
+    pub(crate) fn check_write(&mut self, writer: WriterId) -> Permit {
+        let permit = self.permit(writer);
         self.refused = permit == Permit::Bytes(0);
         if let Permit::Bytes(bytes) = permit {
-            self.promised_bytes = bytes;
+            self.handles.permit(writer, bytes);
         }
+        self.release_if_full();
         permit
     }
 
-    fn permit(&mut self) -> Permit {
-        if self.broken {
-            return Permit::Broken;
-        }
-        if !self.reader_open || self.ended {
-            return Permit::Closed;
+    fn permit(&mut self, writer: WriterId) -> Permit {
+        match self.no_writer() {
+            None => {}
+            Some(Refused::Broken) => return Permit::Broken,
+            Some(_) => return Permit::Closed,
         }
         self.starved = self.budget() == 0;
-        let flushing = self.delivered < self.flush_to;
+        let flushing = self.handles.is_flushing(writer, self.delivered);
         Permit::Bytes(if flushing { 0 } else { self.budget() })
     }
 
-    /// Takes bytes that were granted before.
+    /// Whether a handle may write so many bytes: [`write`](Self::write) would take them.
+    pub(crate) fn check_permit(&self, writer: WriterId, bytes: usize) -> Result<(), Refused> {
+        self.check_open()?;
+        self.handles.check(writer, bytes, self.delivered)
+    }
+
+    /// Takes bytes that a handle was permitted before. No bytes need no permit, and use none up.
     ///
     /// # Errors
-    /// [`Refused`] where the pipe has ended, and where they are more than `check_write` said.
-    pub(crate) fn write(&mut self, mut bytes: Bytes) -> Result<Written, Refused> {
-        if self.broken {
-            return Err(Refused::Broken);
+    /// [`Refused`] where the pipe has ended, and where they are more than the handle's permit.
+    pub(crate) fn write(&mut self, writer: WriterId, mut bytes: Bytes) -> Result<Written, Refused> {
+        self.check_open()?;
+        if bytes.is_empty() {
+            return Ok(Written { taken_bytes: 0, ended: None });
         }
-        if !self.reader_open || self.ended {
-            return Err(Refused::Closed);
-        }
-        if bytes.len() > self.promised_bytes {
-            return Err(Refused::Overrun { asked_bytes: bytes.len(), granted_bytes: self.promised_bytes });
-        }
-        self.promised_bytes -= bytes.len();
+        self.handles.spend(writer, bytes.len(), self.delivered, self.freedoms.one_write_a_permit)?;
         if self.held {
             // Less may be left than was promised: budget can shrink between two looks at it.
             self.granted_bytes = self.granted_bytes.saturating_sub(bytes.len()).min(self.room());
         }
         let reaches = self.written + bytes.len() as u64;
-        let cut = self.cut.filter(|(at, _)| *at <= reaches && !bytes.is_empty());
+        let cut = self.cut.filter(|(at, _)| *at <= reaches);
         if let Some((at, _)) = cut {
             bytes.truncate((at - self.written) as usize);
         }
@@ -283,30 +324,76 @@ impl Pipe {
         if !bytes.is_empty() {
             self.written += bytes.len() as u64;
             self.queue.push_back(bytes);
+            if !self.freedoms.keeps_unflushed {
+                self.released = self.written;
+            }
             if !self.held {
                 self.flow();
             }
+            self.release_if_full();
         }
         let ended = cut.map(|(_, ending)| (ending, self.end(ending)));
         Ok(Written { taken_bytes, ended })
     }
 
-    /// Asks that all that was written be delivered before more is accepted.
-    pub(crate) fn flush(&mut self) {
-        self.flush_to = self.written;
+    /// Asks that all that was written be delivered before more is accepted of this handle.
+    ///
+    /// # Errors
+    /// [`Refused::Closed`] and [`Refused::Broken`] where the pipe has ended.
+    pub(crate) fn flush(&mut self, writer: WriterId) -> Result<(), Refused> {
+        self.check_open()?;
+        self.handles.flush(writer, self.written, self.freedoms.one_write_a_permit);
+        self.release();
+        Ok(())
+    }
+
+    fn check_open(&self) -> Result<(), Refused> {
+        match self.no_writer() {
+            Some(refused) => Err(refused),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what a handle was permitted. What it wrote and did not flush is on its way then.
+    pub(crate) fn drop_handle(&mut self, writer: WriterId) {
+        self.handles.remove(writer);
+        self.release();
     }
 
     /// Ends the stream after what was written.
     pub(crate) fn close_writer(&mut self) {
         self.writer_open = false;
+        self.release_end();
+    }
+
+    /// Whether a writer has something to learn: budget, or that the pipe has ended.
+    pub(crate) fn writable(&mut self, writer: WriterId) -> bool {
+        let writable = !matches!(self.permit(writer), Permit::Bytes(0));
+        self.release_if_full();
+        writable
+    }
+
+    /// Lets all that was written be delivered, flushed or not.
+    pub(super) fn release(&mut self) {
+        if self.released < self.written {
+            self.release_end();
+        }
+    }
+
+    /// The same, and the end after it if nothing more will be written.
+    pub(super) fn release_end(&mut self) {
+        self.released = self.written;
         if !self.held {
             self.flow();
         }
     }
 
-    /// Whether a writer has something to learn: budget, or that the pipe has ended.
-    pub(crate) fn writable(&mut self) -> bool {
-        !matches!(self.permit(), Permit::Bytes(0))
+    /// Bytes that were not flushed stay with the host only while there is budget: a writer that is told 0 waits for
+    /// the stream to become ready, and it must.
+    pub(super) fn release_if_full(&mut self) {
+        if self.budget() == 0 {
+            self.release();
+        }
     }
 
     pub(crate) fn wait_writable(&mut self, waker: &Waker) {
@@ -317,10 +404,16 @@ impl Pipe {
 
     /// Takes at most `max_bytes` of what is visible.
     pub(crate) fn read(&mut self, max_bytes: usize) -> Taken {
-        if self.broken {
-            return Taken::Broken;
+        match self.half_broken_at(End::Reader) {
+            _ if self.broken => return Taken::Broken,
+            Some(Ending::Reset) => return Taken::Broken,
+            Some(Ending::Close) => return Taken::End,
+            None => {}
         }
-        let take = max_bytes.min(self.visible());
+        let mut take = max_bytes.min(self.visible());
+        if self.freedoms.short_reads {
+            take = take.div_ceil(2);
+        }
         if take == 0 {
             self.spurred = false;
             let ended = self.end_visible && self.queued() == 0;
@@ -367,7 +460,27 @@ impl Pipe {
 
     /// Whether a reader has something to learn: bytes, or that the pipe has ended.
     pub(crate) fn readable(&self) -> bool {
-        self.spurred || self.broken || self.visible() > 0 || (self.end_visible && self.queued() == 0)
+        self.spurred
+            || self.broken
+            || self.half_broken_at(End::Reader).is_some()
+            || self.visible() > 0
+            || (self.end_visible && self.queued() == 0)
+    }
+
+    /// Whether the writer was told 0 when it last asked what it may write.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// Whether there are bytes to read.
+    pub(crate) fn has_visible(&self) -> bool {
+        self.visible() > 0
+    }
+
+    /// Whether a reader is told that there is something though there is nothing.
+    pub(crate) fn is_spurred_only(&self) -> bool {
+        let is_over = self.broken || self.half_broken_at(End::Reader).is_some() || self.end_visible;
+        !is_over && self.visible() == 0
     }
 
     pub(crate) fn wait_readable(&mut self, waker: &Waker) {

@@ -20,3 +20,10 @@ pub const VATS_REQUEST: &[u8] = include_bytes!("../capnp/vats.cgr");
 pub mod vats_capnp {
     include!(concat!(env!("OUT_DIR"), "/vats_capnp.rs"));
 }
+
+/// The code generated from `capnp/sink.capnp`: a schema of a user's own, for tests of streaming calls.
+#[doc(hidden)]
+#[allow(clippy::all, clippy::disallowed_types, reason = "generated")]
+pub mod sink_capnp {
+    include!(concat!(env!("OUT_DIR"), "/sink_capnp.rs"));
+}

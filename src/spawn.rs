@@ -4,6 +4,22 @@ use crate::ids::ActorId;
 use futures::future::LocalBoxFuture;
 use futures::task::LocalSpawn;
 
+/// What a task does, and for whom. Decisions rest on this; a task's name is for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Role {
+    /// Runs a cell.
+    Cell(ActorId),
+    /// Serves the host's end of a link; the actor is at the far end.
+    LinkOf(ActorId),
+    /// Moves the bytes of a cell's stdin, stdout or stderr.
+    StdioOf(ActorId),
+    /// Serves one end of a link between two vats. Such a link has no end of its own.
+    BetweenVats,
+    /// Anything else.
+    Other,
+}
+
 /// A runtime for tasks of one thread.
 ///
 /// Implemented for everything that implements [`LocalSpawn`], such as `futures_executor::LocalSpawner`, which
@@ -13,11 +29,11 @@ pub trait Spawn {
     ///
     /// Tasks of one actor must run first in, first out among themselves: capnp-rpc's order of calls rests on
     /// it (capnproto-rust#528).
-    fn spawn(&self, name: &str, actor: ActorId, task: LocalBoxFuture<'static, ()>);
+    fn spawn(&self, name: &str, actor: ActorId, role: Role, task: LocalBoxFuture<'static, ()>);
 }
 
 impl<S: LocalSpawn> Spawn for S {
-    fn spawn(&self, _name: &str, _actor: ActorId, task: LocalBoxFuture<'static, ()>) {
+    fn spawn(&self, _name: &str, _actor: ActorId, _role: Role, task: LocalBoxFuture<'static, ()>) {
         // The only error is that the pool was shut down, and then nothing runs any more.
         let _ = self.spawn_local_obj(task.into());
     }

@@ -5,6 +5,7 @@
 //! nobody reads. Once somebody asked, nothing is lost and the cell waits for its reader.
 
 use crate::stream::{PipeReader, PipeWriter};
+use crate::unsaid::Unsaid;
 use bytes::Bytes;
 use futures::Future;
 use std::cell::RefCell;
@@ -23,12 +24,26 @@ const LINE_BYTES: usize = 4096;
 /// A cell's stdio, without what carries its RPC.
 #[derive(Clone)]
 pub struct Stdio {
-    /// What it reads; `None` where stdin is the transport.
+    /// What it reads; `None` where stdin is the transport. If nobody said where its RPC runs it takes bytes only
+    /// after a [claim](Self::claim).
     pub stdin: Option<Rc<Input>>,
-    /// What it writes; `None` where stdout is the transport.
+    /// What it writes; `None` where stdout is the transport. If nobody said where its RPC runs it holds bytes only
+    /// if they turned out to be no RPC.
     pub stdout: Option<Rc<Output>>,
     /// What it logs.
     pub stderr: Rc<Output>,
+    pub(crate) unsaid: Option<Unsaid>,
+}
+
+impl Stdio {
+    /// Says that stdin and stdout are the cell's own, as whoever writes or reads them believes. Gives whether that is
+    /// so: not if they carry its RPC. If nobody said where that runs, the first to ask decides.
+    pub fn claim(&self) -> bool {
+        match &self.unsaid {
+            Some(unsaid) => unsaid.claim(),
+            None => self.stdout.is_some(),
+        }
+    }
 }
 
 /// A cell's stdin. It ends when this is closed, or dropped by all who hold it.
@@ -40,7 +55,18 @@ pub struct Input {
 
 impl Input {
     pub(crate) fn new(pipe: PipeWriter) -> Rc<Self> {
-        Rc::new(Input { pipe: RefCell::new(Some(Rc::new(pipe))), turns: Turns::default() })
+        let input = Input::unopened();
+        input.open(pipe);
+        input
+    }
+
+    /// A stdin whose pipe comes later.
+    pub(crate) fn unopened() -> Rc<Self> {
+        Rc::new(Input { pipe: RefCell::default(), turns: Turns::default() })
+    }
+
+    pub(crate) fn open(&self, pipe: PipeWriter) {
+        *self.pipe.borrow_mut() = Some(Rc::new(pipe));
     }
 
     /// Writes all of `bytes`, after whatever was written before.
@@ -117,7 +143,21 @@ impl Output {
 
     /// Takes in what the cell writes until it ends. `name` and `stream` say whose it is.
     pub(crate) async fn pump(self: Rc<Self>, pipe: PipeReader, name: Arc<str>, stream: &'static str) {
+        self.pump_after(Vec::new(), pipe, name, stream).await;
+    }
+
+    /// The same, after the bytes that were read of it before.
+    pub(crate) async fn pump_after(
+        self: Rc<Self>,
+        head: Vec<u8>,
+        pipe: PipeReader,
+        name: Arc<str>,
+        stream: &'static str,
+    ) {
         let mut lines = Lines { name, stream, partial: Vec::new() };
+        lines.push(&head);
+        self.state.borrow_mut().kept.extend(head);
+        self.state.borrow_mut().wake_reader();
         loop {
             let taking = async {
                 std::future::poll_fn(|cx| self.state.borrow_mut().poll_room(cx)).await;

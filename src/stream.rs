@@ -4,7 +4,7 @@
 use crate::event::End;
 use crate::fabric::Fabric;
 use crate::ids::PipeId;
-use crate::pipe::{Permit, Refused, Taken};
+use crate::pipe::{Permit, Refused, Taken, WriterId};
 use bytes::Bytes;
 use futures::{AsyncRead, AsyncWrite};
 use std::io;
@@ -25,6 +25,7 @@ pub struct PipeReader {
 pub struct PipeWriter {
     fabric: Fabric,
     pipe: PipeId,
+    id: WriterId,
 }
 
 impl PipeReader {
@@ -58,7 +59,7 @@ impl PipeReader {
 
 impl PipeWriter {
     pub(crate) fn new(fabric: &Fabric, pipe: PipeId) -> Self {
-        PipeWriter { fabric: fabric.clone(), pipe }
+        PipeWriter { fabric: fabric.clone(), pipe, id: fabric.new_writer(pipe) }
     }
 
     pub(crate) fn pipe(&self) -> PipeId {
@@ -79,9 +80,9 @@ impl PipeWriter {
     }
 
     fn poll_permit(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        match self.fabric.check_write(self.pipe) {
+        match self.fabric.check_write(self.pipe, self.id) {
             Permit::Bytes(0) => {
-                let _ = self.fabric.poll_writable(self.pipe, cx);
+                let _ = self.fabric.poll_writable(self.pipe, self.id, cx);
                 Poll::Pending
             }
             Permit::Bytes(permit) => Poll::Ready(Ok(permit)),
@@ -91,7 +92,9 @@ impl PipeWriter {
     }
 
     fn put(&self, bytes: Bytes) {
-        self.fabric.write(self.pipe, bytes).expect("the piece is no longer than the permit just given");
+        self.fabric
+            .write(self.pipe, self.id, bytes)
+            .expect("the piece is no longer than the permit just given");
     }
 }
 
@@ -152,19 +155,79 @@ impl AsyncWrite for PipeWriter {
 /// A guest's handle on the reading end of a pipe.
 ///
 /// `get-stdin` may be called several times: all its handles share one end, which closes with the last.
-pub(crate) struct GuestInput(pub(crate) Arc<PipeReader>);
+pub(crate) struct GuestInput {
+    end: Arc<PipeReader>,
+    failed: Failed,
+}
 
-/// A guest's handle on the writing end of a pipe.
-pub(crate) struct GuestOutput(pub(crate) Arc<PipeWriter>);
+/// A guest's handle on the writing end of a pipe. Permits belong to it.
+pub(crate) struct GuestOutput {
+    end: Arc<PipeWriter>,
+    id: WriterId,
+    failed: Failed,
+}
 
-fn broken() -> StreamError {
-    StreamError::LastOperationFailed(wasmtime::format_err!("the pipe was reset"))
+/// Whether a handle was told that its stream broke. `wasi:io/streams`, `last-operation-failed`: "After this, the
+/// stream will be closed. All future operations return `stream-error::closed`."
+#[derive(Default)]
+struct Failed(bool);
+
+impl Failed {
+    fn next_error(&mut self) -> StreamError {
+        if std::mem::replace(&mut self.0, true) {
+            return StreamError::Closed;
+        }
+        StreamError::LastOperationFailed(wasmtime::format_err!("the pipe was reset"))
+    }
+}
+
+impl GuestInput {
+    pub(crate) fn new(end: Arc<PipeReader>) -> Self {
+        GuestInput { end, failed: Failed::default() }
+    }
+
+    pub(crate) fn pipe(&self) -> PipeId {
+        self.end.pipe
+    }
+}
+
+impl GuestOutput {
+    pub(crate) fn new(end: Arc<PipeWriter>) -> Self {
+        let id = end.fabric.new_writer(end.pipe);
+        GuestOutput { end, id, failed: Failed::default() }
+    }
+
+    pub(crate) fn pipe(&self) -> PipeId {
+        self.end.pipe
+    }
+
+    fn permitted(&mut self, permit: Permit) -> StreamResult<usize> {
+        match permit {
+            Permit::Bytes(permit) => Ok(permit),
+            Permit::Closed => Err(StreamError::Closed),
+            Permit::Broken => Err(self.failed.next_error()),
+        }
+    }
+
+    fn refused(&mut self, refused: Refused) -> StreamError {
+        match refused {
+            Refused::Closed => StreamError::Closed,
+            Refused::Broken => self.failed.next_error(),
+            overrun @ Refused::Overrun { .. } => StreamError::Trap(wasmtime::Error::new(overrun)),
+        }
+    }
+}
+
+impl Drop for GuestOutput {
+    fn drop(&mut self) {
+        self.end.fabric.drop_writer(self.end.pipe, self.id);
+    }
 }
 
 #[async_trait]
 impl Pollable for GuestInput {
     async fn ready(&mut self) {
-        let end = &self.0;
+        let end = &self.end;
         std::future::poll_fn(|cx| end.fabric.poll_readable(end.pipe, cx)).await;
     }
 }
@@ -172,11 +235,11 @@ impl Pollable for GuestInput {
 #[async_trait]
 impl InputStream for GuestInput {
     fn read(&mut self, max_bytes: usize) -> StreamResult<Bytes> {
-        match self.0.fabric.read(self.0.pipe, max_bytes) {
+        match self.end.fabric.read(self.end.pipe, max_bytes) {
             Taken::Bytes(bytes) => Ok(bytes),
             Taken::Nothing => Ok(Bytes::new()),
             Taken::End => Err(StreamError::Closed),
-            Taken::Broken => Err(broken()),
+            Taken::Broken => Err(self.failed.next_error()),
         }
     }
 
@@ -195,32 +258,34 @@ impl InputStream for GuestInput {
 #[async_trait]
 impl Pollable for GuestOutput {
     async fn ready(&mut self) {
-        let end = &self.0;
-        std::future::poll_fn(|cx| end.fabric.poll_writable(end.pipe, cx)).await;
+        let (end, id) = (&self.end, self.id);
+        std::future::poll_fn(|cx| end.fabric.poll_writable(end.pipe, id, cx)).await;
     }
 }
 
 #[async_trait]
 impl OutputStream for GuestOutput {
     fn check_write(&mut self) -> StreamResult<usize> {
-        match self.0.fabric.check_write(self.0.pipe) {
-            Permit::Bytes(permit) => Ok(permit),
-            Permit::Closed => Err(StreamError::Closed),
-            Permit::Broken => Err(broken()),
-        }
+        let permit = self.end.fabric.check_write(self.end.pipe, self.id);
+        self.permitted(permit)
     }
 
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.0.fabric.write(self.0.pipe, bytes).map_err(|refused| match refused {
-            Refused::Closed => StreamError::Closed,
-            Refused::Broken => broken(),
-            overrun @ Refused::Overrun { .. } => StreamError::Trap(wasmtime::Error::new(overrun)),
-        })
+        let written = self.end.fabric.write(self.end.pipe, self.id, bytes);
+        written.map_err(|refused| self.refused(refused))
+    }
+
+    /// Has the same preconditions as `write`: the default asks `check-write` itself.
+    fn write_zeroes(&mut self, len: usize) -> StreamResult<()> {
+        // Before they are made: the guest names the length.
+        let permitted = self.end.fabric.check_permit(self.end.pipe, self.id, len);
+        permitted.map_err(|refused| self.refused(refused))?;
+        self.write(Bytes::from(vec![0; len]))
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        self.0.fabric.flush(self.0.pipe);
-        Ok(())
+        let flushed = self.end.fabric.flush(self.end.pipe, self.id);
+        flushed.map_err(|refused| self.refused(refused))
     }
 
     /// Waits as often as readiness was premature: the default gives up after ten times.

@@ -5,12 +5,15 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
-use crate::fabric::Fabric;
-use crate::ids::ActorId;
+use crate::fabric::{Blocked, Fabric};
+use crate::freedoms::Freedoms;
+use crate::ids::{ActorId, PipeId};
+use crate::io::Io;
 use crate::link::{Link, Streams, Wire};
-use crate::spawn::Spawn;
+use crate::spawn::{Role, Spawn};
 use crate::stdio::{Input, Output, Stdio};
 use crate::stream::{PipeReader, PipeWriter};
+use crate::unsaid::{Parts, Unsaid};
 use crate::wasi::{Connection, Offer};
 use capnp::capability::Client;
 use futures::FutureExt;
@@ -37,6 +40,32 @@ pub enum Flow {
 
 /// Cells that may ever be started in a tank, for each that may live at once.
 const BIRTHS_PER_CELL: usize = 10;
+
+/// How long a cell that may speak RPC over its stdio is listened to before its host may hang up, in nanoseconds.
+const PATIENCE_NS: u64 = 60_000_000_000;
+
+/// The host's ends of a cell's wire.
+enum Ends {
+    Pipes(PipeReader, PipeWriter),
+    Unsaid(Unsaid),
+}
+
+impl Ends {
+    /// The pipe that leads from the cell.
+    fn up(&self) -> PipeId {
+        match self {
+            Ends::Pipes(up, _) => up.pipe(),
+            Ends::Unsaid(unsaid) => unsaid.pipes().0,
+        }
+    }
+
+    fn down(&self) -> PipeId {
+        match self {
+            Ends::Pipes(_, down) => down.pipe(),
+            Ends::Unsaid(unsaid) => unsaid.pipes().1,
+        }
+    }
+}
 
 /// How a tank is set up.
 pub struct TankConfig {
@@ -100,7 +129,12 @@ impl Tank {
 
     /// Hands a task of `actor` to the runtime.
     pub fn spawn(&self, name: &str, actor: ActorId, task: LocalBoxFuture<'static, ()>) {
-        self.0.spawner.spawn(name, actor, task);
+        self.spawn_as(name, actor, Role::Other, task);
+    }
+
+    /// Hands a task of `actor` to the runtime, and says what it does.
+    pub fn spawn_as(&self, name: &str, actor: ActorId, role: Role, task: LocalBoxFuture<'static, ()>) {
+        self.0.spawner.spawn(name, actor, role, task);
     }
 
     /// Starts a cell, as a child of `parent` where one is given, and serves it what `bootstrap` makes.
@@ -113,9 +147,19 @@ impl Tank {
         parent: Option<&Cell>,
         bootstrap: impl FnOnce(&Cell) -> Client,
     ) -> Result<(Cell, Stdio), Error> {
-        self.start_over(spec, parent, |cell, wire| {
+        self.start_over(spec, parent, |cell, ends| {
             let (id, vat, served) = (cell.id(), cell.0.spec.vat, bootstrap(cell));
-            *cell.0.link.borrow_mut() = Some(Link::to_cell(self, (id, cell.name()), vat, wire, served));
+            let cell_and_name = (id, &**cell.name());
+            let link = match ends {
+                Ends::Pipes(up, down) => {
+                    let pipes = (up.pipe(), down.pipe());
+                    Link::to_cell(self, cell_and_name, vat, pipes, (up, down), served)
+                }
+                Ends::Unsaid(unsaid) => {
+                    Link::to_cell(self, cell_and_name, vat, unsaid.pipes(), unsaid.streams(), served)
+                }
+            };
+            *cell.0.link.borrow_mut() = Some(link);
         })
     }
 
@@ -126,7 +170,9 @@ impl Tank {
     /// [`Error::Limit`] where too many cells live.
     pub fn start_wired(&self, spec: CellSpec) -> Result<(Cell, Stdio, PipeWriter, PipeReader), Error> {
         let mut ends = None;
-        let (cell, stdio) = self.start_over(spec, None, |cell, (up, down)| {
+        let transport = Some(spec.transport.unwrap_or_else(|| spec.guest.transport()));
+        let (cell, stdio) = self.start_over(CellSpec { transport, ..spec }, None, |cell, of_wire| {
+            let Ends::Pipes(up, down) = of_wire else { unreachable!("it was said where its wire is") };
             let link = self.0.fabric.new_link();
             let (up_id, down_id) = (up.pipe(), down.pipe());
             self.0.fabric.record(Event::LinkBorn { link, cell: cell.id(), up: up_id, down: down_id });
@@ -141,7 +187,7 @@ impl Tank {
         &self,
         spec: CellSpec,
         parent: Option<&Cell>,
-        lay: impl FnOnce(&Cell, (PipeReader, PipeWriter)),
+        lay: impl FnOnce(&Cell, Ends),
     ) -> Result<(Cell, Stdio), Error> {
         if self.0.living.get() >= self.0.max_cells {
             let limit = self.0.max_cells as u64;
@@ -172,19 +218,39 @@ impl Tank {
         let (stdin, guest_stdin) = pipe("stdin");
         let (guest_stdout, stdout) = pipe("stdout");
         let (guest_stderr, stderr) = pipe("stderr");
-        let (offer, wire, inner) = match spec.transport {
-            Transport::Stdio => (Offer::Never, (stdout, stdin), None),
-            Transport::Connection => {
+        let (mut own_stdin, mut own_stdout, mut unsaid) = (None, None, None);
+        let (offer, ends, printed) = match (spec.transport, spec.guest.transport()) {
+            (Some(Transport::Stdio), _) => (Offer::Never, Ends::Pipes(stdout, stdin), None),
+            (None, Transport::Stdio) => {
+                let stdio = (Input::unopened(), Output::new());
+                let parts = Parts {
+                    cell: id,
+                    name: &name,
+                    vat: spec.vat,
+                    fabric,
+                    spawner: &self.0.spawner,
+                    stdin: &stdio.0,
+                    stdout: &stdio.1,
+                    ends: (stdout, stdin),
+                };
+                let listening = Unsaid::new(parts);
+                unsaid = Some(listening.clone());
+                (own_stdin, own_stdout) = (Some(stdio.0), Some(stdio.1));
+                (Offer::Never, Ends::Unsaid(listening), None)
+            }
+            (Some(Transport::Connection), _) | (None, Transport::Connection) => {
                 let (guest_out, up) = pipe("connection out");
                 let (down, guest_in) = pipe("connection in");
                 let connection = Connection { input: Some(guest_in), output: Some(guest_out) };
-                (Offer::Ready(connection), (up, down), Some((stdin, stdout)))
+                own_stdin = Some(Input::new(stdin));
+                (Offer::Ready(connection), Ends::Pipes(up, down), Some(stdout))
             }
         };
         let state = CellState {
             cell: id,
             fabric: fabric.clone(),
-            up: wire.0.pipe(),
+            up: ends.up(),
+            down: ends.down(),
             table: table(spec.limits.handles),
             handles: Handles::default(),
             args: spec.args.clone(),
@@ -194,6 +260,10 @@ impl Tank {
             stderr: Arc::new(guest_stderr),
             offer,
             entropy: (self.0.entropy)(id),
+            insecure_seed: None,
+            freedoms: Freedoms::default(),
+            named: 0,
+            owes_turn: false,
             limiter: Limiter::new(fabric, id, &spec.limits),
         };
 
@@ -201,14 +271,13 @@ impl Tank {
         let pumped = |pipe: PipeReader, stream: &'static str| {
             let output = Output::new();
             let pump = output.clone().pump(pipe, name.clone(), stream);
-            self.spawn(&format!("{stream} of {name}"), vat, pump.boxed_local());
+            self.spawn_as(&format!("{stream} of {name}"), vat, Role::StdioOf(id), pump.boxed_local());
             output
         };
         let stderr = pumped(stderr, "stderr");
-        let (stdin, stdout) = match inner {
-            Some((stdin, stdout)) => (Some(Input::new(stdin)), Some(pumped(stdout, "stdout"))),
-            None => (None, None),
-        };
+        if let Some(stdout) = printed {
+            own_stdout = Some(pumped(stdout, "stdout"));
+        }
 
         let (kill, order) = oneshot::channel();
         let (tell, exit) = oneshot::channel();
@@ -223,17 +292,23 @@ impl Tank {
             spec,
             pipes: pipes.take(),
             link: RefCell::default(),
+            unsaid: unsaid.clone(),
             children: RefCell::default(),
             let_go: Rc::default(),
             ending: Count::default(),
             ended: RefCell::default(),
             kill: RefCell::new(Some(kill)),
+            care: Count::default(),
+            waiting: Count::default(),
             exit: exit.shared(),
         }));
         if let Some(parent) = adopted {
             parent.0.children.borrow_mut().push(cell.clone());
         }
-        lay(&cell, wire);
+        if let Some(unsaid) = &unsaid {
+            unsaid.belongs_to(&cell.0);
+        }
+        lay(&cell, ends);
 
         self.0.cells.borrow_mut().insert(id, cell.clone());
 
@@ -248,8 +323,32 @@ impl Tank {
                 let_go.set(let_go.get() - 1);
             }
         };
-        self.spawn(&name, id, task.boxed_local());
-        Ok((cell, Stdio { stdin, stdout, stderr }))
+        self.spawn_as(&name, id, Role::Cell(id), task.boxed_local());
+        Ok((cell, Stdio { stdin: own_stdin, stdout: own_stdout, stderr, unsaid }))
+    }
+
+    /// The first cell, by its id, that waits for its stdin and will get nothing: nobody said where its RPC runs, it has
+    /// said nothing itself by `at_ns`, a minute and more after its birth, and nobody holds its stdin. It may be a
+    /// program that reads its stdin to the end, or a server whose host asks it nothing.
+    pub fn silent_cell(&self, at_ns: u64) -> Option<ActorId> {
+        let cells = self.0.cells.borrow();
+        let is_silent = |cell: &&Cell| {
+            let Some(unsaid) = cell.0.unsaid.as_ref().filter(|_| cell.exit().is_none()) else { return false };
+            let (up, down) = unsaid.pipes();
+            let blocked = self.0.fabric.blocked(cell.id());
+            unsaid.is_silent(at_ns, PATIENCE_NS)
+                && blocked.contains(&Blocked::Reading(down))
+                && !blocked.contains(&Blocked::Writing(up))
+        };
+        cells.values().find(is_silent).map(Cell::id)
+    }
+
+    /// Ends the stdin of a [silent](Self::silent_cell) cell, as a host does that has nothing to ask. Does nothing to
+    /// any other cell.
+    pub fn hang_up(&self, cell: ActorId) {
+        if let Some(unsaid) = self.cell(cell).and_then(|cell| cell.0.unsaid.clone()) {
+            unsaid.hang_up();
+        }
     }
 
     /// Joins two vats by a link: each serves its capability to the other. Gives the first one's end, then the
@@ -290,6 +389,11 @@ impl Tank {
     /// The virtual clock.
     pub fn clock(&self) -> Clock {
         Clock::new(&self.0.fabric)
+    }
+
+    /// Fake I/O, whose operations end when the driver decides it.
+    pub fn io(&self) -> Io {
+        Io::new(&self.0.fabric)
     }
 
     /// A cell by its id, living or ended.

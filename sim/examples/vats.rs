@@ -73,6 +73,7 @@ fn builder(name: &str) -> Build {
     match name {
         "vats" => |world, told| vats(told).build(world),
         "vats-2" => |world, told| vats(told).count(2).build(world),
+        "vats-ends" => |world, told| vats(told).ends().build(world),
         "vats-plain" => |world, told| vats(told).kinds(&Kind::PLAIN).build(world),
         other => panic!("no scenario {other}"),
     }

@@ -1,7 +1,7 @@
 //! The bug benchmark: faults that really happened, each as a scenario beside its mended twin.
 //!
-//! Four families. `g..` are guests whose fault is in the component (`guests/bugs`, `guests/faults`); `h..` are
-//! hosts and `w..` what hosts give as WASI, both written as tasks of vats; the others are the shapes that schedulers
+//! Five families. `g..` are guests whose fault is in the component (`guests/bugs`, `guests/faults`); `h..` are
+//! hosts and `w..` what hosts give as WASI, both written as tasks of vats; `p..` are servers that pause; the others are the shapes that schedulers
 //! are compared on. A case is a pair of scenarios over the public API. The buggy one fails under some schedule, or in
 //! a way that only an oracle of its own can see; the mended one finishes under every schedule.
 //!
@@ -11,6 +11,7 @@
 mod cells;
 mod hosts;
 pub mod measure;
+mod pauses;
 mod shapes;
 
 use crate::canary::run_compared;
@@ -69,8 +70,18 @@ pub const ALL: &[Case] = &[
     case!("g02-overwrite", "a write of more than check-write granted", cells::fault_overwrite),
     case!("g03-drop", "a stream dropped before its pollable", cells::fault_drop),
     case!("g03-leak", "a session forgotten instead of ended", cells::echoes, "g03-leak"),
+    case!("g03-timers", "a pollable forgotten for each timer", cells::timers),
     case!("g04", "RPC polled, then the application, then a block", cells::echoes, "g04"),
     case!("g05", "RPC polled again on a condition; a timer hides it", cells::echoes, "g05"),
+    case!("g05-quiet", "the same, and no timer in turns that wrote", cells::echoes, "g05-quiet"),
+    case!("g05-few", "the same with three calls", cells::few_echoes, "g05-few", "g05-quiet"),
+    case!(
+        "g05-late",
+        "a link that is read by the clock, and never waited for",
+        cells::few_echoes,
+        "g05-late",
+        "g05-late"
+    ),
     case!("g06", "a refused write left out of the poll set", cells::echoes, "g06"),
     case!("g07", "a stream at its end left in the poll set", cells::late_answer),
     case!("g07-spin", "asking in a loop instead of blocking in poll", cells::fault_spin),
@@ -83,6 +94,21 @@ pub const ALL: &[Case] = &[
     case!("g13", "a log line over 4096 bytes in one blocking write", cells::log_line),
     case!("g14", "the application's error swallowed", cells::failing_call),
     case!("g15", "one read taken to bring a whole header", cells::framed_stdin),
+    case!("g16", "a failed write swallowed, on a link that is half broken", cells::half_broken_link),
+    case!("g17", "a heartbeat that outlives its link", cells::heartbeat),
+    case!("g20", "a child's failure kept to itself", cells::failing_child),
+    case!("g21", "one of 32 children never waited for", cells::many_children),
+    case!("g22", "a stream dropped before its pollable where a call failed", cells::failing_link),
+    case!("g23", "bytes that are never flushed", cells::echoes, "g23"),
+    case!("g24", "two writes on one permit", cells::prints, "g24"),
+    case!("g25", "a write during a flush", cells::prints, "g25"),
+    case!("g26", "a ready pollable taken for bytes", cells::pieces_of_stdin),
+    case!("g27", "a short read taken for the last", cells::counted_stdin, "g27"),
+    case!("g28", "a poll taken to name all that is ready", cells::echoes, "g28"),
+    case!("wait-now", "a clock read in a loop, for a time and for ever", cells::waits, "wait-now"),
+    case!("wait-ready", "a timer asked in a loop, for a time and for ever", cells::waits, "wait-ready"),
+    case!("wait-poll", "a poll that is always ready, for a time and for ever", cells::waits, "wait-poll"),
+    case!("wait-bytes", "bytes asked for in a loop, that come and that never come", cells::waits_for_bytes),
     case!("hot", "a computation without an end", cells::computation),
     // Hosts.
     case!("h01", "a peer that never speaks, and no bound on the wait", hosts::mute_peer),
@@ -106,6 +132,11 @@ pub const ALL: &[Case] = &[
     case!("w02", "two pollables of one stream, one waker kept", hosts::two_pollables),
     case!("w03", "a clock that reckons the wrong way round", hosts::clock_underflow),
     case!("w04", "a poll with a time-out of nothing that never yields", hosts::zero_timeout),
+    // Servers that pause.
+    case!("p01", "an update lost across a pause of its server", pauses::lost_update, 1),
+    case!("p02", "the same across two pauses", pauses::lost_update, 2),
+    case!("p03", "a RefCell borrowed across a pause", pauses::borrow_across_pause),
+    case!("p04", "a write that fails between two halves of an update", pauses::failed_write),
     // Shapes.
     case!("account", "an update lost across a yield", shapes::account),
     case!("abba", "two locks in opposite order", shapes::abba),

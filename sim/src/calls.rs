@@ -69,8 +69,16 @@ struct Origin {
     path: String,
 }
 
+/// What a side asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    Bootstrap,
+    Call,
+}
+
 /// A bootstrap or a call.
 struct Node {
+    kind: Ask,
     line: String,
     answer: Option<String>,
     on: Option<Origin>,
@@ -96,7 +104,11 @@ impl Tree {
                     Direction::Up => "the cell asks its host for its bootstrap",
                     Direction::Down => "the host asks the cell for its bootstrap",
                 };
-                self.ask(sender, *question, Node { line: line.into(), answer: None, on: None });
+                self.ask(
+                    sender,
+                    *question,
+                    Node { kind: Ask::Bootstrap, line: line.into(), answer: None, on: None },
+                );
             }
             Message::Call(call) => self.call(sender, call),
             Message::Return(answer) => self.answer(sender, answer),
@@ -136,7 +148,7 @@ impl Tree {
         };
         let node = self.nodes.len();
         let line = format!("{} {}", call.method, named(&call.params.value));
-        self.ask(sender, call.question, Node { line, answer: None, on });
+        self.ask(sender, call.question, Node { kind: Ask::Call, line, answer: None, on });
         self.export_all(sender, &call.params, node, "params.");
     }
 
@@ -200,11 +212,11 @@ impl Tree {
     }
 
     fn print_node(&self, index: usize, path: &str, depth: usize, text: &mut String) {
-        let Node { line, answer, .. } = &self.nodes[index];
+        let Node { kind, line, answer, .. } = &self.nodes[index];
         let on = if path.is_empty() { String::new() } else { format!("{path}: ") };
-        let answer = match (answer, line.ends_with("bootstrap")) {
-            (Some(answer), false) => format!(" → {answer}"),
-            (Some(_), true) => String::new(),
+        let answer = match (answer, kind) {
+            (Some(answer), Ask::Call) => format!(" → {answer}"),
+            (Some(_), Ask::Bootstrap) => String::new(),
             (None, _) => " → no answer".into(),
         };
         let _ = writeln!(text, "{:indent$}{on}{line}{answer}", "", indent = 2 * depth.min(MAX_INDENT));

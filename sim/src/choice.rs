@@ -41,6 +41,9 @@ pub enum Of {
     Level,
     /// How much fuel a cell burns at a time. 0 is as much as usual.
     Slice(u32),
+    /// Which of WASI's freedoms a cell's host takes: the number of a set of
+    /// [`Freedoms`](wavetank::Freedoms). 0 is none.
+    Host(u32),
     /// At which fuel a cell is trapped. 0 is never.
     Trap(u32),
     /// After how many growths of its memory a cell is refused more. 0 is never.
@@ -49,10 +52,16 @@ pub enum Of {
     Gap,
     /// Bytes until a pipe ends. 0 is at once.
     Bytes(u32),
+    /// Which end of a pipe is told that it has ended, and how. 0 is the writer, by an error.
+    Half(u32),
     /// A length of time. 0 is the shortest.
     Span,
     /// Which of the operations that a script offers. 0 is the dullest.
     Act(u32),
+    /// How long an operation of fake I/O takes. 0 is no time.
+    Latency(u32),
+    /// Whether an operation of fake I/O fails: it does where this is 1. Drawn only where its scenario allowed it.
+    Failure(u32),
     /// Which task of an actor. 0 is the one that has been ready longest.
     Task(u32),
 }
@@ -67,6 +76,7 @@ impl Of {
             Of::Value => (34, 0),
             Of::Level => (35, 0),
             Of::Slice(cell) => (36, cell),
+            Of::Host(cell) => (48, cell),
             Of::Trap(cell) => (37, cell),
             Of::Refuse(cell) => (38, cell),
             Of::Gap => (39, 0),
@@ -75,6 +85,9 @@ impl Of {
             Of::Task(actor) => (42, actor),
             Of::NoGust => (43, 0),
             Of::Act(script) => (44, script),
+            Of::Latency(operation) => (45, operation),
+            Of::Failure(operation) => (46, operation),
+            Of::Half(pipe) => (47, pipe),
         };
         (tag.wrapping_mul(41).wrapping_add(id.wrapping_mul(7)) % 251) as u8
     }

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
+use wavetank::Role;
 
 /// Tasks of many actors on one thread.
 #[derive(Default)]
@@ -30,8 +31,8 @@ type Woken = Arc<Mutex<Vec<u32>>>;
 /// Who asked for a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// The host's own machinery.
-    Host,
+    /// The host's own machinery, and what it does there.
+    Host(Role),
     /// The scenario: it must end before its world has finished.
     Scenario,
 }
@@ -210,7 +211,7 @@ mod tests {
         let mut executor = Executor::default();
         let log = Rc::default();
         for what in 0..3 {
-            executor.spawner().spawn("t", 5, Whose::Host, noting(&log, what));
+            executor.spawner().spawn("t", 5, Whose::Host(Role::Other), noting(&log, what));
         }
         executor.look();
         while executor.poll(5) {}
@@ -230,7 +231,7 @@ mod tests {
             cx.waker().wake_by_ref();
             if counted.get() < 3 { Poll::Pending } else { Poll::Ready(()) }
         });
-        executor.spawner().spawn("t", 0, Whose::Host, task.boxed_local());
+        executor.spawner().spawn("t", 0, Whose::Host(Role::Other), task.boxed_local());
         executor.look();
         let mut turns = 0;
         while executor.poll(0) {
@@ -256,7 +257,7 @@ mod tests {
                 let _held = held;
                 std::future::pending::<()>().await;
             };
-            executor.spawner().spawn("t", what, Whose::Host, task.boxed_local());
+            executor.spawner().spawn("t", what, Whose::Host(Role::Other), task.boxed_local());
         }
         executor.clear();
         assert_eq!(*log.borrow(), [2, 1, 0]);

@@ -116,20 +116,14 @@ fn frames(run: &Run, concerned: &BTreeSet<&str>) -> Vec<String> {
 /// The last lines that those concerned wrote to stderr.
 fn stderr(run: &Run, concerned: &BTreeSet<&str>) -> Vec<String> {
     let mut pipes: BTreeMap<PipeId, (String, Vec<u8>)> = BTreeMap::new();
+    for cell in run.facts.cells.iter().filter(|cell| concerned.contains(&*cell.name)) {
+        pipes.extend(cell.stderr().map(|pipe| (pipe, (format!("{} stderr", cell.name), Vec::new()))));
+    }
     for event in &run.transcript.events {
-        match event {
-            Event::PipeBorn { pipe, name, .. } => {
-                let cell = name.strip_suffix(" stderr").filter(|cell| concerned.contains(cell));
-                if cell.is_some() {
-                    pipes.insert(*pipe, (name.to_string(), Vec::new()));
-                }
-            }
-            Event::Wrote { pipe, bytes } => {
-                if let Some((_, written)) = pipes.get_mut(pipe) {
-                    written.extend_from_slice(bytes);
-                }
-            }
-            _ => {}
+        if let Event::Wrote { pipe, bytes } = event
+            && let Some((_, written)) = pipes.get_mut(pipe)
+        {
+            written.extend_from_slice(bytes);
         }
     }
     pipes.retain(|_, (_, written)| !written.is_empty());

@@ -206,7 +206,7 @@ pub enum Cap {
 }
 
 /// Who is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// A capability of the receiver, by its export id.
     Import(u32),
@@ -215,7 +215,7 @@ pub enum Target {
 }
 
 /// A capability in an answer, before or after it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pipelined {
     /// The question.
     pub question: u32,

@@ -158,6 +158,7 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         if self.runs == 0 || below(&mut self.rng, 2) == 0 {
             profile.held_pipes = profile.held_pipes.min(1);
             profile.small_slices = profile.small_slices.min(1);
+            profile.free_hosts = profile.free_hosts.min(1);
         }
         let choices = Choices::Begun { given, then, seed, profile };
         run(&self.scenario, &Setup { choices, ..self.setup.clone() })

@@ -10,12 +10,18 @@ macro_rules! guests {
 }
 
 guests! {
-    /// Starts `child-echo` and waits for it, in one pipelined breath.
+    /// Starts `child-echo` over a connection and waits for it, in one pipelined breath.
     PID0 "pid0";
-    /// The same with `child-tiny`, which is under 50 KB.
+    /// The same over stdio, with `child-echo-stdio`.
+    PID0_STDIO "pid0-stdio";
+    /// `pid0` with `child-tiny`, which is under 50 KB.
     PID0_TINY "pid0-tiny";
-    /// Two concurrent echoes.
+    /// The same over stdio.
+    PID0_TINY_STDIO "pid0-tiny-stdio";
+    /// Two concurrent echoes over a connection.
     CHILD_ECHO "child-echo";
+    /// The same over stdio.
+    CHILD_ECHO_STDIO "child-echo-stdio";
     /// Says `CHILD_OK` and ends; no RPC.
     CHILD_TINY "child-tiny";
     /// Copies stdin to stdout; no RPC.
@@ -26,13 +32,19 @@ guests! {
     CHAIN "chain";
     /// Tries everything of WASI that the host offers.
     PROBE "probe";
+    /// Asks one question about WASI 0.2: docs/wasi-conformance.md lists them.
+    CONFORMANCE "conformance";
     /// Exports a capability and serves it until its link ends.
     SERVER "server";
-    /// Exports an Executor that starts children by the one of its own host.
+    /// Exports an Executor that starts children by the one of its own host, over a connection.
     RELAY "relay";
-    /// Starts 32 of `child-tiny` at once.
+    /// The same over stdio.
+    RELAY_STDIO "relay-stdio";
+    /// Opens its connection and makes one call, without the guest runtime.
+    RAW_CONNECTION "raw-connection";
+    /// Starts 32 of `child-tiny` at once, over stdio.
     CROWD "crowd";
-    /// Calls on promised capabilities of relays three deep.
+    /// Calls on promised capabilities of relays three deep, over stdio.
     PIPELINE "pipeline";
     /// Writes faster than `child-slow` reads, and reads slower than it writes.
     BACKPRESSURE "backpressure";
@@ -40,6 +52,8 @@ guests! {
     FULL_DUPLEX "full-duplex";
     /// Lets go of streams, capabilities and children in every order.
     CLEANUP "cleanup";
+    /// Sends streaming calls, awaits each, and ends as its first argument says.
+    STREAMER "streamer";
     /// Uses a handle that was passed to it as a plain number.
     FAULT_HANDLE "fault-handle";
     /// Writes more than `check-write` granted.

@@ -80,8 +80,10 @@ pub enum Source {
         path: String,
         /// Its arguments.
         args: Vec<String>,
-        /// Where its RPC runs.
-        transport: Transport,
+        /// Where its RPC runs, if that was said; otherwise its imports decide.
+        transport: Option<Transport>,
+        /// Whether it must make a call that is answered.
+        expects_rpc: bool,
     },
 }
 
@@ -127,6 +129,7 @@ impl Setting {
             Choices::Given(_) | Choices::Begun { .. } => (None, None),
         };
         let Setup { max_choices, max_steps, capacity_bytes, .. } = setup;
+        let off: String = setup.without.keys().map(|oracle| format!(", without {oracle}")).collect();
         Setting {
             scenario: scenario.into(),
             source,
@@ -134,7 +137,7 @@ impl Setting {
             profile,
             canary,
             engine: setup.engine.to_string(),
-            config: format!("{max_choices} choices, {max_steps} steps, pipes of {capacity_bytes} bytes"),
+            config: format!("{max_choices} choices, {max_steps} steps, pipes of {capacity_bytes} bytes{off}"),
         }
     }
 }
@@ -234,12 +237,16 @@ fn says(of: Of, names: &Names) -> String {
         Of::Value => "what the scenario draws".into(),
         Of::Level => "how rough the world is".into(),
         Of::Slice(cell) => format!("fuel slice of {}", actor(cell)),
+        Of::Host(cell) => format!("freedoms that the host of {} takes", actor(cell)),
         Of::Trap(cell) => format!("fuel at which {} is trapped", actor(cell)),
         Of::Refuse(cell) => format!("growths until {} is refused memory", actor(cell)),
         Of::Gap => "moves until the next gust".into(),
         Of::Bytes(id) => format!("bytes until {} ends", pipe(id)),
+        Of::Half(id) => format!("which end of {} hears that it has ended", pipe(id)),
         Of::Span => "a length of time".into(),
         Of::Act(script) => format!("which operation of script {script}"),
+        Of::Latency(id) => format!("how long {} takes", GateId(id)),
+        Of::Failure(id) => format!("whether {} fails", GateId(id)),
         Of::Task(id) => format!("which task of {}", actor(id)),
     }
 }

@@ -17,7 +17,8 @@ pub struct Known {
     pub layer: &'static str,
     /// The name of the outcome that shows it.
     pub outcome: &'static str,
-    /// A text that the outcome's sentence contains; of a stall, all lines of its graph, between them `; `.
+    /// Of a panic, its place. Of a finding, a text that its sentence contains: the words of an Abort are all that a
+    /// peer says. Of a stall, all lines of its graph, between them `; `.
     pub signature: &'static str,
     /// The token of the shortest run that shows it.
     pub token: &'static str,
@@ -54,9 +55,8 @@ impl Known {
                     let is_told = |line: &str| patterns.clone().any(|pattern| is_like(line, pattern));
                     patterns.clone().all(fits) && graph.lines().all(is_told)
                 }
-                Outcome::Panicked { message, at, blame: Blame::Library(library) } => {
-                    let text = format!("{message} (at {at})");
-                    self.layer.split(' ').next() == Some(*library) && text.contains(self.signature)
+                Outcome::Panicked { at, blame: Blame::Library(library), .. } => {
+                    self.layer.split(' ').next() == Some(*library) && at == self.signature
                 }
                 Outcome::Violated(Finding { blame: Blame::Library(library), .. }) => {
                     let text = outcome.to_string();
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_table_is_read() {
-        assert_eq!(all().len(), 15);
+        assert_eq!(all().len(), 16);
         for (number, known) in (1..).zip(all()) {
             assert_eq!(known.id, format!("K{number}"));
             let texts = [known.layer, known.outcome, known.signature, known.token, known.upstream];
@@ -110,6 +110,8 @@ mod tests {
 
     #[test]
     fn each_token_shows_its_fault() {
+        // All that are out of date, so that the table can be brought up to date in one go.
+        let mut stale = Vec::new();
         for known in all() {
             let token: Token = known.token.parse().expect("a token");
             let Recipe::Given { choices, .. } = &token.recipe else { panic!("{} holds choices", known.id) };
@@ -121,8 +123,12 @@ mod tests {
             let shown = run(scenario.build, &Setup { choices, ..Setup::new(engine(), token.seed) });
             assert_eq!(self::known(&shown.outcome), Some(known), "{}", shown.outcome);
             // Its transcript too, or a replay would say that it diverged.
-            assert_eq!(shown.token(scenario.name).to_string(), known.token, "{}", known.id);
+            let token = shown.token(scenario.name).to_string();
+            if token != known.token {
+                stale.push(format!("{} {} {token}", known.id, known.token));
+            }
         }
+        assert!(stale.is_empty(), "these tokens are out of date:\n{}", stale.join("\n"));
     }
 
     #[test]
@@ -148,8 +154,8 @@ mod tests {
                 tasks: tasks.collect(),
             })
         };
-        let panicked =
-            |message: &str, blame| Outcome::Panicked { message: message.into(), at: "x".into(), blame };
+        let panicked = |at: &str, blame| Outcome::Panicked { message: "no".into(), at: at.into(), blame };
+        let of_k1 = "capnp-0.27.3/src/private/layout.rs:619";
         let of_k2 = "task \"get_resolved_cap of a bootstrap capability\" has not ended";
         assert_eq!(known(&stalled(&[], &[of_k2])).map(|known| known.id), Some("K2"));
         let news = [
@@ -157,12 +163,13 @@ mod tests {
             stalled(&["child"], &[of_k2]),
             stalled(&[], &[of_k2, "task \"patience\" has not ended"]),
             panicked(of_k2, Blame::Library("capnp-rpc")),
-            panicked("Don't know how to handle OTHER", Blame::Tank),
+            panicked(of_k1, Blame::Tank),
+            panicked("capnp-0.27.3/src/private/layout.rs:61", Blame::Library("capnp")),
         ];
         for outcome in news {
             assert!(is_news(&outcome), "{outcome}");
         }
-        assert!(!is_news(&panicked("Don't know how to handle OTHER", Blame::Library("capnp"))));
+        assert!(!is_news(&panicked(of_k1, Blame::Library("capnp"))));
         assert!(!is_news(&Outcome::Finished));
     }
 }

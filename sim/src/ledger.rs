@@ -55,6 +55,8 @@ struct Side {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Question {
     call: String,
+    /// The interface's id and the method's ordinal; none for a bootstrap.
+    method: Option<(u64, u16)>,
     state: QuestionState,
     /// What the asker exported in the parameters.
     param_caps: Vec<u32>,
@@ -81,7 +83,7 @@ impl Ledger {
             return;
         }
         match &frame.message {
-            Message::Bootstrap { question } => self.ask(sender, *question, "bootstrap", Vec::new()),
+            Message::Bootstrap { question } => self.ask(sender, *question, ("bootstrap", None), Vec::new()),
             Message::Call(call) => self.call(sender, call),
             Message::Return(answer) => self.answer(sender, answer),
             Message::Finish { question, release_result_caps } => {
@@ -161,6 +163,7 @@ impl Ledger {
                 asker: owner,
                 id: *id,
                 call: question.call.clone(),
+                method: question.method,
                 state: question.state,
             }));
             entries.extend(side.exports.iter().map(|(id, export)| Entry::Export {
@@ -181,9 +184,16 @@ impl Ledger {
         }
     }
 
-    fn ask(&mut self, asker: Direction, id: u32, call: &str, param_caps: Vec<u32>) {
+    fn ask(
+        &mut self,
+        asker: Direction,
+        id: u32,
+        (call, method): (&str, Option<(u64, u16)>),
+        param_caps: Vec<u32>,
+    ) {
         let question = Question {
             call: call.to_owned(),
+            method,
             state: QuestionState::Asked,
             param_caps,
             result_caps: Vec::new(),
@@ -199,7 +209,8 @@ impl Ledger {
             self.hold(asker.reversed(), id);
         }
         let param_caps = self.export(asker, &call.params.caps);
-        self.ask(asker, call.question, &call.method, param_caps);
+        let method = Some((call.interface_id, call.method_id));
+        self.ask(asker, call.question, (&call.method, method), param_caps);
     }
 
     fn answer(&mut self, answerer: Direction, answer: &Return) {

@@ -21,6 +21,8 @@ pub struct Sets<'a> {
     pub grant: &'a RoaringBitmap,
     /// Gates to open.
     pub answer: &'a RoaringBitmap,
+    /// Paused calls and operations of fake I/O.
+    pub resume: &'a RoaringBitmap,
     /// Scripts that offer an operation.
     pub act: &'a RoaringBitmap,
 }
@@ -33,6 +35,7 @@ impl<'a> Sets<'a> {
             Kind::Deliver => Some(self.deliver),
             Kind::Grant => Some(self.grant),
             Kind::Answer => Some(self.answer),
+            Kind::Resume => Some(self.resume),
             Kind::Act => Some(self.act),
             _ => None,
         }
@@ -76,6 +79,21 @@ pub struct Menu<'a> {
 }
 
 impl Menu<'_> {
+    /// The same menu where a time has come that somebody waits for: then the clock has its turn first, or a cell that
+    /// never rests would keep it from going on for ever.
+    #[must_use]
+    pub fn with_time_due(mut self, is_due: bool) -> Self {
+        if is_due {
+            self.counts.rotate_right(1);
+        }
+        self
+    }
+
+    /// Whether time could pass though something else could happen and no time is due. Its item is the last.
+    pub fn could_time_run_ahead(&self) -> bool {
+        self.counts.last().is_some_and(|&(kind, count)| kind == Kind::Advance && count > 0)
+    }
+
     /// How many items there are.
     pub fn len(&self) -> usize {
         self.len
@@ -177,12 +195,15 @@ impl Gusts {
 mod tests {
     use super::*;
 
+    fn nothing(none: &RoaringBitmap) -> Sets<'_> {
+        Sets { start: none, poll: none, deliver: none, grant: none, answer: none, resume: none, act: none }
+    }
+
     #[test]
     fn item_zero_goes_round_over_kinds_and_ids() {
         let (poll, deliver): (RoaringBitmap, RoaringBitmap) = ([2, 5].into(), [0].into());
         let none = RoaringBitmap::new();
-        let sets =
-            Sets { start: &none, poll: &poll, deliver: &deliver, grant: &none, answer: &none, act: &none };
+        let sets = Sets { poll: &poll, deliver: &deliver, ..nothing(&none) };
         let mut calm = Calm::default();
         let mut taken = Vec::new();
         for _ in 0..6 {
@@ -201,14 +222,33 @@ mod tests {
     fn every_item_is_another_move_and_time_comes_last() {
         let (start, poll): (RoaringBitmap, RoaringBitmap) = ([9].into(), [1, 3, 7].into());
         let none = RoaringBitmap::new();
-        let sets =
-            Sets { start: &start, poll: &poll, deliver: &none, grant: &none, answer: &none, act: &none };
+        let sets = Sets { start: &start, poll: &poll, ..nothing(&none) };
         let mut calm = Calm::default();
         calm.took(Kind::Poll, 3);
         let menu = calm.menu(&sets, true);
         let items: Vec<_> = menu.items().map(|item| (item.kind, item.id)).collect();
         let poll = Kind::Poll;
         assert_eq!(items, [(Kind::Start, 9), (poll, 7), (poll, 1), (poll, 3), (Kind::Advance, 0)]);
+    }
+
+    #[test]
+    fn a_time_that_is_due_comes_first() {
+        let (poll, none): (RoaringBitmap, RoaringBitmap) = ([1].into(), RoaringBitmap::new());
+        let sets = Sets {
+            start: &none,
+            poll: &poll,
+            deliver: &none,
+            grant: &none,
+            answer: &none,
+            resume: &none,
+            act: &none,
+        };
+        let calm = Calm::default();
+        for (is_due, first) in [(false, Kind::Poll), (true, Kind::Advance)] {
+            let menu = calm.menu(&sets, true).with_time_due(is_due);
+            assert_eq!((menu.len(), menu.item(0).kind), (2, first));
+            assert_eq!(menu.could_time_run_ahead(), !is_due);
+        }
     }
 
     #[test]

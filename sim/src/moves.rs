@@ -1,10 +1,11 @@
 //! Moves: everything that can happen next.
 
 use std::fmt;
+use wavetank::pipe::HalfBreak;
 
 /// One thing that can happen next, with the actor or the thing it touches.
 ///
-/// The first eight happen in every world. The others are *gusts*: they happen only where a strategy asks for
+/// The first eleven happen in every world. The others are *gusts*: they happen only where a strategy asks for
 /// one. Of these, [`Kind::is_damage`] tells what breaks things from what is only weather.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Move {
@@ -21,10 +22,19 @@ pub enum Move {
     Grant(u32, usize),
     /// Let a finished call's answer go out.
     Answer(u32),
+    /// Let a call go on whose server woke itself.
+    Resume(u32),
+    /// Let an operation of fake I/O end well, so many nanoseconds from now; 0 is at once.
+    Complete(u32, u64),
+    /// Let an operation of fake I/O fail, so many nanoseconds from now; 0 is at once.
+    Refuse(u32, u64),
     /// Do one of the operations that a scenario offers: by which it offers them, and which.
     Act(u32, u32),
     /// Move the clock to the next time that somebody waits for, in nanoseconds.
     Advance(u64),
+
+    /// End the stdin of a cell whose host has nothing to say: nothing but time could pass. Never drawn.
+    HangUp(u32),
 
     /// Wake whoever waits for a pipe's bytes, though there are none.
     Spur(u32),
@@ -41,9 +51,11 @@ pub enum Move {
     Reset(u32, usize),
     /// Break both pipes of a link, by the one that leads from the cell.
     Cut(u32),
-    /// Deliver nothing on a pipe any more. When nothing else can happen it breaks.
-    Mute(u32),
-    /// Give up a mute pipe, and its link with it: nothing else can happen. Never drawn.
+    /// Deliver nothing on a pipe any more, its end included. It is given up at a time, in nanoseconds.
+    Mute(u32, u64),
+    /// End a pipe at one of its ends only. It is given up at a time, in nanoseconds.
+    Half(u32, HalfBreak, u64),
+    /// Give up a pipe that is mute or half broken: it breaks, and its link with it. Never drawn: its time has come.
     GiveUp(u32),
     /// Move the clock on, past whatever others wait for, to a time in nanoseconds.
     Jump(u64),
@@ -56,7 +68,7 @@ pub enum Move {
 /// A kind of move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// [`Move::Start`]
+    /// [`Move::Start`] and [`Move::HangUp`]
     Start,
     /// [`Move::Poll`] and [`Move::PollAt`]
     Poll,
@@ -66,6 +78,8 @@ pub enum Kind {
     Grant,
     /// [`Move::Answer`]
     Answer,
+    /// [`Move::Resume`], [`Move::Complete`] and [`Move::Refuse`]
+    Resume,
     /// [`Move::Act`]
     Act,
     /// [`Move::Advance`]
@@ -84,8 +98,10 @@ pub enum Kind {
     Reset,
     /// [`Move::Cut`]
     Cut,
-    /// [`Move::Mute`]
+    /// [`Move::Mute`] and [`Move::GiveUp`]
     Mute,
+    /// [`Move::Half`]
+    Half,
     /// [`Move::Jump`]
     Jump,
     /// [`Move::Cancel`]
@@ -97,11 +113,19 @@ pub enum Kind {
 impl Kind {
     /// The kinds that every menu offers, in the order that the calm policy goes round. Time passes last: only
     /// when nothing else can happen.
-    pub const ALL: [Kind; 7] =
-        [Kind::Start, Kind::Poll, Kind::Deliver, Kind::Grant, Kind::Answer, Kind::Act, Kind::Advance];
+    pub const ALL: [Kind; 8] = [
+        Kind::Start,
+        Kind::Poll,
+        Kind::Deliver,
+        Kind::Grant,
+        Kind::Answer,
+        Kind::Resume,
+        Kind::Act,
+        Kind::Advance,
+    ];
 
     /// The kinds of gusts: weather, then damage.
-    pub const GUSTS: [Kind; 11] = [
+    pub const GUSTS: [Kind; 12] = [
         Kind::Spur,
         Kind::Shrink,
         Kind::Delay,
@@ -110,6 +134,7 @@ impl Kind {
         Kind::Reset,
         Kind::Cut,
         Kind::Mute,
+        Kind::Half,
         Kind::Jump,
         Kind::Cancel,
         Kind::Fail,
@@ -136,6 +161,7 @@ impl Kind {
             Kind::Deliver => "deliver",
             Kind::Grant => "grant",
             Kind::Answer => "answer",
+            Kind::Resume => "resume",
             Kind::Act => "act",
             Kind::Advance => "advance",
             Kind::Spur => "spur",
@@ -146,6 +172,7 @@ impl Kind {
             Kind::Reset => "reset",
             Kind::Cut => "cut",
             Kind::Mute => "mute",
+            Kind::Half => "half",
             Kind::Jump => "jump",
             Kind::Cancel => "cancel",
             Kind::Fail => "fail",
@@ -157,11 +184,12 @@ impl Move {
     /// What kind of move it is.
     pub fn kind(self) -> Kind {
         match self {
-            Move::Start(_) => Kind::Start,
+            Move::Start(_) | Move::HangUp(_) => Kind::Start,
             Move::Poll(_) | Move::PollAt(..) => Kind::Poll,
             Move::Deliver(..) => Kind::Deliver,
             Move::Grant(..) => Kind::Grant,
             Move::Answer(_) => Kind::Answer,
+            Move::Resume(_) | Move::Complete(..) | Move::Refuse(..) => Kind::Resume,
             Move::Act(..) => Kind::Act,
             Move::Advance(_) => Kind::Advance,
             Move::Spur(_) => Kind::Spur,
@@ -171,7 +199,8 @@ impl Move {
             Move::Close(..) => Kind::Close,
             Move::Reset(..) => Kind::Reset,
             Move::Cut(_) => Kind::Cut,
-            Move::Mute(_) | Move::GiveUp(_) => Kind::Mute,
+            Move::Mute(..) | Move::GiveUp(_) => Kind::Mute,
+            Move::Half(..) => Kind::Half,
             Move::Jump(_) => Kind::Jump,
             Move::Cancel(_) => Kind::Cancel,
             Move::Fail => Kind::Fail,
@@ -182,11 +211,15 @@ impl Move {
     pub fn id(self) -> u32 {
         match self {
             Move::Start(id)
+            | Move::HangUp(id)
             | Move::Poll(id)
             | Move::PollAt(id, _)
             | Move::Deliver(id, _)
             | Move::Grant(id, _)
             | Move::Answer(id)
+            | Move::Resume(id)
+            | Move::Complete(id, _)
+            | Move::Refuse(id, _)
             | Move::Act(id, _)
             | Move::Spur(id)
             | Move::Shrink(id, _)
@@ -194,7 +227,8 @@ impl Move {
             | Move::Close(id, _)
             | Move::Reset(id, _)
             | Move::Cut(id)
-            | Move::Mute(id)
+            | Move::Mute(id, _)
+            | Move::Half(id, ..)
             | Move::GiveUp(id)
             | Move::Cancel(id) => id,
             Move::Advance(_) | Move::Slow(_) | Move::Jump(_) | Move::Fail => 0,
@@ -210,7 +244,7 @@ pub enum Lane {
     Actor(u32),
     /// A pipe: its deliveries and grants.
     Pipe(u32),
-    /// A call: its answer.
+    /// A call: its pauses and its answer; or an operation of fake I/O.
     Call(u32),
     /// What a scenario does.
     Script(u32),
@@ -229,8 +263,9 @@ impl Lane {
             | Kind::Shrink
             | Kind::Close
             | Kind::Reset
-            | Kind::Mute => Lane::Pipe(id),
-            Kind::Answer | Kind::Delay | Kind::Cancel => Lane::Call(id),
+            | Kind::Mute
+            | Kind::Half => Lane::Pipe(id),
+            Kind::Answer | Kind::Resume | Kind::Delay | Kind::Cancel => Lane::Call(id),
             Kind::Act => Lane::Script(id),
             Kind::Advance | Kind::Jump | Kind::Slow | Kind::Cut | Kind::Fail => Lane::Clock,
         }

@@ -1,11 +1,11 @@
 //! Oracles: what judges a run from outside.
 //!
 //! An oracle is a function of plain [`Evidence`] that gives a [`Finding`] or nothing. All are on by default, and
-//! a finding says whose fault it is. What they hold true:
+//! a finding says whose fault it is. [`Oracle`] names them. What they hold true:
 //!
-//! | oracle | holds true | looked at | left out with |
+//! | oracle | holds true | looked at | allowed by |
 //! |---|---|---|---|
-//! | `rest` | nobody still waits when nothing can happen any more; else a stall with its [wait-for graph](crate::outcome::WaitGraph) | at rest | |
+//! | (rest) | nobody still waits when nothing can happen any more; else a stall with its [wait-for graph](crate::outcome::WaitGraph) | at rest | |
 //! | [`livelock`] | who is woken consumes something, who burns fuel gets somewhere, and progress needs no timer | after each step | [`keeps_time`], [`quiet_fuel`] |
 //! | [`blocking`] | nobody blocks elsewhere while its link has bytes to read | where only time could pass, and at rest | |
 //! | [`bytes`] | what was written into a pipe is read, lost with its reader, or still there | at rest | |
@@ -14,15 +14,33 @@
 //! | [`fuel`] | no cell burns more than its limit, and one that ran out burned all of it | at rest | |
 //! | [`orphans`] | no cell outlives its parent unless it was told to | at rest | `detached` |
 //! | [`order`] | calls on one capability reach their server in the order in which they were sent | at rest | |
-//! | [`resources`] | a cell that exits has given its resources back | once it rests | |
+//! | [`resources`] | a cell that exits has kept nothing of its link, and nothing that grows with use | once it rests | |
 //! | [`ledger`] | each call has one return, each question is finished, no id is used after its release, no frame is cut short | once it rests | |
+//! | [`transport`] | a guest speaks RPC on its link and not elsewhere; where that was asked for, a call was answered | at rest | |
 //! | [`exit`] | expectations hold, and who exits with 0 had no failed link and no unhandled exception | once it rests | [`may_fail`] |
+//! | [`children`] | who exits with 0 had no failed child and left none alone | once it rests | [`children_may_fail`], [`may_leave_children`] |
+//! | `output` | stdout and stderr hold what the scenario expects | once it rests | |
 //! | `invariant` | what the scenario says with [`World::invariant`] | after each step | |
 //!
-//! A guest's trap is an outcome of its own and comes first: what else is wrong then follows from it. Where a run
-//! was damaged on purpose, the cells that were struck and their whole families are not held to `resources`,
-//! `ledger`, `exit` and what was expected of them.
+//! A guest's trap is an outcome of its own and comes first, but for `transport`: what else is wrong then follows from it.
 //!
+//! **Damage** excuses what it can cause. Who depends on whom cannot be seen from outside, so in a damaged world
+//! nobody is held to `ledger`, `exit`, the children that it left, and what was expected of it: an error that was
+//! passed on, an early end. A Rust guest that panics on an error (`unwrap`, and so any `unreachable`) is such an
+//! end too. Never excused are orphans, a leak, a child's failure that its parent was told and kept to itself, and a
+//! trap of the guest's own making: one that [breaks a rule](wavetank::TrapClass::is_misuse) of WASI or of the
+//! component model, or any other but `unreachable`. The cells that were [struck](Damage::struck) themselves are
+//! held to those rules only.
+//!
+//! **Switching off.** Each oracle can be switched off, with a reason that reports print: for a cell and its
+//! children ([`CellBuilder::without`]), a world ([`World::without`]) or a check ([`Check::without`]), and by the
+//! command with `--without NAME=REASON`. It hides what that oracle would have found, and nothing else.
+//!
+//! [`CellBuilder::without`]: crate::world::CellBuilder::without
+//! [`World::without`]: crate::World::without
+//! [`Check::without`]: crate::check::Check::without
+//! [`children_may_fail`]: crate::world::CellBuilder::children_may_fail
+//! [`may_leave_children`]: crate::world::CellBuilder::may_leave_children
 //! [`keeps_time`]: crate::world::CellBuilder::keeps_time
 //! [`may_fail`]: crate::world::CellBuilder::may_fail
 //! [`max_record_bytes`]: crate::Setup::max_record_bytes
@@ -32,6 +50,7 @@
 pub mod blocking;
 pub mod budget;
 pub mod bytes;
+pub mod children;
 pub mod exit;
 pub mod flood;
 pub mod fuel;
@@ -41,8 +60,11 @@ pub mod order;
 pub mod orphans;
 pub mod resources;
 pub(crate) mod rest;
+mod streams;
+mod switch;
 #[cfg(test)]
 mod tests;
+pub mod transport;
 
 use crate::executor::Whose;
 use crate::run::Run;
@@ -50,16 +72,18 @@ use crate::transcript::{LinkFrames, Step};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use wavetank::cell::{Cause, ExitRecord, Limits, Transport};
+use wavetank::cell::{Care, Cause, ExitRecord, Limits, Transport};
 use wavetank::pipe::PipeView;
-use wavetank::{ActorId, Blocked, Event, LinkId, PipeId};
+use wavetank::{ActorId, Blocked, Event, Import, LinkId, PipeId, TrapClass};
+
+pub use switch::{NotJudged, Oracle, Scope, UnknownOracle, Without};
 
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Which oracle saw it.
-    pub oracle: &'static str,
-    /// The cell, pipe or link that it was seen at.
+    pub oracle: Oracle,
+    /// The cell, pipe or link that it was seen at; of an assertion, the check.
     pub who: String,
     /// Whose fault it is.
     pub blame: Blame,
@@ -115,8 +139,10 @@ pub struct Evidence<'a> {
     pub pipes: &'a [PipeView],
     /// Tasks that have not ended.
     pub tasks: &'a [TaskFacts],
-    /// Cells that damage was done to on purpose.
-    pub struck: &'a BTreeSet<ActorId>,
+    /// What was broken on purpose.
+    pub damage: &'a Damage,
+    /// Oracles that are switched off for the whole world.
+    pub without: &'a Without,
 }
 
 /// How a world stood at its end, beside its transcript.
@@ -128,8 +154,44 @@ pub struct Facts {
     pub pipes: Vec<PipeView>,
     /// Tasks that have not ended.
     pub tasks: Vec<TaskFacts>,
-    /// Cells that damage was done to on purpose.
+    /// What was broken on purpose.
+    pub damage: Damage,
+    /// Oracles that are switched off for the whole world.
+    pub without: Without,
+}
+
+/// What was broken in a world on purpose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// Whether anything was.
+    pub is_done: bool,
+    /// Cells that were trapped or refused memory by order.
     pub struck: BTreeSet<ActorId>,
+}
+
+impl Damage {
+    /// Whether a cell's trap may follow from it: an error that the guest panicked on, or what the cell was itself
+    /// ordered to meet. Breaking a rule never does.
+    pub fn excuses(&self, cell: ActorId, trap: TrapClass) -> bool {
+        let is_own_making = trap.is_misuse();
+        let is_panic = matches!(trap, TrapClass::Unreachable | TrapClass::Ordered);
+        self.is_done && !is_own_making && (is_panic || self.struck.contains(&cell))
+    }
+}
+
+/// What a scenario lets a cell do. Its children inherit it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leave {
+    /// It paces itself by the clock.
+    pub keeps_time: bool,
+    /// It may exit with 0 though something failed.
+    pub may_fail: bool,
+    /// It may exit with 0 though a child of it failed.
+    pub children_may_fail: bool,
+    /// It may exit with 0 and leave children for whose end nobody asked.
+    pub may_leave_children: bool,
+    /// Oracles that do not look at it.
+    pub without: Without,
 }
 
 /// A cell at the end.
@@ -143,22 +205,31 @@ pub struct CellFacts {
     pub parent: Option<ActorId>,
     /// Whether the scenario itself started it.
     pub is_scenarios: bool,
+    /// Whether it may outlive its parent.
+    pub is_detached: bool,
+    /// The SHA-256 of the component that it runs.
+    pub component: [u8; 32],
     /// Where its RPC runs.
     pub transport: Transport,
+    /// Where its component's imports say that it runs.
+    pub imports: Transport,
     /// How much it may use.
     pub limits: Limits,
     /// Its pipes: stdin, stdout and stderr, then the connection's.
     pub pipes: Vec<PipeId>,
-    /// Its link: the link's id, the pipe to the host and the pipe to the cell.
+    /// Its link: the link's id, the pipe to the host and the pipe to the cell. `None` if its stdin and stdout turned
+    /// out to be its own.
     pub link: Option<(LinkId, PipeId, PipeId)>,
     /// How it ended.
     pub exit: Option<ExitRecord>,
     /// The blocking import that it is inside.
-    pub blocked_in: Option<&'static str>,
+    pub blocked_in: Option<Import>,
     /// What it waits for there.
     pub blocked: Vec<Blocked>,
-    /// Whether it may exit with 0 though something failed.
-    pub may_fail: bool,
+    /// Who cared for its end.
+    pub care: Care,
+    /// What the scenario lets it do.
+    pub leave: Leave,
 }
 
 /// A task that has not ended.
@@ -181,8 +252,8 @@ impl<'a> Evidence<'a> {
     }
 
     pub(crate) fn from_facts(facts: &'a Facts, links: &'a [LinkFrames]) -> Self {
-        let Facts { cells, pipes, tasks, struck } = facts;
-        Evidence { steps: &[], events: &[], links, cells, pipes, tasks, struck }
+        let Facts { cells, pipes, tasks, damage, without } = facts;
+        Evidence { steps: &[], events: &[], links, cells, pipes, tasks, damage, without }
     }
 
     /// A cell by its id.
@@ -205,38 +276,88 @@ impl<'a> Evidence<'a> {
         self.pipes.get(pipe.index()).map_or(0, |pipe| pipe.visible_bytes)
     }
 
-    /// Whether damage was done to a cell, or to one of its family: the tree of parents and children.
+    /// Whether a cell was trapped or refused memory by order.
     pub fn is_struck(&self, cell: &CellFacts) -> bool {
-        let family = |cell| self.root(cell);
-        !self.struck.is_empty() && {
-            let of = family(cell.id);
-            self.struck.iter().any(|&struck| family(struck) == of)
-        }
+        self.damage.struck.contains(&cell.id)
     }
 
-    fn root(&self, mut cell: ActorId) -> ActorId {
-        // Parents are born first: this comes to an end.
-        while let Some(parent) = self.cell(cell).and_then(|cell| cell.parent).filter(|&parent| parent < cell)
-        {
-            cell = parent;
-        }
-        cell
+    /// Whether an oracle is to look at a cell.
+    pub fn is_judged(&self, oracle: Oracle, cell: &CellFacts) -> bool {
+        !cell.leave.without.contains_key(&oracle) && self.is_on(oracle)
+    }
+
+    /// Whether an oracle is to look at a pipe: the pipe of a cell is left out with the cell.
+    pub fn is_pipe_judged(&self, oracle: Oracle, pipe: PipeId) -> bool {
+        let owner = self.cells.iter().find(|cell| cell.pipes.contains(&pipe));
+        owner.map_or_else(|| self.is_on(oracle), |owner| self.is_judged(oracle, owner))
+    }
+
+    /// Whether an oracle looks at this world at all.
+    pub(crate) fn is_on(&self, oracle: Oracle) -> bool {
+        !self.without.contains_key(&oracle)
     }
 
     /// The first finding of those oracles that hold at any rest, a stall included.
     pub(crate) fn wrong(&self) -> Option<Finding> {
-        let judges =
-            [bytes::judge, budget::judge, fuel::judge, orphans::judge, order::judge, blocking::judge];
-        judges.iter().find_map(|judge| judge(self))
+        let judges: [(Oracle, Judge); 6] = [
+            (Oracle::Bytes, bytes::judge),
+            (Oracle::Budget, budget::judge),
+            (Oracle::Fuel, fuel::judge),
+            (Oracle::Orphans, orphans::judge),
+            (Oracle::Order, order::judge),
+            (Oracle::Blocking, blocking::judge),
+        ];
+        self.first(&judges)
     }
 
     /// The first finding of those oracles that look at what is left when all have ended.
     pub(crate) fn left(&self) -> Option<Finding> {
-        [resources::judge, ledger::judge, exit::judge].iter().find_map(|judge| judge(self))
+        let judges: [(Oracle, Judge); 4] = [
+            (Oracle::Resources, resources::judge),
+            (Oracle::Ledger, ledger::judge),
+            (Oracle::Exit, exit::judge),
+            (Oracle::Children, children::judge),
+        ];
+        self.first(&judges)
+    }
+
+    fn first(&self, judges: &[(Oracle, Judge)]) -> Option<Finding> {
+        let on = judges.iter().filter(|(oracle, _)| self.is_on(*oracle));
+        on.map(|(_, judge)| judge).find_map(|judge| judge(self))
+    }
+}
+
+/// How an oracle judges.
+type Judge = fn(&Evidence<'_>) -> Option<Finding>;
+
+impl Facts {
+    /// The oracles that were switched off, those of the whole world first. A cell that inherited it from its parent is
+    /// not told again.
+    pub fn not_judged(&self) -> Vec<NotJudged> {
+        let told = |cell: Option<&CellFacts>, (&oracle, reason): (&Oracle, &Arc<str>)| NotJudged {
+            oracle,
+            cell: cell.map(|cell| cell.name.clone()),
+            reason: reason.clone(),
+        };
+        let of_world = self.without.iter().map(|off| told(None, off));
+        let roots = self.cells.iter().filter(|cell| cell.is_scenarios);
+        let of_cells = roots.flat_map(|cell| cell.leave.without.iter().map(move |off| told(Some(cell), off)));
+        of_world.chain(of_cells).collect()
     }
 }
 
 impl CellFacts {
+    /// The pipe of its stdout, unless that carries its RPC.
+    pub fn stdout(&self) -> Option<PipeId> {
+        let carries_rpc = |pipe: &PipeId| self.link.is_some_and(|(_, up, _)| up == *pipe);
+        self.pipes.get(1).copied().filter(|pipe| !carries_rpc(pipe))
+    }
+
+    /// The pipe of its stderr.
+    pub fn stderr(&self) -> Option<PipeId> {
+        self.pipes.get(2).copied()
+    }
+
     /// Whether it ended by itself: neither trapped nor killed.
     pub fn exited(&self) -> Option<&ExitRecord> {
         self.exit.as_ref().filter(|exit| exit.cause == Cause::Exited)

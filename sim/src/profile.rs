@@ -74,6 +74,8 @@ pub struct Profile {
     pub small_pieces: u32,
     /// One cell in so many burns small fuel slices; 0 for none.
     pub small_slices: u32,
+    /// One cell in so many has a host that takes freedoms which WASI's text leaves it; 0 for none.
+    pub free_hosts: u32,
     /// Gusts in one world, at most.
     pub gusts: u32,
     /// One cell in so many is trapped at some fuel, in a damaged world; 0 for none.
@@ -96,7 +98,7 @@ impl Profile {
         ("calm", "only the order of things varies: pipes flow freely and whole"),
         (
             "swarm",
-            "weather drawn from the seed: held pipes, small and late pieces, fuel slices, spurious wake-ups",
+            "weather drawn from the seed: held pipes, small and late pieces, fuel slices, spurious wake-ups, unusual hosts",
         ),
         (
             "harsh",
@@ -113,6 +115,7 @@ impl Profile {
             held_pipes: 0,
             small_pieces: 0,
             small_slices: 0,
+            free_hosts: 0,
             gusts: 0,
             trapped_cells: 0,
             refused_cells: 0,
@@ -129,6 +132,7 @@ impl Profile {
             held_pipes: 4,
             small_pieces: 200,
             small_slices: 8,
+            free_hosts: 3,
             gusts: 6,
             swarm: true,
             ..Profile::calm()

@@ -3,6 +3,7 @@
 use crate::calls::{PEER_SCHEMA, calls};
 use crate::explain::sentence;
 use crate::known::known;
+use crate::oracle::{Evidence, NotJudged, transport};
 use crate::run::{Choices, Run};
 use crate::same::failure;
 use crate::seed::Seed;
@@ -44,8 +45,17 @@ pub struct Record {
     pub known: Option<String>,
     /// How many choices the seed drew, where it was shrunk. Everything else here is of the smaller run.
     pub shrunk_from: Option<usize>,
+    /// The oracles that were switched off, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_judged: Vec<String>,
     /// Runs that it was compared with: a second, and a third on Pulley.
     pub compared: usize,
+    /// RPC messages that its links carried; `None` of a world without cells, and where that is not known.
+    #[serde(default)]
+    pub rpc_messages: Option<u64>,
+    /// Cells that ended by themselves and never opened the connection that they were offered.
+    #[serde(default)]
+    pub unopened: Vec<String>,
 }
 
 /// How a world ended that only its process's parent could see.
@@ -83,6 +93,9 @@ impl Record {
         let behaviour = XxHash3_64::oneshot(calls(run, &PEER_SCHEMA).as_bytes());
         let token = (!run.outcome.is_finished()).then(|| run.token(scenario).to_string());
         let digest = run.transcript.digest();
+        let frames = run.frames(&PEER_SCHEMA);
+        let evidence = Evidence::of(run, &frames);
+        let unopened = transport::unopened(&evidence).into_iter().map(|cell| cell.name.to_string());
         Record {
             seed: run.seed.0,
             outcome: run.outcome.name().into(),
@@ -98,7 +111,10 @@ impl Record {
             failure: failure(&run.outcome).map(|failure| failure.to_string()),
             known: known(&run.outcome).map(|known| known.id.into()),
             shrunk_from: None,
+            not_judged: run.not_judged().iter().map(NotJudged::to_string).collect(),
             compared: run.compared.len(),
+            rpc_messages: (!run.cells.is_empty()).then(|| transport::messages(&frames)),
+            unopened: unopened.collect(),
         }
     }
 
@@ -126,7 +142,10 @@ impl Record {
             failure: None,
             known: None,
             shrunk_from: None,
+            not_judged: Vec::new(),
             compared: 0,
+            rpc_messages: None,
+            unopened: Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::canary::Against;
 use crate::choice::{Choice, Chooser, Occasion};
 use crate::hashkeys;
 use crate::moves::Move;
-use crate::oracle::Facts;
+use crate::oracle::{Facts, NotJudged, Without};
 use crate::outcome::Outcome;
 use crate::panics;
 use crate::profile::{Level, Profile, ProfileError};
@@ -103,6 +103,8 @@ pub struct Setup {
     pub max_cells: usize,
     /// Bytes that its record may grow to, until the run is given up as [flooded](crate::oracle::flood).
     pub max_record_bytes: u64,
+    /// Oracles that are switched off, each with the reason.
+    pub without: Without,
 }
 
 impl Setup {
@@ -119,6 +121,7 @@ impl Setup {
             until: None,
             max_cells: 1_000,
             max_record_bytes: 512 * 1024 * 1024,
+            without: Without::new(),
         }
     }
 }
@@ -170,6 +173,11 @@ impl Run {
             return self.transcript.frames(schema).into();
         }
         self.frames.get_or_init(|| self.transcript.frames(schema).into()).clone()
+    }
+
+    /// The oracles that were switched off, each with the reason.
+    pub fn not_judged(&self) -> Vec<NotJudged> {
+        self.facts.not_judged()
     }
 
     /// The token that replays it.
@@ -271,6 +279,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         max_record_bytes: setup.max_record_bytes,
         max_steps: setup.max_steps,
         until: setup.until,
+        without: setup.without.clone(),
     });
     let outcome = panics::catch(|| {
         scenario(&mut world);

@@ -2,7 +2,7 @@
 //!
 //! Steps, times and other numbers are left out: they change with every choice that is taken away.
 
-use crate::oracle::Finding;
+use crate::oracle::{Finding, Oracle};
 use crate::outcome::Outcome;
 use crate::run::{Choices, Run};
 use crate::shrink::{Shrunk, shrink};
@@ -51,7 +51,7 @@ pub fn failure(outcome: &Outcome) -> Option<Failure> {
             (None, cells.chain(graph.tasks.iter().cloned()).collect())
         }
         Outcome::Spinning { who, .. } => (None, one(who)),
-        Outcome::Violated(Finding { oracle: oracle @ "each", what, .. }) => {
+        Outcome::Violated(Finding { oracle: oracle @ Oracle::Each, what, .. }) => {
             (Some(format!("{oracle}: {}", without_digits(what))), BTreeSet::new())
         }
         Outcome::Violated(finding) => (Some(finding.oracle.to_string()), one(&finding.who)),
@@ -64,6 +64,9 @@ pub fn failure(outcome: &Outcome) -> Option<Failure> {
 }
 
 /// The first line of a message without its digits: ids and counts follow the choices.
+///
+/// Of a panic it is all that a changed program has in common with the one before: its line moves with every edit, and a
+/// kept failure is tried again after edits.
 fn without_digits(message: &str) -> String {
     message.lines().next().unwrap_or_default().chars().filter(|c| !c.is_ascii_digit()).collect()
 }
@@ -162,7 +165,7 @@ mod tests {
         let alike = [
             (stalled(4, &["a", "b"]), stalled(9, &["b", "a"])),
             (panicked("call 7 is gone"), panicked("call 12 is gone\n  left: 3")),
-            (violated("exit", "a exited with 3"), violated("exit", "a exited with 4")),
+            (violated(Oracle::Exit, "a exited with 3"), violated(Oracle::Exit, "a exited with 4")),
         ];
         for (one, other) in alike {
             assert_eq!(failure(&one), failure(&other));
@@ -170,8 +173,8 @@ mod tests {
         let different = [
             (stalled(4, &["a"]), stalled(4, &["a", "b"])),
             (panicked("call 7 is gone"), panicked("answer 7 is gone")),
-            (violated("exit", "a exited with 3"), violated("exit", "b exited with 3")),
-            (violated("exit", "a exited with 3"), violated("output", "a exited with 3")),
+            (violated(Oracle::Exit, "a exited with 3"), violated(Oracle::Exit, "b exited with 3")),
+            (violated(Oracle::Exit, "a exited with 3"), violated(Oracle::Output, "a exited with 3")),
             (Outcome::StepLimit { steps: 4 }, stalled(4, &[])),
         ];
         for (one, other) in different {

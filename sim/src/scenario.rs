@@ -83,6 +83,12 @@ pub const ALL: &[Scenario] = &[
         build: |world| Vats::new().kinds(&Kind::PLAIN).build(world),
     },
     Scenario {
+        name: "vats-ends",
+        summary: "the same with ends without a word, and objects that act when they end",
+        clean: false,
+        build: |world| Vats::new().ends().build(world),
+    },
+    Scenario {
         name: "fault-handle",
         summary: "faulty guest: a handle passed as a plain number",
         clean: false,
@@ -136,6 +142,12 @@ pub const ALL: &[Scenario] = &[
         clean: false,
         build: known::resolved,
     },
+    Scenario {
+        name: "known-dropped",
+        summary: "known fault: calls over an RPC system that was dropped never end",
+        clean: false,
+        build: known::dropped,
+    },
 ];
 
 /// The scenario of a name, those of the [bug benchmark](crate::bugs) included.
@@ -159,17 +171,17 @@ fn both_ways(case: &bugs::Case) -> [Scenario; 2] {
 }
 
 fn pid0(world: &mut World) {
-    world.cell("pid0", guests::PID0).serve(peer::host(world)).spawn().expect_exit(0);
+    world.cell("pid0", guests::PID0_STDIO).serve(peer::host(world)).spawn().expect_exit(0).expect_rpc();
 }
 
 fn pid0_streams(world: &mut World) {
     let pid0 = world.cell("pid0", guests::PID0).transport(Transport::Connection);
-    pid0.serve(peer::host(world)).spawn().expect_exit(0);
+    pid0.serve(peer::host(world)).spawn().expect_exit(0).expect_rpc();
 }
 
 fn echo(world: &mut World) {
-    let child = world.cell("child-echo", guests::CHILD_ECHO).serve(peer::executor(world)).spawn();
-    child.expect_exit(0).expect_stderr("CHILD_OK");
+    let child = world.cell("child-echo", guests::CHILD_ECHO_STDIO).serve(peer::executor(world)).spawn();
+    child.expect_exit(0).expect_stderr("CHILD_OK").expect_rpc();
 }
 
 /// Links that the first one starts, itself included.
@@ -188,11 +200,11 @@ fn chain(world: &mut World) {
 }
 
 fn crowd(world: &mut World) {
-    world.cell("crowd", guests::CROWD).serve(peer::host(world)).spawn().expect_exit(0);
+    world.cell("crowd", guests::CROWD).serve(peer::host(world)).spawn().expect_exit(0).expect_rpc();
 }
 
 fn pipeline(world: &mut World) {
-    world.cell("pipeline", guests::PIPELINE).serve(peer::host(world)).spawn().expect_exit(0);
+    world.cell("pipeline", guests::PIPELINE).serve(peer::host(world)).spawn().expect_exit(0).expect_rpc();
 }
 
 fn backpressure(world: &mut World) {
@@ -204,8 +216,11 @@ fn full_duplex(world: &mut World) {
 }
 
 fn cleanup(world: &mut World) {
-    connected(world, "cleanup", guests::CLEANUP).stdin(b"abc").spawn().expect_exit(0);
-    connected(world, "leave", guests::CLEANUP).args(["leave"]).spawn().expect_exit(0);
+    // Children are among what they let go of.
+    let cleanup = connected(world, "cleanup", guests::CLEANUP).may_leave_children();
+    cleanup.stdin(b"abc").spawn().expect_exit(0);
+    let leave = connected(world, "leave", guests::CLEANUP).may_leave_children();
+    leave.args(["leave"]).spawn().expect_exit(0);
 }
 
 /// A first guest whose children's stdin and stdout are free for bytes.

@@ -20,6 +20,9 @@ use capnp::schema_capnp::{code_generator_request, field, node, type_, value};
 /// The most groups of one struct that are searched for a field.
 const MAX_GROUPS: u32 = 64;
 
+/// The result type of methods that are declared as `-> stream`: `StreamResult` of capnp's `stream.capnp`.
+const STREAM_RESULT: u64 = 0x995f_9a33_77c0_b16e;
+
 /// The tables of one or several CodeGeneratorRequests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
@@ -156,6 +159,12 @@ impl Schema {
             (Some(interface), Some(method)) => format!("{}.{}", interface.name, method.name),
             _ => format!("@{interface_id:#018x}.method{method_id}"),
         }
+    }
+
+    /// Whether a method is declared as `-> stream`; false where the schema lacks it.
+    #[must_use]
+    pub fn streams(&self, interface_id: u64, method_id: u16) -> bool {
+        self.method(interface_id, method_id).is_some_and(|method| method.results == STREAM_RESULT)
     }
 
     /// Finds the field at a place of a struct's pointer section: its name, with those of the groups around it,

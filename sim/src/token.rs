@@ -251,16 +251,27 @@ mod tests {
     #[test]
     fn arbitrary_payloads_never_panic() {
         let mut rng = Seed(1).stream(crate::seed::Purpose::Choices);
+        let mut read = [0; 2];
         for round in 0..10_000 {
-            let mut bytes = vec![0; rng.next_u32() as usize % 40];
-            rng.fill_bytes(&mut bytes);
-            if let Some(kind) = bytes.first_mut() {
-                *kind = (round % 3) as u8;
+            let mut noise = vec![0; rng.next_u32() as usize % 40];
+            rng.fill_bytes(&mut noise);
+            let mut bytes = vec![(round % 3) as u8];
+            if round % 2 == 0 {
+                bytes.extend(noise);
+            } else {
+                // True down to the numbers, of which a few are long.
+                let mut plain = vec![noise.len() as u8 / 2];
+                plain.extend(noise.iter().map(|byte| if byte % 8 == 0 { *byte } else { byte & 0x7f }));
+                bytes.extend([7; 8]);
+                bytes.extend(compress_to_vec(&plain, COMPRESSION));
             }
-            let _ = Recipe::from_bytes(&bytes);
+            let recipe = Recipe::from_bytes(&bytes);
             let sum = checksum("wt1.x.1", &bytes);
             bytes.extend(sum);
-            let _ = format!("wt1.x.1.{}", BASE64.encode(&bytes)).parse::<Token>();
+            let token = format!("wt1.x.1.{}", BASE64.encode(&bytes)).parse::<Token>();
+            assert_eq!(token.is_ok(), recipe.is_some());
+            read[usize::from(token.is_ok())] += 1;
         }
+        assert!(read.iter().all(|count| *count > 100), "both kinds of payload were met: {read:?}");
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! It holds no address, no hash key and no wall time, so that two runs of one seed have the same.
 
+use crate::calls::PEER_SCHEMA;
 use crate::frames::{Decoder, Direction, Frame};
 use crate::moves::Move;
 use crate::schema::Schema;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
@@ -75,9 +76,11 @@ impl Transcript {
     pub fn frames(&self, schema: &Arc<Schema>) -> Vec<LinkFrames> {
         let names = Names::of(&self.events, schema);
         let mut links: Vec<LinkFrames> = Vec::new();
-        let mut wires = Wires::default();
+        let mut wires = Wires::of(&self.events);
         for event in &self.events {
-            if let Event::LinkBorn { link, cell, .. } = event {
+            if let Event::LinkBorn { link, cell, .. } = event
+                && !wires.none.contains(link)
+            {
                 let cell = names.actor(*cell);
                 links.push(LinkFrames { link: *link, cell, frames: Vec::new(), pending_up_bytes: 0 });
             }
@@ -94,7 +97,7 @@ impl Transcript {
 
     /// One event in words, with the frames that it completes or else a digest of its bytes.
     pub(crate) fn event_text(&self, index: usize, schema: &Arc<Schema>) -> String {
-        let mut wires = Wires::default();
+        let mut wires = Wires::of(&self.events);
         let mut frames = Vec::new();
         for event in &self.events[..=index] {
             frames = wires.take(event, schema).1;
@@ -116,7 +119,7 @@ impl Transcript {
     pub fn steps_text(&self, schema: &Arc<Schema>) -> String {
         let names = Names::of(&self.events, schema);
         let mut text = String::new();
-        let mut wires = Wires::default();
+        let mut wires = Wires::of(&self.events);
         let mut lines = |heading: &str, events: &[Event]| {
             let _ = writeln!(text, "{heading}");
             for event in events {
@@ -141,14 +144,24 @@ impl Transcript {
 struct Wires {
     decoders: Vec<Decoder>,
     by_pipe: BTreeMap<PipeId, (usize, Direction)>,
+    /// What was laid over pipes that turned out to be a cell's own.
+    none: BTreeSet<LinkId>,
 }
 
 impl Wires {
+    fn of(events: &[Event]) -> Self {
+        let none = events.iter().filter_map(|event| match event {
+            Event::StdioOwned { link, .. } => Some(*link),
+            _ => None,
+        });
+        Wires { none: none.collect(), ..Wires::default() }
+    }
+
     /// The frames that an event completes, with the place of their link in the order of birth.
     fn take(&mut self, event: &Event, schema: &Arc<Schema>) -> (usize, Vec<Frame>) {
         let of = |pipe: &PipeId| self.by_pipe.get(pipe).copied();
         match event {
-            Event::LinkBorn { up, down, .. } => {
+            Event::LinkBorn { link, up, down, .. } if !self.none.contains(link) => {
                 let index = self.decoders.len();
                 self.by_pipe.insert(*up, (index, Direction::Up));
                 self.by_pipe.insert(*down, (index, Direction::Down));
@@ -206,6 +219,9 @@ impl Names {
                 Event::Called { gate, interface, method, .. } | Event::Asked { gate, interface, method } => {
                     names.calls.insert(*gate, schema.method_name(*interface, *method));
                 }
+                Event::IoBegun { operation, what } => {
+                    names.calls.insert(*operation, what.to_string());
+                }
                 _ => {}
             }
         }
@@ -236,8 +252,16 @@ impl Names {
             Move::Deliver(pipe, bytes) => format!("deliver {} of {}", count(bytes), self.pipe(PipeId(pipe))),
             Move::Grant(pipe, bytes) => format!("grant {} to {}", count(bytes), self.pipe(PipeId(pipe))),
             Move::Answer(gate) => format!("answer {}", self.call(GateId(gate))),
+            Move::Resume(gate) => format!("resume {}", self.call(GateId(gate))),
+            Move::Complete(id, 0) => format!("complete {}", self.call(GateId(id))),
+            Move::Complete(id, in_ns) => format!("complete {} in {in_ns} ns", self.call(GateId(id))),
+            Move::Refuse(id, 0) => format!("let {} fail", self.call(GateId(id))),
+            Move::Refuse(id, in_ns) => format!("let {} fail in {in_ns} ns", self.call(GateId(id))),
             Move::Act(script, operation) => format!("act: operation {operation} of script {script}"),
             Move::Advance(to_ns) => format!("advance the clock to {to_ns} ns"),
+            Move::HangUp(cell) => {
+                format!("end the stdin of {}: its host has nothing to ask", self.actor(ActorId(cell)))
+            }
             Move::PollAt(actor, place) => {
                 format!("poll {}, the task at place {place}", self.actor(ActorId(actor)))
             }
@@ -250,8 +274,11 @@ impl Names {
             Move::Close(pipe, bytes) => format!("end {}{}", self.pipe(PipeId(pipe)), after(bytes)),
             Move::Reset(pipe, bytes) => format!("break {}{}", self.pipe(PipeId(pipe)), after(bytes)),
             Move::Cut(pipe) => format!("cut the link of {}", self.pipe(PipeId(pipe))),
-            Move::Mute(pipe) => format!("mute {}", self.pipe(PipeId(pipe))),
-            Move::GiveUp(pipe) => format!("give up {}, which is mute", self.pipe(PipeId(pipe))),
+            Move::Mute(pipe, until_ns) => format!("mute {} until {until_ns} ns", self.pipe(PipeId(pipe))),
+            Move::Half(pipe, half, until_ns) => {
+                format!("end {} for its {} only, until {until_ns} ns", self.pipe(PipeId(pipe)), half.end)
+            }
+            Move::GiveUp(pipe) => format!("give up {}: it breaks, and its link", self.pipe(PipeId(pipe))),
             Move::Jump(to_ns) => format!("let the clock jump to {to_ns} ns"),
             Move::Cancel(gate) => format!("cancel {}", self.call(GateId(gate))),
             Move::Fail => "let the next runBytes fail".into(),
@@ -268,6 +295,9 @@ impl Names {
             }
             Event::PipeBorn { name, .. } => format!("born: pipe {name}"),
             Event::LinkBorn { link, cell, .. } => format!("born: link {link} to {}", self.actor(*cell)),
+            Event::StdioOwned { cell, link } => {
+                format!("no link: {link}, stdin and stdout of {} are its own", self.actor(*cell))
+            }
             Event::Wrote { pipe, bytes } => format!("wrote {} into {}", count(bytes.len()), self.pipe(*pipe)),
             Event::Read { pipe, bytes } => format!("read {} from {}", count(*bytes), self.pipe(*pipe)),
             Event::Closed { pipe, end, lost_bytes: 0 } => format!("closed: {end} of {}", self.pipe(*pipe)),
@@ -286,6 +316,13 @@ impl Names {
             Event::Called { gate, .. } => format!("called: {}", self.call(*gate)),
             Event::Asked { gate, .. } => format!("asked by the host: {}", self.call(*gate)),
             Event::Done { gate } => format!("done: {}, its answer waits", self.call(*gate)),
+            Event::Streams { interface, method } => {
+                format!("{} streams", PEER_SCHEMA.method_name(*interface, *method))
+            }
+            Event::IoBegun { operation, .. } => format!("begun: {}", self.call(*operation)),
+            Event::IoEnded { operation, fails: false } => format!("completed: {}", self.call(*operation)),
+            Event::IoEnded { operation, fails: true } => format!("failed: {}", self.call(*operation)),
+            Event::IoDropped { operation } => format!("dropped: {}", self.call(*operation)),
             Event::Cancelled { gate } => format!("cancelled: {}", self.call(*gate)),
             Event::CellEnded { cell, code, fuel } => {
                 format!("ended: cell {} with code {code}, {fuel} fuel burned", self.actor(*cell))
@@ -297,6 +334,10 @@ impl Names {
             Event::Ended { pipe, ending, lost_bytes } => {
                 let how = if *ending == Ending::Close { "ended" } else { "broken" };
                 format!("{how}: {}, {} lost", self.pipe(*pipe), count(*lost_bytes))
+            }
+            Event::HalfBroken { pipe, half, lost_bytes } => {
+                let how = if half.ending == Ending::Close { "ended" } else { "broken" };
+                format!("{how} for its {} only: {}, {} lost", half.end, self.pipe(*pipe), count(*lost_bytes))
             }
             Event::Withheld { pipe, bytes } => format!("withheld: {} by {}", count(*bytes), self.pipe(*pipe)),
             Event::TrappedByOrder { cell } => format!("trapped by order: {}", self.actor(*cell)),

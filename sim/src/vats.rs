@@ -22,6 +22,9 @@
 //! | `cancelled` | a cancelled question that no Return ever frees |
 //! | `kept` | an object lives though nobody holds it |
 //!
+//! Two features of their own are left to the scenario `vats-ends` (see [`Vats::ends`]): ends that come without a word,
+//! and objects that do something when they end.
+//!
 //! Some operations always meet a fault of capnp-rpc 0.27.3. Each kind of operation that is not plain traffic is
 //! drawn into a world or left out of it, so that none drowns the others.
 
@@ -33,7 +36,7 @@ mod work;
 use crate::calls::PEER_SCHEMA;
 use crate::frames::{Direction, Message};
 use crate::ledger::Ledger;
-use crate::oracle::{Blame, Finding};
+use crate::oracle::{Blame, Finding, Oracle};
 use crate::transcript::Transcript;
 use crate::world::World;
 use futures::channel::oneshot;
@@ -55,6 +58,7 @@ pub use operations::Kind;
 pub struct Vats {
     count: Option<usize>,
     kinds: Option<Vec<Kind>>,
+    ends: bool,
     over: Option<Over>,
     told: Option<Told>,
 }
@@ -85,6 +89,14 @@ impl Vats {
         self
     }
 
+    /// Also draws the kinds of [`Kind::ENDS`]: connections that break at one end only, RPC systems that are dropped at
+    /// any moment, and objects that call or drop another capability when they end.
+    #[must_use]
+    pub fn ends(mut self) -> Self {
+        self.ends = true;
+        self
+    }
+
     /// Shows each RPC system its streams in another way: for vats that are wrong on purpose.
     #[must_use]
     pub fn over(mut self, over: impl Fn(usize, usize, Streams) -> Streams + 'static) -> Self {
@@ -103,14 +115,14 @@ impl Vats {
     /// are.
     pub fn build(self, world: &World) {
         let vats = self.count.unwrap_or_else(|| 2 + world.draw(3) as usize);
-        let kinds = self.kinds.unwrap_or_else(|| operations::draw(world));
+        let kinds = self.kinds.unwrap_or_else(|| operations::draw(world, self.ends));
         let left = 1 + world.draw(MAX_OPERATIONS);
         let shared = Shared(Rc::new(RefCell::new(State::new(world.tank().clone(), kinds, self.told))));
         for vat in 0..vats {
             let name = char::from(b'a' + vat as u8).to_string();
             let actor = world.vat(&name);
             let root = shared.borrow_mut().graph.root();
-            let (id, client) = (root.0, Node::client(&shared, vat, root));
+            let (id, client) = (root.0, Node::client(&shared, vat, root, None));
             shared.borrow_mut().vats.push(Vat::new(name, actor, client.clone(), id));
             shared.keep(vat, Target::Node(id), client);
         }
@@ -132,7 +144,7 @@ impl Vats {
             let (oracle, what) = of.judge(transcript, stalled)?;
             // The vats do what is lawful, and their objects agree with a graph without RPC.
             let (who, blame) = ("vats".into(), Blame::Library("capnp-rpc"));
-            Some(Finding { oracle, who, blame, what, detail: Vec::new() })
+            Some(Finding { oracle: Oracle::Own(oracle), who, blame, what, detail: Vec::new() })
         });
         world.script(operations::Operations::new(shared, left));
     }
@@ -164,7 +176,18 @@ struct State {
     disconnected: BTreeSet<LinkId>,
     /// Bootstraps that were asked for and are not there yet.
     asking: usize,
-    closing: bool,
+    stage: Stage,
+}
+
+/// How far a world is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Operations are made.
+    Open,
+    /// All that is held is dropped.
+    Closing,
+    /// The world itself is taken down: nothing that ends does anything more.
+    Over,
 }
 
 type Resolver = oneshot::Sender<Result<node_capnp::Client, capnp::Error>>;
@@ -207,7 +230,7 @@ impl State {
             open: BTreeMap::new(),
             disconnected: BTreeSet::new(),
             asking: 0,
-            closing: false,
+            stage: Stage::Open,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use wavetank::Import;
 use wavetank::cell::ExitRecord;
 use wavetank::pipe::PipeView;
 
@@ -54,7 +55,7 @@ pub struct CellView {
     /// How it ended.
     pub exit: Option<ExitRecord>,
     /// The blocking import that it is inside.
-    pub blocked_in: Option<&'static str>,
+    pub blocked_in: Option<Import>,
     /// What it waits for there.
     pub waits_on: Vec<String>,
     /// Fuel it has burned.

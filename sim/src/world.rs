@@ -5,12 +5,14 @@ mod drive;
 mod gusts;
 mod judge;
 mod look;
+mod probe;
+mod turn;
 
 use crate::choice::{Chooser, Of};
 use crate::executor::{Executor, Spawner, Whose};
 use crate::menu::Calm;
 use crate::moves::Move;
-use crate::oracle::Finding;
+use crate::oracle::{Finding, Leave, Oracle, Without};
 use crate::seed::{Purpose, Seed};
 use crate::transcript::{LinkFrames, Transcript};
 use crate::view::WorldView;
@@ -18,7 +20,8 @@ use capnp::capability::Client;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use gusts::Weather;
-use judge::{Expectation, Invariant, Leave};
+use judge::{Expectation, Invariant};
+use probe::Probes;
 use rand_chacha::rand_core::Rng;
 use roaring::RoaringBitmap;
 use std::cell::RefCell;
@@ -29,7 +32,7 @@ use std::task::Poll;
 use wavetank::cell::Cell;
 use wavetank::link::Link;
 use wavetank::stdio::Stdio;
-use wavetank::{ActorId, Clock, Engine, Fabric, Flow, PipeId, Spawn, Tank, TankConfig, Wire};
+use wavetank::{ActorId, Clock, Engine, Fabric, Flow, Io, PipeId, Role, Spawn, Tank, TankConfig, Wire};
 
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
 pub(crate) use drive::SMALL_CAPACITY_BYTES;
@@ -46,6 +49,7 @@ pub(crate) struct WorldConfig {
     pub(crate) max_record_bytes: u64,
     pub(crate) max_steps: u64,
     pub(crate) until: Option<u64>,
+    pub(crate) without: Without,
 }
 
 /// All live parts of one run. A scenario is a function over it.
@@ -65,6 +69,8 @@ pub struct World {
     /// What the scenario lets its cells do, and what it says must hold after every step.
     leave: RefCell<BTreeMap<ActorId, Leave>>,
     invariants: RefCell<Vec<Invariant>>,
+    /// Oracles that are switched off for all of it.
+    without: RefCell<Without>,
     chooser: Rc<RefCell<Chooser>>,
     calm: Calm,
     joined: RefCell<Vec<[PipeId; 2]>>,
@@ -74,6 +80,7 @@ pub struct World {
     /// The scripts that offer an operation now.
     acting: RoaringBitmap,
     pub(crate) weather: Weather,
+    probes: Probes,
     /// The move that is being made.
     pub(crate) moving: Option<Move>,
     pub(crate) view: Option<WorldView>,
@@ -96,13 +103,18 @@ pub trait Script {
 /// What is wrong with a world at rest.
 type AtRest = Box<dyn Fn(&Transcript, bool) -> Option<Finding>>;
 
-/// Lets others go first: what follows is a step of its own. For tasks of a scenario.
+/// Lets others go first: what follows is a step of its own, wherever it is awaited. In a task of a scenario that is
+/// the task's next poll; in a server's method the call goes on by a move ([`Move::Resume`]). A future inside another
+/// that polls it again within the same step does not get past it.
 pub async fn yield_now() {
-    let mut yielded = false;
+    let mut since = None;
     std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
+        let now = turn::now();
+        // Outside a world there are no steps: to be polled again is all there is.
+        if since.is_some_and(|first| first != now || now.is_none()) {
             return Poll::Ready(());
         }
+        since.get_or_insert(now);
         cx.waker().wake_by_ref();
         Poll::Pending
     })
@@ -112,8 +124,8 @@ pub async fn yield_now() {
 struct SimSpawner(Spawner);
 
 impl Spawn for SimSpawner {
-    fn spawn(&self, name: &str, actor: ActorId, task: LocalBoxFuture<'static, ()>) {
-        self.0.spawn(name, actor.0, Whose::Host, task);
+    fn spawn(&self, name: &str, actor: ActorId, role: Role, task: LocalBoxFuture<'static, ()>) {
+        self.0.spawn(name, actor.0, Whose::Host(role), task);
     }
 }
 
@@ -149,6 +161,7 @@ impl World {
             roots: RefCell::default(),
             leave: RefCell::default(),
             invariants: RefCell::default(),
+            without: RefCell::new(config.without),
             chooser: config.chooser,
             calm: Calm::default(),
             joined: RefCell::default(),
@@ -157,6 +170,7 @@ impl World {
             at_rest: RefCell::default(),
             acting: RoaringBitmap::new(),
             weather: Weather::default(),
+            probes: Probes::default(),
             moving: None,
             view: None,
             transcript: Transcript::default(),
@@ -174,6 +188,29 @@ impl World {
         self.tank.clock()
     }
 
+    /// Fake I/O, for the scenario's tasks and for servers: give them clones of it.
+    ///
+    /// An operation ends by a move, which decides how long it takes (no time, or from a quarter of a
+    /// millisecond to two seconds of virtual time; always no time in a world without weather) and, only after [`fails`](Io::fails), whether it fails. So
+    /// it draws one or two choices, when it ends.
+    ///
+    /// ```
+    /// use wavetank_sim::{World, check};
+    ///
+    /// check("reads a row", |world: &mut World| {
+    ///     let io = world.io().fails(3);
+    ///     world.task("reader", async move {
+    ///         // One in three fails, and is tried again.
+    ///         while io.op("read row").await.is_err() {}
+    ///     });
+    /// })
+    /// .seeds(0..20)
+    /// .run();
+    /// ```
+    pub fn io(&self) -> Io {
+        self.tank.io()
+    }
+
     /// What was done and what happened so far.
     pub fn transcript(&self) -> &Transcript {
         &self.transcript
@@ -184,6 +221,7 @@ impl World {
     /// change nothing.
     ///
     /// ```
+    /// use wavetank_sim::oracle::Oracle;
     /// use wavetank_sim::outcome::Outcome;
     /// use wavetank_sim::{World, check, guests, peer};
     ///
@@ -198,7 +236,7 @@ impl World {
     /// };
     /// boots(2).seeds(0..20).run();
     /// let Outcome::Violated(finding) = boots(1).run_seed(7).outcome else { panic!("pid0 has a child") };
-    /// assert_eq!((finding.oracle, &*finding.who), ("invariant", "few live at once"));
+    /// assert_eq!((finding.oracle, &*finding.who), (Oracle::Invariant, "few live at once"));
     /// assert!(finding.what.ends_with("2 cells live, and 1 may"), "{}", finding.what);
     /// ```
     pub fn invariant(&self, name: &str, holds: impl Fn(&World) -> Result<(), String> + 'static) {
@@ -279,6 +317,23 @@ impl World {
     /// somebody still waits, what is wrong. It is asked before a stall is told.
     pub fn expect_at_rest(&self, wrong: impl Fn(&Transcript, bool) -> Option<Finding> + 'static) {
         self.at_rest.borrow_mut().push(Box::new(wrong));
+    }
+
+    /// Switches an oracle off for the whole world, and says why: reports print the reason. All other oracles go on.
+    ///
+    /// ```
+    /// use wavetank_sim::oracle::Oracle;
+    /// use wavetank_sim::{World, check, guests, peer};
+    ///
+    /// let run = check("boots", |world: &mut World| {
+    ///     world.without(Oracle::Ledger, "its peer is not ours");
+    ///     world.cell("pid0", guests::PID0).serve(peer::host(world)).spawn().expect_exit(0);
+    /// })
+    /// .run_seed(1);
+    /// assert_eq!(run.not_judged()[0].to_string(), "ledger (its peer is not ours)");
+    /// ```
+    pub fn without(&self, oracle: Oracle, reason: &str) {
+        self.without.borrow_mut().insert(oracle, reason.into());
     }
 
     /// Lays a link over which the scenario writes and reads bytes by hand, as a far end that does not keep to the

@@ -42,6 +42,24 @@ fn two_processes_give_the_same_token_and_with_it_the_same_transcript_digest() {
 }
 
 #[test]
+fn an_oracle_that_is_switched_off_is_told_with_its_reason() {
+    let off = ["--without", "resources=std keeps its handles"];
+    let sweep = finds_nothing(&[&["run", "echo", "--seeds", "0..4"], &off[..]].concat());
+    assert!(sweep.contains("\n  not judged: resources (std keeps its handles)\n"), "{sweep}");
+    let account = finds_nothing(&[&["run", "echo", "--seed", "7"], &off[..]].concat());
+    assert!(account.contains("\n  not judged: resources (std keeps its handles)\n"), "{account}");
+    assert!(account.contains(" --without 'resources=std keeps its handles'"), "{account}");
+    for (wrong, says) in [
+        ("resource=why", "unknown oracle \"resource\": there are livelock, "),
+        ("resources", "not ORACLE=REASON"),
+        ("resources=", "say why resources is switched off"),
+    ] {
+        let (code, _, err) = wavetank(&["run", "echo", "--without", wrong]);
+        assert!(code == 2 && err.contains(says), "{wrong}: {err}");
+    }
+}
+
+#[test]
 fn the_printed_line_replays() {
     let account = finds_nothing(&["run", "pid0", "--seed", "7"]);
     let token = replay_token(&account);
@@ -329,7 +347,7 @@ fn file(folder: &Path, name: &str, bytes: &[u8]) -> String {
 /// `child-echo` with some bytes changed, as a file.
 fn changed(folder: &Path, name: &str, from: &str, to: &str) -> String {
     assert_eq!(from.len(), to.len());
-    let mut wasm = guests::CHILD_ECHO.to_vec();
+    let mut wasm = guests::CHILD_ECHO_STDIO.to_vec();
     let found: Vec<usize> =
         (0..wasm.len() - from.len()).filter(|&at| wasm[at..].starts_with(from.as_bytes())).collect();
     assert!(!found.is_empty(), "{from} is in the guest");
@@ -355,6 +373,41 @@ fn a_component_of_ones_own_runs_as_pid0_and_its_output_is_shown_by_cell() {
     let (code, swept, _) = wavetank(&["run", &path, "--seeds", "0..40", "--", "1000"]);
     assert_eq!(code, 0, "{swept}");
     assert!(swept.contains("40 seeds, 40 finished"), "{swept}");
+}
+
+#[test]
+fn a_guest_over_stdio_runs_its_rpc_with_defaults() {
+    let folder = folder("stdio");
+    let path = file(&folder, "mine.wasm", guests::PID0_STDIO);
+    let swept = finds_nothing(&["run", &path, "--seeds", "0..20", "--expect-rpc"]);
+    assert!(swept.contains("20 seeds, 20 finished"), "{swept}");
+    assert!(!swept.contains("no RPC took place"), "{swept}");
+    let replayed =
+        finds_nothing(&replay_line(&finds_nothing(&["run", &path, "--seed", "7", "--expect-rpc"])));
+    assert!(replayed.contains("reproduced"), "{replayed}");
+    let wrong = ["run", &path, "--seeds", "0..20", "--no-keep", "--transport", "connection"];
+    let (code, swept, _) = wavetank(&wrong);
+    assert_eq!(code, 1, "{swept}");
+    assert!(swept.contains("mine speaks RPC on its stdout, but its link is the connection"), "{swept}");
+    assert!(swept.contains("no RPC took place in any of 20 worlds"), "{swept}");
+    assert!(swept.contains("mine never opened its connection in 20 worlds, as seed 0"), "{swept}");
+}
+
+#[test]
+fn a_program_without_rpc_finishes_and_the_report_says_that_none_took_place() {
+    let folder = folder("without-rpc");
+    let path = file(&folder, "copy.wasm", guests::CHILD_COPY);
+    let swept = finds_nothing(&["run", &path, "--seeds", "0..20"]);
+    assert!(swept.contains("20 seeds, 20 finished"), "{swept}");
+    assert!(swept.contains("no RPC took place in any of 20 worlds"), "{swept}");
+    let account = finds_nothing(&["run", &path, "--seed", "3"]);
+    assert!(account.contains("no RPC took place: not one message"), "{account}");
+    let (code, swept, _) = wavetank(&["run", &path, "--seeds", "0..20", "--no-keep", "--expect-rpc"]);
+    assert_eq!(code, 1, "{swept}");
+    assert!(swept.contains("no call was answered over the link of copy, and RPC was expected"), "{swept}");
+    assert!(swept.contains(" --expect-rpc\n"), "the line that replays says so too: {swept}");
+    let (_, swept, _) = wavetank(&["run", "bug-reorder_3", "--seeds", "0..5", "--no-keep"]);
+    assert!(!swept.contains("no RPC took place"), "it has no cells: {swept}");
 }
 
 #[test]
@@ -492,7 +545,7 @@ fn the_same_choices_are_tried_against_a_mended_guest() {
     let (code, out, _) = with("fault-drop", &same);
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("still fails in the same way\n  the transcript is the same"), "{out}");
-    let mended = file(&folder, "mended.wasm", guests::CHILD_ECHO);
+    let mended = file(&folder, "mended.wasm", guests::CHILD_ECHO_STDIO);
     let (code, out, _) = with("fault-drop", &mended);
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("\nmended: finished\n  the transcript is another from step "), "{out}");
@@ -604,8 +657,11 @@ fn the_environment_chooses_seeds_of_checks_alone() {
     let ran = |seed: &str| {
         let mut command = command();
         command.args(["run", "echo", "--seed", "3"]).env("WAVETANK_SEED", seed);
-        command.output().expect("wavetank runs").stdout
+        let ran = command.output().expect("wavetank runs");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).expect("text")
     };
+    assert!(ran("1").contains("(seed 3)"), "{}", ran("1"));
     assert_eq!(ran("1"), ran("junk"));
 }
 

@@ -226,6 +226,7 @@ fn calls_frames_and_steps_are_printed_together() {
             .split_once("\necho: ")
             .map(|(told, rest)| (told.to_string(), rest.to_string()))
             .expect("and what came of it");
+        assert!(told.lines().count() > 2, "{flag}: {told}");
         assert!(all.contains(&told), "{flag}");
     }
 }

@@ -67,6 +67,7 @@ fn a_flag_that_would_be_ignored_is_refused() {
     let token = token(&folder);
     refused(&folder, &["run", "echo", "--transport", "stdio"], "echo is a scenario");
     refused(&folder, &["fuzz", "echo", "--transport", "connection"], "echo is a scenario");
+    refused(&folder, &["run", "echo", "--expect-rpc"], "--expect-rpc is for a component of your own");
     refused(&folder, &["replay", &token, "--transport", "stdio"], "leave out --transport");
     refused(&folder, &["replay", &token, "--", "argument"], "leave out --transport");
     refused(&folder, &["shrink", &token, "--transport", "stdio"], "leave out --transport");

@@ -1,6 +1,6 @@
 //! Calls: gates where answers wait, and calls that are cut short.
 
-use super::{Fabric, Gate};
+use super::{Fabric, Gate, State};
 use crate::event::Event;
 use crate::gate::Served;
 use crate::ids::GateId;
@@ -10,9 +10,8 @@ impl Fabric {
     pub(crate) fn new_gate(&self, served: Served, (interface, method): (u64, u16), params: u64) -> GateId {
         let Served { link, over } = served;
         let mut state = self.state();
-        let gate = GateId(state.gates.len() as u32);
-        let open = !state.held;
-        state.gates.push(Gate { open, ..Gate::default() });
+        let gate = state.new_gate_id();
+        state.gates[gate.index()].open = !state.held;
         state.calls.insert(gate.0);
         state.record(Event::Called { gate, interface, method, link, over, params });
         gate
@@ -21,11 +20,37 @@ impl Fabric {
     /// A call that the host makes and that can be cancelled.
     pub(crate) fn new_asked(&self, interface: u64, method: u16) -> GateId {
         let mut state = self.state();
-        let call = GateId(state.gates.len() as u32);
-        state.gates.push(Gate { open: true, ..Gate::default() });
+        let call = state.new_gate_id();
+        state.gates[call.index()].open = true;
         state.calls.insert(call.0);
         state.record(Event::Asked { gate: call, interface, method });
         call
+    }
+
+    /// A call is done, and its answer waits at its gate. The gate can be opened once that of `after`, an earlier
+    /// streaming call, was opened or cancelled.
+    pub(crate) fn done(&self, gate: GateId, after: Option<GateId>) {
+        let mut state = self.state();
+        state.record(Event::Done { gate });
+        state.wait_behind(gate, after);
+    }
+
+    /// Whether a finished call's gate can be opened only after that of an earlier streaming call.
+    pub fn waits_behind(&self, gate: GateId) -> bool {
+        self.state().gates[gate.index()].after.is_some()
+    }
+
+    /// Whether a method streams, given its interface's id and its ordinal; `None` where it is not known yet.
+    pub(crate) fn streams(&self, method: (u64, u16)) -> Option<bool> {
+        self.state().streams.get(&method).copied()
+    }
+
+    /// Notes whether a method streams.
+    pub(crate) fn learn_streams(&self, method: (u64, u16), streams: bool) {
+        let mut state = self.state();
+        if state.streams.insert(method, streams) != Some(true) && streams {
+            state.record(Event::Streams { interface: method.0, method: method.1 });
+        }
     }
 
     pub(crate) fn poll_answered(&self, gate: GateId, cx: &mut Context<'_>) -> Poll<()> {
@@ -34,12 +59,7 @@ impl Fabric {
         if slot.open {
             return Poll::Ready(());
         }
-        let first = slot.waker.is_none();
         slot.waker = Some(cx.waker().clone());
-        if first {
-            state.answerable.insert(gate.0);
-            state.record(Event::Done { gate });
-        }
         Poll::Pending
     }
 
@@ -96,6 +116,40 @@ impl Fabric {
         slot.open = true;
         if let Some(waker) = slot.waker.take() {
             waker.wake();
+        }
+    }
+}
+
+impl State {
+    /// The next number of a call or an operation.
+    pub(super) fn new_gate_id(&mut self) -> GateId {
+        self.gates.push(Gate::default());
+        GateId(self.gates.len() as u32 - 1)
+    }
+
+    /// Lets the gate of a finished call be opened: once that of `after` was, or now.
+    fn wait_behind(&mut self, gate: GateId, after: Option<GateId>) {
+        let first = after.filter(|first| self.calls.contains(first.0));
+        self.gates[gate.index()].after = first;
+        match first {
+            Some(first) => self.behind.entry(first.0).or_default().push(gate),
+            None => {
+                self.answerable.insert(gate.0);
+            }
+        }
+    }
+
+    /// A call is over: takes it off all that could happen, and lets go of those whose gates waited for its own.
+    pub(super) fn forget_call(&mut self, gate: GateId) {
+        self.calls.remove(gate.0);
+        self.answerable.remove(gate.0);
+        self.late.retain(|(_, late)| *late != gate.0);
+        let after = self.gates[gate.index()].after.take();
+        if let Some(others) = after.and_then(|first| self.behind.get_mut(&first.0)) {
+            others.retain(|other| *other != gate);
+        }
+        for behind in self.behind.remove(&gate.0).unwrap_or_default() {
+            self.wait_behind(behind, after);
         }
     }
 }

@@ -2,22 +2,32 @@
 
 use super::Fabric;
 use crate::event::{End, Event};
+use crate::freedoms::Freedoms;
 use crate::ids::PipeId;
-use crate::pipe::{Ending, Permit, Pipe, PipeView, Refused, Taken, Written};
+use crate::pipe::{Ending, HalfBreak, Permit, Pipe, PipeView, Refused, Taken, WriterId, Written};
 use bytes::Bytes;
 use std::task::{Context, Poll};
 
 impl Fabric {
     // ---- pipes, from their ends
 
-    pub(crate) fn check_write(&self, pipe: PipeId) -> Permit {
-        self.state().with_pipe(pipe, Pipe::check_write)
+    /// Makes a handle on a pipe's writing end: permits belong to it.
+    pub(crate) fn new_writer(&self, pipe: PipeId) -> WriterId {
+        self.state().pipes[pipe.index()].add_handle()
     }
 
-    pub(crate) fn write(&self, pipe: PipeId, bytes: Bytes) -> Result<(), Refused> {
+    pub(crate) fn drop_writer(&self, pipe: PipeId, writer: WriterId) {
+        self.state().with_pipe(pipe, |p| p.drop_handle(writer));
+    }
+
+    pub(crate) fn check_write(&self, pipe: PipeId, writer: WriterId) -> Permit {
+        self.state().with_pipe(pipe, |p| p.check_write(writer))
+    }
+
+    pub(crate) fn write(&self, pipe: PipeId, writer: WriterId, bytes: Bytes) -> Result<(), Refused> {
         let mut state = self.state();
         let wrote = bytes.clone();
-        let (written, muted) = state.with_pipe(pipe, |p| (p.write(bytes), p.is_muted()));
+        let (written, muted) = state.with_pipe(pipe, |p| (p.write(writer, bytes), p.is_muted()));
         let Written { taken_bytes: bytes, ended } = written?;
         if bytes > 0 {
             state.record(Event::Wrote { pipe, bytes: wrote.slice(..bytes) });
@@ -31,13 +41,19 @@ impl Fabric {
         Ok(())
     }
 
-    pub(crate) fn flush(&self, pipe: PipeId) {
-        self.state().with_pipe(pipe, Pipe::flush);
+    /// Whether a handle may write so many bytes.
+    pub(crate) fn check_permit(&self, pipe: PipeId, writer: WriterId, bytes: usize) -> Result<(), Refused> {
+        self.state().pipes[pipe.index()].check_permit(writer, bytes)
     }
 
-    pub(crate) fn poll_writable(&self, pipe: PipeId, cx: &mut Context<'_>) -> Poll<()> {
+    /// Asks for a flush; says whether the stream was open for it.
+    pub(crate) fn flush(&self, pipe: PipeId, writer: WriterId) -> Result<(), Refused> {
+        self.state().with_pipe(pipe, |p| p.flush(writer))
+    }
+
+    pub(crate) fn poll_writable(&self, pipe: PipeId, writer: WriterId, cx: &mut Context<'_>) -> Poll<()> {
         self.state().with_pipe(pipe, |p| {
-            if p.writable() {
+            if p.writable(writer) {
                 return Poll::Ready(());
             }
             p.wait_writable(cx.waker());
@@ -82,6 +98,11 @@ impl Fabric {
     /// Sets a pipe's capacity, in bytes, and whether it waits for deliveries and grants.
     pub fn shape(&self, pipe: PipeId, capacity_bytes: usize, held: bool) {
         self.state().with_pipe(pipe, |p| p.shape(capacity_bytes, held));
+    }
+
+    /// Says which of WASI's freedoms the host of a pipe's guest takes.
+    pub(crate) fn take_freedoms(&self, pipe: PipeId, freedoms: Freedoms) {
+        self.state().with_pipe(pipe, |p| p.take_freedoms(freedoms));
     }
 
     /// Bytes that a delivery could move; 0 where only the end is left to deliver.
@@ -143,6 +164,13 @@ impl Fabric {
         if let Some(lost_bytes) = state.with_pipe(pipe, |p| p.cut(bytes, ending)) {
             state.record(Event::Ended { pipe, ending, lost_bytes });
         }
+    }
+
+    /// Ends a pipe at one of its ends only. The other end notices nothing until the pipe is [reset](Self::reset).
+    pub fn half_break(&self, pipe: PipeId, half: HalfBreak) {
+        let mut state = self.state();
+        let lost_bytes = state.with_pipe(pipe, |p| p.half_break(half));
+        state.record(Event::HalfBroken { pipe, half, lost_bytes });
     }
 
     /// Delivers nothing on a pipe any more, its end included.

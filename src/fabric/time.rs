@@ -1,13 +1,34 @@
 //! The virtual clock, and who waits for it.
 
-use super::{Blocked, Fabric};
+use super::{Blocked, Fabric, State};
 use crate::ids::{GateId, PipeId};
 use std::task::{Context, Poll, Waker};
+
+/// A deadline that never comes: that of a duration which ends beyond the clock's range, 584 years.
+const NEVER_NS: u64 = u64::MAX;
 
 impl Fabric {
     /// Virtual time in nanoseconds since the start.
     pub fn now_ns(&self) -> u64 {
         self.state().now_ns
+    }
+
+    /// The time as the cell that runs now sees it: with what its looks at it have taken.
+    pub(crate) fn seen_ns(&self) -> u64 {
+        self.state().seen_ns()
+    }
+
+    /// Lets the time pass that the last cell has spent with looking at it. Wakes nobody: who waits for a time hears
+    /// of it when the clock is [advanced](Self::advance).
+    pub fn pass_time(&self) {
+        let mut state = self.state();
+        state.now_ns = state.seen_ns();
+        state.booked_ns = 0;
+    }
+
+    /// Whether a time has come that somebody waits for.
+    pub fn is_timer_due(&self) -> bool {
+        self.next_timer_ns().is_some_and(|at_ns| at_ns <= self.now_ns())
     }
 
     pub(crate) fn new_timer(&self) -> u32 {
@@ -18,7 +39,7 @@ impl Fabric {
 
     pub(crate) fn poll_timer(&self, deadline_ns: u64, timer: u32, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        if state.now_ns >= deadline_ns {
+        if deadline_ns != NEVER_NS && state.seen_ns() >= deadline_ns {
             return Poll::Ready(());
         }
         state.timers.insert((deadline_ns, timer), Some(cx.waker().clone()));
@@ -29,17 +50,23 @@ impl Fabric {
         self.state().timers.remove(&(deadline_ns, timer));
     }
 
-    /// The earliest time that somebody waits for, in nanoseconds since the start.
+    /// The earliest time that somebody waits for, in nanoseconds since the start. A deadline of `u64::MAX` never comes.
     pub fn next_timer_ns(&self) -> Option<u64> {
         let state = self.state();
-        let timer = state.timers.keys().next().map(|(deadline, _)| *deadline);
+        let timer =
+            state.timers.keys().next().map(|(deadline, _)| *deadline).filter(|&at_ns| at_ns != NEVER_NS);
         let late = state.late.first().map(|(until, _)| *until);
-        timer.into_iter().chain(late).min()
+        let slow = state.slow_operations.first().map(|(until, _)| *until);
+        timer.into_iter().chain(late).chain(slow).min()
     }
 
     /// The times that somebody waits for, the next first.
     pub fn timers_ns(&self) -> Vec<u64> {
-        self.state().timers.keys().map(|(deadline, _)| *deadline).collect()
+        let state = self.state();
+        let timers = state.timers.keys().map(|(deadline, _)| *deadline);
+        let mut all: Vec<u64> = timers.chain(state.slow_operations.iter().map(|(until, _)| *until)).collect();
+        all.sort_unstable();
+        all
     }
 
     /// The times until which answers are held, each with its gate.
@@ -70,16 +97,36 @@ impl Fabric {
         state.now_ns = state.now_ns.max(to_ns);
         let now = state.now_ns;
         while let Some(entry) = state.timers.first_entry() {
-            if entry.key().0 > now {
+            if entry.key().0 > now || entry.key().0 == NEVER_NS {
                 break;
             }
             if let Some(waker) = entry.remove() {
                 waker.wake();
             }
         }
+        while let Some(&(until, operation)) = state.slow_operations.first().filter(|(until, _)| *until <= now)
+        {
+            state.slow_operations.remove(&(until, operation));
+            state.operation_is_over(GateId(operation));
+        }
         while let Some(&(until, gate)) = state.late.first().filter(|(until, _)| *until <= now) {
             state.late.remove(&(until, gate));
             state.answerable.insert(gate);
+        }
+    }
+}
+
+impl State {
+    fn seen_ns(&self) -> u64 {
+        self.now_ns.saturating_add(self.booked_ns)
+    }
+
+    /// Books time that a cell takes. Where nothing waits to be told it passes at once.
+    pub(super) fn spend_time(&mut self, ns: u64) {
+        if self.held {
+            self.booked_ns = self.booked_ns.saturating_add(ns);
+        } else {
+            self.now_ns = self.now_ns.saturating_add(ns);
         }
     }
 }

@@ -1,17 +1,27 @@
 //! A pipe from outside: what can be done to it, and doing it.
 
-use super::{Ending, Pipe, wake};
+use super::{Ending, HalfBreak, Pipe, Refused, wake};
+use crate::event::End;
+use crate::freedoms::Freedoms;
 
 impl Pipe {
     /// Whether there is something to deliver: staged bytes, or the end after them.
     pub(crate) fn deliverable(&self) -> bool {
-        let end = self.is_over() && !self.end_visible;
-        !self.broken && !self.muted && self.reader_open && (self.staged() > 0 || end)
+        let end = self.is_over() && !self.end_visible && self.half_broken.is_none();
+        !self.broken && !self.muted && self.seems_read() && (self.staged() > 0 || end)
     }
 
     /// Whether nothing more will be written.
     pub(super) fn is_over(&self) -> bool {
         !self.writer_open || self.ended
+    }
+
+    /// Says which of WASI's freedoms its host takes.
+    pub(crate) fn take_freedoms(&mut self, freedoms: Freedoms) {
+        self.freedoms = freedoms;
+        if !freedoms.keeps_unflushed {
+            self.release();
+        }
     }
 
     /// Bytes that a delivery could move: 0 where only the end is left to deliver.
@@ -22,13 +32,13 @@ impl Pipe {
     /// Makes up to `bytes` staged bytes visible, or the end where none are left.
     pub(crate) fn deliver(&mut self, bytes: usize) {
         if self.staged() == 0 {
-            self.end_visible |= self.is_over();
+            self.end_visible |= self.is_over() && self.half_broken.is_none();
         } else {
             let moved = bytes.min(self.staged());
             self.delivered += moved as u64;
         }
         wake(&mut self.readers);
-        if self.delivered >= self.flush_to && self.budget() > 0 {
+        if self.handles.somebody_hears(self.delivered) && self.budget() > 0 {
             wake(&mut self.writers);
         }
     }
@@ -39,7 +49,7 @@ impl Pipe {
             && self.starved
             && self.granted_bytes == 0
             && self.room() > 0
-            && self.reader_open
+            && self.seems_read()
             && !self.is_over()
             && !self.broken
     }
@@ -53,7 +63,7 @@ impl Pipe {
     pub(crate) fn grant(&mut self, bytes: usize) {
         self.granted_bytes = bytes.min(self.room());
         // A writer that waits for a flush does not hear of it yet: one that was granted nothing stays in need.
-        let hears = self.delivered >= self.flush_to;
+        let hears = self.handles.somebody_hears(self.delivered);
         self.starved = !hears && self.granted_bytes == 0;
         if hears {
             wake(&mut self.writers);
@@ -82,11 +92,55 @@ impl Pipe {
         self.granted_bytes = self.granted_bytes.min(bytes);
         // One that waits for a flush was told of budget, and is not told again before it has some.
         self.starved |= self.granted_bytes == 0 && !self.writers.is_empty();
+        self.release_if_full();
     }
 
     /// Whether the pipe could still be ended, or muted.
     pub(crate) fn is_live(&self) -> bool {
-        self.reader_open && !self.is_over() && !self.broken && !self.muted && self.cut.is_none()
+        self.reader_open
+            && !self.is_over()
+            && !self.broken
+            && !self.muted
+            && self.cut.is_none()
+            && self.half_broken.is_none()
+    }
+
+    /// What a half-broken pipe tells one of its ends; `None` where that end notices nothing.
+    pub(super) fn half_broken_at(&self, end: End) -> Option<Ending> {
+        self.half_broken.filter(|half| half.end == end).map(|half| half.ending)
+    }
+
+    /// Whether a reader is there, as far as the writer knows.
+    fn seems_read(&self) -> bool {
+        self.reader_open || self.half_broken.is_some_and(|half| half.end == End::Reader)
+    }
+
+    /// Why nothing can be written any more, if so.
+    pub(super) fn no_writer(&self) -> Option<Refused> {
+        let half = self.half_broken_at(End::Writer);
+        if self.broken || half == Some(Ending::Reset) {
+            return Some(Refused::Broken);
+        }
+        (half.is_some() || self.ended || !self.seems_read()).then_some(Refused::Closed)
+    }
+
+    /// Ends the pipe at one end only, at once; gives the bytes that are lost by it.
+    ///
+    /// A writer that is told can write no more; its reader reads what was written before, and then waits. A reader
+    /// that is told loses what it has not read; its writer goes on until the pipe is full. Only
+    /// [`reset`](Self::reset) tells the other end.
+    pub(crate) fn half_break(&mut self, half: HalfBreak) -> usize {
+        self.half_broken = Some(half);
+        match half.end {
+            End::Writer => {
+                wake(&mut self.writers);
+                0
+            }
+            End::Reader => {
+                wake(&mut self.readers);
+                self.drain()
+            }
+        }
     }
 
     /// Ends the pipe once `bytes` more were written; gives the bytes that are lost where that is now.
@@ -105,9 +159,7 @@ impl Pipe {
             Ending::Reset => self.reset(),
             Ending::Close => {
                 self.ended = true;
-                if !self.held {
-                    self.flow();
-                }
+                self.release_end();
                 wake(&mut self.writers);
                 0
             }
@@ -136,14 +188,15 @@ impl Pipe {
         if self.muted {
             return;
         }
-        self.delivered = self.written;
-        self.end_visible |= self.is_over();
+        self.delivered = self.released;
+        self.end_visible |= self.is_over() && self.half_broken.is_none();
         wake(&mut self.readers);
     }
 
     pub(super) fn drain(&mut self) -> usize {
         let lost = self.queued();
         self.queue.clear();
+        self.released = self.written;
         self.delivered = self.written;
         self.consumed = self.written;
         lost

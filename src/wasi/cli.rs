@@ -40,14 +40,14 @@ impl cli::exit::Host for CellState {
 
 impl CellState {
     pub(super) fn push_input(&mut self, stream: GuestInput) -> Result<Resource<DynInputStream>> {
-        let waits_on = Blocked::Reading(stream.0.pipe());
+        let waits_on = Blocked::Reading(stream.pipe());
         let handle = self.table.push(Box::new(stream) as DynInputStream)?;
         self.born(HandleKind::InputStream, handle.rep(), Some(waits_on));
         Ok(handle)
     }
 
     pub(super) fn push_output(&mut self, stream: GuestOutput) -> Result<Resource<DynOutputStream>> {
-        let waits_on = Blocked::Writing(stream.0.pipe());
+        let waits_on = Blocked::Writing(stream.pipe());
         let handle = self.table.push(Box::new(stream) as DynOutputStream)?;
         self.born(HandleKind::OutputStream, handle.rep(), Some(waits_on));
         Ok(handle)
@@ -56,19 +56,19 @@ impl CellState {
 
 impl cli::stdin::Host for CellState {
     fn get_stdin(&mut self) -> Result<Resource<DynInputStream>> {
-        self.push_input(GuestInput(self.stdin.clone()))
+        self.push_input(GuestInput::new(self.stdin.clone()))
     }
 }
 
 impl cli::stdout::Host for CellState {
     fn get_stdout(&mut self) -> Result<Resource<DynOutputStream>> {
-        self.push_output(GuestOutput(self.stdout.clone()))
+        self.push_output(GuestOutput::new(self.stdout.clone()))
     }
 }
 
 impl cli::stderr::Host for CellState {
     fn get_stderr(&mut self) -> Result<Resource<DynOutputStream>> {
-        self.push_output(GuestOutput(self.stderr.clone()))
+        self.push_output(GuestOutput::new(self.stderr.clone()))
     }
 }
 

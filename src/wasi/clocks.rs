@@ -1,10 +1,11 @@
-//! `wasi:clocks`, both virtual: an hour's sleep takes no time.
+//! `wasi:clocks`, both virtual: an hour's sleep takes no time. But a look at a clock takes some from the second in a
+//! row on, [`LOOK_NS`](crate::LOOK_NS): who waits for a time by looking sees it come.
 
 use super::bindings::wasi::clocks::{monotonic_clock, wall_clock};
 use crate::cell::CellState;
 use crate::clock::{Clock, Sleep};
 use crate::event::HandleKind;
-use crate::fabric::Blocked;
+use crate::fabric::{Asked, Blocked};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::async_trait;
@@ -32,9 +33,9 @@ impl CellState {
 }
 
 impl monotonic_clock::Host for CellState {
-    fn now(&mut self) -> Result<u64> {
-        self.fabric.count_call(self.cell, false);
-        Ok(self.fabric.now_ns())
+    async fn now(&mut self) -> Result<u64> {
+        self.asked(Asked::TheTime).await;
+        Ok(self.fabric.seen_ns())
     }
 
     fn resolution(&mut self) -> Result<u64> {
@@ -46,14 +47,15 @@ impl monotonic_clock::Host for CellState {
     }
 
     fn subscribe_duration(&mut self, duration: u64) -> Result<Resource<DynPollable>> {
-        let at_ns = self.fabric.now_ns().saturating_add(duration);
+        let at_ns = self.fabric.seen_ns().saturating_add(duration);
         self.until(at_ns)
     }
 }
 
 impl wall_clock::Host for CellState {
-    fn now(&mut self) -> Result<wall_clock::Datetime> {
-        let now_ns = self.fabric.now_ns();
+    async fn now(&mut self) -> Result<wall_clock::Datetime> {
+        self.asked(Asked::TheTime).await;
+        let now_ns = self.fabric.seen_ns();
         Ok(wall_clock::Datetime {
             seconds: EPOCH_SECONDS + now_ns / NANOSECONDS,
             nanoseconds: (now_ns % NANOSECONDS) as u32,

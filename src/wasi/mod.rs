@@ -16,7 +16,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 pub(crate) use cli::Exit;
-pub(crate) use streams::{Connection, Offer};
+pub(crate) use streams::{Connection, ConnectionMisuse, Offer};
 
 /// What a command exports. Any 0.2 version of it matches.
 pub(crate) const RUN_INTERFACE: &str = "wasi:cli/run@0.2.12";
@@ -53,7 +53,12 @@ pub(crate) mod bindings {
             "wasi:io@0.2.9": wasmtime_wasi_io::bindings::wasi::io,
             "wetware:streams/streams.connection": super::streams::Connection,
         },
-        imports: { default: trappable },
+        imports: {
+            // Whoever looks at the time again and again lets others run.
+            "wasi:clocks/monotonic-clock.now": async | trappable,
+            "wasi:clocks/wall-clock.now": async | trappable,
+            default: trappable,
+        },
         require_store_data_send: true,
     });
 }
@@ -85,6 +90,19 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CellState>> {
     Ok(linker)
 }
 
+/// The interface that hands out a cell's connection, without its version.
+const CONNECTION_INTERFACE: &str = "wetware:streams/streams";
+
+/// Whether a component imports what hands out a connection. A guest imports only what it calls.
+pub(crate) fn imports_connection(engine: &Engine, component: &Component) -> bool {
+    component.component_type().imports(engine).any(|(name, _)| interface(name) == CONNECTION_INTERFACE)
+}
+
+/// An import's name without its version.
+fn interface(import: &str) -> &str {
+    import.split('@').next().unwrap_or(import)
+}
+
 /// The interfaces that [`linker`] offers, without their versions.
 const OFFERED: &[&str] = &[
     "wasi:io/error",
@@ -107,7 +125,7 @@ const OFFERED: &[&str] = &[
     "wasi:random/insecure-seed",
     "wasi:filesystem/types",
     "wasi:filesystem/preopens",
-    "wetware:streams/streams",
+    CONNECTION_INTERFACE,
 ];
 
 /// Finds imports that are not there, by name and all at once: the linker stops at the first.
@@ -119,7 +137,7 @@ pub(crate) fn check_imports(engine: &Engine, component: &Component) -> Result<()
         .component_type()
         .imports(engine)
         .map(|(name, _)| name.to_string())
-        .filter(|name| !OFFERED.contains(&name.split('@').next().unwrap_or(name)))
+        .filter(|name| !OFFERED.contains(&interface(name)))
         .collect();
     if unknown.is_empty() {
         return Ok(());

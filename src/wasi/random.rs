@@ -2,7 +2,8 @@
 
 use super::bindings::wasi::random::{insecure, insecure_seed, random};
 use crate::cell::CellState;
-use wasmtime::{Result, bail};
+use crate::trap::Misuse;
+use wasmtime::Result;
 
 /// The most that one call may ask for, in bytes: the guest names the length, the host allocates it.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -10,7 +11,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 impl CellState {
     fn random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
         if len > MAX_BYTES {
-            bail!("asked for {len} random bytes at once; the limit is {MAX_BYTES}");
+            return Err(Misuse::TooManyRandomBytes { asked: len, most: MAX_BYTES }.into());
         }
         let mut bytes = vec![0; len as usize];
         (self.entropy)(&mut bytes);
@@ -45,7 +46,13 @@ impl insecure::Host for CellState {
 }
 
 impl insecure_seed::Host for CellState {
+    /// One value for the life of an instance: a later version of WASI makes it a value import.
     fn insecure_seed(&mut self) -> Result<(u64, u64)> {
-        Ok((self.random_u64(), self.random_u64()))
+        if let Some(seed) = self.insecure_seed {
+            return Ok(seed);
+        }
+        let seed = (self.random_u64(), self.random_u64());
+        self.insecure_seed = Some(seed);
+        Ok(seed)
     }
 }

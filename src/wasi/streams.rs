@@ -1,6 +1,8 @@
 //! `wetware:streams`: a second pair of streams, handed out once.
+//!
+//! The interface has no result types: what a guest may not ask for is a trap, [`ConnectionMisuse`], that says why.
 
-use super::bindings::wetware::streams::streams::{ConnectionError, Host, HostConnection};
+use super::bindings::wetware::streams::streams::{Host, HostConnection};
 use crate::cell::CellState;
 use crate::event::HandleKind;
 use crate::stream::{GuestInput, GuestOutput, PipeReader, PipeWriter};
@@ -26,37 +28,46 @@ pub struct Connection {
     pub(crate) output: Option<PipeWriter>,
 }
 
-type Once<T> = Result<std::result::Result<T, ConnectionError>>;
+/// What a guest asked of `wetware:streams` and does not get. Its class is
+/// [`MisusedConnection`](crate::TrapClass::MisusedConnection).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ConnectionMisuse {
+    #[error(
+        "create-connection was called in a cell whose RPC runs over stdin and stdout: take wasi:cli/stdin and \
+         wasi:cli/stdout, or start the cell with a connection"
+    )]
+    NotOffered,
+    #[error("create-connection was called twice: a cell has one connection, so keep the first")]
+    SecondConnection,
+    #[error("get-input-stream was called twice: a connection has one input, so keep the first")]
+    SecondInput,
+    #[error("get-output-stream was called twice: a connection has one output, so keep the first")]
+    SecondOutput,
+}
 
 impl Host for CellState {
-    fn create_connection(&mut self) -> Once<Resource<Connection>> {
+    fn create_connection(&mut self) -> Result<Resource<Connection>> {
         if matches!(self.offer, Offer::Never) {
-            return Ok(Err(ConnectionError::NotOffered));
+            return Err(ConnectionMisuse::NotOffered.into());
         }
-        match std::mem::replace(&mut self.offer, Offer::Taken) {
-            Offer::Ready(connection) => {
-                let handle = self.table.push(connection)?;
-                self.born(HandleKind::Connection, handle.rep(), None);
-                Ok(Ok(handle))
-            }
-            _ => Ok(Err(ConnectionError::AlreadyCreated)),
-        }
+        let Offer::Ready(connection) = std::mem::replace(&mut self.offer, Offer::Taken) else {
+            return Err(ConnectionMisuse::SecondConnection.into());
+        };
+        let handle = self.table.push(connection)?;
+        self.born(HandleKind::Connection, handle.rep(), None);
+        Ok(handle)
     }
 }
 
 impl HostConnection for CellState {
-    fn get_input_stream(&mut self, connection: Resource<Connection>) -> Once<Resource<DynInputStream>> {
-        match self.table.get_mut(&connection)?.input.take() {
-            Some(end) => Ok(Ok(self.push_input(GuestInput(Arc::new(end)))?)),
-            None => Ok(Err(ConnectionError::AlreadyTaken)),
-        }
+    fn get_input_stream(&mut self, connection: Resource<Connection>) -> Result<Resource<DynInputStream>> {
+        let end = self.table.get_mut(&connection)?.input.take().ok_or(ConnectionMisuse::SecondInput)?;
+        self.push_input(GuestInput::new(Arc::new(end)))
     }
 
-    fn get_output_stream(&mut self, connection: Resource<Connection>) -> Once<Resource<DynOutputStream>> {
-        match self.table.get_mut(&connection)?.output.take() {
-            Some(end) => Ok(Ok(self.push_output(GuestOutput(Arc::new(end)))?)),
-            None => Ok(Err(ConnectionError::AlreadyTaken)),
-        }
+    fn get_output_stream(&mut self, connection: Resource<Connection>) -> Result<Resource<DynOutputStream>> {
+        let end = self.table.get_mut(&connection)?.output.take().ok_or(ConnectionMisuse::SecondOutput)?;
+        self.push_output(GuestOutput::new(Arc::new(end)))
     }
 
     fn drop(&mut self, connection: Resource<Connection>) -> Result<()> {

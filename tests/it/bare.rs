@@ -47,7 +47,7 @@ impl Bare {
             name: name.into(),
             args: vec![name.into()],
             env: Vec::new(),
-            transport: Transport::Connection,
+            transport: Some(Transport::Connection),
             limits: Limits::default(),
             capacity_bytes: 64 * 1024,
             detached: false,
@@ -128,12 +128,13 @@ fn text(output: &Output) -> String {
     String::from_utf8(output.kept()).expect("guests write text")
 }
 
-fn pid0_boots_over(transport: Transport) {
+fn pid0_boots(wasm: &[u8], said: Option<Transport>, over: Transport) {
     let mut bare = Bare::new();
-    let (pid0, stdio) = bare.start_on_host(CellSpec { transport, ..bare.spec("pid0", guests::PID0) });
+    let (pid0, stdio) = bare.start_on_host(CellSpec { transport: said, ..bare.spec("pid0", wasm) });
     bare.rest();
     assert_eq!(code(&pid0), Some(0), "{}", text(&stdio.stderr));
-    assert_eq!(stdio.stdin.is_none(), transport == Transport::Stdio);
+    assert_eq!(pid0.transport(), over);
+    assert_eq!(stdio.claim(), over == Transport::Connection, "a stdio that carries RPC is nobody else's");
     assert_eq!(bare.ends(), ["child-echo", "pid0"]);
     let codes: Vec<_> = bare.tank.cells().iter().map(code).collect();
     assert_eq!(codes, [Some(0), Some(0)]);
@@ -141,12 +142,16 @@ fn pid0_boots_over(transport: Transport) {
 
 #[test]
 fn pid0_boots_over_stdio() {
-    pid0_boots_over(Transport::Stdio);
+    for said in [None, Some(Transport::Stdio)] {
+        pid0_boots(guests::PID0_STDIO, said, Transport::Stdio);
+    }
 }
 
 #[test]
 fn pid0_boots_over_a_connection() {
-    pid0_boots_over(Transport::Connection);
+    for said in [None, Some(Transport::Connection)] {
+        pid0_boots(guests::PID0, said, Transport::Connection);
+    }
 }
 
 #[test]
@@ -183,14 +188,16 @@ fn nobody_waits_for_the_time_of_a_killed_sleeper() {
 }
 
 #[test]
-fn a_sleep_past_the_end_of_time_lasts_until_then() {
+fn a_sleep_past_the_end_of_time_never_ends() {
     let mut bare = Bare::new();
     bare.advance(7);
     let mut spec = bare.spec("probe", guests::PROBE);
     spec.args.extend(["sleep".into(), u64::MAX.to_string()]);
     let (probe, _stdio) = bare.start(spec);
     bare.rest();
-    assert_eq!(bare.tank.fabric().next_timer_ns(), Some(u64::MAX));
+    assert_eq!(bare.tank.fabric().next_timer_ns(), None);
+    bare.advance(u64::MAX);
+    bare.rest();
     assert_eq!(code(&probe), None);
 }
 

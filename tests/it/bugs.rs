@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use wavetank::HandleKind;
 use wavetank_sim::bugs::{ALL, Case, find};
-use wavetank_sim::oracle::Blame;
+use wavetank_sim::oracle::{Blame, Oracle};
 use wavetank_sim::schema::Schema;
 use wavetank_sim::{Choices, Outcome, Run, Setup, run};
 
@@ -19,9 +19,21 @@ const ALWAYS: &[(&str, &str)] = &[
     ("g03-drop", "trapped"),
     ("g07-spin", "spinning"),
     ("g11-eof", "spinning"),
+    ("wait-now", "spinning"),
+    ("wait-ready", "spinning"),
+    ("wait-poll", "spinning"),
+    ("wait-bytes", "spinning"),
     ("g03-leak", "violated"),
+    ("g03-timers", "violated"),
     ("g05", "violated"),
+    ("g05-quiet", "violated"),
+    // Spinning if a write was refused: it leaves that out of its poll set too, and ticks for ever.
+    ("g05-late", "violated or spinning"),
     ("g14", "violated"),
+    ("g16", "violated"),
+    ("g17", "spinning"),
+    ("g20", "violated"),
+    ("g21", "violated"),
     ("hot", "trapped"),
     ("h01", "stalled"),
     ("h02", "panicked"),
@@ -40,9 +52,18 @@ const SOMETIMES: &[(&str, &str)] = &[
     ("g10", "violated"),
     ("g11", "violated"),
     // Stalled where the guest had read all of its link before it blocked.
+    ("g05-few", "violated"),
     ("g12", "violated or stalled"),
     ("g13", "trapped"),
     ("g15", "violated"),
+    // Only where damage makes a call fail.
+    ("g22", "trapped"),
+    ("g23", "stalled"),
+    ("g24", "trapped"),
+    ("g25", "trapped"),
+    ("g26", "violated"),
+    ("g27", "violated"),
+    ("g28", "violated"),
     ("h03", "panicked"),
     ("h04", "violated"),
     ("h05", "stalled"),
@@ -58,6 +79,10 @@ const SOMETIMES: &[(&str, &str)] = &[
     ("w01", "stalled"),
     ("w02", "stalled"),
     ("w04", "panicked"),
+    ("p01", "panicked"),
+    ("p02", "panicked"),
+    ("p03", "panicked"),
+    ("p04", "panicked"),
     ("account", "panicked"),
     ("abba", "stalled"),
     ("reorder_3", "panicked"),
@@ -105,7 +130,8 @@ fn what_fails_always_fails_under_every_seed() {
     for (id, outcome) in ALWAYS {
         for setup in seeds(20).chain([calm()]) {
             let run = case(id).run(case(id).buggy, &setup);
-            assert_eq!(run.outcome.name(), *outcome, "{id}, seed {}: {}", run.seed, run.outcome);
+            let name = run.outcome.name();
+            assert!(outcome.split(" or ").any(|o| o == name), "{id}, seed {}: {}", run.seed, run.outcome);
         }
     }
 }
@@ -152,11 +178,15 @@ fn a_forgotten_session_leaves_its_links_handles() {
 }
 
 #[test]
-fn a_safety_timer_makes_each_dependent_call_take_its_time() {
-    let Case { buggy, mended, .. } = case("g05");
+fn a_safety_timer_is_found_at_the_second_call_and_who_sleeps_is_not_blamed() {
     let time_ns = |build| run(build, &calm()).virtual_ns;
-    assert_eq!(time_ns(*buggy), wavetank_sim::oracle::livelock::TIMED_WRITES * 100_000_000);
-    assert_eq!(time_ns(*mended), 0);
+    for (id, mended_ns) in [("g05", 0), ("g05-quiet", 2_000_000_000), ("g05-few", 300_000_000)] {
+        let Case { buggy, mended, .. } = case(id);
+        // Before the timer that would let the second call go.
+        assert_eq!((time_ns(*buggy), time_ns(*mended)), (0, mended_ns), "{id}");
+    }
+    let Case { buggy, mended, .. } = case("g05-late");
+    assert_eq!((time_ns(*buggy), time_ns(*mended)), (300_000_000, 300_000_000));
 }
 
 #[test]
@@ -169,11 +199,13 @@ fn mended_twins_finish_under_200_seeds() {
     }
 }
 
-/// Without g08, whose link is broken from outside, and g12, whose host holds to the end what the guest exports.
+/// Without those whose link is broken from outside (g08, g16, g17), g12, whose host holds to the end what the guest
+/// exports, g22, whose world may be damaged, and the one that keeps its timers for life.
 #[test]
 fn mended_guests_leave_nothing() {
+    const EXEMPT: [&str; 6] = ["g03-timers", "g08", "g12", "g16", "g17", "g22"];
     let schema = Arc::new(Schema::from_request(wavetank::schema::REQUEST).expect("our own request"));
-    let guests = ALL.iter().filter(|case| case.id.starts_with('g') && !["g08", "g12"].contains(&case.id));
+    let guests = ALL.iter().filter(|case| case.id.starts_with('g') && !EXEMPT.contains(&case.id));
     for case in guests {
         for setup in seeds(20) {
             let run: Run = run(case.mended, &setup);
@@ -199,16 +231,23 @@ fn every_case_replays() {
 /// Which oracle sees which case. That it is silent on the twin is the test above.
 #[test]
 fn oracles_fire_on_the_cases_they_are_for() {
-    let cases: &[(&str, &str)] = &[
-        ("resources", "g03-leak"),
-        ("livelock", "g05"),
-        ("output", "g11"),
-        ("blocking", "g12"),
-        ("exit", "g14"),
-        ("exit", "g15"),
-        ("orphans", "h04"),
-        ("invariant", "h08"),
-        ("invariant", "h09"),
+    let cases: &[(Oracle, &str)] = &[
+        (Oracle::Resources, "g03-leak"),
+        (Oracle::Resources, "g03-timers"),
+        (Oracle::Children, "g20"),
+        (Oracle::Children, "g21"),
+        (Oracle::Livelock, "g05"),
+        (Oracle::Livelock, "g05-quiet"),
+        (Oracle::Livelock, "g05-few"),
+        (Oracle::Livelock, "g05-late"),
+        (Oracle::Output, "g11"),
+        (Oracle::Blocking, "g12"),
+        (Oracle::Exit, "g14"),
+        (Oracle::Exit, "g15"),
+        (Oracle::Exit, "g16"),
+        (Oracle::Orphans, "h04"),
+        (Oracle::Invariant, "h08"),
+        (Oracle::Invariant, "h09"),
     ];
     for (oracle, id) in cases {
         let found = seeds(50).find_map(|setup| match run(case(id).buggy, &setup).outcome {

@@ -5,10 +5,10 @@ use wavetank_sim::assert_transcript;
 use wavetank_sim::scenario::ALL;
 use wavetank_sim::snapshot::{View, text};
 
-/// Scenarios whose application behaves differently under another schedule, and may: `full-duplex` reads in
-/// pieces as they come, in `cleanup` children race to end before they are ended, and a relay of `pipeline` may be
+/// Scenarios whose application behaves differently under another schedule, and may: `full-duplex` and
+/// `backpressure` read in pieces as they come, in `cleanup` children race to end before they are ended, and a relay of `pipeline` may be
 /// ended before an answer that it no longer needs. One schedule has one view.
-const RACING: [&str; 3] = ["full-duplex", "cleanup", "pipeline"];
+const RACING: [&str; 4] = ["full-duplex", "backpressure", "cleanup", "pipeline"];
 
 #[test]
 fn calls_snapshots_hold_under_round_robin_and_under_five_seeds() {
@@ -26,7 +26,8 @@ fn a_view_tells_other_behaviour_apart() {
     let echo = text(&finished(scenario("echo"), &setup(1)), View::Calls);
     let other = finished(
         |world| {
-            let child = world.cell("child-echo", wavetank_sim::guests::CHILD_ECHO).args(["one", "three"]);
+            let child =
+                world.cell("child-echo", wavetank_sim::guests::CHILD_ECHO_STDIO).args(["one", "three"]);
             child.serve(wavetank_sim::peer::executor(world)).spawn().expect_exit(0);
         },
         &setup(1),

@@ -8,7 +8,9 @@ use wavetank::{Event, TrapClass};
 use wavetank_sim::moves::Move;
 use wavetank_sim::profile::Level;
 use wavetank_sim::world::Fault;
-use wavetank_sim::{Choices, Profile, Run, Setup, StrategyName, Transport, World, guests, peer, run};
+use wavetank_sim::{
+    Choices, Outcome, Profile, Run, Setup, StrategyName, Transport, World, guests, peer, run,
+};
 
 fn under(profile: Profile, seed: u64) -> Setup {
     Setup { choices: Choices::Drawn(StrategyName::default(), profile), ..setup(seed) }
@@ -25,13 +27,84 @@ fn struck<'a>(runs: impl IntoIterator<Item = &'a Run>) -> BTreeMap<Fault, u32> {
 #[test]
 fn under_harsh_every_kind_strikes_and_everything_ends() {
     let runs: Vec<Run> =
-        (0..1000).map(|seed| finished(scenario("pid0"), &under(Profile::harsh(), seed))).collect();
+        (1000..2000).map(|seed| finished(scenario("pid0"), &under(Profile::harsh(), seed))).collect();
     let struck = struck(&runs);
     let missing: Vec<&Fault> = Fault::ALL.iter().filter(|fault| !struck.contains_key(fault)).collect();
     assert!(missing.is_empty(), "never struck: {missing:?} of {struck:?}");
     for run in &runs {
         assert!(run.cells.iter().all(|(_, exit)| exit.is_some()), "seed {}", run.seed);
     }
+}
+
+/// A guest of the bug benchmark's mended ones: a clock ticks beside its calls, for as long as it waits.
+fn ticks(world: &mut World) {
+    let cell =
+        world.cell("ticks", guests::BUGS).args(["g05-late", "mended"]).transport(Transport::Connection);
+    cell.serve(peer::executor(world)).spawn().expect_exit(0);
+}
+
+#[test]
+fn a_damaged_world_with_a_repeating_timer_comes_to_rest() {
+    let mut given_up = 0;
+    for seed in 0..400 {
+        let run = finished(ticks, &under(Profile::harsh(), seed));
+        given_up += run.transcript.steps.iter().filter(|step| matches!(step.moved, Move::GiveUp(_))).count();
+    }
+    assert!(given_up > 20, "{given_up}");
+}
+
+#[test]
+fn a_silent_pipe_counts_at_once_and_is_given_up_within_its_time() {
+    const TWO_MINUTES_NS: u64 = 120_259_084_288;
+    let mut seen = 0;
+    for seed in 0..400 {
+        let run = finished(scenario("cleanup"), &under(Profile::harsh(), seed));
+        let mut now_ns = 0;
+        for step in &run.transcript.steps {
+            let until_ns = match step.moved {
+                Move::Advance(to_ns) | Move::Jump(to_ns) => {
+                    now_ns = to_ns.max(now_ns);
+                    continue;
+                }
+                Move::Mute(_, until_ns) | Move::Half(.., until_ns) => until_ns,
+                _ => continue,
+            };
+            assert!(until_ns - now_ns <= TWO_MINUTES_NS, "seed {seed}: {until_ns}");
+            assert!(run.faults.contains_key(&Fault::Mute) || run.faults.contains_key(&Fault::Half));
+            seen += 1;
+        }
+        let count =
+            |of: fn(&Move) -> bool| run.transcript.steps.iter().filter(|step| of(&step.moved)).count();
+        let silent = count(|moved| matches!(moved, Move::Mute(..) | Move::Half(..)));
+        assert_eq!(silent, count(|moved| matches!(moved, Move::GiveUp(_))), "seed {seed}");
+    }
+    assert!(seen > 40, "{seen}");
+}
+
+#[test]
+fn a_guest_that_ticks_for_ever_is_named_and_a_host_that_waits_is_waited_for() {
+    let beats = |mended: &'static str, hours: u64| {
+        move |world: &mut World| {
+            let cell = world.cell("beats", guests::BUGS).args(["g17", mended]);
+            let cell = cell.transport(Transport::Connection).serve(peer::executor(world)).spawn();
+            let link = cell.cell().link().expect("a started cell has its link");
+            let (fabric, clock, cell) = (world.tank().fabric().clone(), world.clock(), cell.cell().clone());
+            world.task("test", async move {
+                fabric.reset(link.up());
+                fabric.reset(link.down());
+                if hours > 0 {
+                    clock.sleep(hours * 3600 * 1_000_000_000).await;
+                    cell.kill();
+                }
+            });
+        }
+    };
+    let found = run(beats("buggy", 0), &setup(0)).outcome;
+    let Outcome::Spinning { who, blame, .. } = found else { panic!("{found}") };
+    assert_eq!((&*who, blame.to_string()), ("beats", "the guest beats".into()));
+    // Two days, at the end of which its host ends it.
+    finished(beats("buggy", 48), &setup(0));
+    finished(beats("mended", 0), &setup(0));
 }
 
 #[test]
@@ -56,7 +129,7 @@ fn calm_does_nothing_to_a_world() {
 fn a_scenario_may_invite_damage() {
     let scenario = |world: &mut World| {
         world.invite_damage();
-        world.cell("pid0", guests::PID0).serve(peer::host(world)).spawn().expect_exit(0);
+        world.cell("pid0", guests::PID0_STDIO).serve(peer::host(world)).spawn().expect_exit(0);
     };
     let runs: Vec<Run> = (0..200).map(|seed| finished(scenario, &under(Profile::swarm(), seed))).collect();
     assert!(struck(&runs).keys().any(|fault| fault.is_damage()));
@@ -65,14 +138,17 @@ fn a_scenario_may_invite_damage() {
 #[test]
 fn a_damaged_run_is_replayed_from_its_choices_alone() {
     for profile in [Profile::harsh(), Profile::adversarial()] {
+        let mut damaged = 0;
         for seed in 0..60 {
             let first = run(scenario("cleanup"), &under(profile.clone(), seed));
+            damaged += u32::from(first.faults.keys().any(|fault| fault.is_damage()));
             let choices = first.token("cleanup").recipe.try_into().unwrap();
             let again = run(scenario("cleanup"), &Setup { choices, ..setup(seed) });
             assert_eq!(again.left_track, None);
             assert_eq!((&again.faults, again.level), (&first.faults, first.level), "seed {seed}");
             assert!(again.transcript == first.transcript, "seed {seed}");
         }
+        assert!(damaged > 20, "{damaged} of 60 worlds are damaged");
     }
 }
 

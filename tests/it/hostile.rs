@@ -21,7 +21,7 @@ use wavetank::guard::{MAX_CAPS, MAX_FRAMES};
 use wavetank::schema::peer_capnp::executor;
 use wavetank::stdio::KEPT_BYTES;
 use wavetank::{Event, PipeReader, PipeWriter, TrapClass, Wire};
-use wavetank_sim::oracle::Blame;
+use wavetank_sim::oracle::{Blame, Oracle};
 use wavetank_sim::world::CellHandle;
 use wavetank_sim::{Limits, Outcome, Run, Setup, Transport, World, guests, peer, run};
 

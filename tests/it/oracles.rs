@@ -23,7 +23,7 @@ use wavetank::{Event, TrapClass};
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::frames::{Direction, Exception, ExceptionKind, Frame, Message, Outcome as Answer};
 use wavetank_sim::moves::Move;
-use wavetank_sim::oracle::{Blame, Evidence, Finding};
+use wavetank_sim::oracle::{Blame, Evidence, Finding, Oracle};
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::transcript::{LinkFrames, Transcript};
 use wavetank_sim::{Limits, Run, Transport, World, guests, peer, run};

@@ -87,6 +87,7 @@ fn no_choices_is_a_legal_dull_run_and_the_same_as_round_robin() {
 #[test]
 fn every_prefix_of_choices_is_a_legal_run() {
     let whole = finished(scenario("pid0"), &setup(3));
+    assert!(whole.choices.len() > 20, "{} choices", whole.choices.len());
     for len in 0..whole.choices.len() {
         let given = whole.choices[..len].iter().map(|choice| (choice.value, None)).collect();
         finished(scenario("pid0"), &Setup { choices: Choices::Given(given), ..setup(3) });

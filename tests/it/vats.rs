@@ -7,13 +7,14 @@ use doctor::Doctor;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use wavetank_sim::known::is_news;
+use wavetank_sim::oracle::Oracle;
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::vats::{Kind, Vats};
 use wavetank_sim::{Choices, Profile, Seed, Setup, StrategyName, World, run};
 
 #[test]
 fn no_choices_at_all_is_a_dull_run_that_passes() {
-    for name in ["vats", "vats-2", "vats-plain"] {
+    for name in ["vats", "vats-2", "vats-plain", "vats-ends"] {
         let dull = Setup { choices: Choices::Given(Vec::new()), ..setup(0) };
         finished(scenario(name), &dull);
     }
@@ -31,14 +32,14 @@ fn every_kind_of_operation_is_reached() {
                 let told = move |kind, _: &str| {
                     told.lock().unwrap().insert(kind);
                 };
-                Vats::new().told(told).build(world);
+                Vats::new().ends().told(told).build(world);
             },
             &held(seed),
         );
         reached.lock().unwrap().extend(here.lock().unwrap().iter().copied());
     }
     let reached = reached.into_inner().unwrap();
-    let no_operations = [Kind::AtHome, Kind::LongWay, Kind::Redirected];
+    let no_operations = [Kind::AtHome, Kind::LongWay, Kind::Redirected, Kind::LastWill];
     let expected = Kind::ALL.into_iter().filter(|kind| !no_operations.contains(kind));
     let missed: Vec<Kind> = expected.filter(|kind| !reached.contains(kind)).collect();
     assert_eq!(missed, []);
@@ -65,17 +66,17 @@ fn plain_traffic_agrees_with_the_direct_graph_under_calm() {
 #[test]
 fn a_vat_without_embargoes_is_caught() {
     let caught = caught(Doctor::NoEmbargo, 300);
-    assert!(caught.iter().any(|(_, oracle)| *oracle == "order at home"), "{caught:?}");
+    assert!(caught.iter().any(|(_, oracle)| *oracle == Oracle::Own("order at home")), "{caught:?}");
 }
 
 #[test]
 fn one_release_that_is_dropped_is_caught() {
     let caught = caught(Doctor::OneRelease, 10);
-    assert!(caught.iter().any(|(_, oracle)| *oracle == "table"), "{caught:?}");
+    assert!(caught.iter().any(|(_, oracle)| *oracle == Oracle::Own("table")), "{caught:?}");
 }
 
 /// The seeds that fail with doctored vats and pass with sound ones, and what saw it.
-fn caught(doctor: Doctor, seeds: u64) -> Vec<(u64, &'static str)> {
+fn caught(doctor: Doctor, seeds: u64) -> Vec<(u64, Oracle)> {
     let world = |doctor: Option<Doctor>| {
         move |world: &mut World| {
             let over = move |_, _, streams| match doctor {

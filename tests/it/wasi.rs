@@ -2,7 +2,8 @@
 
 use crate::common::{finished, round_robin, setup};
 use std::collections::BTreeMap;
-use wavetank::{Event, HandleKind, PipeId, TrapClass};
+use wavetank::cell::{Cause, ExitRecord};
+use wavetank::{Event, LOOK_NS, PipeId, TrapClass};
 use wavetank_sim::world::yield_now;
 use wavetank_sim::{Limits, Run, Setup, Transport, World, guests, peer};
 
@@ -34,7 +35,7 @@ impl Answers {
 }
 
 /// All that was ever written into a pipe, as text.
-fn written(run: &Run, name: &str) -> String {
+pub(crate) fn written(run: &Run, name: &str) -> String {
     let events = &run.transcript.events;
     let born = |event: &Event| match event {
         Event::PipeBorn { pipe, name: born, .. } if **born == *name => Some(*pipe),
@@ -170,29 +171,35 @@ fn two_cells_of_one_world_draw_different_bytes() {
 #[test]
 fn a_connection_and_its_streams_are_handed_out_once() {
     for seed in 0..20 {
-        ask(&setup(seed)).are(&[
-            ("connection", "ok"),
-            ("input-stream", "ok"),
-            ("output-stream", "ok"),
-            ("input-stream-again", "already-taken"),
-            ("output-stream-again", "already-taken"),
-            ("connection-again", "already-created"),
-        ]);
+        ask(&setup(seed)).are(&[("connection", "ok"), ("input-stream", "ok"), ("output-stream", "ok")]);
+    }
+    for (twice, says) in [
+        ("connection", "create-connection was called twice"),
+        ("input", "get-input-stream was called twice"),
+        ("output", "get-output-stream was called twice"),
+    ] {
+        let run = probe(&["twice", twice], Limits::default(), &setup(1), |probe| {
+            probe.expect_trap(TrapClass::MisusedConnection);
+        });
+        let Some(ExitRecord { cause: Cause::Trapped(trap), .. }) = &run.cells[0].1 else {
+            panic!("it traps")
+        };
+        assert!(trap.message.starts_with(says), "{}", trap.message);
     }
 }
 
 #[test]
 fn where_rpc_runs_over_stdio_there_is_no_connection() {
     for seed in 0..20 {
-        // This guest takes stdio for its link if it is told `not-offered`, and fails on any other answer.
         let build = |world: &mut World| {
             let child = world.cell("child-echo", guests::CHILD_ECHO).transport(Transport::Stdio);
-            child.serve(peer::executor(world)).spawn().expect_exit(0);
+            child.serve(peer::executor(world)).spawn().expect_trap(TrapClass::MisusedConnection);
         };
         let run = finished(build, &setup(seed));
-        let connection =
-            |event: &&Event| matches!(event, Event::HandleBorn { kind: HandleKind::Connection, .. });
-        assert_eq!(run.transcript.events.iter().find(connection), None);
+        let Some(ExitRecord { cause: Cause::Trapped(trap), .. }) = &run.cells[0].1 else {
+            panic!("it traps")
+        };
+        assert!(trap.message.contains("whose RPC runs over stdin and stdout"), "{}", trap.message);
     }
 }
 
@@ -231,7 +238,8 @@ fn memory_is_refused_at_the_limit_and_a_guest_may_live_on() {
 
 #[test]
 fn a_cell_that_burned_all_its_fuel_is_trapped_at_the_limit() {
-    const FUEL: u64 = 300_000;
+    // Gone before it counts as a livelock.
+    const FUEL: u64 = 100_000;
     let build = |world: &mut World| {
         let limits = Limits { fuel: FUEL, ..Limits::default() };
         let spin = world.cell("spin", guests::FAULT_SPIN).limits(limits);
@@ -251,7 +259,9 @@ fn a_blocked_cell_burns_nothing_however_long_it_sleeps() {
         assert_eq!(run.virtual_ns, nanos);
         run.cells[0].1.as_ref().expect("it has ended").fuel
     };
-    assert_eq!(fuel(HOUR_NS / 3600), fuel(HOUR_NS));
+    let second = fuel(HOUR_NS / 3600);
+    assert!(second > 0);
+    assert_eq!(second, fuel(HOUR_NS));
 }
 
 #[test]
@@ -264,7 +274,8 @@ fn fuel_does_not_depend_on_the_size_of_its_slices() {
         run.cells[0].1.as_ref().expect("it has ended").fuel
     };
     let whole = fuel(u64::MAX);
-    for slice in [1_000, 10_000, 1_000_000] {
+    assert!(whole > 100_000, "a slice of each size is used up: {whole}");
+    for slice in [1_000, 10_000, 100_000] {
         assert_eq!(fuel(slice), whole);
     }
 }
@@ -320,7 +331,7 @@ fn all_pollables_of_a_stream_are_ready_together() {
         written(&finished(build, setup), "probe stdout")
     };
     for setup in (0..100).map(setup).chain([round_robin()]) {
-        assert_eq!(ask(&setup), "ready: [0, 1, 2, 3]\n", "seed {}", setup.seed);
+        assert_eq!(ask(&setup), "ready: [true, true, true, true]\n", "seed {}", setup.seed);
     }
 }
 
@@ -334,14 +345,14 @@ fn instants_that_have_passed_are_ready_at_once() {
     }
 }
 
-/// W04: whoever polls with a time-out of nothing gives others their turn, at the latest when its fuel slice ends.
+/// W04: whoever polls with a time-out of nothing gives others their turn.
 #[test]
 fn polls_with_a_timeout_of_nothing_let_others_run() {
     let build = |world: &mut World| {
-        let limits = Limits { fuel: 100_000_000, fuel_slice: 10_000, ..Limits::default() };
-        let probe = world.cell("probe", guests::PROBE).args(["timeouts"]).limits(limits).keep_stdin();
+        let probe = world.cell("probe", guests::PROBE).args(["timeouts"]).keep_stdin();
         let mut probe = probe.transport(Transport::Connection).serve(peer::executor(world)).spawn();
-        probe.expect_exit(0).expect_stdout("read: news");
+        // As much of it as has arrived by then.
+        probe.expect_exit(0).expect_stdout("read: n");
         let stdin = probe.stdin().expect("stdin is the guest's own");
         world.task("writer", async move {
             for _ in 0..20 {
@@ -350,5 +361,69 @@ fn polls_with_a_timeout_of_nothing_let_others_run() {
             stdin.write(b"news".to_vec().into()).await.expect("the guest reads");
         });
     };
-    finished(build, &round_robin());
+    for setup in (0..100).map(setup).chain([round_robin()]) {
+        finished(build, &setup);
+    }
+}
+
+// ---- rules of WASI's text that hosts forget
+
+#[test]
+fn two_handles_on_stdout_may_each_write_what_they_were_permitted() {
+    for setup in (0..200).map(setup).chain([round_robin()]) {
+        let (said, _) = ask_one("handles", &setup);
+        let (a, b) = (said.matches('a').count(), said.matches('b').count());
+        assert!(a > 0 && b > 0 && a + b == said.len(), "seed {}: {a} and {b} of {}", setup.seed, said.len());
+    }
+}
+
+#[test]
+fn a_write_of_zeroes_needs_a_permit() {
+    let run = probe(&["zeroes"], Limits::default(), &setup(0), |probe| {
+        probe.expect_trap(TrapClass::WriteOverBudget);
+    });
+    let exit = run.cells[0].1.as_ref().expect("it has ended");
+    let Cause::Trapped(trap) = &exit.cause else { panic!("{exit:?}") };
+    assert!(
+        trap.message.contains("a write needs a check-write on the same output-stream"),
+        "{}",
+        trap.message
+    );
+}
+
+#[test]
+fn a_stream_that_broke_fails_once_and_is_closed_then() {
+    let build = |world: &mut World| {
+        let probe = world.cell("probe", guests::PROBE).args(["broken"]).keep_stdin();
+        let mut probe = probe.transport(Transport::Connection).serve(peer::executor(world)).spawn();
+        probe.expect_exit(0);
+        let stdin = probe.stdin().expect("stdin is the guest's own");
+        let (fabric, cell) = (world.tank().fabric().clone(), probe.cell().clone());
+        world.task("breaker", async move {
+            fabric.reset(cell.pipes()[0]);
+            cell.wait().await;
+            drop(stdin);
+        });
+    };
+    for seed in 0..20 {
+        let run = finished(build, &setup(seed));
+        let said = written(&run, "probe stdout");
+        assert_eq!(said, "errors: [\"last-operation-failed\", \"closed\", \"closed\"]\n", "seed {seed}");
+    }
+}
+
+#[test]
+fn a_look_at_the_clock_costs_time_from_the_second_in_a_row_on() {
+    for setup in (0..20).map(setup).chain([round_robin()]) {
+        let (said, virtual_ns) = ask_one("looks", &setup);
+        assert_eq!(said, format!("looks: {:?}\n", [0, LOOK_NS, 2 * LOOK_NS]), "seed {}", setup.seed);
+        assert_eq!(virtual_ns, 2 * LOOK_NS);
+    }
+}
+
+#[test]
+fn the_insecure_seed_is_one_value() {
+    for seed in 0..20 {
+        assert_eq!(ask_one("seeds", &setup(seed)).0, "same: true\n");
+    }
 }

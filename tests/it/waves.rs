@@ -26,10 +26,12 @@ pub(crate) fn nothing_is_left(run: &Run, schema: &Arc<Schema>) {
         }
         assert!(only_stdio(&exit.left), "seed {}: {name} leaves {:?}", run.seed, exit.left);
     }
+    let mut judged_frames = 0;
     for link in run.transcript.frames(schema) {
         if killed.contains(&link.cell) {
             continue;
         }
+        judged_frames += link.frames.len();
         let mut ledger = Ledger::default();
         for frame in &link.frames {
             ledger.apply(frame);
@@ -38,6 +40,8 @@ pub(crate) fn nothing_is_left(run: &Run, schema: &Arc<Schema>) {
         assert_eq!(ledger.cancelled(), [], "seed {}: link of {}", run.seed, link.cell);
         assert_eq!(ledger.violations(), [], "seed {}: link of {}", run.seed, link.cell);
     }
+    assert!(killed.len() < run.cells.len(), "seed {}: every cell was killed", run.seed);
+    assert!(judged_frames > 0, "seed {}: there is no frame to judge", run.seed);
 }
 
 /// libc keeps a stream and its pollable for each of stdout and stderr that was printed to.
@@ -131,8 +135,12 @@ fn each_of_the_four_faults_ends_in_its_own_way() {
 
 fn small_pid0(capacity_bytes: usize, transport: Transport) -> impl Fn(&mut World) + Copy + Send {
     move |world| {
-        let pid0 = world.cell("pid0", guests::PID0_TINY).transport(transport).capacity_bytes(capacity_bytes);
-        pid0.serve(peer::host(world)).spawn().expect_exit(0);
+        let wasm = match transport {
+            Transport::Stdio => guests::PID0_TINY_STDIO,
+            Transport::Connection => guests::PID0_TINY,
+        };
+        let pid0 = world.cell("pid0", wasm).transport(transport).capacity_bytes(capacity_bytes);
+        pid0.serve(peer::host(world)).spawn().expect_exit(0).expect_rpc();
     }
 }
 
@@ -163,7 +171,7 @@ fn pipes_of_64_bytes_and_of_64_kib_pass() {
 #[test]
 fn both_directions_full_and_blocked_then_drained() {
     let build = |world: &mut World| {
-        let child = world.cell("child-echo", guests::CHILD_ECHO).capacity_bytes(4096);
+        let child = world.cell("child-echo", guests::CHILD_ECHO_STDIO).capacity_bytes(4096);
         let child = child.args(["--messages", "16", "--bytes", "40000"]);
         child.serve(peer::executor(world)).spawn().expect_exit(0);
     };
@@ -207,7 +215,7 @@ fn a_stall_is_told_as_a_wait_for_graph() {
     for setup in (0..20).map(setup).chain([round_robin()]) {
         let run = run(build, &setup);
         let Outcome::Stalled(graph) = &run.outcome else { panic!("{}", run.outcome) };
-        assert_eq!(graph.to_string(), "server waits on bytes from server stdin\n");
+        assert_eq!(graph.to_string(), "server waits on bytes from server connection in\n");
         assert_eq!(graph.steps, run.transcript.steps.len() as u64);
     }
 }
@@ -229,7 +237,7 @@ fn a_call_that_is_never_answered_is_in_the_graph() {
     }
     let build = |world: &mut World| {
         let mute: executor::Client = capnp_rpc::new_client(Mute);
-        world.cell("child-echo", guests::CHILD_ECHO).serve(mute.client).spawn().expect_exit(0);
+        world.cell("child-echo", guests::CHILD_ECHO_STDIO).serve(mute.client).spawn().expect_exit(0);
     };
     let run = run(build, &setup(5));
     let Outcome::Stalled(graph) = &run.outcome else { panic!("{}", run.outcome) };

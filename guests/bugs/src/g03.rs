@@ -6,8 +6,12 @@
 //!
 //! Mended: the session ends in order, and drops its pollables before their streams.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::OnceLock};
 
+use wasip2::{
+    clocks::monotonic_clock::subscribe_duration,
+    io::poll::{Pollable, poll},
+};
 use wavetank_guest::{Io, Result, peer, peer_capnp::executor, run};
 
 use crate::{
@@ -28,7 +32,7 @@ async fn echoes(executor: executor::Client) -> Result<()> {
 }
 
 fn leak() -> Result<()> {
-    let (mut session, executor) = Session::open(None)?;
+    let (mut session, executor) = Session::open(None);
     let mut app = app(echoes(executor));
     let ended = loop {
         let ran = session.system.turn() | app.turn();
@@ -41,4 +45,33 @@ fn leak() -> Result<()> {
     };
     std::mem::forget((session, app));
     ended
+}
+
+const TIMERS: usize = 10;
+
+/// The same of timers, without any RPC: each sleep leaves its pollable behind, and a loop leaves one for each turn.
+///
+/// Mended: as many pollables are kept for life, but made once and waited for side by side. That is no leak.
+pub fn main_timers(way: Way) -> ExitCode {
+    let make = || subscribe_duration(1_000_000);
+    match way {
+        Way::Buggy => {
+            for _ in 0..TIMERS {
+                let timer = make();
+                timer.block();
+                std::mem::forget(timer);
+            }
+        }
+        Way::Mended => {
+            static KEPT: OnceLock<Vec<Pollable>> = OnceLock::new();
+            let kept = KEPT.get_or_init(|| (0..TIMERS).map(|_| make()).collect());
+            let mut left: Vec<&Pollable> = kept.iter().collect();
+            while !left.is_empty() {
+                let ready = poll(&left);
+                let mut index = 0..;
+                left.retain(|_| !index.next().is_some_and(|index| ready.contains(&index)));
+            }
+        }
+    }
+    ExitCode::SUCCESS
 }

@@ -35,7 +35,7 @@ async fn app(executor: executor::Client) -> Result<()> {
 }
 
 fn one_turn_each() -> Result<()> {
-    let (mut session, executor) = Session::open(None)?;
+    let (mut session, executor) = Session::open(None);
     let mut app = hand::app(app(executor));
     let ended = loop {
         // In a turn of its own the system may wake itself: that much the loop has been taught.

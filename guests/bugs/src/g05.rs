@@ -3,21 +3,34 @@
 //! After the application's turn the loop polls RPC again only if bytes were already written in this turn. A call
 //! that follows from an answer is queued in a turn that wrote nothing: it stays. A timer of 100 ms in the poll
 //! set, put there "to be safe", gives RPC its next turn. All is answered and the exit code is 0, but each
-//! dependent call takes 100 ms in which nothing else happens.
+//! dependent call takes 100 ms in which nothing else happens. Three ways to have it:
 //!
-//! Mended: the runtime's loop, without any timer.
+//! - `g05`: the timer is always in the poll set;
+//! - `g05-quiet`: it is left out in turns that wrote something, so that waits for an answer have no timer;
+//! - `g05-late`: RPC has a turn every 100 ms, and in between the link is not even waited for.
+//!
+//! Mended: the runtime's loop, without any timer. The twin of `g05-quiet` sleeps between its calls and holds each
+//! answer meanwhile, that of `g05-late` has a clock tick beside its calls: seen from outside they write at the same
+//! times as the faulty ones, and they are right.
 
 use std::{
-    cell::Cell,
-    io,
+    cell::{Cell, RefCell},
+    env, io,
     pin::Pin,
     process::ExitCode,
     rc::Rc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-use futures::AsyncWrite;
-use wasip2::clocks::monotonic_clock::subscribe_duration;
+use futures::{
+    AsyncRead, AsyncWrite,
+    future::{Either, select},
+};
+use wasip2::{
+    clocks::monotonic_clock::subscribe_duration,
+    io::streams::{InputStream, StreamError},
+};
 use wavetank_guest::{Io, Result, link::Link, peer, peer_capnp::executor, reactor::Reactor, run, streams};
 
 use crate::{
@@ -25,27 +38,84 @@ use crate::{
     hand::{self, Session},
 };
 
-const CALLS: u32 = 20;
+const CALLS: usize = 20;
 const SAFETY_NS: u64 = 100_000_000;
+
+/// When the safety timer is in the poll set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Timer {
+    Always,
+    UnlessItWrote,
+}
 
 pub fn main(way: Way) -> ExitCode {
     match way {
-        Way::Buggy => exit_code(with_safety_timer()),
+        Way::Buggy => exit_code(with_safety_timer(Timer::Always)),
         Way::Mended => run(|executor, _: Io| app(executor)),
     }
 }
 
+pub fn main_quiet(way: Way) -> ExitCode {
+    match way {
+        Way::Buggy => exit_code(with_safety_timer(Timer::UnlessItWrote)),
+        Way::Mended => run(sleepy_app),
+    }
+}
+
+pub fn main_late(way: Way) -> ExitCode {
+    match way {
+        Way::Buggy => exit_code(by_the_clock()),
+        Way::Mended => run(ticking_app),
+    }
+}
+
+/// How many calls there are: the word after the way, or 20.
+fn calls() -> usize {
+    env::args().nth(3).and_then(|word| word.parse().ok()).unwrap_or(CALLS)
+}
+
 async fn app(executor: executor::Client) -> Result<()> {
-    for call in 0..CALLS {
+    for call in 0..calls() {
         peer::echo(&executor, &call.to_string()).await?;
     }
     Ok(())
 }
 
-fn with_safety_timer() -> Result<()> {
+/// Sleeps after each call, with the answer in its hands: Finish goes out with the next call only.
+async fn sleepy_app(executor: executor::Client, io: Io) -> Result<()> {
+    for call in 0..calls() {
+        let mut request = executor.echo_request();
+        request.get().set_message(&*call.to_string());
+        let answer = request.send().promise.await?;
+        io.sleep(Duration::from_nanos(SAFETY_NS)).await;
+        drop(answer);
+    }
+    Ok(())
+}
+
+/// Makes a call at each tick, while the clock ticks on.
+async fn ticking_app(executor: executor::Client, io: Io) -> Result<()> {
+    for call in 0..calls() {
+        io.sleep(Duration::from_nanos(SAFETY_NS)).await;
+        let message = call.to_string();
+        let mut echo = Box::pin(peer::echo(&executor, &message));
+        loop {
+            match select(echo, io.sleep(Duration::from_nanos(SAFETY_NS))).await {
+                Either::Left((answered, _)) => {
+                    answered?;
+                    break;
+                }
+                Either::Right(((), waits)) => echo = waits,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn with_safety_timer(timer: Timer) -> Result<()> {
     let written = Rc::new(Cell::new(0));
     let reactor = Reactor::default();
-    let link = Link::open()?;
+    let link = Link::over_connection();
     let (reader, writer) = streams::pair(&reactor, link.input, link.output);
     let writer = Counting { writer, written: written.clone() };
     let (mut session, executor) = Session::over(reactor, reader, writer, None);
@@ -60,12 +130,62 @@ fn with_safety_timer() -> Result<()> {
         if written.get() > before {
             session.system.turn();
         }
-        let timer = session.reactor.watch(subscribe_duration(SAFETY_NS));
-        timer.wake_when_ready(&Context::from_waker(Waker::noop()));
+        let safety = session.reactor.watch(subscribe_duration(SAFETY_NS));
+        if timer == Timer::Always || written.get() == before {
+            safety.wake_when_ready(&Context::from_waker(Waker::noop()));
+        }
         session.reactor.block()?;
     };
     drop(app);
     ended.and(session.close())
+}
+
+/// RPC has its turn every 100 ms, and nobody waits for the link in between.
+fn by_the_clock() -> Result<()> {
+    let reactor = Reactor::default();
+    let link = Link::over_connection();
+    let waiting = Rc::new(RefCell::new(None));
+    let reader = Glancing { stream: link.input, waiting: waiting.clone() };
+    let writer = streams::Writer::new(&reactor, link.output);
+    let (mut session, executor) = Session::over(reactor, reader, writer, None);
+    let mut app = hand::app(app(executor));
+    let ended = loop {
+        while session.system.turn() | app.turn() {}
+        if let Some(ended) = app.take_output() {
+            break ended;
+        }
+        subscribe_duration(SAFETY_NS).block();
+        if let Some(waker) = waiting.take() {
+            Waker::wake(waker);
+        }
+    };
+    drop(app);
+    // Its host would have to speak once more for an orderly end.
+    drop(session);
+    ended
+}
+
+/// A reader that looks whether there is something, and does not wait.
+struct Glancing {
+    stream: InputStream,
+    waiting: Rc<RefCell<Option<Waker>>>,
+}
+
+impl AsyncRead for Glancing {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.stream.read(buf.len() as u64) {
+            Ok(bytes) if bytes.is_empty() => {
+                *self.waiting.borrow_mut() = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Ok(bytes) => {
+                buf[..bytes.len()].copy_from_slice(&bytes);
+                Poll::Ready(Ok(bytes.len()))
+            }
+            Err(StreamError::Closed) => Poll::Ready(Ok(0)),
+            Err(failed) => Poll::Ready(Err(io::Error::other(failed.to_string()))),
+        }
+    }
 }
 
 /// A writer that counts.

@@ -46,7 +46,7 @@ async fn app(executor: executor::Client) -> Result<()> {
 
 fn without_writer() -> Result<()> {
     let reactor = Reactor::default();
-    let link = Link::open()?;
+    let link = Link::over_connection();
     let reader = Reader::new(&reactor, link.input);
     let refused = Refused::default();
     let writer = Forgetful { stream: link.output, refused: refused.clone() };

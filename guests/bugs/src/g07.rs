@@ -34,7 +34,7 @@ async fn app(executor: executor::Client, mut stdin: Reader) -> Result<()> {
 }
 
 fn with_stdin_for_ever() -> Result<()> {
-    let (mut session, executor) = Session::open(None)?;
+    let (mut session, executor) = Session::open(None);
     let mut app = hand::app(app(executor, Reader::new(&session.reactor, get_stdin())));
     let stdin = get_stdin();
     let stdin_ready = session.reactor.watch(stdin.subscribe());

@@ -32,7 +32,7 @@ async fn app(executor: executor::Client, mut stdin: Reader) -> Result<()> {
 }
 
 fn outlive_the_link(way: Way) -> Result<()> {
-    let (mut session, executor) = Session::open(None)?;
+    let (mut session, executor) = Session::open(None);
     let ended = {
         let mut app = pin!(app(executor, Reader::new(&session.reactor, get_stdin())));
         let mut finished = false;

@@ -29,11 +29,11 @@ pub struct Session {
 
 impl Session {
     /// A session over the guest's link with the runtime's own adapters, and the peer's bootstrap capability.
-    pub fn open<C: FromClientHook>(exported: Option<capnp::capability::Client>) -> Result<(Self, C)> {
+    pub fn open<C: FromClientHook>(exported: Option<capnp::capability::Client>) -> (Self, C) {
         let reactor = Reactor::default();
-        let link = Link::open()?;
+        let link = Link::over_connection();
         let (reader, writer) = streams::pair(&reactor, link.input, link.output);
-        Ok(Self::over(reactor, reader, writer, exported))
+        Self::over(reactor, reader, writer, exported)
     }
 
     /// A session over any reader and writer.

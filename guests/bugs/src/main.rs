@@ -21,8 +21,18 @@ mod g12;
 mod g13;
 mod g14;
 mod g15;
+mod g16;
+mod g17;
+mod g20;
+mod g21;
+mod g22;
+mod g23;
+mod g24;
+mod g26;
+mod g28;
 mod hand;
 mod hot;
+mod wait;
 
 use std::{env, process::ExitCode};
 
@@ -41,8 +51,11 @@ type Main = fn(Way) -> ExitCode;
 const CASES: &[(&str, Main)] = &[
     ("g02", g02::main),
     ("g03-leak", g03::main),
+    ("g03-timers", g03::main_timers),
     ("g04", g04::main),
     ("g05", g05::main),
+    ("g05-quiet", g05::main_quiet),
+    ("g05-late", g05::main_late),
     ("g06", g06::main),
     ("g07", g07::main),
     ("g08", g08::main),
@@ -53,6 +66,21 @@ const CASES: &[(&str, Main)] = &[
     ("g13", g13::main),
     ("g14", g14::main),
     ("g15", g15::main),
+    ("g16", g16::main),
+    ("g17", g17::main),
+    ("g20", g20::main),
+    ("g21", g21::main),
+    ("g22", g22::main),
+    ("g23", g23::main),
+    ("g24", g24::main_twice),
+    ("g25", g24::main_flush),
+    ("g26", g26::main_ready),
+    ("g27", g26::main_short),
+    ("g28", g28::main),
+    ("wait-now", wait::main_now),
+    ("wait-ready", wait::main_ready),
+    ("wait-poll", wait::main_poll),
+    ("wait-bytes", wait::main_bytes),
     ("hot", hot::main),
 ];
 

@@ -6,14 +6,14 @@
 use std::process::ExitCode;
 
 use futures::future::try_join_all;
-use wavetank_guest::{Io, peer, peer_capnp::host, run};
+use wavetank_guest::{Io, peer, peer_capnp::host, stdio};
 
 const CHILD: &[u8] = include_bytes!("../../built/child-tiny.wasm");
 
 const CHILDREN: usize = 32;
 
 fn main() -> ExitCode {
-    run(|host: host::Client, _: Io| async move {
+    stdio::run(|host: host::Client, _: Io| async move {
         let executor = peer::executor(&host);
         let start = |number| {
             let name = format!("child-{number}");

@@ -25,7 +25,7 @@ pub fn link() -> ExitCode {
 }
 
 fn ask() -> Result<()> {
-    let link = Link::open()?;
+    let link = Link::over_connection();
     for question in 0_u32.. {
         // A segment table for one segment of 5 words; the root, a struct of a word and a pointer; bootstrap, the
         // eighth kind of message; its struct; the question's id; no pointer.

@@ -103,7 +103,7 @@ pub fn write_4g() -> ExitCode {
     let stdout: OutputStream = get_stdout();
     let mut result = [0_u64; 2];
     // SAFETY: the host reads what lies in this memory or refuses; the result is as large as it may be.
-    unsafe { raw::write(stdout.handle(), 0 as *const u8, usize::MAX, result.as_mut_ptr().cast()) };
+    unsafe { raw::write(stdout.handle(), std::ptr::null(), usize::MAX, result.as_mut_ptr().cast()) };
     println!("written");
     ExitCode::SUCCESS
 }

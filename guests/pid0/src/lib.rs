@@ -5,11 +5,11 @@
 
 use std::process::ExitCode;
 
-use wavetank_guest::{Io, peer, peer_capnp::host, run};
+use wavetank_guest::{Io, link::Link, peer, peer_capnp::host, session::run};
 
-/// Runs pid0 with this component as its child, and succeeds if the child did.
-pub fn boot(name: &str, child: &[u8]) -> ExitCode {
-    run(|host: host::Client, _: Io| async move {
+/// Runs pid0 over this link with this component as its child, and succeeds if the child did.
+pub fn boot(link: Link, name: &str, child: &[u8]) -> ExitCode {
+    run(link, |host: host::Client, _: Io| async move {
         let executor = peer::executor(&host);
         let process = peer::start(&executor, child, &[name, "hello", "pid0"], &["GREETING=hello"]);
         peer::wait_for_success(&process).await?;

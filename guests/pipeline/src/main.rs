@@ -19,16 +19,16 @@ use futures::future::try_join_all;
 use wavetank_guest::{
     Error, Io, Result, peer,
     peer_capnp::{executor, host},
-    run,
+    stdio,
 };
 
-const RELAY: &[u8] = include_bytes!("../../built/relay.wasm");
+const RELAY: &[u8] = include_bytes!("../../built/relay-stdio.wasm");
 
 const LEVELS: usize = 3;
 const ECHOES: usize = 4;
 
 fn main() -> ExitCode {
-    run(|host: host::Client, _: Io| async move {
+    stdio::run(|host: host::Client, _: Io| async move {
         let top = peer::executor(&host);
         let (mut levels, mut answers) = (Vec::new(), Vec::new());
         for level in 1..=LEVELS {

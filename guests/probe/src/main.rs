@@ -11,13 +11,20 @@
 //! probe instants        waits for times that have passed, and for one that has not
 //! probe timeouts        polls stdin with time-outs of nothing until it is ready
 //! probe writes          writes and flushes several times
+//! probe twice WHAT      takes its connection, or the connection's input or output, twice: the host traps
+//! probe handles         writes by two handles on stdout, all that each was permitted
+//! probe zeroes          writes zeroes without a permit
+//! probe broken          reads stdin until it breaks, and goes on reading
+//! probe looks           looks at the clock three times in a row
+//! probe seeds           asks twice for the seed of hash maps
 //! ```
 //!
-//! No RPC: its stdin and stdout are its own under either transport, and the peer of its link hears nothing.
+//! No RPC: its stdin and stdout are its own, and the peer of its connection hears nothing.
 
 mod damage;
 mod polls;
 mod questions;
+mod rules;
 
 use std::{env, process::ExitCode, time::Duration};
 
@@ -37,7 +44,7 @@ fn main() -> ExitCode {
 }
 
 const USAGE: &str = "usage: probe [NANOS | sleep NANOS | exit CODE | trap | recurse | grow | pollables | instants | \
-    timeouts | writes]";
+    timeouts | writes | twice WHAT | handles | zeroes | broken | looks | seeds]";
 
 fn probe(args: &[&str]) -> Result<()> {
     match *args {
@@ -51,6 +58,12 @@ fn probe(args: &[&str]) -> Result<()> {
         ["instants"] => polls::instants(),
         ["timeouts"] => polls::timeouts(),
         ["writes"] => polls::writes(),
+        ["twice", what] => questions::twice(what),
+        ["handles"] => rules::handles(),
+        ["zeroes"] => rules::zeroes(),
+        ["broken"] => rules::broken(),
+        ["looks"] => rules::looks(),
+        ["seeds"] => rules::seeds(),
         [nanos] => questions::ask_all(Duration::from_nanos(number(nanos)?)),
         _ => Err(Error::guest(USAGE)),
     }

@@ -13,11 +13,13 @@ use wavetank_guest::{Error, Result};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Two pollables of each of two handles on stdin, in one list (wasmtime#7767): prints which are ready.
+/// Two pollables of each of two handles on stdin, in one list (wasmtime#7767): prints which are ready once one is.
 pub fn pollables() -> Result<()> {
     let handles = [get_stdin(), get_stdin()];
     let pollables = handles.each_ref().map(|stdin| [stdin.subscribe(), stdin.subscribe()]);
-    println!("ready: {:?}", poll(&pollables.iter().flatten().collect::<Vec<_>>()));
+    let pollables: Vec<_> = pollables.iter().flatten().collect();
+    poll(&pollables);
+    println!("ready: {:?}", pollables.iter().map(|pollable| pollable.ready()).collect::<Vec<_>>());
     Ok(())
 }
 

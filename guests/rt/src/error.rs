@@ -2,8 +2,6 @@
 
 use std::{fmt, io};
 
-use crate::link::ConnectionError;
-
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -15,8 +13,6 @@ pub enum Error {
     Rpc(capnp::Error),
     /// A stream failed.
     Stream(io::Error),
-    /// The host did not hand out its connection or a stream of it.
-    Connection(ConnectionError),
     /// Nobody was woken and nobody waits on anything that could ever be ready.
     Deadlock,
     /// The guest asked for stdin or stdout, which carry its RPC.
@@ -37,7 +33,6 @@ impl fmt::Display for Error {
         match self {
             Self::Rpc(_) => write!(f, "rpc failed"),
             Self::Stream(_) => write!(f, "a stream failed"),
-            Self::Connection(_) => write!(f, "no connection"),
             Self::Deadlock => {
                 write!(f, "deadlock in the guest: no task is woken and none waits on a stream or timer")
             }
@@ -52,7 +47,6 @@ impl std::error::Error for Error {
         match self {
             Self::Rpc(error) => Some(error),
             Self::Stream(error) => Some(error),
-            Self::Connection(error) => Some(error),
             Self::Deadlock | Self::StdioTaken | Self::Guest(_) => None,
         }
     }
@@ -67,12 +61,6 @@ impl From<capnp::Error> for Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Stream(error)
-    }
-}
-
-impl From<ConnectionError> for Error {
-    fn from(error: ConnectionError) -> Self {
-        Self::Connection(error)
     }
 }
 

@@ -4,13 +4,18 @@
 //! use wavetank_guest::{Io, peer, peer_capnp::executor};
 //!
 //! fn main() -> std::process::ExitCode {
-//!     wavetank_guest::run(|executor: executor::Client, _io: Io| async move {
+//!     wavetank_guest::connection::run(|executor: executor::Client, _io: Io| async move {
 //!         peer::echo(&executor, "hello").await
 //!     })
 //! }
 //! ```
 //!
-//! Chapters, from the outside in: [`session`] sets up and tears down; [`link`] finds the transport; [`task`] is
+//! A guest chooses where its RPC runs by the entry point that it calls: those of [`connection`] open a
+//! `wetware:streams` connection, and leave stdin and stdout to the guest; those of [`stdio`] take stdin and stdout.
+//! The host sees the choice in what the component imports. `run`, `serve` and `serve_beside` of this module are those
+//! of [`connection`].
+//!
+//! Chapters, from the outside in: [`session`] sets up and tears down; [`link`] opens the transport; [`task`] is
 //! the loop; [`reactor`] is the one place that blocks; [`streams`], [`clock`] and [`io`] are what can be waited
 //! for. [`peer`] is what guests say, and [`pattern`] what they send when any bytes will do.
 //!
@@ -20,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod connection;
 mod error;
 #[cfg(feature = "exit-code")]
 mod exit;
@@ -30,6 +36,7 @@ pub mod pattern;
 pub mod peer;
 pub mod reactor;
 pub mod session;
+pub mod stdio;
 pub mod streams;
 pub mod task;
 
@@ -39,8 +46,9 @@ pub mod peer_capnp {
     include!(concat!(env!("OUT_DIR"), "/peer_capnp.rs"));
 }
 
+pub use connection::{run, serve, serve_beside};
 pub use error::{Error, Result};
 #[cfg(feature = "exit-code")]
 pub use exit::exit;
 pub use io::Io;
-pub use session::{block_on, run, serve, serve_beside};
+pub use session::block_on;

@@ -1,11 +1,12 @@
-//! Where the RPC link is: over a connection of the guest's own where the host offers one, else over stdio.
+//! Where the RPC link is: over a connection of the guest's own, or over its stdin and stdout.
+//!
+//! The guest says which one by what it calls. A guest that only ever calls [`Link::over_stdio`] does not import
+//! `wetware:streams`: the linker drops bindings that nothing calls. The host decides by that import.
 
 use wasip2::{
     cli::{stdin::get_stdin, stdout::get_stdout},
     io::streams::{InputStream, OutputStream},
 };
-
-use crate::Result;
 
 mod bindings {
     #![allow(missing_docs, unsafe_op_in_unsafe_fn)]
@@ -20,7 +21,7 @@ mod bindings {
     });
 }
 
-pub use bindings::wetware::streams::streams::{Connection, ConnectionError, create_connection};
+pub use bindings::wetware::streams::streams::{Connection, create_connection};
 
 /// The two streams of a guest's link, and what they are.
 pub struct Link {
@@ -33,22 +34,20 @@ pub struct Link {
 }
 
 impl Link {
-    /// Opens the guest's link. Once a guest: a connection is handed out once.
+    /// Opens the guest's connection. Once in a guest.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Connection`](crate::Error::Connection) when it was opened before.
-    pub fn open() -> Result<Self> {
-        match create_connection() {
-            Ok(connection) => Ok(Self {
-                input: connection.get_input_stream()?,
-                output: connection.get_output_stream()?,
-                leaves_stdio: true,
-            }),
-            Err(ConnectionError::NotOffered) => {
-                Ok(Self { input: get_stdin(), output: get_stdout(), leaves_stdio: false })
-            }
-            Err(error) => Err(error.into()),
+    /// Traps if it is called a second time, and if the host runs the guest's RPC over stdio.
+    pub fn over_connection() -> Self {
+        let connection = create_connection();
+        Self {
+            input: connection.get_input_stream(),
+            output: connection.get_output_stream(),
+            leaves_stdio: true,
         }
+    }
+
+    /// Takes stdin and stdout for the link.
+    pub fn over_stdio() -> Self {
+        Self { input: get_stdin(), output: get_stdout(), leaves_stdio: false }
     }
 }

@@ -29,37 +29,36 @@ use crate::{
     task::{self, Task},
 };
 
-/// Runs an application over the guest's link, with the peer's bootstrap capability, and gives the exit code of
-/// `main`: failure if the application or its link failed, with the reason on stderr.
-pub fn run<C, A, F>(app: A) -> ExitCode
+/// Runs an application over a link, with the peer's bootstrap capability, and gives the exit code of `main`:
+/// failure if the application or its link failed, with the reason on stderr.
+pub fn run<C, A, F>(link: Link, app: A) -> ExitCode
 where
     C: FromClientHook,
     A: FnOnce(C, Io) -> F,
     F: Future<Output = Result<()>>,
 {
-    exit_code(Session::open(None).and_then(|mut session| {
-        let peer = session.system.bootstrap(Side::Server);
-        let app = app(peer, session.io.clone());
-        session.run(app)
-    }))
+    let mut session = Session::open(link, None);
+    let peer = session.system.bootstrap(Side::Server);
+    let app = app(peer, session.io.clone());
+    exit_code(session.run(app))
 }
 
-/// Exports `bootstrap` over the guest's link and serves it until the peer ends the link, which is a normal end.
-/// Gives the exit code of `main`.
-pub fn serve(bootstrap: capnp::capability::Client) -> ExitCode {
-    exit_code(Session::open(Some(bootstrap)).and_then(Session::serve))
+/// Exports `bootstrap` over a link and serves it until the peer ends the link, which is a normal end. Gives the exit
+/// code of `main`.
+pub fn serve(link: Link, bootstrap: capnp::capability::Client) -> ExitCode {
+    exit_code(Session::open(link, Some(bootstrap)).serve())
 }
 
 /// Serves like [`serve`], and before that hands over the peer's bootstrap capability: for a guest that answers
 /// calls by calling back.
 pub fn serve_beside<C: FromClientHook>(
+    link: Link,
     bootstrap: capnp::capability::Client,
     take_peer: impl FnOnce(C),
 ) -> ExitCode {
-    exit_code(Session::open(Some(bootstrap)).and_then(|mut session| {
-        take_peer(session.system.bootstrap(Side::Server));
-        session.serve()
-    }))
+    let mut session = Session::open(link, Some(bootstrap));
+    take_peer(session.system.bootstrap(Side::Server));
+    exit_code(session.serve())
 }
 
 /// Runs an application without a link: stdio is its own.
@@ -86,9 +85,8 @@ struct Session {
 }
 
 impl Session {
-    fn open(bootstrap: Option<capnp::capability::Client>) -> Result<Self> {
+    fn open(link: Link, bootstrap: Option<capnp::capability::Client>) -> Self {
         let reactor = Reactor::default();
-        let link = Link::open()?;
         let io = Io::new(&reactor, link.leaves_stdio);
         let (reader, writer) = streams::pair(&reactor, link.input, link.output);
         let output = writer.twin();
@@ -97,7 +95,7 @@ impl Session {
         let network = VatNetwork::new(reader, writer, Side::Client, ReaderOptions::new());
         let system = RpcSystem::new(Box::new(network), bootstrap);
         let disconnector = system.get_disconnector();
-        Ok(Self { reactor, io, system, disconnector, output })
+        Self { reactor, io, system, disconnector, output }
     }
 
     fn run(self, app: impl Future<Output = Result<()>>) -> Result<()> {

@@ -6,9 +6,10 @@ use crate::{Limits, Transport, guests};
 use capnp_rpc::new_client;
 use std::rc::Rc;
 use wavetank::cell::{Cell, CellSpec};
+use wavetank::pipe::{Ending, HalfBreak};
 use wavetank::schema::peer_capnp::executor;
 use wavetank::stdio::Stdio;
-use wavetank::{ActorId, Clock, Tank};
+use wavetank::{ActorId, Clock, End, Tank};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -23,6 +24,69 @@ pub(super) fn permit(world: &mut World, way: Way) {
 
 pub(super) fn echoes(world: &mut World, way: Way, case: &str) {
     cell(world, way, case).spawn().expect_exit(0);
+}
+
+/// Without any RPC.
+pub(super) fn timers(world: &mut World, way: Way) {
+    cell(world, way, "g03-timers").spawn().expect_exit(0);
+}
+
+/// The child fails, and so its parent must.
+pub(super) fn failing_child(world: &mut World, way: Way) {
+    let guest = cell(world, way, "g20").stdin(guests::BUGS).spawn();
+    // The faulty one exits with 0: it is left to an oracle to see that.
+    if way == Way::Mended {
+        guest.expect_exit(1);
+    }
+}
+
+pub(super) fn many_children(world: &mut World, way: Way) {
+    cell(world, way, "g21").stdin(guests::CHILD_TINY).spawn().expect_exit(0);
+}
+
+/// Some call fails where the world is damaged.
+pub(super) fn failing_link(world: &mut World, way: Way) {
+    world.invite_damage();
+    cell(world, way, "g22").spawn().expect_exit(0);
+}
+
+/// Three calls, each of which follows from the one before.
+pub(super) fn few_echoes(world: &mut World, way: Way, id: &str, case: &str) {
+    let cell = world.cell(id, guests::BUGS).args([case, word(way), "3"]);
+    cell.transport(Transport::Connection).serve(peer::executor(world)).spawn().expect_exit(0);
+}
+
+/// What the guest writes to its link fails, from the start. Some time later the rest of the link breaks. It must say
+/// that it failed.
+pub(super) fn half_broken_link(world: &mut World, way: Way) {
+    let half = HalfBreak { end: End::Writer, ending: Ending::Reset };
+    let seconds = 1 + u64::from(world.draw(4));
+    let mut guest = cell(world, way, "g16").keep_stdin().spawn();
+    guest.expect_exit(1);
+    let stdin = guest.stdin().expect("stdin is the guest's own");
+    let link = guest.cell().link().expect("a started cell has its link");
+    let (fabric, clock) = (world.tank().fabric().clone(), world.clock());
+    fabric.half_break(link.up(), half);
+    world.task("test", async move {
+        let _ = stdin.write(b"abc".to_vec().into()).await;
+        stdin.close();
+        clock.sleep(seconds * SECOND_NS).await;
+        fabric.reset(link.up());
+        fabric.reset(link.down());
+    });
+}
+
+/// The link breaks after half a minute. The guest must say that it failed.
+pub(super) fn heartbeat(world: &mut World, way: Way) {
+    let guest = cell(world, way, "g17").spawn();
+    guest.expect_exit(1);
+    let link = guest.cell().link().expect("a started cell has its link");
+    let (fabric, clock) = (world.tank().fabric().clone(), world.clock());
+    world.task("test", async move {
+        clock.sleep(30 * SECOND_NS).await;
+        fabric.reset(link.up());
+        fabric.reset(link.down());
+    });
 }
 
 /// The answer takes a second.
@@ -103,6 +167,47 @@ pub(super) fn failing_call(world: &mut World, way: Way) {
     cell(world, way, "g14").spawn().expect_exit(1);
 }
 
+pub(super) fn prints(world: &mut World, way: Way, case: &str) {
+    cell(world, way, case).spawn().expect_exit(0).expect_stdout("body");
+}
+
+/// Its stdin comes in pieces, with others' steps between them.
+pub(super) fn pieces_of_stdin(world: &mut World, way: Way) {
+    let mut guest = cell(world, way, "g26").keep_stdin().spawn();
+    guest.expect_exit(0).expect_stdout("100 bytes");
+    let stdin = guest.stdin().expect("stdin is the guest's own");
+    task(world, "writer", async move {
+        for _ in 0..20 {
+            steps(10).await;
+            // The buggy guest leaves early.
+            let _ = stdin.write(b"piece".to_vec().into()).await;
+        }
+        stdin.close();
+    });
+}
+
+/// A guest that waits by looking: its way says whether what it waits for ever comes.
+pub(super) fn waits(world: &mut World, way: Way, case: &str) {
+    cell(world, way, case).spawn().expect_exit(0).expect_stdout("it came");
+}
+
+/// Mended: the bytes come after ten milliseconds.
+pub(super) fn waits_for_bytes(world: &mut World, way: Way) {
+    let mut guest = cell(world, way, "wait-bytes").keep_stdin().spawn();
+    guest.expect_exit(0).expect_stdout("it came");
+    let stdin = guest.stdin().expect("stdin is the guest's own");
+    let clock = world.clock();
+    let exit = guest.cell().clone();
+    world.task("writer", async move {
+        if way == Way::Mended {
+            clock.sleep(SECOND_NS / 100).await;
+            // In a damaged world its stdin may be gone.
+            let _ = stdin.write(b"it".to_vec().into()).await;
+        }
+        exit.wait().await;
+    });
+}
+
 pub(super) fn framed_stdin(world: &mut World, way: Way) {
     let sizes = [5_usize, 1000, 1, 3000, 251];
     let frame = |size: &usize| {
@@ -156,7 +261,7 @@ pub(super) fn fault_drop(world: &mut World, way: Way) {
 pub(super) fn fault_spin(world: &mut World, way: Way) {
     match way {
         Way::Buggy => spawn_fault(world, "fault-spin", guests::FAULT_SPIN),
-        Way::Mended => spawn_fault(world, "child-echo", guests::CHILD_ECHO),
+        Way::Mended => spawn_fault(world, "child-echo", guests::CHILD_ECHO_STDIO),
     }
 }
 
@@ -172,7 +277,7 @@ pub(super) fn start(tank: &Tank, vat: ActorId, wasm: &[u8], args: &[&str]) -> (C
         name: args[0].into(),
         args: args.iter().map(|arg| arg.to_string()).collect(),
         env: Vec::new(),
-        transport: Transport::Connection,
+        transport: Some(Transport::Connection),
         limits: Limits::default(),
         capacity_bytes: wavetank::pipe::DEFAULT_CAPACITY_BYTES,
         detached: false,

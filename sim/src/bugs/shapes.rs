@@ -145,8 +145,7 @@ const ITEMS_EACH: u32 = 3;
 pub(super) fn bounded_buffer(world: &mut World, way: Way) {
     let buffer = Rc::new(RefCell::new(VecDeque::new()));
     let changed = Rc::new(Condition::default());
-    for name in ["p0", "p1", "c0", "c1"] {
-        let produces = name.starts_with('p');
+    for (name, produces) in [("p0", true), ("p1", true), ("c0", false), ("c1", false)] {
         let (buffer, changed) = (buffer.clone(), changed.clone());
         task(world, name, async move {
             for item in 0..ITEMS_EACH {

@@ -8,7 +8,7 @@ use crate::run::Run;
 use crate::transcript::{Names, count};
 use crate::world::{SLICES, SMALL_CAPACITY_BYTES, trap_fuel};
 use std::collections::BTreeMap;
-use wavetank::{ActorId, PipeId};
+use wavetank::{ActorId, Freedoms, PipeId};
 
 /// All moves of a run, that one included in the middle of which it panicked.
 pub(super) fn moves(run: &Run) -> Vec<Move> {
@@ -93,6 +93,7 @@ fn bare(Item { kind, id }: Item, names: &Names) -> String {
         Kind::Deliver => format!("deliver any more of {}", names.pipe(PipeId(id))),
         Kind::Grant => format!("grant any more to {}", names.pipe(PipeId(id))),
         Kind::Answer => names.moved(Move::Answer(id)),
+        Kind::Resume => names.moved(Move::Resume(id)),
         Kind::Act => format!("act by script {id}"),
         _ => "advance the clock".into(),
     }
@@ -122,6 +123,9 @@ fn condition(of: Of, value: u32, names: &Names) -> Option<String> {
                 actor(cell),
                 SLICES[(value as usize - 1).min(SLICES.len() - 1)]
             )
+        }
+        Of::Host(cell) => {
+            format!("the host of {}: {}", actor(cell), Freedoms::of(value).words().join("; "))
         }
         Of::Trap(cell) => format!("{} is trapped at {} fuel", actor(cell), trap_fuel(value - 1)),
         Of::Refuse(cell) => format!("{} is refused memory after {} growths", actor(cell), value - 1),

@@ -102,7 +102,7 @@ fn what_is_drawn_at_set_up_and_by_gusts_is_told() {
     assert!(told.chosen.iter().any(|line| line == "set up: value 1 is 4 of 0 to 5"), "{told:#?}");
     let scenario = |world: &mut World| {
         let child =
-            world.cell("child", crate::guests::CHILD_ECHO).serve(crate::peer::executor(world)).spawn();
+            world.cell("child", crate::guests::CHILD_ECHO_STDIO).serve(crate::peer::executor(world)).spawn();
         child.expect_exit(0);
         world.invariant("nothing is cut", |world| {
             let cut =

@@ -110,6 +110,8 @@ struct Names {
 
 #[derive(Clone, Debug)]
 struct Asked {
+    /// Whether it was for the bootstrap capability.
+    is_bootstrap: bool,
     /// `bootstrap` or the method.
     name: String,
     results: Option<u64>,
@@ -132,12 +134,12 @@ impl Names {
     fn note(&mut self, direction: Direction, message: &Message) {
         let (question, asked) = match message {
             Message::Bootstrap { question } => {
-                (*question, Asked { name: "bootstrap".to_owned(), results: None })
+                (*question, Asked { is_bootstrap: true, name: "bootstrap".to_owned(), results: None })
             }
             Message::Call(call) => {
                 let method = self.schema.method(call.interface_id, call.method_id);
                 let results = method.map(|method| method.results);
-                (call.question, Asked { name: call.method.clone(), results })
+                (call.question, Asked { is_bootstrap: false, name: call.method.clone(), results })
             }
             _ => return,
         };
@@ -235,7 +237,9 @@ impl Names {
             question,
             call: asked.map(|asked| asked.name.clone()),
             outcome,
-            release_param_caps: reader.get_release_param_caps(),
+            // A bootstrap has no parameters to release, yet the flag is true by default.
+            release_param_caps: reader.get_release_param_caps()
+                && !asked.is_some_and(|asked| asked.is_bootstrap),
             no_finish_needed: reader.get_no_finish_needed(),
         })
     }

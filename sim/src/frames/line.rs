@@ -60,8 +60,7 @@ impl fmt::Display for Return {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let call = self.call.as_deref().unwrap_or("unknown");
         write!(f, "q{} {call} {}", self.question, self.outcome)?;
-        // A bootstrap has no parameters to release, yet the flag is true by default.
-        if self.release_param_caps && call != "bootstrap" {
+        if self.release_param_caps {
             f.write_str(", releasing params")?;
         }
         f.write_str(if self.no_finish_needed { ", needs no finish" } else { "" })

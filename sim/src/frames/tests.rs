@@ -189,6 +189,7 @@ fn real_frames_with_flipped_bits_never_panic() {
     let tapes = [booted().written(), asks_back.written()];
     let mut random = Xorshift(0x0123_4567_89ab_cdef);
     let schema = peer_schema();
+    let mut kinds = [0u32; 2];
     for case in 0..4000 {
         let mut tape = tapes[case % 2].clone();
         for _ in 0..=random.below(4) {
@@ -199,8 +200,11 @@ fn real_frames_with_flipped_bits_never_panic() {
         let mut decoder =
             Decoder::new(if case % 4 == 0 { forge_schema(&mut random) } else { schema.clone() });
         let frames = tape.iter().flat_map(|(direction, bytes)| decoder.push(*direction, bytes));
-        judge(frames.collect());
+        for frame in judge(frames.collect()) {
+            kinds[usize::from(matches!(frame.message, Message::Garbled(_)))] += 1;
+        }
     }
+    assert!(kinds.iter().all(|count| *count > 100), "whole and garbled frames were met: {kinds:?}");
 }
 
 /// The peer schema with a few bits flipped, if that can still be read.

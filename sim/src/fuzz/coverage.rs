@@ -162,7 +162,7 @@ impl Seen {
                     self.fact(About::Fuel, &[place, fourths(exit.fuel)]);
                 }
                 None => {
-                    let import = cell.blocked_in.map_or(0, text);
+                    let import = cell.blocked_in.map_or(0, |import| text(&import.to_string()));
                     self.fact(About::Blocked, &[place, import, cell.blocked.len() as u64]);
                 }
             }
@@ -270,6 +270,7 @@ fn sort(event: &Event) -> u64 {
         Event::Reset { .. } => 7,
         Event::Ended { .. } => 8,
         Event::Withheld { .. } => 9,
+        Event::HalfBroken { .. } => 18,
         Event::HandleBorn { kind, .. } => 32 + *kind as u64,
         Event::HandleDropped { kind, .. } => 64 + *kind as u64,
         Event::Called { method, .. } => mix(10, u64::from(*method)),
@@ -278,6 +279,10 @@ fn sort(event: &Event) -> u64 {
         Event::Cancelled { .. } => 13,
         Event::CellEnded { .. } => 14,
         Event::LinkEnded { error, .. } => 15 + u64::from(error.is_some()),
+        Event::Streams { .. } => 18,
+        Event::IoBegun { .. } => 19,
+        Event::IoEnded { fails, .. } => 20 + u64::from(*fails),
+        Event::IoDropped { .. } => 22,
         _ => 17,
     }
 }

@@ -125,6 +125,10 @@ fn about(of: Of) -> u8 {
         Of::Span => 9,
         Of::Act(_) => 10,
         Of::Task(_) => 11,
+        Of::Latency(_) => 12,
+        Of::Failure(_) => 13,
+        Of::Half(_) => 14,
+        Of::Host(_) => 15,
     }
 }
 
@@ -138,6 +142,8 @@ mod tests {
         let case = |len: u32| -> Vec<Choice> {
             (0..len).map(|value| Choice { value, of: Of::Amount(value) }).collect()
         };
+        let mut changed_cases = 0;
+        let mut that_go_on = 0;
         for seed in 0..2_000 {
             let change = || {
                 let mut rng = Seed(seed).stream(Purpose::Fuzz);
@@ -146,6 +152,12 @@ mod tests {
             let changed = change();
             assert_eq!(changed, change());
             assert!(changed.choices.len() <= MAX_CHOICES);
+            let values: Vec<u32> = (0..(seed % 7) as u32).collect();
+            changed_cases += u32::from(changed.choices != values);
+            that_go_on += u32::from(changed.goes_on);
         }
+        // A change may change nothing, above all of an empty case.
+        assert!(changed_cases > 1_200, "{changed_cases} of 2,000");
+        assert!((1_000..2_000).contains(&that_go_on), "{that_go_on} of 2,000");
     }
 }

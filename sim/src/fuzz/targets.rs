@@ -10,7 +10,7 @@ use crate::frames::{Decoder, Direction, Frame, Message, Outcome as Answer};
 use crate::guests;
 use crate::known::is_news;
 use crate::ledger::Ledger;
-use crate::oracle::Blame;
+use crate::oracle::{Blame, Oracle};
 use crate::outcome::Outcome;
 use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup, run};
@@ -161,7 +161,7 @@ fn play(world: &mut World, against: Against, says: &[u8]) {
                 name: name.into(),
                 args: vec![name.into()],
                 env: Vec::new(),
-                transport: Transport::Connection,
+                transport: Some(Transport::Connection),
                 limits: Limits::default(),
                 capacity_bytes: wavetank::pipe::DEFAULT_CAPACITY_BYTES,
                 detached: false,
@@ -263,7 +263,7 @@ impl executor::Server for Serves {
 /// What is wrong however a peer behaves: a panic, a trap, a hang. That frames break the protocol's rules is not: the
 /// peer's do.
 fn judge(against: Against, run: &Run) -> Option<Found> {
-    let expected = ["ledger", "order", "exit", "output"];
+    let expected = [Oracle::Ledger, Oracle::Order, Oracle::Exit, Oracle::Output];
     match &run.outcome {
         Outcome::Panicked { message, at, .. } => {
             return Some(found(
@@ -272,14 +272,14 @@ fn judge(against: Against, run: &Run) -> Option<Found> {
             ));
         }
         Outcome::Trapped { .. } => {
-            let says = stderr(run);
-            let panic = says.lines().skip_while(|line| !line.contains("panicked at"));
-            let lines: Vec<&str> = panic.take(2).map(|line| line.trim().trim_end_matches(':')).collect();
-            let at = lines.first().map_or("", |line| line.split("panicked at ").nth(1).unwrap_or(line));
-            let signature = match lines.get(1) {
-                Some(message) => format!("{against:?}: panicked at {}: {}", place(at), first_line(message)),
+            let panic = guest_panic(&stderr(run));
+            let signature = match &panic {
+                Some(GuestPanic { at, message }) => {
+                    format!("{against:?}: panicked at {}: {}", place(at), first_line(message))
+                }
                 None => format!("{against:?}: {}", run.outcome),
             };
+            let at = panic.map(|panic| panic.at).unwrap_or_default();
             let mut found = found(run, signature);
             if at.contains("capnp-rpc-") {
                 found.blame = Some(Blame::Library("capnp-rpc"));
@@ -306,6 +306,31 @@ fn judge(against: Against, run: &Run) -> Option<Found> {
     })
 }
 
+/// A guest's panic.
+#[derive(Debug, PartialEq, Eq)]
+struct GuestPanic {
+    /// File, line and column.
+    at: String,
+    message: String,
+}
+
+/// The panic that a guest told on its stderr. A panic in wasm is an `unreachable` and nothing more: std's two lines on
+/// stderr are all that tells its place.
+fn guest_panic(says: &str) -> Option<GuestPanic> {
+    let mut lines = says.lines().skip_while(|line| !line.contains("panicked at"));
+    let at = lines.next()?.split("panicked at ").nth(1)?.trim().trim_end_matches(':');
+    Some(GuestPanic { at: at.into(), message: lines.next()?.trim().into() })
+}
+
+#[cfg(test)]
+#[test]
+fn a_guests_panic_is_read_as_std_writes_it() {
+    // As std 1.95 writes it: a new std that says it otherwise makes the fuzzer's own tests fail too.
+    let says = "a log line\n\nthread 'main' (1) panicked at src/main.rs:3:5:\nno way\nnote: run with\n";
+    let panic = GuestPanic { at: "src/main.rs:3:5".into(), message: "no way".into() };
+    assert_eq!((guest_panic(says), guest_panic("a log line")), (Some(panic), None));
+}
+
 /// Whether an answer was said to be that of another question.
 fn takes_from_another(run: &Run) -> bool {
     run.frames(&PEER_SCHEMA).iter().flat_map(|link| &link.frames).any(|frame| match &frame.message {
@@ -324,14 +349,10 @@ fn found(run: &Run, signature: String) -> Found {
     Found { signature, blame: run.outcome.blame(), account }
 }
 
-/// What the cell wrote to stderr.
+/// What the first cell wrote to stderr.
 fn stderr(run: &Run) -> String {
     use wavetank::Event;
-    let is_stderr = |name: &str| name.ends_with(" stderr");
-    let pipe = run.transcript.events.iter().find_map(|event| match event {
-        Event::PipeBorn { pipe, name, .. } if is_stderr(name) => Some(*pipe),
-        _ => None,
-    });
+    let pipe = run.facts.cells.first().and_then(|cell| cell.stderr());
     let mut says = Vec::new();
     for event in &run.transcript.events {
         match event {

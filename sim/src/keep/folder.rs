@@ -44,8 +44,8 @@ pub fn file_name(scenario: &str, source: &Source, seed: Seed, failure: &str) -> 
     match source {
         Source::BuiltIn => {}
         Source::Check => hashed += "check\n",
-        Source::Component { path, args, transport } => {
-            hashed += &format!("{path}\n{transport:?}\n{args:?}\n");
+        Source::Component { path, args, transport, expects_rpc } => {
+            hashed += &format!("{path}\n{transport:?}\n{args:?}\n{expects_rpc}\n");
             // Not by its digest, as tokens name it: the same file may be built anew.
             title = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         }

@@ -20,6 +20,9 @@ const VERSION: u32 = 1;
 /// The second line of every version.
 const HEADING: &str = "# A failing run, kept by wavetank. Not to be edited: the last line tells.";
 
+/// What stands for the transport of a component of which it was not said.
+const BY_IMPORTS: &str = "imports";
+
 /// Begins the last line.
 const CHECKSUM: &str = "# checksum ";
 
@@ -122,12 +125,16 @@ fn body(kept: &Kept) -> Result<String, fmt::Error> {
         "guests",
         guests.iter().map(|(name, digest)| format!("[{}, {}]", quoted(name), quoted(digest))),
     );
-    if let Source::Component { path, args, transport } = source {
+    if let Source::Component { path, args, transport, expects_rpc } = source {
         let transport = match transport {
-            Transport::Stdio => "stdio",
-            Transport::Connection => "connection",
+            None => BY_IMPORTS,
+            Some(Transport::Stdio) => "stdio",
+            Some(Transport::Connection) => "connection",
         };
         writeln!(text, "\n[component]\npath = {}\ntransport = {}", quoted(path), quoted(transport))?;
+        if *expects_rpc {
+            writeln!(text, "expect_rpc = true")?;
+        }
         text += &list("args", args.iter().map(|arg| quoted(arg)));
     }
     if let Some(Shrunk { choices, transcript, runs }) = shrunk {
@@ -180,12 +187,15 @@ enum RawOf {
 struct RawComponent {
     path: String,
     transport: RawTransport,
+    #[serde(default)]
+    expect_rpc: bool,
     args: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum RawTransport {
+    Imports,
     Stdio,
     Connection,
 }
@@ -239,12 +249,13 @@ impl TryFrom<Raw> for Kept {
         let source = match (raw.of, raw.component) {
             (RawOf::Scenario, None) => Source::BuiltIn,
             (RawOf::Check, None) => Source::Check,
-            (RawOf::Component, Some(RawComponent { path, transport, args })) => {
+            (RawOf::Component, Some(RawComponent { path, transport, expect_rpc, args })) => {
                 let transport = match transport {
-                    RawTransport::Stdio => Transport::Stdio,
-                    RawTransport::Connection => Transport::Connection,
+                    RawTransport::Imports => None,
+                    RawTransport::Stdio => Some(Transport::Stdio),
+                    RawTransport::Connection => Some(Transport::Connection),
                 };
-                Source::Component { path, args, transport }
+                Source::Component { path, args, transport, expects_rpc: expect_rpc }
             }
             _ => return Err(wrong("a component and nothing else has a table of its own")),
         };

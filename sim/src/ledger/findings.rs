@@ -15,6 +15,8 @@ pub enum Entry {
         id: u32,
         /// `Executor.echo` or `bootstrap`.
         call: String,
+        /// The interface's id and the method's ordinal; none for a bootstrap.
+        method: Option<(u64, u16)>,
         /// How far it came.
         state: QuestionState,
     },
@@ -102,7 +104,7 @@ pub enum Violation {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Question { asker, id, call, state } => {
+            Self::Question { asker, id, call, state, .. } => {
                 write!(f, "question q{id} ({call}) asked by the {}: ", asker.sender())?;
                 match state {
                     QuestionState::Asked => f.write_str("never returned"),

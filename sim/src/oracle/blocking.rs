@@ -10,17 +10,21 @@
 //! a time is not: it ends. At rest nothing ends any more, and then a `poll` whose list leaves the link out is
 //! found too.
 
-use super::{CellFacts, Evidence, Finding};
-use wavetank::{Blocked, PipeId};
+use super::{CellFacts, Evidence, Finding, Oracle};
+use wavetank::{Blocked, Import, PipeId};
 
 /// Judges a world in which nothing but time could pass.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
-    evidence.cells.iter().find_map(|cell| blocked(evidence, cell, true))
+    judged(evidence).find_map(|cell| blocked(evidence, cell, true))
 }
 
 /// Judges one in which time could.
 pub(crate) fn judge_before_time(evidence: &Evidence<'_>) -> Option<Finding> {
-    evidence.cells.iter().find_map(|cell| blocked(evidence, cell, false))
+    judged(evidence).find_map(|cell| blocked(evidence, cell, false))
+}
+
+fn judged<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a CellFacts> {
+    evidence.cells.iter().filter(|cell| evidence.is_judged(Oracle::Blocking, cell))
 }
 
 fn blocked(evidence: &Evidence<'_>, cell: &CellFacts, at_rest: bool) -> Option<Finding> {
@@ -28,7 +32,7 @@ fn blocked(evidence: &Evidence<'_>, cell: &CellFacts, at_rest: bool) -> Option<F
     let import = cell.blocked_in?;
     let waiting = evidence.visible_bytes(down);
     let on: Vec<PipeId> = cell.blocked.iter().filter_map(|blocked| blocked.pipe()).collect();
-    let counts = if import == "poll" { at_rest } else { !on.is_empty() };
+    let counts = if import == Import::Poll { at_rest } else { !on.is_empty() };
     if waiting == 0 || !counts || cell.blocked.contains(&Blocked::Reading(down)) {
         return None;
     }
@@ -36,7 +40,7 @@ fn blocked(evidence: &Evidence<'_>, cell: &CellFacts, at_rest: bool) -> Option<F
     let on = if on.is_empty() { "nothing".into() } else { on.join(", ") };
     let name = &cell.name;
     Some(Finding {
-        oracle: "blocking",
+        oracle: Oracle::Blocking,
         who: name.to_string(),
         blame: cell.blame(),
         what: format!("{name} is inside {import} on {on} while {waiting} bytes wait on its link"),

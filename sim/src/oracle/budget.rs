@@ -1,5 +1,6 @@
 //! Budget is a promise, and room has an end: a pipe never holds more bytes than its capacity, and no write was
-//! longer than what had been granted.
+//! longer than what had been granted. Where several handles of one pipe had a permit at the same time, each may use its
+//! own: then it is so many times as much.
 //!
 //! `wasi:io/streams` on `check-write`: it "returns the number of bytes permitted for the next call to write",
 //! and a `write` of more traps. A guest that writes too much is therefore a trap (G02 of the catalogue of bugs,
@@ -7,7 +8,7 @@
 //! book is kept from the moves alone: a held pipe's writer has what the last grant gave it, less what it wrote
 //! since.
 
-use super::{Blame, Evidence, Finding};
+use super::{Blame, Evidence, Finding, Oracle};
 use crate::moves::Move;
 use wavetank::{ActorId, Event, PipeId};
 
@@ -68,21 +69,23 @@ fn take(evidence: &Evidence<'_>, books: &mut [Book], range: std::ops::Range<usiz
         Event::Wrote { pipe, bytes } => {
             let (book, view) = (books.get_mut(pipe.index())?, evidence.pipes.get(pipe.index())?);
             book.held += bytes.len();
-            if view.held && bytes.len() > book.granted {
+            let is_judged = || evidence.is_pipe_judged(Oracle::Budget, *pipe);
+            // Other handles may have used what was granted: each was told of all of it.
+            if view.held && view.permits <= 1 && bytes.len() > book.granted && is_judged() {
                 let (wrote, granted) = (bytes.len(), book.granted);
                 let what =
                     format!("{wrote} bytes were written into {} where {granted} were granted", view.name);
                 return Some(finding(&view.name, what));
             }
             book.granted = book.granted.saturating_sub(bytes.len());
-            let (held, capacity) = (book.held, book.capacity);
+            let (held, capacity) = (book.held, book.capacity.saturating_mul(view.permits.max(1)));
             let what = || format!("{} held {held} bytes, and its capacity is {capacity}", view.name);
-            (held > capacity).then(|| finding(&view.name, what()))
+            (held > capacity && is_judged()).then(|| finding(&view.name, what()))
         }
         Event::Read { pipe, bytes } => free(books, *pipe, *bytes),
-        Event::Closed { pipe, lost_bytes, .. } | Event::Reset { pipe, lost_bytes } => {
-            free(books, *pipe, *lost_bytes)
-        }
+        Event::Closed { pipe, lost_bytes, .. }
+        | Event::Reset { pipe, lost_bytes }
+        | Event::HalfBroken { pipe, lost_bytes, .. } => free(books, *pipe, *lost_bytes),
         _ => None,
     })
 }
@@ -94,5 +97,5 @@ fn free(books: &mut [Book], pipe: PipeId, bytes: usize) -> Option<Finding> {
 }
 
 fn finding(pipe: &str, what: String) -> Finding {
-    Finding { oracle: "budget", who: pipe.into(), blame: Blame::Tank, what, detail: Vec::new() }
+    Finding { oracle: Oracle::Budget, who: pipe.into(), blame: Blame::Tank, what, detail: Vec::new() }
 }

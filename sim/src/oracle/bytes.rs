@@ -4,7 +4,7 @@
 //! A pipe carries bytes in order and neither makes nor loses any (`wasi:io/streams`: an output-stream's bytes
 //! are "written to the destination" in order). This is the tank's own promise, so a finding is the tank's fault.
 
-use super::{Blame, Evidence, Finding};
+use super::{Blame, Evidence, Finding, Oracle};
 use wavetank::{Event, PipeId};
 
 /// What the events say of one pipe.
@@ -22,9 +22,10 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
         let (pipe, change): (&PipeId, fn(&mut Book) -> &mut u64) = match event {
             Event::Wrote { pipe, .. } => (pipe, |book| &mut book.written),
             Event::Read { pipe, .. } => (pipe, |book| &mut book.read),
-            Event::Closed { pipe, .. } | Event::Reset { pipe, .. } | Event::Ended { pipe, .. } => {
-                (pipe, |book| &mut book.lost)
-            }
+            Event::Closed { pipe, .. }
+            | Event::Reset { pipe, .. }
+            | Event::Ended { pipe, .. }
+            | Event::HalfBroken { pipe, .. } => (pipe, |book| &mut book.lost),
             _ => continue,
         };
         let bytes = match event {
@@ -32,12 +33,13 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
             Event::Read { bytes, .. } => *bytes,
             Event::Closed { lost_bytes, .. }
             | Event::Reset { lost_bytes, .. }
-            | Event::Ended { lost_bytes, .. } => *lost_bytes,
+            | Event::Ended { lost_bytes, .. }
+            | Event::HalfBroken { lost_bytes, .. } => *lost_bytes,
             _ => 0,
         };
         let Some(book) = books.get_mut(pipe.index()) else { continue };
         *change(book) += bytes as u64;
-        if book.read + book.lost > book.written {
+        if book.read + book.lost > book.written && evidence.is_pipe_judged(Oracle::Bytes, *pipe) {
             let Book { written, read, lost } = *book;
             let what = format!(
                 "{read} bytes were read from {} and {lost} lost when {written} had been written",
@@ -55,11 +57,12 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
                 view.name
             )
         };
-        (written != read + lost + held).then(|| finding(evidence, PipeId(pipe), what()))
+        let is_wrong = written != read + lost + held && evidence.is_pipe_judged(Oracle::Bytes, PipeId(pipe));
+        is_wrong.then(|| finding(evidence, PipeId(pipe), what()))
     })
 }
 
 fn finding(evidence: &Evidence<'_>, pipe: PipeId, what: String) -> Finding {
     let who = evidence.pipe_name(pipe);
-    Finding { oracle: "bytes", who, blame: Blame::Tank, what, detail: Vec::new() }
+    Finding { oracle: Oracle::Bytes, who, blame: Blame::Tank, what, detail: Vec::new() }
 }

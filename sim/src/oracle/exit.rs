@@ -3,12 +3,14 @@
 //! A guest that swallows an error exits with 0 after a failure (G14 of the catalogue of bugs: `run` returns ok
 //! whatever its application said), and whoever started it goes on as if all were well. So a cell that exited with
 //! 0 must not have had a link that ended in an error, nor one that was broken off by an Abort that names a failure, nor
-//! have met an exception as the last answer it got and made no call after it. A guest that means it is told
+//! have met an exception as the last answer it got and made no call after it. (The answer to a streaming call does not
+//! count: nobody can wait for it.) A guest that means it is told
 //! apart by its scenario, with [`may_fail`](crate::world::CellBuilder::may_fail).
 //!
 //! What a scenario expects of a cell's code, trap and output is judged before, in `world/judge.rs`.
 
-use super::{CellFacts, Evidence, Finding};
+use super::streams::Streams;
+use super::{CellFacts, Evidence, Finding, Oracle};
 use crate::frames::{Direction, ExceptionKind, Frame, Message, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,8 +19,14 @@ use wavetank::{Event, LinkId};
 /// Judges all cells that exited with 0.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     let judged = |cell: &&CellFacts| {
-        cell.exited().is_some_and(|exit| exit.code == 0) && !cell.may_fail && !evidence.is_struck(cell)
+        cell.exited().is_some_and(|exit| exit.code == 0)
+            && !cell.leave.may_fail
+            && evidence.is_judged(Oracle::Exit, cell)
     };
+    if evidence.damage.is_done {
+        return None;
+    }
+    let streams = Streams::of(evidence);
     let failed = evidence.events.iter().filter_map(|event| match event {
         Event::LinkEnded { link, error: Some(error) } => Some((*link, error)),
         _ => None,
@@ -28,9 +36,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
         let (link, ..) = cell.link?;
         let frames = evidence.links.iter().find(|frames| frames.link == link).map_or(&[][..], |l| &l.frames);
         let what = failed.get(&link).map(|error| format!("its link failed: {error}"));
-        let what = what.or_else(|| aborted(frames)).or_else(|| swallowed(frames))?;
+        let what = what.or_else(|| aborted(frames)).or_else(|| swallowed(frames, &streams))?;
         Some(Finding {
-            oracle: "exit",
+            oracle: Oracle::Exit,
             who: cell.name.to_string(),
             blame: cell.blame(),
             what: format!("{} exited with 0 although {what}", cell.name),
@@ -56,13 +64,17 @@ fn aborted(frames: &[Frame]) -> Option<String> {
 }
 
 /// The last answer that it got, where that is an exception and it asked for nothing more.
-fn swallowed(frames: &[Frame]) -> Option<String> {
+fn swallowed(frames: &[Frame], streams: &Streams) -> Option<String> {
     let mut given_up = BTreeSet::new();
     let mut last = None;
     for Frame { direction, message, .. } in frames {
         match (message, direction) {
             (Message::Call(call), Direction::Up) => {
-                given_up.remove(&call.question);
+                if streams.has((call.interface_id, call.method_id)) {
+                    given_up.insert(call.question);
+                } else {
+                    given_up.remove(&call.question);
+                }
                 last = None;
             }
             (Message::Finish { question, .. }, Direction::Up) => {

@@ -4,7 +4,7 @@
 //! calls to and fro for ever, would fill the machine long before its fuel or the steps are used up. Like livelock,
 //! it never comes to rest and is looked for after each step.
 
-use super::{Blame, CellFacts, Evidence, Finding};
+use super::{Blame, CellFacts, Evidence, Finding, Oracle};
 use std::collections::BTreeMap;
 use wavetank::{ActorId, Event, PipeId};
 
@@ -55,5 +55,5 @@ pub fn judge(evidence: &Evidence<'_>, limit_bytes: u64) -> Finding {
     let what = format!(
         "{who} filled the record of the run, which may take {limit_bytes} bytes; most went through {pipe}"
     );
-    Finding { oracle: "flood", who, blame, what, detail: Vec::new() }
+    Finding { oracle: Oracle::Flood, who, blame, what, detail: Vec::new() }
 }

@@ -5,7 +5,7 @@
 //! of the catalogue of bugs, one of 25,000 units that ran 19 million), and one that ends early kills the
 //! innocent (H08). Both are the tank's fault.
 
-use super::{Blame, CellFacts, Evidence, Finding};
+use super::{Blame, CellFacts, Evidence, Finding, Oracle};
 use wavetank::cell::Cause;
 use wavetank::{Event, TrapClass};
 
@@ -13,7 +13,7 @@ use wavetank::{Event, TrapClass};
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     let told = evidence.events.iter().find_map(|event| match event {
         Event::CellEnded { cell, fuel, .. } => {
-            let cell = evidence.cell(*cell)?;
+            let cell = evidence.cell(*cell).filter(|cell| evidence.is_judged(Oracle::Fuel, cell))?;
             let exit = cell.exit.as_ref()?;
             let what =
                 || format!("{} burned {fuel} fuel by its end and {} by its record", cell.name, exit.fuel);
@@ -21,7 +21,8 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
         }
         _ => None,
     });
-    told.or_else(|| evidence.cells.iter().find_map(within_limits))
+    let mut judged = evidence.cells.iter().filter(|cell| evidence.is_judged(Oracle::Fuel, cell));
+    told.or_else(|| judged.find_map(within_limits))
 }
 
 fn within_limits(cell: &CellFacts) -> Option<Finding> {
@@ -36,5 +37,5 @@ fn within_limits(cell: &CellFacts) -> Option<Finding> {
 }
 
 fn finding(cell: &CellFacts, what: String) -> Finding {
-    Finding { oracle: "fuel", who: cell.name.to_string(), blame: Blame::Tank, what, detail: Vec::new() }
+    Finding { oracle: Oracle::Fuel, who: cell.name.to_string(), blame: Blame::Tank, what, detail: Vec::new() }
 }

@@ -10,10 +10,17 @@
 //! link. So open entries of the host's side are not looked at; a call that is owed by a cell that lives is a
 //! stall.
 //!
+//! **Streaming calls owe nothing.** A client has no means to wait for a streaming call's Return: what it awaits is
+//! flow control alone. So such a question that is still open when its cell exits is no leak, whether its Return was
+//! on its way or its server had not begun. Which methods stream is known from the schema of the host's own
+//! capabilities, and of others from what their gates found out ([`Event::Streams`]). A method of an unknown schema of
+//! which no server began a call is taken for one that does not stream.
+//!
 //! **Who is let off.** A cell that trapped or was killed had no time, and one whose link broke had no way. A link
 //! between two vats has no end, so only what no correct side does is looked at there.
 
-use super::{Blame, CellFacts, Evidence, Finding};
+use super::streams::Streams;
+use super::{Blame, CellFacts, Evidence, Finding, Oracle};
 use crate::frames::{Direction, Frame, Message};
 use crate::ledger::{Entry, Ledger, QuestionState, Violation};
 use crate::transcript::LinkFrames;
@@ -22,15 +29,16 @@ use wavetank::{End, Event};
 
 /// Judges all links.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
+    let streams = Streams::of(evidence);
     evidence.links.iter().find_map(|link| {
         let Some(cell) = evidence.cell_of(link.link) else {
             return violation(link, &book(link), None);
         };
-        if cell.exited().is_none() || evidence.is_struck(cell) {
+        if cell.exited().is_none() || evidence.damage.is_done || !evidence.is_judged(Oracle::Ledger, cell) {
             return None;
         }
         let ledger = book(link);
-        let kept = || open(link, &ledger).or_else(|| cut_short(evidence, link, cell));
+        let kept = || open(link, &ledger, &streams).or_else(|| cut_short(evidence, link, cell));
         violation(link, &ledger, Some(cell)).or_else(|| if is_broken(evidence, cell) { None } else { kept() })
     })
 }
@@ -39,7 +47,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
 fn is_broken(evidence: &Evidence<'_>, cell: &CellFacts) -> bool {
     let Some((_, up, down)) = cell.link else { return false };
     evidence.events.iter().any(|event| match event {
-        Event::Reset { pipe, .. } | Event::Ended { pipe, .. } => [up, down].contains(pipe),
+        Event::Reset { pipe, .. } | Event::Ended { pipe, .. } | Event::HalfBroken { pipe, .. } => {
+            [up, down].contains(pipe)
+        }
         _ => false,
     })
 }
@@ -61,16 +71,19 @@ fn violation(link: &LinkFrames, ledger: &Ledger, cell: Option<&CellFacts>) -> Op
     };
     let mut detail: Vec<String> = ledger.violations().iter().map(Violation::to_string).collect();
     if matches!(first, Violation::Garbled(_)) && cell.is_some_and(|cell| cell.transport == Transport::Stdio) {
-        let stdio =
-            "its stdout carries its RPC; a guest with a stdout of its own takes Transport::Connection";
+        let stdio = "its stdout carries its RPC: it was said so, or it began with RPC; a guest that prints takes a connection";
         detail.insert(0, stdio.into());
     }
     Some(finding(link, by, format!("on the link of {}: {first}", link.cell), detail))
 }
 
-fn open(link: &LinkFrames, ledger: &Ledger) -> Option<Finding> {
+fn open(link: &LinkFrames, ledger: &Ledger, streams: &Streams) -> Option<Finding> {
     let is_cells = |entry: &Entry| match entry {
-        Entry::Question { asker, state, .. } => *asker == Direction::Up && *state != QuestionState::Cancelled,
+        Entry::Question { asker, state, method, .. } => {
+            *asker == Direction::Up
+                && *state != QuestionState::Cancelled
+                && !method.is_some_and(|of| streams.has(of))
+        }
         Entry::Export { owner, .. } => *owner == Direction::Down,
         Entry::Embargo { .. } => false,
     };
@@ -106,5 +119,5 @@ fn finding(link: &LinkFrames, by: Direction, what: String, detail: Vec<String>) 
         Direction::Up => Blame::Guest(link.cell.to_string()),
         Direction::Down => Blame::Library("capnp-rpc"),
     };
-    Finding { oracle: "ledger", who: link.cell.to_string(), blame, what, detail }
+    Finding { oracle: Oracle::Ledger, who: link.cell.to_string(), blame, what, detail }
 }

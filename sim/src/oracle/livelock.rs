@@ -1,35 +1,65 @@
 //! Livelock: somebody keeps running and gets nowhere.
 //!
-//! Nothing ever comes to rest then, so it is looked for after each step, at a cost of a few additions. Four ways:
+//! Nothing ever comes to rest then, so it is looked for after each step, at a cost of a few additions. Five ways:
 //!
 //! - **Asking without waiting** (G07 and G08 of the catalogue of bugs, a pollable that is always ready, a link's
 //!   end that counts as progress): 10,000 times in a row a cell asks for news (`ready`, an immediately ready
-//!   `poll`, an empty `read`, a `check-write` of 0, a clock reading) and neither waits nor moves a byte.
+//!   `poll`, an empty `read`, a `check-write` of 0) and neither waits nor moves a byte, while nothing else could
+//!   happen that would bring it news. Time passes meanwhile, by [`LOOK_NS`](wavetank::LOOK_NS) a call, and others
+//!   run: only what is stuck all the same counts. A cell that looks at the time may do so 50,000 times in a row,
+//!   for 2.5 seconds: it may wait for a time that it alone knows.
 //! - **Burning without asking**: a cell burns [`quiet_fuel`](wavetank::cell::Limits::quiet_fuel) in whole slices,
 //!   one after the other, and asks its host for nothing meanwhile.
-//! - **A task of the host that wakes itself**: a million polls in a row that cause nothing.
-//! - **Progress only because a timer fired** (G05, a loop that forgets to send what the application queued, and a
-//!   safety timer that hides it): ten times in a row a cell that nothing but a timer woke in `wasi:io/poll` then
-//!   writes to its link, never because of anything else in between, and never waits without a timer in its list:
-//!   who sleeps between two calls waits for the answers without one. A guest that has a clock tick beside its
-//!   calls does all that too and is told apart by its scenario, with
+//! - **A task of the host that wakes itself**: a million polls in a row that cause nothing. If it is a call whose
+//!   server pauses again and again, its resumes between the polls are no progress either, and the call is named.
+//! - **Waiting for nothing but the next time**: the clock moves again and again, and whoever it wakes sets a new
+//!   timer and does nothing else. After [a million](TICKS) moves of the clock in a row, or 10,000 that took a
+//!   [day](PATIENCE_NS) of virtual time, and if no task of the host waits for a time, the world counts as one at rest:
+//!   it is a stall, with its wait-for graph, or spinning if the guest waits for nothing but times.
+//! - **Progress only because a timer fired** (G05), in either of two ways:
+//!   - *Left unsent*: a cell had something to write to its link and waited, and only a timer would have let it go on.
+//!     The proof is a wake-up for nothing: no time has passed since the cell went to wait, nothing came, it was not
+//!     out of budget, and yet it writes. [`probe`](crate::world) makes such wake-ups for cells that wait for a timer
+//!     and for their link. One such turn is enough. Who sleeps between calls, has a clock tick beside them, or tries
+//!     again after a time-out does not go on when it is woken for nothing, and is not blamed.
+//!   - *Left unread*: [three times](TIMED_READS) a cell reads its link because a timer had woken it, although the bytes
+//!     were there before, and it has never waited for its link at all.
+//!
+//!   A guest for which this is right is told apart by its scenario, with
 //!   [`keeps_time`](crate::world::CellBuilder::keeps_time).
+//!
+//! What cannot be seen: a runtime that leaves a message unsent and waits for a timer *alone*. From outside it is an
+//! application that sleeps.
 
-use super::{Blame, Finding};
+use super::{Blame, Finding, Oracle};
+use crate::moves::Move;
 use crate::outcome::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
-use wavetank::Habits;
 use wavetank::cell::Limits;
+use wavetank::{Event, Habits, IDLE_CALLS_PER_TURN};
 
-/// Calls in a row by which a cell asks for news, gets none and does not wait, until it counts as spinning.
-/// A guest that blocks in `wasi:io/poll` makes a handful.
+/// Calls in a row by which a cell asks for news, gets none and does not wait, while nothing else could happen, until
+/// it counts as spinning. A guest that blocks in `wasi:io/poll` makes a handful.
 pub const IDLE_CALLS: u64 = 10_000;
+
+/// The same for a cell that looks at the time: one call in four at least does.
+pub const LOOKS: u64 = 50_000;
 
 /// Polls in a row that cause nothing, until the task of the host that is polled counts as spinning.
 pub const IDLE_POLLS: u64 = 1_000_000;
 
-/// Writes to its link in a row that a cell makes because a timer woke it, until that counts as its only reason.
-pub const TIMED_WRITES: u64 = 10;
+/// Turns in which a cell that never waits for its link reads it because a timer woke it, until that counts as its
+/// only reason.
+pub const TIMED_READS: u64 = 3;
+
+/// Moves of the clock in a row, with nothing else done in between, after which nothing else is expected.
+pub const TICKS: u64 = 1_000_000;
+
+/// Fewer are enough if they took as long as [`PATIENCE_NS`].
+pub const FEW_TICKS: u64 = 10_000;
+
+/// A day of virtual time, in nanoseconds.
+pub const PATIENCE_NS: u64 = 24 * 60 * 60 * 1_000_000_000;
 
 /// What became of a poll.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +70,19 @@ pub struct Polled {
     pub caused: bool,
     /// Whether it could be polled again at once.
     pub is_ready: bool,
+    /// Whether nothing else could happen, but that others ask in vain as well and that time passes.
+    pub is_alone: bool,
     /// How it asks for news.
     pub habits: Habits,
+}
+
+/// A cell that asks and asks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asking {
+    /// Its idle calls in a row when it was polled last.
+    seen: u64,
+    /// Those that it made while nothing else could happen.
+    alone: u64,
 }
 
 /// What is known of the one who was polled, asked for only where it counts.
@@ -60,29 +101,72 @@ pub struct Who {
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     idle_polls: u64,
+    /// By paused call, how often it was resumed since something last happened.
+    resumes: BTreeMap<u32, u64>,
     /// By cell: whole slices in a row that it burned in silence, and the calls it had made before.
     quiet: BTreeMap<u32, (u64, u64)>,
+    ticks: Ticks,
+    /// By cell, those whose last poll ended while they asked in vain.
+    asking: BTreeMap<u32, Asking>,
     /// Cells that keep time.
     excused: BTreeSet<u32>,
 }
 
+/// Moves of the clock in a row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ticks {
+    count: u64,
+    since_ns: u64,
+}
+
 impl Watch {
-    /// Notes a move that is no poll.
+    /// Notes a move, what it caused and what time it is then. Says now and then that nothing but time has passed for
+    /// very long.
+    pub fn only_time_passes(&mut self, moved: Move, caused: &[Event], now_ns: u64) -> bool {
+        let is_poll = matches!(moved, Move::Poll(_) | Move::PollAt(..));
+        let is_tick = matches!(moved, Move::Advance(_));
+        let is_handle =
+            |event: &Event| matches!(event, Event::HandleBorn { .. } | Event::HandleDropped { .. });
+        if !(is_poll || is_tick) || !caused.iter().all(is_handle) {
+            self.ticks = Ticks { count: 0, since_ns: now_ns };
+            return false;
+        }
+        let Ticks { count, since_ns } = &mut self.ticks;
+        *count += u64::from(is_tick);
+        let for_ns = now_ns.saturating_sub(*since_ns);
+        is_tick && count.is_multiple_of(FEW_TICKS) && (*count >= TICKS || for_ns >= PATIENCE_NS)
+    }
+
+    /// Notes a move that is no poll and no resume.
     pub fn moved(&mut self) {
         self.idle_polls = 0;
+        self.resumes.clear();
+    }
+
+    /// Notes that a paused call was let go on.
+    pub fn resumed(&mut self, call: u32) {
+        *self.resumes.entry(call).or_default() += 1;
+    }
+
+    /// The paused call that was resumed most often since something last happened.
+    pub fn most_resumed(&self) -> Option<u32> {
+        self.resumes.iter().max_by_key(|(_, resumes)| **resumes).map(|(call, _)| *call)
     }
 
     /// Notes a poll, and says whether that was one too many.
     pub fn polled(&mut self, polled: Polled, who: impl FnOnce() -> Who) -> Option<Outcome> {
         let Polled { actor, caused, habits, .. } = polled;
         self.idle_polls = if caused { 0 } else { self.idle_polls + 1 };
+        if caused {
+            self.resumes.clear();
+        }
         let slices = self.silent_slices(polled);
-        let timed = habits.timed_writes >= TIMED_WRITES && !self.excused.contains(&actor);
-        let asks = habits.idle_calls >= IDLE_CALLS;
+        let timed = only_by_time(habits).filter(|_| !self.excused.contains(&actor));
+        let asks = self.asks_in_vain(polled);
         // Limits are asked for only now and then: a slice is a million where nothing else was said.
         let burns = slices > 0 && (slices.is_power_of_two() || slices.is_multiple_of(16));
         let idles = self.idle_polls >= IDLE_POLLS;
-        if !(timed || asks || burns || idles) {
+        if !(timed.is_some() || asks || burns || idles) {
             return None;
         }
         let Who { name, limits, keeps_time, blame } = who();
@@ -94,16 +178,13 @@ impl Watch {
                 "asked {calls} times in a row for news that were not there, without blocking"
             ));
         }
-        if timed && !keeps_time {
-            let what = format!(
-                "{name} makes progress only because a timer fired: the last {} times that it wrote to its link, a \
-                 timer alone had woken it",
-                habits.timed_writes
-            );
-            let finding = Finding { oracle: "livelock", who: name, blame, what, detail: Vec::new() };
-            return Some(Outcome::Violated(finding));
-        }
-        if timed {
+        if let Some(why) = timed {
+            if !keeps_time {
+                let what = format!("{name} makes progress only because a timer fires: {why}");
+                let finding =
+                    Finding { oracle: Oracle::Livelock, who: name, blame, what, detail: Vec::new() };
+                return Some(Outcome::Violated(finding));
+            }
             self.excused.insert(actor);
         }
         match limits {
@@ -120,9 +201,33 @@ impl Watch {
         }
     }
 
+    /// Whether an actor that could be polled only asks in vain.
+    pub fn is_asking(&self, actor: u32) -> bool {
+        self.asking.contains_key(&actor)
+    }
+
+    /// Whether the one polled has asked in vain too often. A cell that others keep waiting is not to blame, and
+    /// every strategy lets them run in the end: choices are bounded, and the calm policy goes round.
+    fn asks_in_vain(&mut self, Polled { actor, is_alone, habits, .. }: Polled) -> bool {
+        if habits.idle_calls < IDLE_CALLS_PER_TURN {
+            self.asking.remove(&actor);
+            return false;
+        }
+        let asking = self.asking.entry(actor).or_default();
+        if habits.idle_calls < asking.seen {
+            *asking = Asking::default();
+        }
+        if is_alone {
+            asking.alone += habits.idle_calls - asking.seen;
+        }
+        asking.seen = habits.idle_calls;
+        let most = if habits.looks >= habits.idle_calls / 4 { LOOKS } else { IDLE_CALLS };
+        asking.alone >= most
+    }
+
     /// Whole slices in a row that the one polled has burned without a word. Its host sees a slice's end as a poll
     /// that leaves it ready.
-    fn silent_slices(&mut self, Polled { actor, caused, is_ready, habits }: Polled) -> u64 {
+    fn silent_slices(&mut self, Polled { actor, caused, is_ready, habits, .. }: Polled) -> u64 {
         if caused || !is_ready {
             self.quiet.remove(&actor);
             return 0;
@@ -132,4 +237,23 @@ impl Watch {
         *calls = habits.calls;
         *slices
     }
+}
+
+/// Why a cell's progress hangs on a timer, if it does.
+fn only_by_time(habits: Habits) -> Option<String> {
+    let Habits { timed_writes, late_writes, timed_reads, waited_for_link, .. } = habits;
+    if late_writes > 0 {
+        let before = match timed_writes {
+            0 => String::new(),
+            1 => ", as it had done once before".into(),
+            times => format!(", as it had done {times} times before"),
+        };
+        return Some(format!(
+            "it left a message unsent and waited, and when it was woken for nothing it wrote it; else its timer \
+             would have let it go on{before}"
+        ));
+    }
+    (timed_reads >= TIMED_READS && !waited_for_link).then(|| {
+        format!("{timed_reads} times bytes were there on its link, which it does not wait for, and a timer let it read them")
+    })
 }

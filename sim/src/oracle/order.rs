@@ -11,7 +11,7 @@
 //! call itself), are left out; so are calls on capabilities of guests, for which there are no gates. A call that
 //! never comes in, because it was cancelled or the link broke, breaks no order.
 
-use super::{Blame, Evidence, Finding};
+use super::{Blame, Evidence, Finding, Oracle};
 use crate::frames::{Direction, Message, Target};
 use crate::transcript::LinkFrames;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +34,11 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
             _ => {}
         }
     }
-    evidence.links.iter().find_map(|link| overtaken(link, came.get(&link.link)?))
+    let is_judged = |link: &LinkFrames| {
+        evidence.cell_of(link.link).is_none_or(|cell| evidence.is_judged(Oracle::Order, cell))
+    };
+    let mut judged = evidence.links.iter().filter(|link| is_judged(link));
+    judged.find_map(|link| overtaken(link, came.get(&link.link)?))
 }
 
 /// Calls that were sent on one target, in their order.
@@ -67,7 +71,7 @@ fn overtaken(link: &LinkFrames, came: &[Mark]) -> Option<Finding> {
             came.iter().filter(|mark| is_clear(index, mark)).find(|mark| !left.any(|(of, _)| of == *mark))?;
         let method = calls.iter().find(|(mark, _)| mark == late).map_or("a call", |(_, method)| method);
         Some(Finding {
-            oracle: "order",
+            oracle: Oracle::Order,
             who: link.cell.to_string(),
             blame: Blame::Library("capnp-rpc"),
             what: format!("on the link of {}, {method} came in after a call that was sent later", link.cell),
@@ -79,13 +83,12 @@ fn overtaken(link: &LinkFrames, came: &[Mark]) -> Option<Finding> {
 /// Calls to the host by target. An id means another target once it was given back and used again.
 fn sent(link: &LinkFrames) -> Vec<Sent<'_>> {
     let mut sent: Vec<Sent<'_>> = Vec::new();
-    let mut current: BTreeMap<String, usize> = BTreeMap::new();
+    let mut current: BTreeMap<Target, usize> = BTreeMap::new();
     for frame in &link.frames {
         match (&frame.message, frame.direction) {
             (Message::Call(call), Direction::Up) => {
-                let target = call.target.to_string();
-                let index = *current.entry(target.clone()).or_insert_with(|| {
-                    sent.push(Sent { target, ..Sent::default() });
+                let index = *current.entry(call.target.clone()).or_insert_with(|| {
+                    sent.push(Sent { target: call.target.to_string(), ..Sent::default() });
                     sent.len() - 1
                 });
                 let mark = (call.interface_id, call.method_id, call.fingerprint);
@@ -94,7 +97,7 @@ fn sent(link: &LinkFrames) -> Vec<Sent<'_>> {
             }
             (Message::Bootstrap { question }, Direction::Up) => forget(&mut current, *question),
             (Message::Release { id, .. }, Direction::Up) => {
-                current.remove(&Target::Import(*id).to_string());
+                current.remove(&Target::Import(*id));
             }
             _ => {}
         }
@@ -103,9 +106,8 @@ fn sent(link: &LinkFrames) -> Vec<Sent<'_>> {
 }
 
 /// A question's number is used again: what is called on its answer from now on is something else.
-fn forget(current: &mut BTreeMap<String, usize>, question: u32) {
-    let (exact, below) = (format!("q{question}"), format!("q{question}."));
-    current.retain(|target, _| *target != exact && !target.starts_with(&below));
+fn forget(current: &mut BTreeMap<Target, usize>, question: u32) {
+    current.retain(|target, _| !matches!(target, Target::Answer(on) if on.question == question));
 }
 
 fn named(calls: &[(Mark, &str)]) -> String {

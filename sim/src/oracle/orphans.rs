@@ -5,7 +5,7 @@
 //! A child that lives on is the tank's fault; a cell that a capability of the host started for nobody is that
 //! capability's, and is asked for once all cells of the scenario's own have ended.
 
-use super::{Blame, Evidence, Finding};
+use super::{Blame, Evidence, Finding, Oracle};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::{ActorId, Event};
 
@@ -18,21 +18,23 @@ fn outlived(evidence: &Evidence<'_>) -> Option<Finding> {
     let mut living: BTreeMap<ActorId, Option<ActorId>> = BTreeMap::new();
     let mut ended = BTreeSet::new();
     let name = |id: ActorId| evidence.cell(id).map_or_else(|| id.to_string(), |cell| cell.name.to_string());
+    let is_judged =
+        |id: &ActorId| evidence.cell(*id).is_none_or(|cell| evidence.is_judged(Oracle::Orphans, cell));
     let orphan = |child: ActorId, parent: ActorId, how: &str| {
         let what = format!("{} {how} its parent {}", name(child), name(parent));
-        Finding { oracle: "orphans", who: name(child), blame: Blame::Tank, what, detail: Vec::new() }
+        Finding { oracle: Oracle::Orphans, who: name(child), blame: Blame::Tank, what, detail: Vec::new() }
     };
     evidence.events.iter().find_map(|event| match event {
         Event::CellBorn { cell, parent, detached, .. } => {
             let parent = parent.filter(|_| !detached);
             living.insert(*cell, parent);
-            let late = parent.filter(|parent| ended.contains(parent));
+            let late = parent.filter(|parent| ended.contains(parent) && is_judged(cell));
             late.map(|parent| orphan(*cell, parent, "was born after the end of"))
         }
         Event::CellEnded { cell, .. } => {
             living.remove(cell);
             ended.insert(*cell);
-            let orphaned = living.iter().find(|(_, parent)| **parent == Some(*cell));
+            let orphaned = living.iter().find(|(child, parent)| **parent == Some(*cell) && is_judged(child));
             orphaned.map(|(child, _)| orphan(*child, *cell, "outlives"))
         }
         _ => None,
@@ -44,8 +46,9 @@ fn left_alone(evidence: &Evidence<'_>) -> Option<Finding> {
         return None;
     }
     let alone = |cell: &&super::CellFacts| cell.parent.is_none() && !cell.is_scenarios && cell.exit.is_none();
-    evidence.cells.iter().find(alone).map(|cell| Finding {
-        oracle: "orphans",
+    let mut judged = evidence.cells.iter().filter(|cell| evidence.is_judged(Oracle::Orphans, cell));
+    judged.find(alone).map(|cell| Finding {
+        oracle: Oracle::Orphans,
         who: cell.name.to_string(),
         blame: Blame::Capability(format!("that started {}", cell.name)),
         what: format!("{} lives on, and all cells that the scenario started have ended", cell.name),

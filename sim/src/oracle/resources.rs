@@ -1,61 +1,147 @@
-//! The resource tree: children go before their parents, and who exits has given everything back.
+//! The resource tree: children go before their parents, and who exits has leaked nothing.
 //!
 //! The first half is a trap: a stream that is dropped before its pollable ends the guest with "resource has
 //! children" (`wasi:io/poll`: a pollable is a child of what it was made of). The usual way around it, never to
 //! drop anything, is a leak that no trap tells of: no Finish, no Release, bytes that were queued and never sent
-//! (G03 of the catalogue of bugs). So here: at a clean exit a cell's table holds at most one stream and one
-//! pollable for each of its stdio pipes that is not the transport, which libc keeps for life.
+//! (G03 of the catalogue of bugs). Here the second half is judged: what a cell's table still holds at a clean exit.
 //!
-//! A trap or a kill leaves what it leaves: the host takes it back with the store.
+//! A program may keep things for life: libc keeps its streams of stdin, stdout and stderr, an executor keeps a timer in
+//! a static, and `process::exit` drops nothing that was in use. So these, and only these, are leaks:
+//!
+//! - **What belongs to the link.** Of a `wetware:streams` connection: the connection, its two streams and all pollables
+//!   of them. Where stdin and stdout carry the RPC, each may keep one stream and one pollable, as libc keeps them;
+//!   more is a leak. Whether the RPC itself ended in order is the [ledger](super::ledger)'s.
+//! - **What grows with use.** Handles of one sort (streams of one pipe, pollables of one pipe, pollables of timers) of
+//!   which each took the place of the one before: it was born after the other's [last use](wavetank::cell::Lived).
+//!   Three in a row are a leak. Ten timers that wait side by side are one generation, however many there are, and so
+//!   are ten that were made at the start; ten timers of which each was waited for before the next was made are ten.
+//!
+//! A trap or a kill leaves what it leaves: the host takes it back with the store. A cell that was refused memory or
+//! trapped on purpose is let off; in a damaged world all others are judged as ever.
 
-use super::{CellFacts, Evidence, Finding};
-use std::collections::BTreeSet;
-use wavetank::HandleKind;
+use super::{CellFacts, Evidence, Finding, Oracle};
+use std::collections::{BTreeMap, BTreeSet};
 use wavetank::cell::{Left, Transport};
+use wavetank::{HandleKind, PipeId};
 
-/// Pipes of a cell that are its stdio: the first ones.
-const STDIO_PIPES: usize = 3;
+/// Generations of handles, each left behind by the next, from which on they are a leak. Two are a program that changed
+/// its mind once.
+pub const GENERATIONS: usize = 3;
 
 /// Judges all cells that exited.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
-    evidence.cells.iter().filter(|cell| !evidence.is_struck(cell)).find_map(|cell| leak(evidence, cell))
+    let judged = |cell: &&CellFacts| !evidence.is_struck(cell) && evidence.is_judged(Oracle::Resources, cell);
+    evidence.cells.iter().filter(judged).find_map(|cell| {
+        let exit = cell.exited()?;
+        of_link(evidence, cell, &exit.left).or_else(|| grown(evidence, cell, &exit.left))
+    })
 }
 
-fn leak(evidence: &Evidence<'_>, cell: &CellFacts) -> Option<Finding> {
-    let exit = cell.exited()?;
-    let carries_rpc = |pipe| {
-        cell.transport == Transport::Stdio
-            && cell.link.is_some_and(|(_, up, down)| pipe == up || pipe == down)
-    };
-    let mut libc = BTreeSet::new();
-    let is_libcs = |left: &&Left| {
-        let Some(pipe) = left.pipe else { return false };
-        let is_pollable = match left.kind {
-            HandleKind::Pollable => true,
-            HandleKind::InputStream | HandleKind::OutputStream => false,
-            _ => return false,
-        };
-        let is_stdio = cell.pipes.iter().take(STDIO_PIPES).any(|&of| of == pipe);
-        is_stdio && !carries_rpc(pipe) && libc.insert((pipe, is_pollable))
-    };
-    let mut leaked: Vec<&Left> = exit.left.iter().collect();
-    let mut is_libcs = is_libcs;
-    leaked.retain(|left| !is_libcs(left));
-    let first = leaked.first()?;
-    let named = |left: &Left| match left.pipe {
-        Some(pipe) => format!("{} {} of {}", left.kind, left.handle, evidence.pipe_name(pipe)),
-        None => format!("{} {}", left.kind, left.handle),
-    };
+/// What is left of the cell's link.
+fn of_link(evidence: &Evidence<'_>, cell: &CellFacts, left: &[Left]) -> Option<Finding> {
+    let (_, up, down) = cell.link?;
+    let mut kept_by_libc = BTreeSet::new();
+    let mut leaked = Vec::new();
+    for left in left {
+        let is_links =
+            left.kind == HandleKind::Connection || left.pipe == Some(up) || left.pipe == Some(down);
+        if !is_links {
+            continue;
+        }
+        let is_libcs = cell.transport == Transport::Stdio && kept_by_libc.insert((left.kind, left.pipe));
+        if !is_libcs {
+            leaked.push(left);
+        }
+    }
+    let first = named(evidence, leaked.first()?);
     let more = match leaked.len() - 1 {
         0 => String::new(),
-        1 => " and one more resource".into(),
-        more => format!(" and {more} more resources"),
+        1 => " and one more resource of its link".into(),
+        more => format!(" and {more} more resources of its link"),
     };
-    Some(Finding {
-        oracle: "resources",
+    let what = format!("{} exited and had not dropped {first}{more}", cell.name);
+    Some(finding(evidence, cell, what, &leaked))
+}
+
+/// What was left behind again and again.
+fn grown(evidence: &Evidence<'_>, cell: &CellFacts, left: &[Left]) -> Option<Finding> {
+    let mut by_sort: BTreeMap<(HandleKind, Option<PipeId>), Vec<&Left>> = BTreeMap::new();
+    for left in left {
+        by_sort.entry((left.kind, left.pipe)).or_default().push(left);
+    }
+    by_sort.into_values().find_map(|left| {
+        let generations = generations(&left);
+        if generations.len() < GENERATIONS {
+            return None;
+        }
+        let what = format!(
+            "{} exited and had not dropped {}: {} in a row were left behind, each made after the last use of the one \
+             before",
+            cell.name,
+            named(evidence, generations[0]),
+            generations.len(),
+        );
+        Some(finding(evidence, cell, what, &generations))
+    })
+}
+
+/// The longest row of handles of which each was born after the last use of the one before: always the one next whose
+/// last use comes first.
+fn generations<'a>(left: &[&'a Left]) -> Vec<&'a Left> {
+    let mut by_end = left.to_vec();
+    by_end.sort_by_key(|left| (left.lived.last_used, left.handle));
+    let mut row: Vec<&Left> = Vec::new();
+    for left in by_end {
+        if row.last().is_none_or(|last| left.lived.born > last.lived.last_used) {
+            row.push(left);
+        }
+    }
+    row
+}
+
+fn named(evidence: &Evidence<'_>, left: &Left) -> String {
+    match left.pipe {
+        Some(pipe) => format!("{} {} of {}", left.kind, left.handle, evidence.pipe_name(pipe)),
+        None if left.kind == HandleKind::Pollable => format!("pollable {} of a timer", left.handle),
+        None => format!("{} {}", left.kind, left.handle),
+    }
+}
+
+fn finding(evidence: &Evidence<'_>, cell: &CellFacts, what: String, leaked: &[&Left]) -> Finding {
+    Finding {
+        oracle: Oracle::Resources,
         who: cell.name.to_string(),
         blame: cell.blame(),
-        what: format!("{} exited and had not dropped {}{more}", cell.name, named(first)),
-        detail: leaked.iter().map(|left| named(left)).collect(),
-    })
+        what,
+        detail: leaked.iter().map(|left| named(evidence, left)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wavetank::cell::Lived;
+
+    fn row(lived: &[(u64, u64)]) -> usize {
+        let left: Vec<Left> = (0..)
+            .zip(lived)
+            .map(|(handle, &(born, last_used))| Left {
+                handle,
+                kind: HandleKind::Pollable,
+                pipe: None,
+                lived: Lived { born, last_used },
+            })
+            .collect();
+        generations(&left.iter().collect::<Vec<_>>()).len()
+    }
+
+    #[test]
+    fn only_what_follows_one_another_grows() {
+        assert_eq!(row(&[]), 0);
+        // One after the other; side by side; made at the start and never used; one for life beside a row.
+        assert_eq!(row(&[(0, 0), (1, 1), (2, 2), (3, 3)]), 4);
+        assert_eq!(row(&[(0, 9), (1, 9), (2, 9), (3, 9)]), 1);
+        assert_eq!(row(&[(0, 0), (0, 0), (0, 0), (0, 0)]), 1);
+        assert_eq!(row(&[(0, 9), (1, 1), (2, 2), (4, 5)]), 3);
+    }
 }

@@ -3,7 +3,8 @@
 //!
 //! The graph is told whole, since a stall has many sides (G04, G06, G09 and H01 of the catalogue of bugs: a call
 //! that never leaves, a writer left out of the poll set, a log that nobody reads, a peer that never speaks).
-//! Whose fault it is follows from what could have gone on and did not, the surest sign first: a cell that was not
+//! Whose fault it is follows from what could have gone on and did not, the surest sign first: a cell that did not flush
+//! what it wrote, one that was not
 //! woken, one that leaves bytes or budget unused, a call that its server holds, one that its guest does not
 //! answer; then whoever the last to wait waits for.
 
@@ -15,15 +16,15 @@ use crate::ledger::{Entry, Ledger, QuestionState};
 use crate::outcome::{Wait, WaitGraph};
 use crate::transcript::LinkFrames;
 use std::collections::BTreeMap;
-use wavetank::link::BETWEEN_VATS;
+use wavetank::peer::{BYTE_STREAM, Method, PROCESS};
 use wavetank::pipe::PipeView;
-use wavetank::{Blocked, Event, GateId, LinkId};
+use wavetank::{ActorId, Blocked, Event, GateId, Role};
 
 /// The wait-for graph of a world at rest; `None` where all cells and tasks have ended.
 pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
     let living: Vec<&CellFacts> = evidence.cells.iter().filter(|cell| cell.exit.is_none()).collect();
     // A link between two vats has no end of its own.
-    let must_end = |task: &&TaskFacts| task.whose == Whose::Scenario || !task.name.starts_with(BETWEEN_VATS);
+    let must_end = |task: &&TaskFacts| task.whose != Whose::Host(Role::BetweenVats);
     if living.is_empty() && !evidence.tasks.iter().any(|task| must_end(&task)) {
         return None;
     }
@@ -38,9 +39,9 @@ pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
     let pipes =
         living.iter().flat_map(|cell| &cell.pipes).filter_map(|id| holding(&evidence.pipes[id.index()]));
     // A living cell's own task, its link's and its streams' say nothing that the cell does not say.
-    let of_living = |name: &str| living.iter().any(|cell| name.ends_with(&*cell.name));
-    let said = |task: &TaskFacts| task.whose == Whose::Host && of_living(&task.name);
-    let tasks = evidence.tasks.iter().filter(must_end).filter(|task| !said(task));
+    let is_said =
+        |task: &TaskFacts| served_by(task).is_some_and(|served| living.iter().any(|cell| cell.id == served));
+    let tasks = evidence.tasks.iter().filter(must_end).filter(|task| !is_said(task));
     let owed: Vec<Owed<'_>> = owed(evidence.links);
     Some(WaitGraph {
         steps: evidence.steps.len() as u64,
@@ -52,8 +53,16 @@ pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
     })
 }
 
+/// The cell, or the vat at the far end of a link, for which a task of the host works.
+fn served_by(task: &TaskFacts) -> Option<ActorId> {
+    match task.whose {
+        Whose::Host(Role::Cell(actor) | Role::LinkOf(actor) | Role::StdioOf(actor)) => Some(actor),
+        _ => None,
+    }
+}
+
 fn holding(pipe: &PipeView) -> Option<String> {
-    let PipeView { name, staged_bytes, visible_bytes, budget_bytes, .. } = pipe;
+    let PipeView { name, staged_bytes, unflushed_bytes, visible_bytes, budget_bytes, .. } = pipe;
     let held = staged_bytes + visible_bytes;
     if held == 0 && !pipe.writer_waits {
         return None;
@@ -63,7 +72,11 @@ fn holding(pipe: &PipeView) -> Option<String> {
         (true, false) => ", nobody reads it",
         (true, true) => "",
     };
-    Some(format!("{name} holds {held} bytes, budget {budget_bytes}{reader}"))
+    let unflushed = match unflushed_bytes {
+        0 => String::new(),
+        bytes => format!(", {bytes} of them were never flushed"),
+    };
+    Some(format!("{name} holds {held} bytes{unflushed}, budget {budget_bytes}{reader}"))
 }
 
 /// A call that was asked and not answered, on a connection that is up.
@@ -93,7 +106,7 @@ fn owed(links: &[LinkFrames]) -> Vec<Owed<'_>> {
             continue;
         }
         for entry in ledger.open() {
-            if let Entry::Question { asker, id, call, state: QuestionState::Asked } = entry {
+            if let Entry::Question { asker, id, call, state: QuestionState::Asked, .. } = entry {
                 owed.push(Owed { link, asker, id, call });
             }
         }
@@ -102,13 +115,21 @@ fn owed(links: &[LinkFrames]) -> Vec<Owed<'_>> {
 }
 
 fn blame(evidence: &Evidence<'_>, living: &[&CellFacts], owed: &[Owed<'_>]) -> Blame {
-    asleep(evidence, living)
+    unflushed(evidence, living)
+        .or_else(|| asleep(evidence, living))
         .or_else(|| idle(evidence, living))
         .or_else(|| held_call(evidence))
         .or_else(|| unanswered(evidence, living, owed))
         .or_else(|| last_to_wait(evidence, living))
         .or_else(|| scenarios_task(evidence))
         .unwrap_or(Blame::Tank)
+}
+
+/// A cell that waits, and has written what it did not flush: its host may keep that for ever.
+fn unflushed(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
+    let keeps =
+        |cell: &&&CellFacts| cell.pipes.iter().any(|pipe| evidence.pipes[pipe.index()].unflushed_bytes > 0);
+    living.iter().find(keeps).map(|cell| cell.blame())
 }
 
 /// Who waits for what is there was not woken.
@@ -145,21 +166,19 @@ fn idle(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
 /// A call that came in at a server of the host and is not done. What waits for a cell by its nature is left to
 /// that cell.
 fn held_call(evidence: &Evidence<'_>) -> Option<Blame> {
-    let waits_for_cells = |method: &str| method.starts_with("Process.") || method.starts_with("ByteStream.");
-    open_calls(evidence)
+    let (interface, method) = open_calls(evidence)
         .into_values()
-        .map(|(_, method)| method)
-        .find(|method| !waits_for_cells(method))
-        .map(Blame::Capability)
+        .find(|(interface, _)| ![PROCESS, BYTE_STREAM].contains(interface))?;
+    Some(Blame::Capability(PEER_SCHEMA.method_name(interface, method)))
 }
 
 /// Calls at their servers, by gate.
-fn open_calls(evidence: &Evidence<'_>) -> BTreeMap<GateId, (LinkId, String)> {
+fn open_calls(evidence: &Evidence<'_>) -> BTreeMap<GateId, Method> {
     let mut open = BTreeMap::new();
     for event in evidence.events {
         match event {
-            Event::Called { gate, interface, method, link, .. } => {
-                open.insert(*gate, (*link, PEER_SCHEMA.method_name(*interface, *method)));
+            Event::Called { gate, interface, method, .. } => {
+                open.insert(*gate, (*interface, *method));
             }
             Event::Done { gate } | Event::Cancelled { gate } => {
                 open.remove(gate);
@@ -185,7 +204,7 @@ fn unanswered(evidence: &Evidence<'_>, living: &[&CellFacts], owed: &[Owed<'_>])
 /// The youngest cell that lives waits for somebody: nobody younger is left to wait for.
 fn last_to_wait(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     let cell = living.last()?;
-    let (link, up, down) = cell.link?;
+    let Some((link, up, down)) = cell.link else { return Some(starter_of(evidence, cell)) };
     let frames = evidence.links.iter().find(|of| of.link == link).map_or(&[][..], |of| &of.frames);
     let asked = frames.iter().any(|frame| {
         frame.direction == Direction::Up
@@ -199,12 +218,15 @@ fn last_to_wait(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame>
     if waits_for(&|blocked| blocked == Blocked::Writing(up)) {
         return None;
     }
-    // It serves, or waits for bytes or a reader of its stdio: that is for whoever started it.
-    let starter = cell.parent.and_then(|parent| evidence.cell(parent)).filter(|parent| parent.exit.is_none());
-    Some(match starter {
+    Some(starter_of(evidence, cell))
+}
+
+/// Who must end a cell that serves, or that waits for bytes or a reader of its stdio: whoever started it.
+fn starter_of(evidence: &Evidence<'_>, cell: &CellFacts) -> Blame {
+    match cell.parent.and_then(|parent| evidence.cell(parent)).filter(|parent| parent.exit.is_none()) {
         Some(parent) => parent.blame(),
         None => Blame::Scenario(format!("nobody ends {} or gives it what it waits for", cell.name)),
-    })
+    }
 }
 
 fn scenarios_task(evidence: &Evidence<'_>) -> Option<Blame> {

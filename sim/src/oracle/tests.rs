@@ -1,46 +1,86 @@
 //! Oracles before hand-made evidence: what no guest of this repository does. What they do before real runs is in
 //! `tests/it/oracles/`.
 
-use super::livelock::{IDLE_CALLS, IDLE_POLLS, Polled, TIMED_WRITES, Watch, Who};
+use super::livelock::{
+    FEW_TICKS, IDLE_CALLS, IDLE_POLLS, LOOKS, PATIENCE_NS, Polled, TICKS, TIMED_READS, Watch, Who,
+};
 use super::*;
 use crate::frames::{Direction, Exception, ExceptionKind, Frame, Message};
+use crate::moves::Move;
 use crate::outcome::Outcome;
-use wavetank::{GateId, Habits};
+use wavetank::cell::{Left, Lived};
+use wavetank::{GateId, Habits, HandleKind, Role};
 
 // ---- livelock
 
 fn polled(habits: Habits) -> Polled {
-    Polled { actor: 3, caused: true, is_ready: false, habits }
+    Polled { actor: 3, caused: true, is_ready: false, is_alone: true, habits }
 }
 
 fn who(limits: Option<Limits>, keeps_time: bool) -> Who {
     Who { name: "child".into(), limits, keeps_time, blame: Blame::Guest("child".into()) }
 }
 
-/// Habits as they are after so many writes that a timer began.
-fn timed(timed_writes: u64) -> Habits {
+/// Habits as they are after so many turns of a sort.
+fn habits(timed_writes: u64, late_writes: u64, timed_reads: u64) -> Habits {
     let mut habits = Habits::default();
     habits.timed_writes = timed_writes;
+    habits.late_writes = late_writes;
+    habits.timed_reads = timed_reads;
     habits
 }
 
 #[test]
-fn ten_writes_in_a_row_that_a_timer_began_are_a_livelock() {
+fn one_message_left_unsent_is_a_livelock_and_any_number_of_timed_writes_is_none() {
     let mut watch = Watch::default();
     let guest = || who(Some(Limits::default()), false);
-    assert_eq!(watch.polled(polled(timed(TIMED_WRITES - 1)), guest), None);
-    let Some(Outcome::Violated(finding)) = watch.polled(polled(timed(TIMED_WRITES)), guest) else {
-        panic!("one more is too many")
+    assert_eq!(watch.polled(polled(habits(1000, 0, 0)), || panic!("it may sleep between its calls")), None);
+    let Some(Outcome::Violated(finding)) = watch.polled(polled(habits(2, 1, 0)), guest) else {
+        panic!("a proof is a proof")
     };
-    assert_eq!((finding.oracle, &finding.blame), ("livelock", &Blame::Guest("child".into())));
-    assert!(finding.what.contains("only because a timer fired: the last 10 times"), "{}", finding.what);
+    assert_eq!((finding.oracle, &finding.blame), (Oracle::Livelock, &Blame::Guest("child".into())));
+    assert!(
+        finding.what.contains("only because a timer fires: it left a message unsent"),
+        "{}",
+        finding.what
+    );
+    assert!(finding.what.ends_with("as it had done 2 times before"), "{}", finding.what);
+}
+
+#[test]
+fn a_link_that_is_only_read_by_a_timer_is_a_livelock() {
+    let mut watch = Watch::default();
+    let guest = || who(Some(Limits::default()), false);
+    assert_eq!(watch.polled(polled(habits(0, 0, TIMED_READS - 1)), guest), None);
+    let mut waited = habits(0, 0, TIMED_READS);
+    waited.waited_for_link = true;
+    assert_eq!(watch.polled(polled(waited), guest), None);
+    let found = watch.polled(polled(habits(0, 0, TIMED_READS)), guest);
+    assert!(matches!(found, Some(Outcome::Violated(_))), "{found:?}");
 }
 
 #[test]
 fn who_keeps_time_is_asked_once() {
     let mut watch = Watch::default();
-    assert_eq!(watch.polled(polled(timed(TIMED_WRITES)), || who(Some(Limits::default()), true)), None);
-    assert_eq!(watch.polled(polled(timed(TIMED_WRITES + 1)), || panic!("it is known")), None);
+    assert_eq!(watch.polled(polled(habits(0, 1, 0)), || who(Some(Limits::default()), true)), None);
+    assert_eq!(watch.polled(polled(habits(0, 2, 0)), || panic!("it is known")), None);
+}
+
+#[test]
+fn only_ticks_in_a_row_count_and_a_day_of_few_is_enough() {
+    let tick = |watch: &mut Watch, now_ns| watch.only_time_passes(Move::Advance(now_ns), &[], now_ns);
+    let mut watch = Watch::default();
+    assert!((1..TICKS).all(|now_ns| !tick(&mut watch, now_ns)));
+    let (mut one_more, mut moved, mut wrote) = (watch.clone(), watch.clone(), watch.clone());
+    assert!(!watch.only_time_passes(Move::Poll(1), &[], TICKS));
+    assert!(tick(&mut one_more, TICKS));
+    assert!(!moved.only_time_passes(Move::Deliver(1, 1), &[], TICKS) && !tick(&mut moved, TICKS));
+    let read = [Event::Read { pipe: PipeId(1), bytes: 1 }];
+    assert!(!wrote.only_time_passes(Move::Poll(1), &read, TICKS) && !tick(&mut wrote, TICKS));
+    let mut slow = Watch::default();
+    let each_ns = PATIENCE_NS / FEW_TICKS;
+    assert!((1..FEW_TICKS).all(|nth| !tick(&mut slow, nth * each_ns)));
+    assert!(tick(&mut slow, FEW_TICKS * each_ns));
 }
 
 #[test]
@@ -54,6 +94,34 @@ fn asking_without_waiting_is_counted_by_the_tank() {
     assert_eq!(watch.polled(asks(IDLE_CALLS - 1), || panic!("not yet")), None);
     let found = watch.polled(asks(IDLE_CALLS), || who(Some(Limits::default()), false));
     assert!(matches!(found, Some(Outcome::Spinning { .. })), "{found:?}");
+}
+
+#[test]
+fn asking_counts_only_while_nothing_else_could_happen() {
+    let mut watch = Watch::default();
+    let mut poll = |idle_calls, is_alone| {
+        let mut habits = Habits::default();
+        habits.idle_calls = idle_calls;
+        let polled = Polled { is_alone, ..polled(habits) };
+        watch.polled(polled, || who(Some(Limits::default()), false)).is_some()
+    };
+    assert!(!poll(3 * IDLE_CALLS, false));
+    assert!(!poll(4 * IDLE_CALLS - 1, true), "those from before do not count");
+    assert!(poll(4 * IDLE_CALLS, true));
+    assert!(!poll(0, true), "it had news");
+    assert!(!poll(IDLE_CALLS - 1, true));
+}
+
+#[test]
+fn who_looks_at_the_time_may_do_so_for_longer() {
+    let mut watch = Watch::default();
+    let mut poll = |idle_calls, looks| {
+        let mut habits = Habits::default();
+        (habits.idle_calls, habits.looks) = (idle_calls, looks);
+        watch.polled(polled(habits), || who(Some(Limits::default()), false)).is_some()
+    };
+    assert!(!poll(LOOKS - 1, LOOKS / 4));
+    assert!(poll(LOOKS, LOOKS / 4));
 }
 
 #[test]
@@ -91,6 +159,22 @@ fn a_task_that_wakes_itself_for_ever_spins() {
     assert_eq!(other.polled(idle, || panic!("something else was done in between")), None);
 }
 
+#[test]
+fn resumes_of_a_call_are_no_progress_and_name_it() {
+    let mut watch = Watch::default();
+    let idle = Polled { caused: false, ..polled(Habits::default()) };
+    watch.resumed(9);
+    assert_eq!(watch.polled(Polled { caused: true, ..idle }, || panic!("something was caused")), None);
+    assert_eq!(watch.most_resumed(), None);
+    for _ in 0..IDLE_POLLS - 1 {
+        watch.resumed(7);
+        assert_eq!(watch.polled(idle, || panic!("not yet")), None);
+    }
+    watch.resumed(8);
+    assert_eq!(watch.most_resumed(), Some(7));
+    assert!(watch.polled(idle, || who(None, false)).is_some());
+}
+
 // ---- the others
 
 /// A parent and its child, each with a link, at rest.
@@ -101,13 +185,17 @@ fn family() -> Facts {
         parent: parent.map(ActorId),
         is_scenarios: parent.is_none(),
         transport: Transport::Stdio,
+        imports: Transport::Stdio,
         limits: Limits::default(),
         pipes: (0..3).map(|pipe| PipeId(3 * (id - 1) + pipe)).collect(),
         link: Some((LinkId(id - 1), PipeId(3 * (id - 1) + 1), PipeId(3 * (id - 1)))),
         exit: None,
-        blocked_in: Some("poll"),
+        blocked_in: Some(Import::Poll),
         blocked: vec![Blocked::Reading(PipeId(3 * (id - 1)))],
-        may_fail: false,
+        is_detached: false,
+        component: [0; 32],
+        care: Care::default(),
+        leave: Leave::default(),
     };
     let names = ["parent", "child"]
         .iter()
@@ -117,8 +205,10 @@ fn family() -> Facts {
         capacity_bytes: 100,
         held: false,
         staged_bytes: 0,
+        unflushed_bytes: 0,
         visible_bytes: 0,
         budget_bytes: 100,
+        permits: 1,
         reader_waits: true,
         writer_waits: false,
         writer_refused: false,
@@ -163,7 +253,7 @@ fn bytes_that_a_cell_leaves_alone_are_its_fault() {
         None,
         "poll may have a timer"
     );
-    facts.cells[0].blocked_in = Some("blocking-write-and-flush");
+    facts.cells[0].blocked_in = Some(Import::Other("blocking-write-and-flush"));
     assert!(blocking::judge_before_time(&Evidence::from_facts(&facts, &[])).is_some());
 }
 
@@ -177,7 +267,7 @@ fn half_a_frame_is_the_fault_of_who_could_write_the_rest() {
     assert_eq!(stalled(&facts), guest("parent"));
     facts.cells[0].blocked.push(Blocked::Writing(PipeId(1)));
     facts.pipes[1].budget_bytes = 0;
-    assert_ne!(stalled(&facts), Blame::Tank);
+    assert_eq!(stalled(&facts), guest("parent"));
 }
 
 #[test]
@@ -239,18 +329,125 @@ fn a_child_born_after_its_parents_end_is_an_orphan_unless_it_is_detached() {
     assert_eq!(judged(true), None);
 }
 
-#[test]
-fn a_whole_family_is_struck_together() {
+/// A child that ended so, and how its parent and others cared for it.
+fn parent_of(code: i32, cause: Cause, care: Care) -> Facts {
     let mut facts = family();
-    let struck = |facts: &Facts| {
-        let evidence = Evidence::from_facts(facts, &[]);
-        facts.cells.iter().map(|cell| evidence.is_struck(cell)).collect::<Vec<_>>()
-    };
-    assert_eq!(struck(&facts), [false, false]);
-    facts.struck.insert(ActorId(2));
-    assert_eq!(struck(&facts), [true, true]);
-    facts.cells[1].parent = None;
-    assert_eq!(struck(&facts), [false, true]);
+    let ended = |code, cause| Some(ExitRecord { code, cause, fuel: 0, left: Vec::new() });
+    facts.cells[0].exit = ended(0, Cause::Exited);
+    facts.cells[1].exit = ended(code, cause);
+    facts.cells[1].care = care;
+    facts
+}
+
+fn of_children(facts: &Facts) -> Option<String> {
+    children::judge(&Evidence::from_facts(facts, &[])).map(|finding| finding.what)
+}
+
+const SWEPT: Care = Care { awaited: false, killed: false, ended_with_parent: true };
+const AWAITED: Care = Care { awaited: true, killed: false, ended_with_parent: false };
+const KILLED_BY_ORDER: Care = Care { awaited: false, killed: true, ended_with_parent: false };
+
+#[test]
+fn a_child_that_nobody_cared_for_is_its_parents_fault() {
+    let mut running = parent_of(137, Cause::Killed, SWEPT);
+    assert!(of_children(&running).expect("it ran").contains("its child child still ran"));
+    running.cells[0].leave.may_leave_children = true;
+    assert_eq!(of_children(&running), None);
+
+    let mut failed = parent_of(3, Cause::Exited, Care::default());
+    assert!(of_children(&failed).expect("it failed").contains("its child child exited with 3"));
+    failed.cells[0].leave.children_may_fail = true;
+    assert_eq!(of_children(&failed), None);
+
+    let cared_for = [
+        parent_of(0, Cause::Exited, Care::default()),
+        parent_of(137, Cause::Killed, KILLED_BY_ORDER),
+        parent_of(137, Cause::Killed, Care { awaited: true, ..SWEPT }),
+        // The scenario killed it.
+        parent_of(137, Cause::Killed, Care::default()),
+    ];
+    for facts in &cared_for {
+        assert_eq!(of_children(facts), None, "{:?}", facts.cells[1].care);
+    }
+    let mut detached = parent_of(3, Cause::Exited, Care::default());
+    detached.cells[1].is_detached = true;
+    let mut parent_failed = parent_of(3, Cause::Exited, Care::default());
+    parent_failed.cells[0].exit.as_mut().expect("it ended").code = 1;
+    let mut damaged = parent_of(137, Cause::Killed, SWEPT);
+    damaged.damage.is_done = true;
+    for facts in [detached, parent_failed, damaged] {
+        assert_eq!(of_children(&facts), None);
+    }
+}
+
+#[test]
+fn one_child_of_many_alike_that_nobody_waited_for_is_found_though_it_ended_well() {
+    let mut facts = parent_of(0, Cause::Exited, AWAITED);
+    let other =
+        CellFacts { id: ActorId(3), name: "other".into(), care: Care::default(), ..facts.cells[1].clone() };
+    facts.cells.push(other);
+    let what = of_children(&facts).expect("one of two");
+    assert!(what.ends_with(
+        "nobody waited for its child other: 1 of its 2 children of that component were waited for"
+    ));
+    facts.cells[2].component = [1; 32];
+    assert_eq!(of_children(&facts), None, "another component may be meant to be left");
+}
+
+#[test]
+fn damage_excuses_what_follows_from_it_and_no_misuse() {
+    let (struck, other) = (ActorId(2), ActorId(1));
+    let damage = Damage { is_done: true, struck: [struck].into() };
+    for class in [TrapClass::ResourceHasChildren, TrapClass::UnknownHandle, TrapClass::WriteOverBudget] {
+        assert!(!damage.excuses(struck, class) && !damage.excuses(other, class), "{class}");
+    }
+    assert!(damage.excuses(other, TrapClass::Unreachable), "it panicked on an error");
+    assert!(damage.excuses(struck, TrapClass::OutOfBounds) && !damage.excuses(other, TrapClass::OutOfBounds));
+    assert!(!Damage::default().excuses(other, TrapClass::Unreachable));
+}
+
+#[test]
+fn tasks_are_told_apart_by_what_they_do_and_not_by_their_names() {
+    // A cell lives whose name ends the names of tasks of others, or is one.
+    let mut facts = family();
+    facts.cells[0].name = "echo".into();
+    facts.cells[1].exit = Some(ExitRecord { code: 0, cause: Cause::Exited, fuel: 0, left: Vec::new() });
+    let task = |name: &str, whose| TaskFacts { name: name.into(), whose };
+    facts.tasks = vec![
+        task("echo", Whose::Host(Role::Cell(ActorId(1)))),
+        task("rpc echo", Whose::Host(Role::LinkOf(ActorId(1)))),
+        task("stderr of echo", Whose::Host(Role::StdioOf(ActorId(1)))),
+        task("rpc child-echo", Whose::Host(Role::LinkOf(ActorId(2)))),
+        task("link echo", Whose::Host(Role::Other)),
+        task("anything", Whose::Host(Role::BetweenVats)),
+        task("echo", Whose::Scenario),
+    ];
+    let graph = rest::stalled(&Evidence::from_facts(&facts, &[])).expect("echo waits");
+    let left = ["rpc child-echo", "link echo", "echo"].map(|name| format!("task {name:?} has not ended"));
+    assert_eq!(graph.tasks, left);
+    facts.cells.clear();
+    facts.tasks.retain(|task| task.whose == Whose::Host(Role::BetweenVats));
+    assert_eq!(rest::stalled(&Evidence::from_facts(&facts, &[])), None, "it has no end of its own");
+}
+
+#[test]
+fn an_oracle_that_is_switched_off_for_a_cell_looks_at_the_others() {
+    let mut facts = parent_of(0, Cause::Exited, AWAITED);
+    for cell in &mut facts.cells {
+        cell.transport = Transport::Connection;
+        let pipe = cell.link.map(|(_, up, _)| up);
+        let left = Left { handle: 7, kind: HandleKind::OutputStream, pipe, lived: Lived::default() };
+        cell.exit.as_mut().expect("it ended").left.push(left);
+    }
+    let who =
+        |facts: &Facts| Evidence::from_facts(facts, &[]).left().map(|finding| (finding.oracle, finding.who));
+    assert_eq!(who(&facts), Some((Oracle::Resources, "parent".into())));
+    facts.cells[0].leave.without.insert(Oracle::Resources, "it is known".into());
+    assert_eq!(who(&facts), Some((Oracle::Resources, "child".into())));
+    facts.without.insert(Oracle::Resources, "all of them".into());
+    assert_eq!(who(&facts), None);
+    let told: Vec<String> = facts.not_judged().iter().map(NotJudged::to_string).collect();
+    assert_eq!(told, ["resources (all of them)", "resources of parent (it is known)"]);
 }
 
 #[test]

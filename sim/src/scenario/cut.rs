@@ -38,6 +38,6 @@ pub(super) fn abort(world: &mut World) {
 fn echo(world: &mut World, first: fn()) {
     let first = if world.draw(2) == 1 { first } else { || () };
     let served = capnp_rpc::new_client::<executor::Client, _>(Server(first));
-    let child = world.cell("child-echo", guests::CHILD_ECHO).serve(served.client).spawn();
+    let child = world.cell("child-echo", guests::CHILD_ECHO_STDIO).serve(served.client).spawn();
     child.expect_exit(0).expect_stderr("CHILD_OK");
 }

@@ -4,6 +4,9 @@
 
 use crate::world::World;
 use capnp::capability::{Client, FromClientHook, get_resolved_cap};
+use capnp::message::ReaderOptions;
+use capnp_rpc::rpc_twoparty_capnp::Side;
+use capnp_rpc::{RpcSystem, twoparty};
 use std::rc::Rc;
 use wavetank::ActorId;
 use wavetank::schema::peer_capnp::executor;
@@ -78,5 +81,18 @@ pub(super) fn resolved(world: &mut World) {
         assert!(process.as_client_hook().get_resolved().is_some(), "it has resolved");
         let _ = process.as_client_hook().when_resolved().await;
         drop(sent.pipeline);
+    });
+}
+
+/// A call over an RPC system that was dropped, and not disconnected before.
+pub(super) fn dropped(world: &mut World) {
+    let asker = world.vat("asker");
+    let (input, output) = (futures::io::empty(), futures::io::sink());
+    let network = twoparty::VatNetwork::new(input, output, Side::Client, ReaderOptions::new());
+    let mut system = RpcSystem::new(Box::new(network), None);
+    let giver: executor::Client = system.bootstrap(Side::Server);
+    drop(system);
+    world.task_of(asker, "a call over an RPC system that was dropped", async move {
+        let _ = giver.echo_request().send().promise.await;
     });
 }

@@ -119,12 +119,14 @@ fn fails_by_hash(salt: u64, choices: &[u32]) -> bool {
 
 #[test]
 fn at_the_fixed_point_no_single_deletion_or_lowering_fails() {
+    let mut judged = 0;
     for seed in 0..300 {
         let from = choices(seed, 30, 6);
         let fails = |choices: &[u32]| choices.len() > 2 && fails_by_hash(seed, choices);
         if !fails(&from) {
             continue;
         }
+        judged += 1;
         let shrunk = shrunk(&from, 100_000, fails);
         assert!(shrunk.fixed_point);
         let best = shrunk.choices;
@@ -142,6 +144,7 @@ fn at_the_fixed_point_no_single_deletion_or_lowering_fails() {
             }
         }
     }
+    assert!(judged > 100, "{judged} of 300 fail before they are shrunk");
 }
 
 #[test]

@@ -296,7 +296,7 @@ impl Strategy for Walk {
 
     fn draw(&mut self, ask: &Ask<'_>) -> u32 {
         match ask {
-            Ask::Number { of: Of::Value | Of::Act(_), bound } => {
+            Ask::Number { of: Of::Value | Of::Act(_) | Of::Failure(_), bound } => {
                 let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
                 search.next(*bound, || Options::Numbers).0
             }

@@ -45,8 +45,15 @@ impl Shape {
                 born && made[thread as usize] < self.steps[thread as usize]
             };
             let poll: RoaringBitmap = (0..self.steps.len() as u32).filter(can_go).collect();
-            let sets =
-                Sets { start: &none, poll: &poll, deliver: &none, grant: &none, answer: &none, act: &none };
+            let sets = Sets {
+                start: &none,
+                poll: &poll,
+                deliver: &none,
+                grant: &none,
+                answer: &none,
+                resume: &none,
+                act: &none,
+            };
             let menu = calm.menu(&sets, false);
             if menu.is_empty() {
                 break;

@@ -1,7 +1,6 @@
 //! When time passes though something else could happen.
 
 use crate::menu::Menu;
-use crate::moves::Kind;
 use crate::seed::below;
 use rand_chacha::ChaCha8Rng;
 
@@ -18,10 +17,10 @@ impl Time {
         Time { one_in: if below(rng, 4) == 0 { 4 << below(rng, 5) } else { 0 } }
     }
 
-    /// How many items there are but the clock's, which is the last; `None` where time passes now.
+    /// How many items there are but the clock's, which is the last unless a time is due; `None` where time passes now.
     pub(super) fn others(&self, menu: &Menu<'_>, rng: &mut ChaCha8Rng) -> Option<usize> {
-        let waits = menu.counts().iter().any(|&(kind, count)| kind == Kind::Advance && count > 0);
-        if !waits {
+        // A time that is due is a move like any other.
+        if !menu.could_time_run_ahead() {
             return Some(menu.len());
         }
         let passes = self.one_in > 0 && below(rng, self.one_in) == 0;

@@ -9,6 +9,9 @@ use crate::profile::{Level, Profile};
 use crate::seed::{Purpose, Seed, below};
 use rand_chacha::ChaCha8Rng;
 
+/// One operation of fake I/O in so many takes time.
+const SLOW_OPERATIONS: u32 = 4;
+
 /// Draws everything but the next move.
 pub struct Weather {
     rng: ChaCha8Rng,
@@ -45,13 +48,19 @@ impl Weather {
             Of::Amount(_) => self.amount(bound),
             Of::Pipe(_) => self.one_in(self.profile.held_pipes, bound),
             Of::Slice(_) => self.one_in(self.profile.small_slices, bound),
+            Of::Host(_) => self.one_in(self.profile.free_hosts, bound),
             Of::Trap(_) => self.one_in(self.profile.trapped_cells, bound),
             Of::Refuse(_) => self.one_in(self.profile.refused_cells, bound),
             Of::Gap => self.gap(bound),
             Of::Bytes(_) => self.magnitude(bound),
             // Mostly in order, or it would be no queue's neighbour that is tried.
             Of::Task(_) => self.one_in(3, bound),
-            Of::Value | Of::Act(_) | Of::Span | Of::Item(..) | Of::NoGust => below(&mut self.rng, bound),
+            // In a still world only the order of things varies.
+            Of::Latency(_) if self.profile.level == Level::Still => 0,
+            Of::Latency(_) => self.one_in(SLOW_OPERATIONS, bound),
+            Of::Value | Of::Act(_) | Of::Failure(_) | Of::Half(_) | Of::Span | Of::Item(..) | Of::NoGust => {
+                below(&mut self.rng, bound)
+            }
         };
         drawn.min(bound - 1)
     }

@@ -1,8 +1,9 @@
 //! The objects of the vats, as servers.
 
-use super::Shared;
 use super::graph::{THROWN, Target};
+use super::{Reference, Shared};
 use capnp::Error;
+use std::cell::RefCell;
 use std::rc::Rc;
 use wavetank::schema::vats_capnp::node;
 
@@ -11,13 +12,20 @@ pub(super) struct Node {
     id: usize,
     vat: usize,
     shared: Shared,
+    /// What it holds to its end, and calls or only drops then.
+    will: RefCell<Option<Reference>>,
     /// Told apart from a node that nobody holds any more.
     _life: Rc<()>,
 }
 
 impl Node {
-    pub(super) fn client(shared: &Shared, vat: usize, (id, life): (usize, Rc<()>)) -> node::Client {
-        capnp_rpc::new_client(Node { id, vat, shared: shared.clone(), _life: life })
+    pub(super) fn client(
+        shared: &Shared,
+        vat: usize,
+        (id, life): (usize, Rc<()>),
+        will: Option<Reference>,
+    ) -> node::Client {
+        capnp_rpc::new_client(Node { id, vat, shared: shared.clone(), will: RefCell::new(will), _life: life })
     }
 
     /// Books an arrival; gives the call.
@@ -28,6 +36,15 @@ impl Node {
         let (line, number) = (on.get_reference() as usize, on.get_number());
         state.graph.arrive(call, (line, number), (self.id, self.vat));
         Ok(call)
+    }
+}
+
+/// Every other object that holds something calls it once more.
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(will) = self.will.take() {
+            self.shared.execute(self.vat, will, self.id.is_multiple_of(2));
+        }
     }
 }
 

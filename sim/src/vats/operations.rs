@@ -5,11 +5,13 @@
 //! and the count of what is offered never changes while the script lasts.
 
 use super::graph::Target;
-use super::work::Ask;
-use super::{MAX_REFERENCES, Reference, Shared};
+use super::work::{Ask, HalfBroken};
+use super::{MAX_REFERENCES, Pair, Reference, Shared, Stage};
 use crate::world::{Script, World};
 use capnp::private::capability::ClientHook;
 use std::fmt;
+use wavetank::End;
+use wavetank::link::Link;
 use wavetank::schema::vats_capnp::node;
 
 /// A kind of operation.
@@ -69,11 +71,17 @@ pub enum Kind {
     /// No operation: capabilities are also left in calls on what was promised by one connection, and has turned out
     /// to be elsewhere.
     Redirected,
+    /// A connection breaks at one end in one direction; the rest of it after some time.
+    HalfBreak,
+    /// A vat's RPC system on a connection is dropped, without a word to the other side.
+    Abandon,
+    /// No operation: new objects hold a reference. When they end they call it, or only drop it.
+    LastWill,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 26] = [
+    pub const ALL: [Kind; 29] = [
         Kind::Call,
         Kind::Give,
         Kind::Take,
@@ -100,7 +108,13 @@ impl Kind {
         Kind::AtHome,
         Kind::LongWay,
         Kind::Redirected,
+        Kind::HalfBreak,
+        Kind::Abandon,
+        Kind::LastWill,
     ];
+
+    /// Ends that come without a word, and ends that do something. Only in worlds that ask for them.
+    pub const ENDS: [Kind; 3] = [Kind::HalfBreak, Kind::Abandon, Kind::LastWill];
 
     /// What every capability system does, and no more.
     pub const PLAIN: [Kind; 6] = [Kind::Call, Kind::Give, Kind::Take, Kind::Swap, Kind::Drop, Kind::Copy];
@@ -126,11 +140,16 @@ const FEATURES: [(&[Kind], u32); 15] = [
 ];
 
 /// Draws which kinds of operation a world has: none but the plain ones is the dullest.
-pub(super) fn draw(world: &World) -> Vec<Kind> {
+pub(super) fn draw(world: &World, ends: bool) -> Vec<Kind> {
     let mut kinds = Kind::PLAIN.to_vec();
     for (feature, one_in) in FEATURES {
         if world.draw(one_in) == 1 {
             kinds.extend(feature);
+        }
+    }
+    for kind in Kind::ENDS.into_iter().filter(|_| ends) {
+        if world.draw(2) == 1 {
+            kinds.push(kind);
         }
     }
     kinds
@@ -150,6 +169,8 @@ enum Operation {
     Cancel(usize),
     Bootstrap { pair: usize, side: usize, late: bool },
     Disconnect { pair: usize, side: usize },
+    HalfBreak { pair: usize, how: HalfBroken },
+    Abandon { pair: usize, side: usize },
     Watch(usize, u32),
 }
 
@@ -162,6 +183,13 @@ pub(super) struct Operations {
 impl Operations {
     pub(super) fn new(shared: Shared, left: u32) -> Self {
         Operations { shared, left }
+    }
+}
+
+impl Drop for Operations {
+    /// The world is taken down.
+    fn drop(&mut self) {
+        self.shared.borrow_mut().stage = Stage::Over;
     }
 }
 
@@ -284,7 +312,7 @@ impl Shared {
                 };
                 state.promises.iter().flat_map(with).collect()
             }
-            Kind::AtHome | Kind::LongWay | Kind::Redirected => Vec::new(),
+            Kind::AtHome | Kind::LongWay | Kind::Redirected | Kind::LastWill => Vec::new(),
             Kind::Break => state.promises.keys().map(|promise| Operation::Resolve(*promise, None)).collect(),
             Kind::LetGo => {
                 let waits = state.holds.iter().filter(|(_, let_go)| !let_go.is_canceled());
@@ -306,11 +334,24 @@ impl Shared {
                 .collect()
             }
             Kind::Disconnect => {
-                let pairs = state.pairs.iter().enumerate();
-                pairs
-                    .filter(|(_, pair)| pair.current < pair.links.len())
-                    .flat_map(|(pair, _)| [0, 1].map(|side| Operation::Disconnect { pair, side }))
-                    .collect()
+                let both = |pair| [0, 1].map(|side| Operation::Disconnect { pair, side });
+                connected(&state.pairs).flat_map(both).collect()
+            }
+            Kind::Abandon => {
+                let both = |pair| [0, 1].map(|side| Operation::Abandon { pair, side });
+                connected(&state.pairs).flat_map(both).collect()
+            }
+            Kind::HalfBreak => {
+                let mut candidates = Vec::new();
+                for pair in connected(&state.pairs) {
+                    for (is_up, end) in [true, false].into_iter().flat_map(|up| ENDS.map(|end| (up, end))) {
+                        for lasts_ns in HALF_BROKEN_NS {
+                            let how = HalfBroken { is_up, end, lasts_ns };
+                            candidates.push(Operation::HalfBreak { pair, how });
+                        }
+                    }
+                }
+                candidates
             }
         }
     }
@@ -357,21 +398,39 @@ impl Shared {
                 };
                 self.bootstrap(*pair, *side, generation);
             }
-            Operation::Disconnect { pair, side } => {
-                let link = {
-                    let mut state = self.borrow_mut();
-                    let of = &mut state.pairs[*pair];
-                    let link = of.links[of.current][*side].clone();
-                    of.current += 1;
-                    state.graph.disturb();
-                    state.disconnected.insert(link.id());
-                    link
-                };
-                link.disconnect();
+            Operation::Disconnect { pair, side } => self.leave_connection(*pair, *side).disconnect(),
+            Operation::Abandon { pair, side } => self.leave_connection(*pair, *side).abandon(),
+            Operation::HalfBreak { pair, how } => {
+                let link = self.leave_connection(*pair, 0);
+                self.half_break(&link, *how);
             }
             Operation::Watch(vat, id) => self.watch(*vat, *id),
         }
     }
+}
+
+impl Shared {
+    /// The connection of a pair that is about to end, as one side has it; the next one takes its place.
+    fn leave_connection(&self, pair: usize, side: usize) -> Link {
+        let mut state = self.borrow_mut();
+        let of = &mut state.pairs[pair];
+        let link = of.links[of.current][side].clone();
+        of.current += 1;
+        state.graph.disturb();
+        state.disconnected.insert(link.id());
+        link
+    }
+}
+
+const ENDS: [End; 2] = [End::Writer, End::Reader];
+
+/// How long a connection stays half broken, in nanoseconds.
+const HALF_BROKEN_NS: [u64; 3] = [1, 1_000_000, 60_000_000_000];
+
+/// The pairs that have a connection which was not ended.
+fn connected(pairs: &[Pair]) -> impl Iterator<Item = usize> {
+    let of = pairs.iter().enumerate().filter(|(_, pair)| pair.current < pair.links.len());
+    of.map(|(pair, _)| pair)
 }
 
 /// Whether a client was promised by one connection and has turned out to be elsewhere: at home, at another one, or
@@ -420,6 +479,16 @@ impl fmt::Display for Words<'_> {
             Operation::Disconnect { pair, side } => {
                 let vats = state.pairs[*pair].vats;
                 write!(f, "{}: disconnect from {}", name(&vats[*side]), name(&vats[1 - side]))
+            }
+            Operation::Abandon { pair, side } => {
+                let vats = state.pairs[*pair].vats;
+                write!(f, "{}: drop the RPC system to {}", name(&vats[*side]), name(&vats[1 - side]))
+            }
+            Operation::HalfBreak { pair, how } => {
+                let [a, b] = state.pairs[*pair].vats;
+                let [from, to] = if how.is_up { [a, b] } else { [b, a] };
+                let (from, to, end) = (name(&from), name(&to), how.end);
+                write!(f, "the pipe from {from} to {to} breaks for its {end}, for {} ns", how.lasts_ns)
             }
             Operation::Watch(vat, id) => write!(f, "{}: watch r{id} ({:?})", name(vat), leads(vat, id)),
         }

@@ -2,12 +2,15 @@
 
 use super::graph::{THROWN, Target};
 use super::node::Node;
-use super::{Kind, MAX_REFERENCES, Reference, Shared};
+use super::{Kind, MAX_REFERENCES, Reference, Shared, Stage};
 use capnp::Error;
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{Aborted, abortable};
 use std::task::Poll;
+use wavetank::End;
+use wavetank::link::Link;
+use wavetank::pipe::{Ending, HalfBreak};
 use wavetank::schema::vats_capnp::node;
 
 /// A call as its caller makes it.
@@ -24,11 +27,22 @@ pub(super) enum Ask {
     Rewrite(u32),
 }
 
+/// How a connection is half broken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HalfBroken {
+    /// Which of its pipes: the one to the vat that was joined second, or the one back.
+    pub(super) is_up: bool,
+    /// The end of it that meets an error.
+    pub(super) end: End,
+    /// Until the rest breaks.
+    pub(super) lasts_ns: u64,
+}
+
 impl Shared {
     /// A vat holds a new client. Where it holds too many already, the client is dropped.
     pub(super) fn keep(&self, vat: usize, target: Target, client: node::Client) -> Option<u32> {
         let mut state = self.borrow_mut();
-        if state.closing || state.vats[vat].references.len() >= MAX_REFERENCES {
+        if state.stage > Stage::Open || state.vats[vat].references.len() >= MAX_REFERENCES {
             drop(state);
             drop(client);
             return None;
@@ -89,11 +103,12 @@ impl Shared {
 
     /// What a vat gives, at the time at which it is asked.
     pub(super) fn given(&self, vat: usize, call: usize, what: node::What) -> (Target, node::Client) {
-        let closing = self.borrow().closing;
+        let closing = self.borrow().stage > Stage::Open;
         match what {
             node::What::Fresh => {
+                let will = self.will(vat);
                 let born = self.borrow_mut().graph.node();
-                (Target::Node(born.0), Node::client(self, vat, born))
+                (Target::Node(born.0), Node::client(self, vat, born, will))
             }
             node::What::Promise if !closing => self.promise(vat),
             node::What::Held => {
@@ -111,7 +126,7 @@ impl Shared {
     /// A server waits until an operation lets it go.
     pub(super) async fn hold(&self, call: usize) {
         let (let_go, held) = oneshot::channel();
-        if self.borrow().closing {
+        if self.borrow().stage > Stage::Open {
             return;
         }
         self.borrow_mut().holds.insert(call, let_go);
@@ -141,7 +156,32 @@ impl Shared {
     /// Makes a call. What the answer holds is kept twice: as the pipelined capability at once, and as the answer's
     /// own when it has come.
     pub(super) fn ask(&self, vat: usize, id: u32, ask: &Ask) {
-        let Reference { line, client } = self.reference(vat, id);
+        self.ask_of(vat, self.reference(vat, id), ask);
+    }
+
+    /// The reference that a new object of a vat holds to its end, if it has a will. It leads to an object that is
+    /// there already: so no two objects hold each other, which nobody could ever free.
+    fn will(&self, vat: usize) -> Option<Reference> {
+        let state = self.borrow();
+        if !state.kinds.contains(&Kind::LastWill) {
+            return None;
+        }
+        let is_there =
+            |held: &&Reference| matches!(state.graph.end(state.graph.target(held.line)), Target::Node(_));
+        state.vats[vat].references.values().rev().find(is_there).cloned()
+    }
+
+    /// Does what an object had in its will: calls what it held, and lets go of it. Nothing while the world itself is
+    /// taken down.
+    pub(super) fn execute(&self, vat: usize, will: Reference, calls: bool) {
+        let is_over = self.0.try_borrow().map_or(true, |state| state.stage == Stage::Over);
+        if calls && !is_over && !std::thread::panicking() {
+            self.ask_of(vat, will, &Ask::Call);
+        }
+    }
+
+    /// The same on a reference that the vat need not keep.
+    fn ask_of(&self, vat: usize, Reference { line, client }: Reference, ask: &Ask) {
         let argument = match ask {
             Ask::Take(other) | Ask::Swap(other) | Ask::Tail(other) | Ask::Rewrite(other) => {
                 Some(self.reference(vat, *other))
@@ -250,6 +290,23 @@ impl Shared {
         tank.spawn(&name, actor, task.boxed_local());
     }
 
+    /// A connection breaks at one end of one of its pipes. The rest breaks after some time.
+    pub(super) fn half_break(&self, link: &Link, how: HalfBroken) {
+        let state = self.borrow();
+        let (tank, clock) = (state.tank.clone(), state.tank.clock());
+        let actor = state.vats[0].actor;
+        drop(state);
+        let fabric = tank.fabric().clone();
+        let [pipe, other] = if how.is_up { [link.up(), link.down()] } else { [link.down(), link.up()] };
+        fabric.half_break(pipe, HalfBreak { end: how.end, ending: Ending::Reset });
+        let rest = async move {
+            clock.sleep(how.lasts_ns).await;
+            fabric.reset(pipe);
+            fabric.reset(other);
+        };
+        tank.spawn("the rest of a connection breaks", actor, rest.boxed_local());
+    }
+
     /// A task of a vat that waits until a client is resolved.
     pub(super) fn watch(&self, vat: usize, id: u32) {
         let Reference { line, client } = self.reference(vat, id);
@@ -268,7 +325,7 @@ impl Shared {
     /// call any more, calls once more on all that it holds, and drops it.
     pub(super) fn close(&self) {
         let mut state = self.borrow_mut();
-        state.closing = true;
+        state.stage = Stage::Closing;
         let (tank, holds) = (state.tank.clone(), std::mem::take(&mut state.holds));
         let promises: Vec<(usize, usize)> = state.promises.iter().map(|(id, (vat, _))| (*id, *vat)).collect();
         let vats: Vec<_> = state.vats.iter().map(|vat| (vat.actor, vat.name.clone())).collect();

@@ -1,14 +1,15 @@
 //! How a scenario starts cells, and says what must become of them.
 
 use super::World;
-use super::judge::{Expectation, Expected, Leave, Stream};
+use super::judge::{Expectation, Expected, Stream};
+use crate::oracle::{Leave, Oracle, Scope};
 use capnp::capability::{Client, FromClientHook};
 use futures::FutureExt;
 use std::rc::Rc;
 use wavetank::cell::{Cell, CellSpec, Limits, Transport};
 use wavetank::peer::HostInfo;
 use wavetank::stdio::Input;
-use wavetank::{Tank, TrapClass, caller};
+use wavetank::{Role, Tank, TrapClass, caller};
 
 /// What a cell is served on its link.
 pub struct Bootstrap(Make);
@@ -60,7 +61,7 @@ impl World {
             env: Vec::new(),
             stdin: Vec::new(),
             keeps_stdin: false,
-            transport: Transport::Stdio,
+            transport: None,
             limits: Limits::default(),
             capacity_bytes: self.capacity_bytes,
             leave: Leave::default(),
@@ -79,7 +80,7 @@ pub struct CellBuilder<'w> {
     env: Vec<(String, String)>,
     stdin: Vec<u8>,
     keeps_stdin: bool,
-    transport: Transport,
+    transport: Option<Transport>,
     limits: Limits,
     capacity_bytes: usize,
     leave: Leave,
@@ -99,16 +100,22 @@ impl<'w> CellBuilder<'w> {
         self
     }
 
-    /// What it reads from stdin before the end, where stdin is not its transport. Nothing by default.
+    /// What it reads from stdin before the end, where stdin is not its transport. Nothing by default. If nothing is
+    /// said of its transport, and its imports ask for no connection, a stdin that is given says that stdin and stdout
+    /// are its own.
     pub fn stdin(mut self, bytes: &[u8]) -> Self {
         self.stdin = bytes.into();
         self
     }
 
-    /// Where its RPC runs: over its stdin and stdout where nothing is said. Its children inherit it. A guest that
-    /// prints on a stdout of its own takes a connection.
+    /// Where its RPC runs. If nothing is said its imports decide: over a connection if its component imports
+    /// `wetware:streams/streams`, else over its stdin and stdout, as soon as it or its host speaks RPC there. A
+    /// program without RPC keeps its stdin and stdout then; under [`Transport::Stdio`] what it prints is a broken
+    /// link.
+    ///
+    /// Its children do not inherit it: the imports of each decide.
     pub fn transport(mut self, transport: Transport) -> Self {
-        self.transport = transport;
+        self.transport = Some(transport);
         self
     }
 
@@ -161,6 +168,47 @@ impl<'w> CellBuilder<'w> {
         self
     }
 
+    /// Says that its children may fail: exit with another code than 0, or panic, as one whose output is closed early.
+    /// It may exit with 0 all the same, as a supervisor that starts them anew. A child that breaks a rule of WASI traps
+    /// as ever. Its children inherit it.
+    pub fn children_may_fail(mut self) -> Self {
+        self.leave.children_may_fail = true;
+        self
+    }
+
+    /// Says that it may exit with 0 and leave children that nobody waited for or killed. Its children inherit it.
+    pub fn may_leave_children(mut self) -> Self {
+        self.leave.may_leave_children = true;
+        self
+    }
+
+    /// Switches an oracle off for it and its children, and says why: reports print the reason. All other oracles go on,
+    /// and so does this one for other cells.
+    ///
+    /// ```
+    /// use wavetank_sim::oracle::Oracle;
+    /// use wavetank_sim::{World, check, guests, peer};
+    ///
+    /// let run = check("boots", |world: &mut World| {
+    ///     let pid0 = world.cell("pid0", guests::PID0).without(Oracle::Resources, "std keeps its handles");
+    ///     pid0.serve(peer::host(world)).spawn().expect_exit(0);
+    /// })
+    /// .run_seed(1);
+    /// assert_eq!(run.not_judged()[0].to_string(), "resources of pid0 (std keeps its handles)");
+    /// ```
+    ///
+    /// # Panics
+    /// If the oracle judges no single cell: [`World::without`] switches it off.
+    #[track_caller]
+    pub fn without(mut self, oracle: Oracle, reason: &str) -> Self {
+        assert!(
+            oracle.scope() == Scope::Cell,
+            "the oracle {oracle} judges a whole world: switch it off with World::without or Check::without"
+        );
+        self.leave.without.insert(oracle, reason.into());
+        self
+    }
+
     /// The capability at the other end of its link.
     pub fn serve(mut self, bootstrap: impl Into<Bootstrap>) -> Self {
         self.bootstrap = Some(bootstrap.into());
@@ -201,14 +249,19 @@ impl<'w> CellBuilder<'w> {
             Err(error) => panic!("guest {name}: {error}"),
         };
         let mut kept = None;
-        if let Some(stdin) = stdio.stdin.take() {
+        let writes_stdin = !self.stdin.is_empty() || self.keeps_stdin;
+        // A cell that may still speak RPC over its stdio gets its stdin's end when it is known that it does not.
+        let stdin_is_known = self.transport.is_some() || cell.transport() == Transport::Connection;
+        let stdin = stdio.stdin.take().filter(|_| stdin_is_known || writes_stdin);
+        if let Some(stdin) = stdin.filter(|_| stdio.claim()) {
             let bytes = self.stdin;
             if self.keeps_stdin {
                 kept = Some(stdin.clone());
             }
-            world.tank.spawn(
+            world.tank.spawn_as(
                 &format!("stdin of {name}"),
                 world.host,
+                Role::StdioOf(cell.id()),
                 async move {
                     // A cell need not read what it is given.
                     let _ = stdin.write(bytes.into()).await;
@@ -247,6 +300,12 @@ impl CellHandle<'_> {
         let link = self.cell.link().expect("a started cell has its link");
         let exported: Client = capnp_rpc::new_future_client(async move { link.bootstrap().await });
         caller(&self.world.fabric, exported).cast_to()
+    }
+
+    /// Says that RPC must have taken place: at least one call over its link was answered, in either direction. That
+    /// its bootstrap capability was asked for is no call.
+    pub fn expect_rpc(&self) -> &Self {
+        self.expect(Expected::Rpc)
     }
 
     /// Says that it must end with this code.

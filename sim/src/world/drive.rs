@@ -1,22 +1,24 @@
 //! The loop: menu, pick, apply, record.
 
 use super::World;
-use super::gusts::Fault;
+use super::gusts::{Fault, LATENCIES, span_ns};
+use super::turn;
 use crate::choice::{Chooser, Of};
 use crate::menu::{Item, Sets};
 use crate::moves::{Kind, Move};
 use crate::oracle::livelock::Watch;
-use crate::oracle::{Evidence, flood};
+use crate::oracle::{Evidence, Oracle, flood};
 use crate::outcome::Outcome;
 use crate::profile::Level;
 use crate::transcript::Step;
-use wavetank::{ActorId, Event, GateId, PipeId};
+use wavetank::{ActorId, Event, Fate, GateId, PipeId};
 
 impl World {
     /// Makes moves until nothing can happen any more, then judges.
     pub(crate) fn run(&mut self) -> Outcome {
         let chooser = self.chooser.clone();
         let chooser = &mut *chooser.borrow_mut();
+        let _turns = turn::Counted::start();
         self.draw_weather(chooser);
         self.executor.look();
         self.look_at_scripts();
@@ -36,6 +38,8 @@ impl World {
             }
             let from = self.transcript.events.len();
             self.moving = Some(moved);
+            self.fabric.next_turn();
+            turn::begin();
             self.apply(moved, chooser);
             self.moving = None;
             self.drain();
@@ -48,11 +52,13 @@ impl World {
                 }
             }
             self.transcript.steps.push(Step { moved, caused: from..to });
-            if let Some(found) = self.after(moved, to > from, &mut watch) {
+            if let Some(found) = self.after(moved, from..to, &mut watch) {
                 self.is_far_enough();
                 return found;
             }
-            if self.record_bytes > self.max_record_bytes {
+            if self.record_bytes > self.max_record_bytes
+                && !self.without.borrow().contains_key(&Oracle::Flood)
+            {
                 let facts = self.facts();
                 let evidence =
                     Evidence { events: &self.transcript.events, ..Evidence::from_facts(&facts, &[]) };
@@ -63,15 +69,22 @@ impl World {
     }
 
     fn next_move(&mut self, chooser: &mut Chooser) -> Option<Move> {
+        if let Some(given_up) = self.weather.give_up(self.fabric.now_ns()) {
+            return Some(given_up);
+        }
         if let Some(gust) = self.next_gust(chooser) {
             return Some(gust);
         }
-        let timer = self.fabric.next_timer_ns();
+        let timer = self.fabric.next_timer_ns().into_iter().chain(self.weather.next_give_up_ns()).min();
+        if let Some(hung_up) = self.hang_up(timer) {
+            return Some(hung_up);
+        }
+        let is_due = self.fabric.is_timer_due();
         let item = self.with_sets(|sets| {
-            let menu = self.calm.menu(sets, timer.is_some());
+            let menu = self.calm.menu(sets, timer.is_some()).with_time_due(is_due);
             (!menu.is_empty()).then(|| chooser.pick(&menu))
         });
-        let Some(Item { kind, id }) = item else { return self.give_up() };
+        let Item { kind, id } = item?;
         Some(match kind {
             Kind::Start => Move::Start(id),
             Kind::Poll => self.poll_of(id, chooser),
@@ -103,13 +116,32 @@ impl World {
                 }
             }
             Kind::Answer => Move::Answer(id),
+            Kind::Resume => self.resume_of(id, chooser),
             Kind::Act => {
                 let operations = self.scripts.borrow()[id as usize].offers();
                 Move::Act(id, chooser.draw(Of::Act(id), operations))
             }
-            Kind::Advance => Move::Advance(timer.expect("time is on the menu where somebody waits for it")),
+            Kind::Advance => {
+                let to_ns = timer.expect("time is on the menu if somebody waits for it");
+                self.probe().unwrap_or(Move::Advance(to_ns.max(self.fabric.now_ns())))
+            }
             gust => unreachable!("{gust} is on no menu"),
         })
+    }
+
+    /// A host that was asked nothing and has nothing to ask hangs up when nothing but time could pass. No choice: what
+    /// a guest that only reads its stdin waits for would never come.
+    fn hang_up(&self, timer_ns: Option<u64>) -> Option<Move> {
+        let only_time = self.with_sets(|sets| {
+            [sets.start, sets.poll, sets.deliver, sets.grant, sets.answer, sets.act]
+                .iter()
+                .all(|set| set.is_empty())
+        });
+        if !only_time {
+            return None;
+        }
+        let cell = self.tank.silent_cell(timer_ns.unwrap_or(u64::MAX))?;
+        Some(Move::HangUp(cell.0))
     }
 
     /// Which task of an actor is polled: the one that has been ready longest, but in a disordered world.
@@ -123,6 +155,24 @@ impl World {
         }
     }
 
+    /// Lets a paused call go on, or decides an operation of fake I/O. Draws how long it takes, then, only if its
+    /// scenario allowed that it fails, whether it does.
+    fn resume_of(&self, id: u32, chooser: &mut Chooser) -> Move {
+        let Some(fails_one_in) = self.fabric.operation_fails_one_in(GateId(id)) else {
+            return Move::Resume(id);
+        };
+        let latency_ns = match chooser.draw(Of::Latency(id), 1 + LATENCIES) {
+            0 => 0,
+            span => span_ns(span - 1),
+        };
+        let fails = match fails_one_in {
+            0 => false,
+            1 => true,
+            one_in => chooser.draw(Of::Failure(id), one_in) == 1,
+        };
+        if fails { Move::Refuse(id, latency_ns) } else { Move::Complete(id, latency_ns) }
+    }
+
     pub(super) fn with_sets<R>(&self, with: impl FnOnce(&Sets<'_>) -> R) -> R {
         self.fabric.offers(|offers| {
             with(&Sets {
@@ -131,12 +181,14 @@ impl World {
                 deliver: offers.deliverable,
                 grant: offers.grantable,
                 answer: offers.answerable,
+                resume: offers.resumable,
                 act: &self.acting,
             })
         })
     }
 
     fn apply(&mut self, moved: Move, chooser: &mut Chooser) {
+        self.fabric.pass_time();
         match moved {
             Move::Start(cell) => {
                 self.shape_pipes(ActorId(cell), chooser);
@@ -152,8 +204,19 @@ impl World {
             Move::Deliver(pipe, bytes) => self.fabric.deliver(PipeId(pipe), bytes),
             Move::Grant(pipe, bytes) => self.fabric.grant(PipeId(pipe), bytes),
             Move::Answer(gate) => self.fabric.answer(GateId(gate)),
+            Move::Resume(gate) => self.fabric.resume(GateId(gate)),
+            Move::Complete(id, latency_ns) => {
+                self.fabric.end_operation(GateId(id), Fate { latency_ns, fails: false });
+            }
+            Move::Refuse(id, latency_ns) => {
+                self.fabric.end_operation(GateId(id), Fate { latency_ns, fails: true });
+            }
             Move::Act(script, operation) => self.scripts.borrow_mut()[script as usize].act(operation),
-            Move::Advance(to_ns) => self.fabric.advance(to_ns),
+            Move::Advance(to_ns) => {
+                self.weather.time_passed();
+                self.fabric.advance(to_ns);
+            }
+            Move::HangUp(cell) => self.tank.hang_up(ActorId(cell)),
             gust => self.apply_gust(gust),
         }
         self.calm.took(moved.kind(), moved.id());

@@ -1,4 +1,14 @@
 //! Gusts and damage: what could go wrong at a moment, doing it, and the count of what was struck.
+//!
+//! **What counts.** A fault counts from the moment at which it can have an effect. Most are that from their move on:
+//! a mute pipe also withholds its end, so it counts although no byte was in it. Three are orders that may come to
+//! nothing, and count when the tank says that they took effect: a pipe that is to end after more bytes, a cell that
+//! is to be trapped at some fuel or to be refused memory, and a `runBytes` that is to fail or to take longer.
+//!
+//! **How a damaged world comes to rest.** A pipe that is mute, or broken for one of its ends only, stays so for a
+//! drawn virtual time, two minutes at most; then its link breaks, as by a keep-alive's time-out. That time is an item
+//! of the clock like any other timer. A guest whose timer is shorter than a millisecond could need millions of steps
+//! to get there: after 1,000 moves of the clock all such pipes are given up, whatever time it is.
 
 use super::World;
 use crate::choice::{Chooser, Of};
@@ -7,8 +17,8 @@ use crate::moves::{Kind, Move};
 use crate::profile::Level;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use wavetank::pipe::Ending;
-use wavetank::{ActorId, Event, Orders, PipeId};
+use wavetank::pipe::{Ending, HalfBreak};
+use wavetank::{ActorId, End, Event, Freedoms, Orders, PipeId};
 
 /// Something that was done to a world, as sweeps count it: only where what it struck had begun, and where it
 /// took effect.
@@ -30,14 +40,18 @@ pub enum Fault {
     SlowSpawn,
     /// A cell burned small fuel slices.
     SmallSlice,
+    /// A cell's host took a freedom that WASI's text leaves it.
+    FreeHost,
     /// A pipe was ended.
     Close,
     /// A pipe was broken.
     Reset,
     /// A link was broken.
     Cut,
-    /// A pipe withheld what was written to it.
+    /// A pipe withheld what was written to it, and its end.
     Mute,
+    /// A pipe was ended at one of its ends only.
+    Half,
     /// The clock jumped.
     Jump,
     /// A call was cancelled.
@@ -52,7 +66,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them: weather, then damage.
-    pub const ALL: [Fault; 17] = [
+    pub const ALL: [Fault; 19] = [
         Fault::ShortDelivery,
         Fault::SmallGrant,
         Fault::EmptyGrant,
@@ -61,10 +75,12 @@ impl Fault {
         Fault::SlowAnswer,
         Fault::SlowSpawn,
         Fault::SmallSlice,
+        Fault::FreeHost,
         Fault::Close,
         Fault::Reset,
         Fault::Cut,
         Fault::Mute,
+        Fault::Half,
         Fault::Jump,
         Fault::Cancel,
         Fault::FailedSpawn,
@@ -88,10 +104,12 @@ impl Fault {
             Fault::SlowAnswer => "slow answer",
             Fault::SlowSpawn => "slow runBytes",
             Fault::SmallSlice => "small fuel slice",
+            Fault::FreeHost => "unusual host",
             Fault::Close => "closed pipe",
             Fault::Reset => "reset pipe",
             Fault::Cut => "cut link",
             Fault::Mute => "mute peer",
+            Fault::Half => "half-broken pipe",
             Fault::Jump => "clock jump",
             Fault::Cancel => "cancelled call",
             Fault::FailedSpawn => "failed runBytes",
@@ -113,8 +131,10 @@ pub(crate) struct Weather {
     level: Level,
     /// Moves until the next gust.
     next_gust: Option<u32>,
-    muted: BTreeSet<PipeId>,
-    withholding: BTreeSet<PipeId>,
+    /// Pipes that are mute or half broken, and when each is given up.
+    silent: BTreeMap<PipeId, u64>,
+    /// Moves of the clock until all of them are.
+    patience: u32,
     refused: BTreeSet<ActorId>,
     faults: BTreeMap<Fault, u32>,
 }
@@ -143,7 +163,6 @@ impl Weather {
         match event {
             Event::Ended { ending: Ending::Close, .. } => self.count(Fault::Close),
             Event::Ended { ending: Ending::Reset, .. } => self.count(Fault::Reset),
-            Event::Withheld { pipe, .. } if self.withholding.insert(*pipe) => self.count(Fault::Mute),
             Event::TrappedByOrder { .. } => self.count(Fault::Trap),
             Event::MemoryRefused { cell } if self.refused.insert(*cell) => self.count(Fault::Refuse),
             Event::SpawnFailed { .. } => self.count(Fault::FailedSpawn),
@@ -151,6 +170,34 @@ impl Weather {
             Event::CallCut { .. } => self.count(Fault::Cancel),
             _ => {}
         }
+    }
+
+    fn silence(&mut self, pipe: PipeId, until_ns: u64, fault: Fault) {
+        self.silent.insert(pipe, until_ns);
+        self.patience = PATIENCE;
+        self.count(fault);
+    }
+
+    /// Notes that the clock was moved on because nothing else was done.
+    pub(super) fn time_passed(&mut self) {
+        self.patience = self.patience.saturating_sub(1);
+    }
+
+    /// When the next silent pipe is given up.
+    pub(super) fn next_give_up_ns(&self) -> Option<u64> {
+        self.silent.values().copied().min()
+    }
+
+    /// The pipe whose time has come: it is given up before anything else is done.
+    pub(super) fn give_up(&self, now_ns: u64) -> Option<Move> {
+        let is_due = |until_ns: u64| until_ns <= now_ns || self.patience == 0;
+        let due = self.silent.iter().find(|(_, until_ns)| is_due(**until_ns));
+        due.map(|(pipe, _)| Move::GiveUp(pipe.0))
+    }
+
+    /// Whether somebody may wait for a peer that will be given up.
+    pub(super) fn has_silent_pipes(&self) -> bool {
+        !self.silent.is_empty()
     }
 }
 
@@ -163,7 +210,24 @@ const MAX_BYTES: u32 = 64 * 1024;
 /// Lengths of time that can be drawn, four to an octave: from 0.26 ms to 40 hours.
 const SPANS: u32 = 112;
 
-fn span_ns(value: u32) -> u64 {
+/// Of these, how many can pass until a silent pipe is given up: two minutes at most.
+const KEEP_ALIVE_SPANS: u32 = 76;
+
+/// Moves of the clock until silent pipes are given up, whatever time it is.
+const PATIENCE: u32 = 1000;
+
+/// How a pipe can be half broken, dullest first.
+const HALVES: [HalfBreak; 4] = [
+    HalfBreak { end: End::Writer, ending: Ending::Reset },
+    HalfBreak { end: End::Reader, ending: Ending::Reset },
+    HalfBreak { end: End::Writer, ending: Ending::Close },
+    HalfBreak { end: End::Reader, ending: Ending::Close },
+];
+
+/// The first of them, up to two seconds: how long an operation of fake I/O takes.
+pub(super) const LATENCIES: u32 = 52;
+
+pub(super) fn span_ns(value: u32) -> u64 {
     u64::from(4 + value % 4) << (16 + value / 4)
 }
 
@@ -202,6 +266,11 @@ impl World {
             let usual = self.tank.cell(cell).map_or(u64::MAX, |cell| cell.limits().fuel_slice);
             orders.fuel_slice = Some(SLICES[slice as usize - 1].min(usual));
             self.weather.count(Fault::SmallSlice);
+        }
+        let host = chooser.draw(Of::Host(cell.0), Freedoms::SETS);
+        if host > 0 {
+            orders.freedoms = Freedoms::of(host);
+            self.weather.count(Fault::FreeHost);
         }
         if self.weather.level >= Level::Damage {
             let trap = chooser.draw(Of::Trap(cell.0), 1 + TRAPS);
@@ -262,7 +331,8 @@ impl World {
                 (Kind::Close, live.clone()),
                 (Kind::Reset, live.clone()),
                 (Kind::Cut, links),
-                (Kind::Mute, live),
+                (Kind::Mute, live.clone()),
+                (Kind::Half, live),
                 (Kind::Jump, one_if(!begun.is_empty() || !joined.is_empty())),
                 (Kind::Cancel, fabric.calls()),
                 (Kind::Fail, one_if(!begun.is_empty())),
@@ -273,10 +343,9 @@ impl World {
 
     /// The move that a gust is, with how much of it drawn.
     fn gust(&self, Item { kind, id }: Item, chooser: &mut Chooser) -> Move {
-        let mut later_ns = || self.fabric.now_ns().saturating_add(span_ns(chooser.draw(Of::Span, SPANS)));
         match kind {
-            Kind::Delay => Move::Delay(id, later_ns()),
-            Kind::Jump => Move::Jump(later_ns()),
+            Kind::Delay => Move::Delay(id, self.later_ns(SPANS, chooser)),
+            Kind::Jump => Move::Jump(self.later_ns(SPANS, chooser)),
             Kind::Slow => Move::Slow(span_ns(chooser.draw(Of::Span, SPANS))),
             Kind::Shrink => {
                 let bytes = self.fabric.shrinkable_bytes(PipeId(id));
@@ -287,11 +356,20 @@ impl World {
             Kind::Reset => Move::Reset(id, chooser.draw(Of::Bytes(id), 1 + MAX_BYTES) as usize),
             Kind::Spur => Move::Spur(id),
             Kind::Cut => Move::Cut(id),
-            Kind::Mute => Move::Mute(id),
+            Kind::Mute => Move::Mute(id, self.later_ns(KEEP_ALIVE_SPANS, chooser)),
+            Kind::Half => {
+                let half = HALVES[chooser.draw(Of::Half(id), HALVES.len() as u32) as usize];
+                Move::Half(id, half, self.later_ns(KEEP_ALIVE_SPANS, chooser))
+            }
             Kind::Cancel => Move::Cancel(id),
             Kind::Fail => Move::Fail,
             lawful => unreachable!("{lawful} is no gust"),
         }
+    }
+
+    /// A time to come, one of so many spans away.
+    fn later_ns(&self, spans: u32, chooser: &mut Chooser) -> u64 {
+        self.fabric.now_ns().saturating_add(span_ns(chooser.draw(Of::Span, spans)))
     }
 
     /// Does what a gust does.
@@ -317,12 +395,16 @@ impl World {
                 self.break_link_of(PipeId(up));
                 self.weather.count(Fault::Cut);
             }
-            Move::Mute(pipe) => {
-                self.weather.muted.insert(PipeId(pipe));
+            Move::Mute(pipe, until_ns) => {
                 fabric.mute(PipeId(pipe));
+                self.weather.silence(PipeId(pipe), until_ns, Fault::Mute);
+            }
+            Move::Half(pipe, half, until_ns) => {
+                fabric.half_break(PipeId(pipe), half);
+                self.weather.silence(PipeId(pipe), until_ns, Fault::Half);
             }
             Move::GiveUp(pipe) => {
-                self.weather.muted.remove(&PipeId(pipe));
+                self.weather.silent.remove(&PipeId(pipe));
                 self.break_link_of(PipeId(pipe));
             }
             Move::Jump(to_ns) => {
@@ -344,10 +426,5 @@ impl World {
         for pipe in pair {
             self.fabric.reset(pipe);
         }
-    }
-
-    /// A mute peer is given up when nothing else can happen: as a keep-alive would.
-    pub(super) fn give_up(&self) -> Option<Move> {
-        self.weather.muted.first().map(|pipe| Move::GiveUp(pipe.0))
     }
 }

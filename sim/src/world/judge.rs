@@ -5,14 +5,18 @@ use crate::calls::PEER_SCHEMA;
 use crate::executor::Whose;
 use crate::moves::Move;
 use crate::oracle::livelock::{Polled, Watch, Who};
-use crate::oracle::{Blame, CellFacts, Evidence, Facts, Finding, TaskFacts, blocking, rest};
+use crate::oracle::{
+    Blame, CellFacts, Damage, Evidence, Facts, Finding, Leave, Oracle, TaskFacts, Without, blocking, rest,
+    transport,
+};
 use crate::outcome::Outcome;
 use crate::profile::Level;
-use crate::transcript::LinkFrames;
+use crate::transcript::{LinkFrames, Names};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use wavetank::cell::{Cause, Cell, ExitRecord, Limits};
-use wavetank::{ActorId, Event, TrapClass};
+use wavetank::{ActorId, Blocked, Event, GateId, IDLE_CALLS_PER_TURN, TrapClass};
 
 /// What a scenario says must hold at the end.
 pub(super) struct Expectation {
@@ -24,19 +28,13 @@ pub(super) enum Expected {
     Code(i32),
     Trap(TrapClass),
     Output(Stream, String),
+    Rpc,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stream {
     Stdout,
     Stderr,
-}
-
-/// What a scenario lets a cell and its children do.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Leave {
-    pub(super) keeps_time: bool,
-    pub(super) may_fail: bool,
 }
 
 /// What a scenario says must hold after every step.
@@ -51,33 +49,101 @@ impl World {
     /// Looks on before a move is made: whether somebody blocks where only time could help.
     pub(super) fn before(&self, moved: Move) -> Option<Outcome> {
         let Move::Advance(_) = moved else { return None };
-        let is_rest = self.with_sets(|sets| {
-            [sets.start, sets.poll, sets.deliver, sets.grant, sets.answer].iter().all(|set| set.is_empty())
-        });
-        if !is_rest || !self.fabric.somebody_blocks_outside_poll() {
+        // Whoever waits for a peer that is mute waits for what was done to it.
+        if self.weather.has_silent_pipes()
+            || !self.could_only_time_pass()
+            || !self.fabric.somebody_blocks_outside_poll()
+        {
             return None;
         }
         let facts = self.facts();
-        blocking::judge_before_time(&Evidence::from_facts(&facts, &[])).map(Outcome::Violated)
+        let evidence = Evidence::from_facts(&facts, &[]);
+        let is_on = evidence.is_on(Oracle::Blocking);
+        is_on.then(|| blocking::judge_before_time(&evidence)).flatten().map(Outcome::Violated)
     }
 
-    /// Looks on after a move was made.
-    pub(super) fn after(&self, moved: Move, caused: bool, watch: &mut Watch) -> Option<Outcome> {
+    /// Whether nothing is left to do but to let time pass.
+    pub(super) fn could_only_time_pass(&self) -> bool {
+        self.with_sets(|sets| {
+            [sets.start, sets.poll, sets.deliver, sets.grant, sets.answer].iter().all(|set| set.is_empty())
+        })
+    }
+
+    /// Looks on after a move was made, which caused these events.
+    pub(super) fn after(&self, moved: Move, caused: Range<usize>, watch: &mut Watch) -> Option<Outcome> {
+        let events = &self.transcript.events[caused.clone()];
+        if watch.only_time_passes(moved, events, self.fabric.now_ns())
+            && let Some(found) = self.ticks()
+        {
+            return Some(found);
+        }
         if let Move::Poll(actor) | Move::PollAt(actor, _) = moved {
             let is_ready = self.executor.ready().contains(actor);
-            let polled = Polled { actor, caused, is_ready, habits: self.fabric.habits(ActorId(actor)) };
-            let found = watch.polled(polled, || self.who(ActorId(actor)));
+            let caused = !caused.is_empty();
+            let habits = self.fabric.habits(ActorId(actor));
+            let is_alone = habits.idle_calls >= IDLE_CALLS_PER_TURN && self.is_alone(actor, watch);
+            let polled = Polled { actor, caused, is_ready, is_alone, habits };
+            let paused = watch.most_resumed().map(GateId);
+            let found = watch.polled(polled, || self.who(ActorId(actor), paused));
             if found.is_some() {
                 return found;
             }
+        } else if let Move::Resume(call) = moved {
+            watch.resumed(call);
         } else {
             watch.moved();
         }
         self.broken_invariant()
     }
 
-    fn who(&self, actor: ActorId) -> Who {
+    /// What a world is in which only the clock has moved for very long: a stall, or a cell that does nothing but
+    /// wait for the next time. `None` if somebody else than a cell still waits for a time and may change something
+    /// then.
+    fn ticks(&self) -> Option<Outcome> {
+        let (facts, frames) = (self.facts(), self.frames_so_far());
+        let of_cells: BTreeSet<Blocked> = facts.cells.iter().flat_map(|cell| cell.blocked.clone()).collect();
+        let is_cells = |at_ns: u64| of_cells.contains(&Blocked::Until(at_ns));
+        if self.weather.has_silent_pipes()
+            || !self.fabric.late_answers().is_empty()
+            || !self.fabric.timers_ns().into_iter().all(is_cells)
+        {
+            return None;
+        }
+        let is_time = |on: &Blocked| matches!(on, Blocked::Until(_));
+        let waits_for_time = |cell: &&CellFacts| cell.exit.is_none() && cell.blocked.iter().any(is_time);
+        let ticking = facts.cells.iter().find(waits_for_time)?;
+        if ticking.blocked.iter().all(is_time) {
+            let evidence =
+                "only waits for one time after the other, and nothing else happens any more".into();
+            let blame = Blame::Guest(ticking.name.to_string());
+            return Some(Outcome::Spinning { who: ticking.name.to_string(), evidence, blame });
+        }
+        let transcript = &self.transcript;
+        let evidence = Evidence {
+            steps: &transcript.steps,
+            events: &transcript.events,
+            ..Evidence::from_facts(&facts, &frames)
+        };
+        evidence.wrong().map(Outcome::Violated).or_else(|| rest::stalled(&evidence).map(Outcome::Stalled))
+    }
+
+    /// Whether nothing could happen but that this actor and others that ask in vain are polled, or that time runs
+    /// ahead.
+    fn is_alone(&self, actor: u32, watch: &Watch) -> bool {
+        !self.fabric.is_timer_due()
+            && self.with_sets(|sets| {
+                let rest = [sets.start, sets.deliver, sets.grant, sets.answer, sets.resume, sets.act];
+                rest.iter().all(|set| set.is_empty())
+                    && sets.poll.iter().all(|other| other == actor || watch.is_asking(other))
+            })
+    }
+
+    /// Who was polled: a cell, or where it is a task of the host, the call among its own that pauses most.
+    fn who(&self, actor: ActorId, paused: Option<GateId>) -> Who {
         let Some(cell) = self.tank.cell(actor) else {
+            if let Some(call) = paused {
+                return self.who_paused(call);
+            }
             return Who {
                 name: "a task of the host".into(),
                 limits: None,
@@ -95,8 +161,31 @@ impl World {
                 fuel_slice: self.fabric.orders(actor).fuel_slice.unwrap_or(cell.limits().fuel_slice),
                 ..cell.limits().clone()
             }),
-            keeps_time: self.leave_of(actor).keeps_time,
+            keeps_time: self.keeps_time(actor),
             blame: Blame::Guest(cell.name().to_string()),
+        }
+    }
+
+    /// Whether a cell's timers may pace it.
+    fn keeps_time(&self, cell: ActorId) -> bool {
+        let leave = self.leave_of(cell);
+        let is_off = |without: &Without| without.contains_key(&Oracle::Livelock);
+        leave.keeps_time || is_off(&leave.without) || is_off(&self.without.borrow())
+    }
+
+    fn who_paused(&self, call: GateId) -> Who {
+        let names = Names::of(&self.transcript.events, &PEER_SCHEMA);
+        let method = self.transcript.events.iter().find_map(|event| match event {
+            Event::Called { gate, interface, method, .. } if *gate == call => {
+                Some(PEER_SCHEMA.method_name(*interface, *method))
+            }
+            _ => None,
+        });
+        Who {
+            name: format!("the server of {}", names.call(call)),
+            limits: None,
+            keeps_time: false,
+            blame: method.map_or(Blame::Tank, Blame::Capability),
         }
     }
 
@@ -106,7 +195,7 @@ impl World {
         let mut of = cell;
         loop {
             if let Some(leave) = leave.get(&of) {
-                return *leave;
+                return leave.clone();
             }
             let parent = self.transcript.events.iter().find_map(|event| match event {
                 Event::CellBorn { cell, parent, .. } if *cell == of => *parent,
@@ -120,11 +209,14 @@ impl World {
     }
 
     fn broken_invariant(&self) -> Option<Outcome> {
+        if self.without.borrow().contains_key(&Oracle::Invariant) {
+            return None;
+        }
         self.invariants.borrow().iter().find_map(|Invariant { name, holds }| {
             let wrong = holds(self).err()?;
             let step = self.transcript.steps.len();
             Some(Outcome::Violated(Finding {
-                oracle: "invariant",
+                oracle: Oracle::Invariant,
                 who: name.clone(),
                 blame: Blame::Scenario(format!("its invariant {name:?} says so")),
                 what: format!("{name:?} does not hold after step {step}: {wrong}"),
@@ -135,12 +227,6 @@ impl World {
 
     /// Judges a world at rest.
     pub(super) fn judge(&self) -> Outcome {
-        // What was damaged need not come to its usual end, but to an end.
-        if !self.weather.is_damaged()
-            && let Some(trapped) = self.unexpected_trap()
-        {
-            return trapped;
-        }
         let (facts, frames) = (self.facts(), self.frames());
         let transcript = &self.transcript;
         let evidence = Evidence {
@@ -148,13 +234,23 @@ impl World {
             events: &transcript.events,
             ..Evidence::from_facts(&facts, &frames)
         };
+        // Before traps: a guest that is heard by nobody may panic because of it. A damaged world excuses silence.
+        if !self.weather.is_damaged()
+            && let Some(finding) = transport::judge(&evidence)
+        {
+            return Outcome::Violated(finding);
+        }
+        if let Some(trapped) = self.unexpected_trap(&facts) {
+            return trapped;
+        }
         if let Some(finding) = evidence.wrong() {
             return Outcome::Violated(finding);
         }
         let stalled = rest::stalled(&evidence);
         if !self.weather.is_damaged() && self.weather.level() < Level::Disorder {
             let at_rest = self.at_rest.borrow();
-            let wrong = at_rest.iter().find_map(|wrong| wrong(&self.transcript, stalled.is_some()));
+            let mut found = at_rest.iter().filter_map(|wrong| wrong(&self.transcript, stalled.is_some()));
+            let wrong = found.find(|finding| evidence.is_on(finding.oracle));
             if let Some(finding) = wrong {
                 return Outcome::Violated(finding);
             }
@@ -162,13 +258,26 @@ impl World {
         if let Some(graph) = stalled {
             return Outcome::Stalled(graph);
         }
-        let unmet = || {
-            let is_struck =
-                |cell: &Cell| evidence.cell(cell.id()).is_some_and(|cell| evidence.is_struck(cell));
-            let expectations = self.expectations.borrow();
-            expectations.iter().filter(|expected| !is_struck(&expected.cell)).find_map(|e| self.check(e))
+        self.unmet(&evidence).or_else(|| evidence.left()).map_or(Outcome::Finished, Outcome::Violated)
+    }
+
+    /// The first expectation that does not hold. What was damaged need not come to its usual end, but to an end.
+    fn unmet(&self, evidence: &Evidence<'_>) -> Option<Finding> {
+        if evidence.damage.is_done {
+            return None;
+        }
+        let is_judged = |finding: &Finding, cell: &Cell| {
+            evidence.cell(cell.id()).is_none_or(|cell| evidence.is_judged(finding.oracle, cell))
         };
-        unmet().or_else(|| evidence.left()).map_or(Outcome::Finished, Outcome::Violated)
+        let expectations = self.expectations.borrow();
+        expectations.iter().find_map(|expected| {
+            self.check(expected, evidence).filter(|finding| is_judged(finding, &expected.cell))
+        })
+    }
+
+    /// The frames of all links as they are while the world runs.
+    fn frames_so_far(&self) -> Vec<LinkFrames> {
+        self.transcript.frames(&PEER_SCHEMA)
     }
 
     fn frames(&self) -> Arc<[LinkFrames]> {
@@ -178,37 +287,44 @@ impl World {
     /// How everything stands now.
     pub(crate) fn facts(&self) -> Facts {
         let cells = self.tank.cells();
-        // What was struck and what depends on it cannot be told apart from outside: all of a world is held to
-        // less once anything in it was damaged.
-        let struck =
-            if self.weather.is_damaged() { cells.iter().map(Cell::id).collect() } else { BTreeSet::new() };
-        let mut facts = Facts { pipes: self.fabric.pipes(), struck, ..Facts::default() };
-        let mut parents = self.transcript.events.iter().filter_map(|event| match event {
-            Event::CellBorn { cell, parent, .. } => Some((*cell, *parent)),
+        let struck = self.transcript.events.iter().filter_map(|event| match event {
+            Event::TrappedByOrder { cell } | Event::MemoryRefused { cell } => Some(*cell),
+            _ => None,
+        });
+        let damage = Damage { is_done: self.weather.is_damaged(), struck: struck.collect() };
+        let without = self.without.borrow().clone();
+        let mut facts = Facts { pipes: self.fabric.pipes(), damage, without, ..Facts::default() };
+        let mut births = self.transcript.events.iter().filter_map(|event| match event {
+            Event::CellBorn { cell, parent, detached, .. } => Some((*cell, (*parent, *detached))),
             _ => None,
         });
         let leave = self.leave.borrow();
         for cell in cells {
             let id = cell.id();
-            let parent = parents.find(|(born, _)| *born == id).and_then(|(_, parent)| parent);
-            let inherited = || parent.and_then(|parent| facts.cells.iter().find(|cell| cell.id == parent));
-            let may_fail = match leave.get(&id) {
-                Some(leave) => leave.may_fail,
-                None => inherited().is_some_and(|parent| parent.may_fail),
+            let (parent, is_detached) =
+                births.find(|(born, _)| *born == id).map_or((None, false), |(_, birth)| birth);
+            let inherited = || {
+                let parent = parent.and_then(|parent| facts.cells.iter().find(|cell| cell.id == parent));
+                parent.map(|parent| parent.leave.clone()).unwrap_or_default()
             };
+            let its_leave = leave.get(&id).cloned().unwrap_or_else(inherited);
             facts.cells.push(CellFacts {
                 id,
                 name: cell.name().clone(),
                 parent,
                 is_scenarios: leave.contains_key(&id),
+                is_detached,
+                component: cell.guest().digest(),
                 transport: cell.transport(),
+                imports: cell.guest().transport(),
                 limits: cell.limits().clone(),
                 pipes: cell.pipes().into(),
                 link: cell.link().map(|link| (link.id(), link.up(), link.down())),
                 exit: cell.exit().as_deref().cloned(),
                 blocked_in: self.fabric.blocked_in(id),
                 blocked: self.fabric.blocked(id),
-                may_fail,
+                care: cell.care(),
+                leave: its_leave,
             });
         }
         let task = |(name, whose): (&str, Whose)| TaskFacts { name: name.into(), whose };
@@ -216,7 +332,17 @@ impl World {
         facts
     }
 
-    fn unexpected_trap(&self) -> Option<Outcome> {
+    /// The first trap that nobody expected and that nothing excuses: neither damage nor a scenario that lets children
+    /// fail.
+    fn unexpected_trap(&self, facts: &Facts) -> Option<Outcome> {
+        let may_panic = |id: ActorId| {
+            let cell = facts.cells.iter().find(|cell| cell.id == id);
+            cell.is_some_and(|cell| cell.parent.is_some() && cell.leave.children_may_fail)
+        };
+        let is_excused = |cell: &Cell, class| {
+            let by_scenario = class == TrapClass::Unreachable && may_panic(cell.id());
+            by_scenario || facts.damage.excuses(cell.id(), class)
+        };
         let expectations = self.expectations.borrow();
         let is_expected = |cell: &Cell, class| {
             expectations
@@ -224,17 +350,19 @@ impl World {
                 .any(|e| e.cell.id() == cell.id() && matches!(e.what, Expected::Trap(c) if c == class))
         };
         self.tank.cells().iter().find_map(|cell| match cell.exit().as_deref() {
-            Some(ExitRecord { cause: Cause::Trapped(trap), .. }) if !is_expected(cell, trap.class) => {
+            Some(ExitRecord { cause: Cause::Trapped(trap), .. })
+                if !is_expected(cell, trap.class) && !is_excused(cell, trap.class) =>
+            {
                 Some(Outcome::Trapped { cell: cell.name().to_string(), trap: trap.clone() })
             }
             _ => None,
         })
     }
 
-    fn check(&self, Expectation { cell, what }: &Expectation) -> Option<Finding> {
+    fn check(&self, Expectation { cell, what }: &Expectation, evidence: &Evidence<'_>) -> Option<Finding> {
         let name = cell.name();
         let exit = cell.exit()?;
-        let wrong = |oracle, what| Finding {
+        let wrong = |oracle: Oracle, what| Finding {
             oracle,
             who: name.to_string(),
             blame: Blame::Guest(name.to_string()),
@@ -244,18 +372,20 @@ impl World {
         match what {
             Expected::Code(code) if exit.code == *code => None,
             Expected::Code(code) => {
-                Some(wrong("exit", format!("{name} exited with {}, expected {code}", exit.code)))
+                Some(wrong(Oracle::Exit, format!("{name} exited with {}, expected {code}", exit.code)))
             }
             Expected::Trap(class) => match &exit.cause {
                 Cause::Trapped(trap) if trap.class == *class => None,
-                _ => {
-                    Some(wrong("exit", format!("{name} exited with {}, expected a trap: {class}", exit.code)))
-                }
+                _ => Some(wrong(
+                    Oracle::Exit,
+                    format!("{name} exited with {}, expected a trap: {class}", exit.code),
+                )),
             },
+            Expected::Rpc => transport::without_rpc(evidence, evidence.cell(cell.id())?),
             Expected::Output(stream, text) => {
                 let output = self.output(cell, *stream);
                 let says = || format!("{name} wrote {output:?}, expected {text:?} in it");
-                (!output.contains(text)).then(|| wrong("output", says()))
+                (!output.contains(text)).then(|| wrong(Oracle::Output, says()))
             }
         }
     }

@@ -136,12 +136,17 @@ impl World {
         let late: BTreeMap<GateId, u64> =
             self.fabric.late_answers().into_iter().map(|(until_ns, gate)| (gate, until_ns)).collect();
         let waits: Vec<u32> = self.fabric.offers(|offers| offers.answerable.iter().collect());
+        let paused: Vec<u32> = self.fabric.offers(|offers| offers.resumable.iter().collect());
         let view = |gate: u32| {
             let gate = GateId(gate);
             let (at, asker) = born.get(&gate)?;
             let state = match late.get(&gate) {
                 Some(until_ns) => format!("done, its answer is held until {until_ns} ns"),
                 None if waits.contains(&gate.0) => "done, its answer waits".into(),
+                None if self.fabric.waits_behind(gate) => {
+                    "done, its answer waits for a streaming call's".into()
+                }
+                None if paused.contains(&gate.0) => "its server woke itself and waits for a resume".into(),
                 None => "its server works".into(),
             };
             // An event of step 1 stands at place 0.
@@ -159,11 +164,15 @@ impl World {
             Kind::Deliver => Move::Deliver(id, self.fabric.deliverable_bytes(PipeId(id))),
             Kind::Grant => Move::Grant(id, self.fabric.grantable_bytes(PipeId(id))),
             Kind::Answer => Move::Answer(id),
+            Kind::Resume => Move::Resume(id),
             Kind::Act => Move::Act(id, 0),
-            _ => Move::Advance(timer_ns.unwrap_or_default()),
+            _ => Move::Advance(timer_ns.unwrap_or_default().max(self.fabric.now_ns())),
         };
-        let items: Vec<Item> =
-            self.with_sets(|sets| self.calm.menu(sets, timer_ns.is_some()).items().collect());
+        let is_due = self.fabric.is_timer_due();
+        let items: Vec<Item> = self.with_sets(|sets| {
+            let menu = self.calm.menu(sets, timer_ns.is_some());
+            menu.with_time_due(is_due).items().collect()
+        });
         items.into_iter().map(|item| names.moved(moved(item))).collect()
     }
 }

@@ -25,6 +25,8 @@ impl Trial {
         let build = |world: &mut World| {
             let cell = world.cell("hostile", guests::HOSTILE).args([case]).limits(self.limits.clone());
             let cell = cell.stdin(&self.stdin).transport(Transport::Connection);
+            // They leave their children on purpose.
+            let cell = cell.may_leave_children();
             expect(&cell.serve(peer::executor(world)).spawn());
         };
         run(build, &self.setup)
@@ -76,8 +78,18 @@ fn a_stack_that_overflows_is_a_trap() {
 
 #[test]
 fn memory_grows_to_its_limit_and_no_further() {
-    let memory_bytes = 32 * MIB as usize;
-    Trial::of(Limits { memory_bytes, ..Limits::default() }).finishes("grow", "refused after");
+    const PAGE_BYTES: u64 = 64 * 1024;
+    let grown_bytes = |memory_bytes: u64| {
+        let limits = Limits { memory_bytes: memory_bytes as usize, ..Limits::default() };
+        let run = Trial::of(limits).finishes("grow", "refused after");
+        let said = crate::wasi::written(&run, "hostile stdout");
+        let pages = said.lines().find_map(|line| line.strip_prefix("refused after ")?.strip_suffix(" pages"));
+        PAGE_BYTES * pages.expect("a count").parse::<u64>().expect("a number")
+    };
+    // It has some memory when it starts.
+    let grown = grown_bytes(32 * MIB);
+    assert!((30 * MIB..32 * MIB).contains(&grown), "{grown}");
+    assert_eq!(grown - grown_bytes(16 * MIB), 16 * MIB);
 }
 
 #[test]
@@ -91,22 +103,24 @@ fn growth_that_is_refused_without_end_is_told_as_spinning() {
 fn a_million_pollables_are_too_many_handles() {
     let run = Trial::default().traps("pollables", TrapClass::TooManyHandles);
     let born = count(&run, |event| matches!(event, Event::HandleBorn { .. }));
-    assert!(born <= Limits::default().handles, "{born}");
+    // Each pollable takes a second place, for what it waits for.
+    assert_eq!(2 * born, Limits::default().handles);
 }
 
 #[test]
 fn a_million_resources_are_too_many_handles() {
     let run = Trial::default().traps("resources", TrapClass::TooManyHandles);
     let born = count(&run, |event| matches!(event, Event::HandleBorn { .. }));
-    assert!(born <= Limits::default().handles, "{born}");
+    assert_eq!(born, Limits::default().handles);
 }
 
 #[test]
 fn handles_taken_and_given_back_without_end_are_told_as_spinning() {
     let run = Trial::default().run("churn", |_| ());
     assert!(matches!(run.outcome, Outcome::Spinning { .. }), "{}", run.outcome);
-    // It is found out at the end of a slice, and one of a million makes some ten thousand handles.
-    assert!(run.transcript.events.len() < 200_000, "{}", run.transcript.events.len());
+    // It is found out at the end of a slice in which nothing else could happen. A slice makes some ten thousand
+    // handles, and under some strategies it takes a while until all others have had their turn.
+    assert!(run.transcript.events.len() < 4_000_000, "{}", run.transcript.events.len());
 }
 
 #[test]
@@ -145,7 +159,7 @@ fn a_log_without_end_is_told_as_a_flood() {
     let setup = Setup { max_record_bytes: 8 * MIB, ..setup(1) };
     let run = Trial { setup, ..Trial::default() }.run("flood-stderr", |_| ());
     let Outcome::Violated(finding) = &run.outcome else { panic!("{}", run.outcome) };
-    assert_eq!((finding.oracle, &finding.blame), ("flood", &Blame::Guest("hostile".into())));
+    assert_eq!((finding.oracle, &finding.blame), (Oracle::Flood, &Blame::Guest("hostile".into())));
     assert!(finding.what.contains("hostile stderr"), "{}", finding.what);
     let written: u64 = run.transcript.events.iter().map(wavetank_sim::oracle::flood::bytes_of).sum();
     assert!(written < 9 * MIB, "{written}");
@@ -186,7 +200,7 @@ fn a_fork_bomb_of_detached_children_ends_at_the_cells_that_may_be_started() {
     let setup = Setup { max_cells: 8, ..round_robin() };
     let run = Trial { stdin: guests::HOSTILE.into(), setup, ..Trial::default() }.run("fork-detached", |_| ());
     assert!(run.outcome.is_finished(), "{}", run.outcome);
-    assert!((8..=80).contains(&run.cells.len()), "{}", run.cells.len());
+    assert_eq!(run.cells.len(), 80);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Far ends of a link that do not keep to the protocol.
 
 use super::*;
+use capnp::message::ReaderOptions;
+use wavetank_sim::frames::{Frame, Message, Outcome as Answer};
 
 /// What the host serves on a wire: answers `echo`, and never answers `runBytes`, which keeps its parameters.
 struct Server;
@@ -39,6 +41,31 @@ fn say(bytes: Vec<u8>) -> Run {
         }
     };
     wired(move |world, Wire { input, output, .. }| world.task("peer", talk(input, output, bytes.clone())))
+}
+
+/// Says these bytes, and ends the link when it has heard so many frames.
+fn say_until_heard(bytes: Vec<u8>, frames: usize) -> Run {
+    wired(move |world, Wire { input, output, .. }| {
+        let bytes = bytes.clone();
+        world.task("peer", async move {
+            output.give(bytes.into()).await.expect("the host hears all of it");
+            let mut heard = Vec::new();
+            while whole_frames(&heard) < frames {
+                let piece = input.take(usize::MAX).await.expect("the link is open");
+                heard.extend(piece.expect("there is more to hear"));
+            }
+            drop(output);
+            while let Ok(Some(_)) = input.take(usize::MAX).await {}
+        });
+    })
+}
+
+fn whole_frames(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while serialize::read_message(&mut bytes, ReaderOptions::new()).is_ok() {
+        count += 1;
+    }
+    count
 }
 
 fn wired(far_end: impl Fn(&World, Wire) + Sync) -> Run {
@@ -96,7 +123,7 @@ fn ends(run: &Run, reason: &str) {
         Outcome::Finished => {}
         // What no correct side does is told as such, and as this side's.
         Outcome::Violated(finding) => {
-            assert_eq!((finding.oracle, &finding.blame), ("ledger", &Blame::Guest("peer".into())));
+            assert_eq!((finding.oracle, &finding.blame), (Oracle::Ledger, &Blame::Guest("peer".into())));
         }
         other => panic!("{other} {:?}", other.detail()),
     }
@@ -146,8 +173,10 @@ fn a_frame_of_100_megabytes_announced_and_not_sent_ends_with_the_wire() {
 fn noise_ends_the_link() {
     // The same noise each time: a frame of noise, and noise alone.
     let noise: Vec<u64> = (1..200_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
-    ends(&say(words(&noise)), "");
-    ends(&say(noise.iter().flat_map(|word| word.to_be_bytes()).collect()), "");
+    ends(&say(words(&noise)), "out-of-bounds pointer");
+    let alone = say(noise.iter().flat_map(|word| word.to_be_bytes()).collect());
+    ends(&alone, "");
+    assert!(link_end(&alone).is_some(), "{}", transcript(&alone));
 }
 
 #[test]
@@ -256,10 +285,9 @@ fn a_promise_that_resolves_to_itself_harms_nobody() {
 fn a_bootstrap_answered_with_something_else_is_an_exception() {
     let run = wired(|world, Wire { link, input, output }| {
         world.task("asker", async move {
-            if let Ok(client) = link.bootstrap().await {
-                let client = executor::Client { client };
-                let _ = client.echo_request().send().promise.await;
-            }
+            let client = executor::Client { client: link.bootstrap().await.expect("a promise") };
+            let answer = client.echo_request().send().promise.await;
+            assert!(answer.is_err(), "a text was called");
         });
         world.task("peer", async move {
             // Whatever is asked, the answer to question 0 is a struct and no capability.
@@ -328,7 +356,15 @@ fn calls_on_what_is_no_capability_are_exceptions() {
         answer.set_question_id(1);
         answer.init_transform(1).get(0).set_get_pointer_field(0);
     }));
-    ends(&say(bytes), "");
+    // The answers to q0, q1 and q2.
+    let run = say_until_heard(bytes, 3);
+    ends(&run, "");
+    let is_exception = |frame: &Frame| match &frame.message {
+        Message::Return(answer) => answer.question == 2 && matches!(answer.outcome, Answer::Exception(_)),
+        _ => false,
+    };
+    let links = run.frames(&wavetank_sim::calls::PEER_SCHEMA);
+    assert!(links.iter().flat_map(|link| &link.frames).any(is_exception), "{}", transcript(&run));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use wavetank_sim::oracle::blocking;
 
-/// `child-slow` blocks in reads of its stdin to the end, which comes after an hour or never, and somebody asks for what it exports.
+/// A child with a connection blocks on its stdin to the end, which comes after an hour or never, and somebody asks for what it exports.
 fn reads_on(asked: bool, ends: bool) -> impl Fn(&mut World) + Send + Sync {
     const HOUR_NS: u64 = 3_600_000_000_000;
     move |world| {
@@ -14,8 +14,8 @@ fn reads_on(asked: bool, ends: bool) -> impl Fn(&mut World) + Send + Sync {
         world.task("starter", async move {
             let executor: executor::Client = served.cast_to();
             let mut request = executor.run_bytes_request();
-            request.get().set_wasm(guests::CHILD_SLOW);
-            request.get().set_args(&["child-slow", "0"][..]).expect("texts");
+            request.get().set_wasm(guests::BUGS);
+            request.get().set_args(&["child", "g11", "mended"][..]).expect("texts");
             let started = request.send().promise.await.expect("it starts");
             let process: process::Client = started.get().expect("results").get_process().expect("one");
             drop(started);
@@ -44,8 +44,8 @@ fn reads_on(asked: bool, ends: bool) -> impl Fn(&mut World) + Send + Sync {
 fn who_blocks_on_stdin_while_its_link_has_bytes_is_to_blame() {
     let blocks = |run: Run| {
         let Outcome::Violated(finding) = run.outcome else { panic!("{}", run.outcome) };
-        assert_eq!((finding.oracle, &finding.blame), ("blocking", &guest("child-slow")));
-        let start = "child-slow is inside blocking-read on child-slow stdin while ";
+        assert_eq!((finding.oracle, &finding.blame), (Oracle::Blocking, &guest("child")));
+        let start = "child is inside pollable.block on child stdin while ";
         assert!(finding.what.starts_with(start), "{finding:?}");
     };
     // The calm policy lets time pass only when nothing else can happen: it is found before the hour is over.
@@ -63,8 +63,8 @@ fn a_poll_that_leaves_the_link_out_is_found_at_rest() {
     let run = run(reads_on(true, false), &setup(1));
     let mut run = run.clone();
     let slow = &mut run.facts.cells[1];
-    assert_eq!(&*slow.name, "child-slow");
-    slow.blocked_in = Some("poll");
+    assert_eq!(&*slow.name, "child");
+    slow.blocked_in = Some(wavetank::Import::Poll);
     assert!(untouched(&run, blocking::judge).expect("bytes wait").what.contains("inside poll"));
     let (_, _, down) = run.facts.cells[1].link.expect("a link");
     run.facts.cells[1].blocked.push(wavetank::Blocked::Reading(down));

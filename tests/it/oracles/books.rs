@@ -44,7 +44,7 @@ fn a_write_beyond_its_grant_is_the_tanks_fault() {
 #[test]
 fn a_pipe_that_holds_too_much_is_the_tanks_fault() {
     let build = |world: &mut World| {
-        let child = world.cell("child-echo", guests::CHILD_ECHO).capacity_bytes(64);
+        let child = world.cell("child-echo", guests::CHILD_ECHO_STDIO).capacity_bytes(64);
         child.serve(peer::executor(world)).spawn().expect_exit(0);
     };
     let run = finished(build, &round_robin());
@@ -61,7 +61,7 @@ fn a_pipe_that_holds_too_much_is_the_tanks_fault() {
 
 #[test]
 fn fuel_beyond_the_limit_or_short_of_it_is_the_tanks_fault() {
-    const FUEL: u64 = 300_000;
+    const FUEL: u64 = 100_000;
     let build = |world: &mut World| {
         let limits = Limits { fuel: FUEL, ..Limits::default() };
         let spin = world.cell("spin", guests::FAULT_SPIN).limits(limits);
@@ -81,6 +81,6 @@ fn fuel_beyond_the_limit_or_short_of_it_is_the_tanks_fault() {
         untouched(&run, fuel::judge).map(|finding| finding.what)
     };
     assert_eq!(burned(FUEL), None);
-    assert_eq!(burned(FUEL + 1).as_deref(), Some("spin burned 300001 fuel, and its limit is 300000"));
-    assert_eq!(burned(FUEL - 1).as_deref(), Some("spin ran out of fuel after 299999 of 300000"));
+    assert_eq!(burned(FUEL + 1).as_deref(), Some("spin burned 100001 fuel, and its limit is 100000"));
+    assert_eq!(burned(FUEL - 1).as_deref(), Some("spin ran out of fuel after 99999 of 100000"));
 }

@@ -49,7 +49,7 @@ fn an_exception_that_nobody_took_note_of_is_found_unless_it_may_be() {
         finding.what,
         "child-echo exited with 0 although the last answer it got was an exception, to Executor.echo: failed \"no\""
     );
-    run.facts.cells[0].may_fail = true;
+    run.facts.cells[0].leave.may_fail = true;
     assert_eq!(reframed(&run, exit::judge, fails(2)), None);
 }
 
@@ -57,11 +57,11 @@ fn an_exception_that_nobody_took_note_of_is_found_unless_it_may_be() {
 fn what_is_expected_is_told_with_its_blame() {
     let finding = violated(
         |world| {
-            let child = world.cell("child", guests::CHILD_ECHO).serve(peer::executor(world)).spawn();
+            let child = world.cell("child", guests::CHILD_ECHO_STDIO).serve(peer::executor(world)).spawn();
             child.expect_exit(3);
         },
         5,
     );
-    assert_eq!((finding.oracle, &finding.blame), ("exit", &guest("child")));
+    assert_eq!((finding.oracle, &finding.blame), (Oracle::Exit, &guest("child")));
     assert_eq!(finding.what, "child exited with 0, expected 3");
 }

@@ -1,9 +1,11 @@
 //! Resources and the RPC ledger: what is not given back.
 
 use super::*;
+use wavetank::cell::{Left, Lived};
+use wavetank::{HandleKind, PipeId};
 use wavetank_sim::oracle::{ledger, resources};
 
-/// Prints to what carries its RPC, and exits with libc's handles of it open.
+/// Prints, perhaps to what carries its RPC, and exits with libc's handles of it open.
 fn prints(transport: Transport) -> impl Fn(&mut World) + Send + Sync {
     move |world| {
         let limits = Limits { memory_bytes: 2 * 1024 * 1024, ..Limits::default() };
@@ -12,35 +14,86 @@ fn prints(transport: Transport) -> impl Fn(&mut World) + Send + Sync {
     }
 }
 
-#[test]
-fn a_stream_left_in_the_table_is_a_leak_unless_it_is_libcs() {
-    let finding = violated(prints(Transport::Stdio), 1);
-    assert_eq!((finding.oracle, &finding.blame), ("resources", &guest("probe")));
-    assert!(finding.what.contains("output-stream") && finding.what.contains("probe stdout"), "{finding:?}");
-    let run = finished(prints(Transport::Connection), &setup(1));
-    let left = &run.cells[0].1.as_ref().expect("it ended").left;
-    assert!(!left.is_empty(), "libc keeps its handles of stdout, and that is no leak");
+/// A run that left these beside what it left itself: of its first cell, each with its birth and last use.
+fn leaving(run: &Run, left: &[(HandleKind, Option<PipeId>, u64, u64)]) -> Run {
+    let mut run = run.clone();
+    let exit = run.facts.cells[0].exit.as_mut().expect("it ended");
+    exit.left.extend((100..).zip(left).map(|(handle, &(kind, pipe, born, last_used))| Left {
+        handle,
+        kind,
+        pipe,
+        lived: Lived { born, last_used },
+    }));
+    run
 }
 
 #[test]
-fn a_second_handle_of_stderr_is_a_leak() {
-    let mut run = finished(scenario("echo"), &setup(1));
-    assert_eq!(untouched(&run, resources::judge), None);
-    let exit = run.facts.cells[0].exit.as_mut().expect("it ended");
-    let again = exit.left.clone();
-    exit.left.extend(again);
-    let finding = untouched(&run, resources::judge).expect("twice is once too often");
-    assert!(finding.what.contains("child-echo stderr and one more resource"), "{finding:?}");
+fn what_is_left_of_a_link_is_a_leak_but_for_what_libc_keeps() {
+    use HandleKind::{Connection, InputStream, OutputStream, Pollable};
+    let over_connection = finished(scenario("pid0-streams"), &setup(1));
+    let (_, up, down) = over_connection.facts.cells[0].link.expect("it has a link");
+    for left in
+        [(OutputStream, Some(up)), (InputStream, Some(down)), (Pollable, Some(down)), (Connection, None)]
+    {
+        let run = leaving(&over_connection, &[(left.0, left.1, 0, 0)]);
+        let finding = untouched(&run, resources::judge).expect("it is the link's");
+        assert_eq!((finding.oracle, &finding.blame), (Oracle::Resources, &guest("pid0")));
+    }
+    let over_stdio = finished(scenario("echo"), &setup(1));
+    let (_, up, _) = over_stdio.facts.cells[0].link.expect("it has a link");
+    let libcs = [(OutputStream, Some(up), 0, 9), (Pollable, Some(up), 1, 9)];
+    assert_eq!(untouched(&leaving(&over_stdio, &libcs), resources::judge), None);
+    let twice = leaving(&over_stdio, &[libcs[0], libcs[1], (Pollable, Some(up), 1, 9)]);
+    let finding = untouched(&twice, resources::judge).expect("libc keeps one");
+    assert!(finding.what.ends_with("had not dropped pollable 102 of child-echo stdout"), "{finding:?}");
+}
+
+#[test]
+fn what_grows_with_use_is_a_leak_and_what_is_kept_is_none() {
+    use HandleKind::Pollable;
+    let run = finished(scenario("echo"), &setup(1));
+    let timer = |born, last_used| (Pollable, None, born, last_used);
+    let kept: Vec<_> = (0..20).map(|nth| timer(nth, 20)).collect();
+    assert_eq!(untouched(&leaving(&run, &kept), resources::judge), None);
+    let one_a_turn: Vec<_> = (0..10).map(|nth| timer(nth, nth)).collect();
+    let mut leaks = leaving(&run, &one_a_turn);
+    let finding = untouched(&leaks, resources::judge).expect("ten in a row");
+    assert!(finding.what.contains("pollable 100 of a timer: 10 in a row were left behind"), "{finding:?}");
+    assert_eq!(untouched(&leaving(&run, &one_a_turn[..2]), resources::judge), None);
     // What was killed leaves what it leaves, and so does a cell that was struck.
-    run.facts.struck.insert(run.facts.cells[0].id);
-    assert_eq!(untouched(&run, resources::judge), None);
+    leaks.facts.damage.is_done = true;
+    assert!(untouched(&leaks, resources::judge).is_some(), "damage to others is no excuse");
+    leaks.facts.damage.struck.insert(leaks.facts.cells[0].id);
+    assert_eq!(untouched(&leaks, resources::judge), None);
+}
+
+#[test]
+fn a_forgotten_session_is_found_and_an_oracle_that_is_off_hides_no_other() {
+    let leak = |world: &mut World| {
+        let guest = world.cell("leak", guests::BUGS).args(["g03-leak", "buggy"]);
+        guest.transport(Transport::Connection).serve(peer::executor(world)).spawn().expect_exit(0);
+    };
+    assert_eq!(violated(leak, 1).oracle, Oracle::Resources);
+    let off = violated(
+        move |world| {
+            world.without(Oracle::Resources, "it is known");
+            leak(world);
+        },
+        1,
+    );
+    assert_eq!(off.oracle, Oracle::Ledger);
 }
 
 #[test]
 fn bytes_that_are_no_frames_are_the_guests_fault() {
     let run = run(prints(Transport::Stdio), &setup(1));
+    assert_eq!(
+        untouched(&run, resources::judge),
+        None,
+        "libc keeps its handles of stdout, and that is no leak"
+    );
     let finding = untouched(&run, ledger::judge).expect("text is no frame");
-    assert_eq!((finding.oracle, &finding.blame), ("ledger", &guest("probe")));
+    assert_eq!((finding.oracle, &finding.blame), (Oracle::Ledger, &guest("probe")));
     let twin = finished(prints(Transport::Connection), &setup(1));
     assert_eq!(untouched(&twin, ledger::judge), None);
 }

@@ -12,7 +12,7 @@ fn who_asks_without_waiting_spins() {
 fn computes(quiet_fuel: u64) -> impl Fn(&mut World) + Send + Sync {
     move |world| {
         let limits = Limits { fuel_slice: 50, quiet_fuel, ..Limits::default() };
-        let child = world.cell("child-echo", guests::CHILD_ECHO).limits(limits);
+        let child = world.cell("child-echo", guests::CHILD_ECHO_STDIO).limits(limits);
         child.serve(peer::executor(world)).spawn().expect_exit(0);
     }
 }

@@ -46,7 +46,7 @@ fn calls_that_the_other_end_of_a_link_serves_are_not_those_that_went_up() {
 #[test]
 fn calls_that_are_alike_have_no_order() {
     let alike = |world: &mut World| {
-        let child = world.cell("child-echo", guests::CHILD_ECHO).args(["same", "same"]);
+        let child = world.cell("child-echo", guests::CHILD_ECHO_STDIO).args(["same", "same"]);
         child.serve(peer::executor(world)).spawn().expect_exit(0);
     };
     let run = finished(alike, &setup(1));
@@ -75,6 +75,7 @@ fn every_call_of_a_clean_run_is_known_on_both_sides() {
             _ => None,
         });
         let mut sent: Vec<u64> = sent.collect();
+        assert!(came.len() > 1, "{name}: {} calls", came.len());
         came.sort_unstable();
         sent.sort_unstable();
         assert_eq!(came, sent, "{name}");

@@ -10,13 +10,13 @@ fn starts_for_nobody(world: &mut World, kept: bool) {
         name: "stray".into(),
         args: vec!["stray".into()],
         env: Vec::new(),
-        transport: Transport::Stdio,
+        transport: None,
         limits: Limits::default(),
         capacity_bytes: 4096,
         detached: false,
         vat: world.vat("its own"),
     };
-    world.cell("child-echo", guests::CHILD_ECHO).serve(peer::executor(world)).spawn().expect_exit(0);
+    world.cell("child-echo", guests::CHILD_ECHO_STDIO).serve(peer::executor(world)).spawn().expect_exit(0);
     world.task("starter", async move {
         let (cell, _stdio) = tank.start(spec, None, |_| mute()).expect("room");
         if !kept {
@@ -29,7 +29,7 @@ fn starts_for_nobody(world: &mut World, kept: bool) {
 fn a_cell_that_was_started_for_nobody_and_lives_on_is_an_orphan() {
     for seed in 0..10 {
         let finding = violated(|world| starts_for_nobody(world, true), seed);
-        assert_eq!((finding.oracle, &*finding.who), ("orphans", "stray"));
+        assert_eq!((finding.oracle, &*finding.who), (Oracle::Orphans, "stray"));
         assert_eq!(finding.blame, Blame::Capability("that started stray".into()));
         finished(|world: &mut World| starts_for_nobody(world, false), &setup(seed));
     }

@@ -21,7 +21,7 @@ fn a_panic_names_its_place_and_its_layer() {
     let run = run(
         |world: &mut World| {
             let clumsy = capnp_rpc::new_client::<executor::Client, _>(Clumsy).client;
-            world.cell("child-echo", guests::CHILD_ECHO).serve(clumsy).spawn();
+            world.cell("child-echo", guests::CHILD_ECHO_STDIO).serve(clumsy).spawn();
         },
         &setup(0),
     );

@@ -4,9 +4,10 @@ use super::*;
 
 #[test]
 fn stdio_that_carries_rpc_is_refused_and_stderr_works() {
-    let mut family = Family::of(|spec| CellSpec { transport: Transport::Stdio, ..spec });
-    let child = family.child(guests::CHILD_ECHO, &["child", "hello"]);
-    assert_eq!(child.cell.transport(), Transport::Stdio, "inherited");
+    // Its parent's RPC runs over a connection: what the child imports decides.
+    let mut family = Family::new();
+    let child = family.child(guests::CHILD_ECHO_STDIO, &["child", "hello"]);
+    assert_eq!(child.cell.transport(), Transport::Stdio);
     fails(family.bare.run(child.stdin()), "stdin of child is its RPC transport");
     fails(family.bare.run(child.stdout()), "stdout of child is its RPC transport");
     let stderr = family.stderr(&child);
@@ -215,4 +216,53 @@ fn a_writer_is_told_that_nobody_reads_any_more() {
     // Rust's `println!` panics when it is told.
     assert_eq!(family.code(&child), 134);
     says(String::from_utf8(family.all(&stderr)).unwrap(), "failed printing to stdout");
+}
+
+#[test]
+fn a_child_without_rpc_has_its_stdin_and_stdout_though_it_imports_no_connection() {
+    let mut family = Family::new();
+    let child = family.child(guests::CHILD_COPY, &["copy"]);
+    assert_eq!(child.cell.transport(), Transport::Stdio);
+    let (stdin, stdout) = (family.stdin(&child), family.stdout(&child));
+    family.bare.run(write(&stdin, b"as it came")).unwrap();
+    family.bare.run(close(&stdin)).unwrap();
+    assert_eq!(family.all(&stdout), b"as it came");
+    assert_eq!(family.code(&child), 0);
+    let exported = family.bare.run(child.bootstrap());
+    fails(exported, "link has ended");
+}
+
+#[test]
+fn a_child_that_is_asked_for_its_capability_has_no_stdin_and_stdout_of_its_own() {
+    let mut family = Family::new();
+    let child = family.child(guests::RELAY_STDIO, &["relay"]);
+    let exported = family.bare.run(child.bootstrap()).unwrap();
+    assert_eq!(family.bare.run(echo(&exported, "hello")).unwrap(), "Echo: hello 0");
+    fails(family.bare.run(child.stdin()), "stdin of relay is its RPC transport");
+    fails(family.bare.run(child.stdout()), "stdout of relay is its RPC transport");
+}
+
+#[test]
+fn what_was_said_of_a_parents_transport_is_not_said_of_its_children() {
+    let mut family = Family::of(|spec| CellSpec { transport: Some(Transport::Connection), ..spec });
+    let transport = |family: &mut Family, wasm| family.child(wasm, &["child"]).cell.transport();
+    assert_eq!(transport(&mut family, guests::CHILD_ECHO_STDIO), Transport::Stdio);
+    assert_eq!(transport(&mut family, guests::CHILD_ECHO), Transport::Connection);
+}
+
+#[test]
+fn a_stdin_that_nobody_holds_ends_when_its_host_hangs_up() {
+    let mut family = Family::new();
+    let Child { process, cell } = family.child(guests::CHILD_COPY, &["copy"]);
+    let silent = |family: &Family| family.bare.tank.silent_cell(u64::MAX);
+    assert_eq!(silent(&family), None, "its parent may still write to it");
+    drop(process);
+    family.bare.rest();
+    assert_eq!(code(&cell), None, "it may be a server that is asked later");
+    assert_eq!(family.bare.tank.silent_cell(0), None, "it was not listened to for long");
+    let copy = silent(&family).expect("it waits for what never comes");
+    assert_eq!(copy, cell.id());
+    family.bare.tank.hang_up(copy);
+    family.bare.rest();
+    assert_eq!(code(&cell), Some(0));
 }

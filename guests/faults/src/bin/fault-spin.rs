@@ -20,7 +20,7 @@ use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 use wavetank_guest::{Result, link::Link, peer, peer_capnp::executor};
 
 fn main() -> Result<()> {
-    let Link { input, output, .. } = Link::open()?;
+    let Link { input, output, .. } = Link::over_stdio();
     let input = Rc::new(input);
     let network = VatNetwork::new(Input(input.clone()), Output(output), Side::Client, ReaderOptions::new());
     let mut system = RpcSystem::new(Box::new(network), None);

@@ -1,5 +1,9 @@
-//! pid0 with `child-tiny` inside: the same calls with little to carry.
+//! pid0 over a connection, with `child-tiny` inside: the same calls with little to carry.
+
+use wavetank_guest::link::Link;
+
+const CHILD: &[u8] = include_bytes!("../../../built/child-tiny.wasm");
 
 fn main() -> std::process::ExitCode {
-    pid0::boot("child-tiny", include_bytes!("../../../built/child-tiny.wasm"))
+    pid0::boot(Link::over_connection(), "child-tiny", CHILD)
 }

@@ -9,6 +9,7 @@ use wavetank::{Event, PipeId, harmless};
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::explain::{EXPLAIN_RUNS, sentence};
 use wavetank_sim::known::known;
+use wavetank_sim::oracle::{Evidence, transport};
 use wavetank_sim::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use wavetank_sim::transcript::Names;
 use wavetank_sim::{Outcome, Run};
@@ -68,9 +69,29 @@ fn told(job: &Job, run: &Run, head: String, explain_runs: usize) -> String {
         run.choices.len(),
         span(run.virtual_ns)
     );
+    text += &not_judged(run);
+    text += &rpc_notes(run);
     text += &known_as(run);
     text += &compared(run);
     let _ = writeln!(text, "  replay: {}", job.replay_line(&run.token(&job.name).to_string()));
+    text
+}
+
+/// The oracles that were switched off, each with the reason; nothing if there are none.
+pub(crate) fn not_judged(run: &Run) -> String {
+    run.not_judged().iter().map(|not_judged| format!("  not judged: {not_judged}\n")).collect()
+}
+
+/// Says so if nothing was said over any link, and which connections were never opened.
+pub(crate) fn rpc_notes(run: &Run) -> String {
+    let frames = run.frames(&PEER_SCHEMA);
+    let mut text = String::new();
+    if !run.cells.is_empty() && transport::messages(&frames) == 0 {
+        text += "  no RPC took place: not one message was sent over a link\n";
+    }
+    for cell in transport::unopened(&Evidence::of(run, &frames)) {
+        let _ = writeln!(text, "  {} never opened its connection", cell.name);
+    }
     text
 }
 
@@ -101,21 +122,14 @@ fn output(run: &Run) -> String {
     let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
     let mut text = String::new();
     let mut partial: std::collections::BTreeMap<PipeId, Vec<u8>> = Default::default();
-    let links: Vec<PipeId> = run
-        .transcript
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Event::LinkBorn { up, .. } => Some(*up),
-            _ => None,
-        })
-        .collect();
+    let shown: Vec<PipeId> =
+        run.facts.cells.iter().flat_map(|cell| [cell.stdout(), cell.stderr()]).flatten().collect();
     for event in &run.transcript.events {
         let Event::Wrote { pipe, bytes } = event else { continue };
-        let name = names.pipe(*pipe);
-        if links.contains(pipe) || !(name.ends_with(" stdout") || name.ends_with(" stderr")) {
+        if !shown.contains(pipe) {
             continue;
         }
+        let name = names.pipe(*pipe);
         let held = partial.entry(*pipe).or_default();
         for &byte in bytes {
             if byte == b'\n' {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use wavetank_sim::oracle::{Oracle, UnknownOracle, Without};
 use wavetank_sim::{Profile, Seed, StrategyName, Transport};
 
 /// Runs WebAssembly guests that talk Cap'n Proto RPC under a seed, and runs the same again.
@@ -54,14 +55,78 @@ pub(crate) struct What {
     /// Make each run again, and once more on wasmtime's interpreter, and compare them step by step
     #[arg(long)]
     pub(crate) canary: bool,
-    /// Where the RPC of a component of your own runs [default: connection]
-    #[arg(long, value_enum)]
-    pub(crate) transport: Option<TransportArg>,
+    #[command(flatten)]
+    pub(crate) how: How,
+    #[command(flatten)]
+    pub(crate) without: WithoutArgs,
     #[command(flatten)]
     pub(crate) keep: Keep,
     /// Arguments for a component of your own
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
+}
+
+/// Oracles that are switched off.
+#[derive(clap::Args, Clone, Default)]
+pub(crate) struct WithoutArgs {
+    /// Switch an oracle off, as resources="std keeps its handles"; the report prints the reason
+    #[arg(long = "without", value_name = "ORACLE=REASON", value_parser = switched_off)]
+    off: Vec<(Oracle, String)>,
+}
+
+impl WithoutArgs {
+    /// As a setup has them.
+    pub(crate) fn setting(&self) -> Without {
+        self.off.iter().map(|(oracle, reason)| (*oracle, reason.as_str().into())).collect()
+    }
+
+    /// The arguments that say the same again.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let word = |(oracle, reason): &(Oracle, String)| format!("{oracle}={reason}");
+        self.off.iter().flat_map(|off| ["--without".to_string(), word(off)]).collect()
+    }
+}
+
+fn switched_off(text: &str) -> Result<(Oracle, String), String> {
+    let wrong = || format!("not ORACLE=REASON: {text:?} (as resources=\"std keeps its handles\")");
+    let (oracle, reason) = text.split_once('=').ok_or_else(wrong)?;
+    let oracle = oracle.parse().map_err(|e: UnknownOracle| e.to_string())?;
+    if reason.trim().is_empty() {
+        return Err(format!("say why {oracle} is switched off: {oracle}=\"the reason\""));
+    }
+    Ok((oracle, reason.into()))
+}
+
+/// How the RPC of a component of the user's own runs.
+#[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct How {
+    /// Where the RPC of a component of your own runs [default: its imports decide: a connection if it imports
+    /// wetware:streams, else stdio]
+    #[arg(long, value_enum)]
+    pub(crate) transport: Option<TransportArg>,
+    /// Fail if a component of your own makes no RPC call that is answered
+    #[arg(long)]
+    pub(crate) expect_rpc: bool,
+}
+
+impl How {
+    /// Whether anything was said.
+    pub(crate) fn is_given(&self) -> bool {
+        *self != How::default()
+    }
+
+    /// The flags that say so, as on a command line.
+    pub(crate) fn flags(&self) -> Vec<&'static str> {
+        let mut flags = match self.transport {
+            None => Vec::new(),
+            Some(TransportArg::Connection) => vec!["--transport", "connection"],
+            Some(TransportArg::Stdio) => vec!["--transport", "stdio"],
+        };
+        if self.expect_rpc {
+            flags.push("--expect-rpc");
+        }
+        flags
+    }
 }
 
 /// Where failures are kept.
@@ -76,12 +141,11 @@ pub(crate) struct Keep {
 }
 
 /// Where a component's RPC runs.
-#[derive(Clone, Copy, Default, ValueEnum, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 pub(crate) enum TransportArg {
-    /// Over wetware:streams; stdout is the guest's own
-    #[default]
+    /// Over wetware:streams; stdin and stdout are the guest's own
     Connection,
-    /// Over stdin and stdout
+    /// Over stdin and stdout, whatever the guest writes there
     Stdio,
 }
 
@@ -203,9 +267,10 @@ pub(crate) struct Own {
     /// The component, where the token is of one of your own
     #[arg(long, value_name = "FILE")]
     pub(crate) wasm: Option<PathBuf>,
-    /// Where that component's RPC runs [default: connection]
-    #[arg(long, value_enum)]
-    pub(crate) transport: Option<TransportArg>,
+    #[command(flatten)]
+    pub(crate) how: How,
+    #[command(flatten)]
+    pub(crate) without: WithoutArgs,
     /// Arguments for that component
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
@@ -283,10 +348,11 @@ pub(crate) struct Fuzz {
     #[arg(long)]
     pub(crate) keep_going: bool,
     #[command(flatten)]
+    pub(crate) without: WithoutArgs,
+    #[command(flatten)]
     pub(crate) keep: Keep,
-    /// Where the RPC of a component of your own runs [default: connection]
-    #[arg(long, value_enum)]
-    pub(crate) transport: Option<TransportArg>,
+    #[command(flatten)]
+    pub(crate) how: How,
     /// Arguments for a component of your own
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
@@ -336,7 +402,7 @@ impl Own {
 
     /// Whether it was said how it runs.
     pub(crate) fn says_how(&self) -> bool {
-        self.transport.is_some() || !self.args.is_empty()
+        self.how.is_given() || !self.args.is_empty()
     }
 }
 
@@ -352,7 +418,8 @@ impl Fuzz {
             profile: self.profile.clone(),
             canary: false,
             keep: self.keep.clone(),
-            transport: self.transport,
+            without: self.without.clone(),
+            how: self.how.clone(),
             args: self.args.clone(),
         }
     }

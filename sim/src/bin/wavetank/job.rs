@@ -1,6 +1,6 @@
 //! What is to be run: a built-in scenario, or a component of the user's own as pid0.
 
-use crate::args::{TransportArg, What};
+use crate::args::{How, What, WithoutArgs};
 use crate::files;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -10,12 +10,13 @@ use wavetank_sim::canary::run_compared;
 use wavetank_sim::explain::{Explanation, explain};
 use wavetank_sim::fuzz::Fuzzer;
 use wavetank_sim::keep::{self, Again, Kept, Setting, Source};
+use wavetank_sim::oracle::Without;
 use wavetank_sim::profile::ProfileError;
 use wavetank_sim::run::run_under;
 use wavetank_sim::scenario;
 use wavetank_sim::shell;
 use wavetank_sim::strategy::{Frontier, Survey};
-use wavetank_sim::{Choices, Profile, Run, Seed, Setup, Transport, World, peer, run, survey};
+use wavetank_sim::{Choices, Profile, Run, Seed, Setup, World, peer, run, survey};
 
 /// What is to be run, ready to be run.
 pub(crate) struct Job {
@@ -29,6 +30,8 @@ pub(crate) struct Job {
     pub(crate) replay_args: String,
     /// Whether each run is made again and compared.
     canary: bool,
+    /// Oracles that are switched off.
+    without: Without,
     body: Body,
     engine: Arc<Engine>,
     /// Made for the first seed that wants it.
@@ -37,7 +40,7 @@ pub(crate) struct Job {
 
 enum Body {
     BuiltIn(fn(&mut World)),
-    Own { path: String, name: String, wasm: Vec<u8>, args: Vec<String>, transport: Transport },
+    Own { path: String, name: String, wasm: Vec<u8>, args: Vec<String>, how: How },
 }
 
 impl Job {
@@ -48,17 +51,17 @@ impl Job {
     pub(crate) fn new(what: &What, engine: Arc<Engine>) -> Result<Self, String> {
         let choices = Choices::Drawn(what.strategy.clone(), what.profile.clone());
         let job = Self::found(what, choices, engine)?;
+        let job = job.with_out(&what.without);
         Ok(if what.canary { job.with_canary() } else { job })
     }
 
     fn found(what: &What, choices: Choices, engine: Arc<Engine>) -> Result<Self, String> {
         if is_path(&what.scenario) {
-            let transport = what.transport.unwrap_or_default();
-            return Self::own(Path::new(&what.scenario), &what.args, transport, choices, engine);
+            return Self::own(Path::new(&what.scenario), &what.args, &what.how, choices, engine);
         }
-        if what.transport.is_some() {
+        if let Some(flag) = what.how.flags().first() {
             return Err(format!(
-                "--transport is for a component of your own, and {} is a scenario",
+                "{flag} is for a component of your own, and {} is a scenario",
                 what.scenario
             ));
         }
@@ -83,6 +86,7 @@ impl Job {
             choices,
             replay_args: String::new(),
             canary: false,
+            without: Without::new(),
             body: Body::BuiltIn(build),
             engine,
             survey: OnceLock::new(),
@@ -93,7 +97,7 @@ impl Job {
     pub(crate) fn own(
         path: &Path,
         args: &[String],
-        transport: TransportArg,
+        how: &How,
         choices: Choices,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
@@ -102,8 +106,8 @@ impl Job {
         let name =
             path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
         let mut replay_args = format!(" --wasm {}", shell::word(&path.to_string_lossy()));
-        if transport == TransportArg::Stdio {
-            replay_args += " --transport stdio";
+        for flag in how.flags() {
+            replay_args += &format!(" {flag}");
         }
         if !args.is_empty() {
             replay_args += &format!(" -- {}", shell::words(args));
@@ -114,16 +118,27 @@ impl Job {
             choices,
             replay_args,
             canary: false,
+            without: Without::new(),
             body: Body::Own {
                 path: path.display().to_string(),
                 name,
                 wasm,
                 args: args.into(),
-                transport: transport.into(),
+                how: how.clone(),
             },
             engine,
             survey: OnceLock::new(),
         })
+    }
+
+    /// The same with oracles switched off. Whoever replays it must switch them off too.
+    pub(crate) fn with_out(mut self, without: &WithoutArgs) -> Self {
+        self.without = without.setting();
+        let words = without.words();
+        if !words.is_empty() {
+            self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
+        }
+        self
     }
 
     /// The same with each run made again and compared.
@@ -165,9 +180,12 @@ impl Job {
     pub(crate) fn source(&self) -> Source {
         match &self.body {
             Body::BuiltIn(_) => Source::BuiltIn,
-            Body::Own { path, args, transport, .. } => {
-                Source::Component { path: path.clone(), args: args.clone(), transport: *transport }
-            }
+            Body::Own { path, args, how, .. } => Source::Component {
+                path: path.clone(),
+                args: args.clone(),
+                transport: how.transport.map(Into::into),
+                expects_rpc: how.expect_rpc,
+            },
         }
     }
 
@@ -201,15 +219,23 @@ impl Job {
     }
 
     fn setup(&self, seed: Seed) -> Setup {
-        Setup { choices: self.choices.clone(), ..Setup::new(self.engine.clone(), seed) }
+        let without = self.without.clone();
+        Setup { choices: self.choices.clone(), without, ..Setup::new(self.engine.clone(), seed) }
     }
 
     fn build(&self, world: &mut World) {
         match &self.body {
             Body::BuiltIn(build) => build(world),
-            Body::Own { name, wasm, args, transport, .. } => {
-                let cell = world.cell(name, wasm).args(args.clone()).transport(*transport);
-                cell.serve(peer::host(world)).spawn().expect_exit(0);
+            Body::Own { name, wasm, args, how, .. } => {
+                let mut cell = world.cell(name, wasm).args(args.clone());
+                if let Some(transport) = how.transport {
+                    cell = cell.transport(transport.into());
+                }
+                let cell = cell.serve(peer::host(world)).spawn();
+                cell.expect_exit(0);
+                if how.expect_rpc {
+                    cell.expect_rpc();
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The folder of kept failures, as the commands use it: what they find goes there, and a sweep begins with what lies
 //! there already.
 
-use crate::args::{Keep, Own, Replay, Run as RunArgs};
+use crate::args::{How, Keep, Own, Replay, Run as RunArgs};
 use crate::files::is_same;
 use crate::job::Job;
 use crate::out::{self, Stop};
@@ -275,9 +275,17 @@ fn name_of(path: &Path) -> String {
 fn is_of(kept: &Kept, job: &Job) -> bool {
     match (&kept.setting.source, job.source()) {
         (
-            Source::Component { path, args, transport },
-            Source::Component { path: now, args: args_now, transport: transport_now },
-        ) => (args, transport) == (&args_now, &transport_now) && is_same(path.as_ref(), now.as_ref()),
+            Source::Component { path, args, transport, expects_rpc },
+            Source::Component {
+                path: now,
+                args: args_now,
+                transport: transport_now,
+                expects_rpc: expects_now,
+            },
+        ) => {
+            let is_run_alike = (args, transport, expects_rpc) == (&args_now, &transport_now, &expects_now);
+            is_run_alike && is_same(path.as_ref(), now.as_ref())
+        }
         (source, now) => *source == now && kept.setting.scenario == job.name,
     }
 }
@@ -304,23 +312,24 @@ pub(crate) fn job_of(file: &str, kept: &Kept, own: &Own) -> Result<(Job, Own), S
             ));
         }
         Source::Component { .. } if own.says_how() => {
-            return Err(format!("{file}: it holds --transport and the arguments: leave them out"));
+            return Err(format!(
+                "{file}: it holds --transport, --expect-rpc and the arguments: leave them out"
+            ));
         }
         Source::BuiltIn => {}
-        Source::Component { path, args: given, transport } => {
+        Source::Component { path, args: given, transport, expects_rpc } => {
             if own.wasm.is_none() {
                 own.wasm = Some(path.into());
             }
             own.args.clone_from(given);
-            own.transport = Some((*transport).into());
+            own.how = How { transport: transport.map(Into::into), expect_rpc: *expects_rpc };
         }
     }
     let job = match &own.wasm {
-        Some(path) => {
-            Job::own(path, &own.args, own.transport.unwrap_or_default(), Choices::default(), engine()?)?
-        }
+        Some(path) => Job::own(path, &own.args, &own.how, Choices::default(), engine()?)?,
         None => Job::built_in(&kept.setting.scenario, Choices::default(), engine()?)?,
     };
+    let job = job.with_out(&own.without);
     let job = if kept.setting.canary { job.with_canary() } else { job };
     Ok((job, own))
 }

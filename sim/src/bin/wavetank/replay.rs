@@ -41,6 +41,7 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, Stop> {
     let is_same =
         matches!(&token.recipe, Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest));
     out::print(job.explain(&run, if is_same { EXPLAIN_RUNS } else { 0 }))?;
+    out::print(account::not_judged(&run))?;
     out::print(account::compared(&run))?;
     out::print(account::known_as(&run))?;
     let found = if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
@@ -64,6 +65,10 @@ fn given(text: &str) -> Result<Token, String> {
 }
 
 pub(crate) fn job(own: &Own, token: &Token) -> Result<Job, String> {
+    Ok(job_of(own, token)?.with_out(&own.without))
+}
+
+fn job_of(own: &Own, token: &Token) -> Result<Job, String> {
     let choices = token.recipe.clone().try_into().map_err(|e: ProfileError| e.to_string())?;
     match (&own.wasm, token.scenario.starts_with(OWN)) {
         (None, false) if scenario::find(&token.scenario).is_none() => {
@@ -71,14 +76,14 @@ pub(crate) fn job(own: &Own, token: &Token) -> Result<Job, String> {
             Err(format!("this token is of {name}, which `wavetank list` does not name: where that is a check, its test replays it: WAVETANK_TOKEN={token} cargo test {name}"))
         }
         (None, false) if own.says_how() => {
-            Err(format!("this token is of the scenario {}: leave out --transport and arguments", token.scenario))
+            Err(format!("this token is of the scenario {}: leave out --transport, --expect-rpc and arguments", token.scenario))
         }
         (None, false) => Job::built_in(&token.scenario, choices, engine()?),
         (None, true) => {
             Err("this token is of a component of your own: name its file with --wasm FILE, and its arguments after --".into())
         }
         (Some(path), true) => {
-            let job = Job::own(path, &own.args, own.transport.unwrap_or_default(), choices, engine()?)?;
+            let job = Job::own(path, &own.args, &own.how, choices, engine()?)?;
             if job.name != token.scenario {
                 let path = path.display();
                 out::warn(format_args!("{path} is another component than the token's: trying it all the same"));

@@ -3,7 +3,7 @@
 use crate::lines::{self, Heading};
 use crate::words::{counted, span};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::time::Duration;
 use wavetank_sim::known;
@@ -91,6 +91,11 @@ impl Report {
         faults
     }
 
+    /// The oracles that were switched off, each with the reason.
+    fn not_judged(&self) -> BTreeSet<&str> {
+        self.found.iter().flat_map(|record| &record.not_judged).map(String::as_str).collect()
+    }
+
     fn worlds_per_second(&self) -> u64 {
         let millis = self.seconds.as_millis().max(1) as u64;
         self.records.len() as u64 * 1000 / millis
@@ -118,6 +123,28 @@ impl Report {
                 "worlds_per_second": self.worlds_per_second(),
             },
         })
+    }
+}
+
+impl Report {
+    /// Says so if nothing was said over any link, or if connections were left unopened: such worlds may finish without
+    /// having tried anything.
+    fn write_rpc_notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<u64> = self.records.iter().filter_map(|record| record.rpc_messages).collect();
+        if !counts.is_empty() && counts.iter().all(|&messages| messages == 0) {
+            writeln!(f, "  no RPC took place in any of {}", counted(counts.len() as u64, "world"))?;
+        }
+        let mut unopened: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for record in &self.records {
+            for cell in &record.unopened {
+                unopened.entry(cell).or_insert((record.seed, 0)).1 += 1;
+            }
+        }
+        for (cell, (seed, worlds)) in unopened {
+            let (seed, worlds) = (wavetank_sim::Seed(seed), counted(worlds, "world"));
+            writeln!(f, "  {cell} never opened its connection in {worlds}, as seed {seed}")?;
+        }
+        Ok(())
     }
 }
 
@@ -163,6 +190,9 @@ impl fmt::Display for Report {
                 )?;
             }
         }
+        for not_judged in self.not_judged() {
+            writeln!(f, "  not judged: {not_judged}")?;
+        }
         let behaviours = self.behaviours();
         let counts: Vec<String> =
             behaviours.iter().take(SHOWN_BEHAVIOURS).map(|(_, count)| count.to_string()).collect();
@@ -189,6 +219,7 @@ impl fmt::Display for Report {
                 writeln!(f, "  never struck: {}", never.join(", "))?;
             }
         }
+        self.write_rpc_notes(f)?;
         if self.heading.canary {
             let compared = |runs| self.records.iter().filter(|record| record.compared >= runs).count();
             let (twice, pulley) = (compared(1), compared(2));

@@ -3,7 +3,7 @@
 //! Processes, because threads share one address space and its lock (two threads ran little more than one), and
 //! because one that dies costs only the world that killed it. The results are the same however many there are.
 
-use crate::args::{Run, Seeds, Shard, TransportArg, What};
+use crate::args::{Run, Seeds, Shard, What};
 use crate::exhaust::exhaust;
 use crate::files::{self, Target};
 use crate::job::Job;
@@ -321,12 +321,11 @@ impl Worker {
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.arg("worker").arg(&what.scenario);
         command.args(["--strategy", &what.strategy.to_string(), "--profile", &what.profile.to_string()]);
-        if what.transport == Some(TransportArg::Stdio) {
-            command.args(["--transport", "stdio"]);
-        }
+        command.args(what.how.flags());
         if what.canary {
             command.arg("--canary");
         }
+        command.args(what.without.words());
         match kept::folder(&what.keep) {
             Some(folder) => command.arg("--failures").arg(folder),
             None => command.arg("--no-keep"),

@@ -10,10 +10,11 @@
 use std::{env, process::ExitCode};
 
 use futures::future::try_join_all;
-use wavetank_guest::{Error, Io, Result, peer, peer_capnp::executor, run};
+use wavetank_guest::{Error, Io, Result, link::Link, peer, peer_capnp::executor, session::run};
 
-fn main() -> ExitCode {
-    run(|executor: executor::Client, io: Io| async move {
+/// Echoes over this link what the arguments say.
+pub fn echo(link: Link) -> ExitCode {
+    run(link, |executor: executor::Client, io: Io| async move {
         let words: Vec<String> = env::args().skip(1).collect();
         let messages = messages(&words)?;
         // Collected first: each call is sent as its message is met, and only then are the answers awaited.

@@ -10,12 +10,13 @@ use std::{
     rc::Rc,
 };
 
-use wavetank_guest::{peer_capnp::executor, serve_beside};
+use wavetank_guest::{link::Link, peer_capnp::executor, session::serve_beside};
 
-fn main() -> ExitCode {
+/// Relays over this link, until it ends.
+pub fn relay(link: Link) -> ExitCode {
     let relay = Rc::new(Relay::default());
     let exported: executor::Client = capnp_rpc::new_client_from_rc(relay.clone());
-    serve_beside(exported.client, move |host| {
+    serve_beside(link, exported.client, move |host| {
         let fresh = relay.host.set(host).is_ok();
         assert!(fresh, "a session takes its peer once");
     })

@@ -1,0 +1,5 @@
+//! The child over a connection.
+
+fn main() -> std::process::ExitCode {
+    child_echo::echo(wavetank_guest::link::Link::over_connection())
+}

@@ -1,0 +1,140 @@
+//! Pauses: calls whose server woke itself, and operations of fake I/O. Both go on by a move.
+
+use super::Fabric;
+use crate::event::Event;
+use crate::ids::GateId;
+use crate::io::{Fate, IoError};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// An operation of fake I/O that somebody waits for.
+pub(super) struct Operation {
+    what: Arc<str>,
+    fails_one_in: u32,
+    stage: Stage,
+    waker: Waker,
+}
+
+/// How far an operation came.
+enum Stage {
+    /// Its fate is not decided: it is on the menu.
+    Begun,
+    /// It ends at a time.
+    Decided {
+        fails: bool,
+    },
+    Ended {
+        fails: bool,
+    },
+}
+
+impl Fabric {
+    /// How many moves were begun: what waits for a pause compares it.
+    pub(crate) fn turn(&self) -> u64 {
+        self.state().turn
+    }
+
+    /// Says that another move begins. Whoever drives a held tank calls it before each move.
+    pub fn next_turn(&self) {
+        self.state().turn += 1;
+    }
+
+    /// Puts a call whose server woke itself on the menu. `waker` lets it go on.
+    pub(crate) fn pause(&self, gate: GateId, waker: Waker) {
+        let mut state = self.state();
+        state.gates[gate.index()].paused = Some(waker);
+        state.resumable.insert(gate.0);
+    }
+
+    /// Takes a call off the menu: it goes on for another reason, or was dropped.
+    pub(crate) fn unpause(&self, gate: GateId) {
+        let mut state = self.state();
+        state.gates[gate.index()].paused = None;
+        state.resumable.remove(gate.0);
+    }
+
+    /// Lets a paused call go on. Does nothing where it is not paused.
+    pub fn resume(&self, gate: GateId) {
+        let waker = {
+            let mut state = self.state();
+            state.resumable.remove(gate.0);
+            state.gates[gate.index()].paused.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Begins an operation of fake I/O and puts it on the menu. Its number is in one count with the gates.
+    pub(crate) fn begin_operation(&self, what: &Arc<str>, fails_one_in: u32, waker: &Waker) -> GateId {
+        let mut state = self.state();
+        let id = state.new_gate_id();
+        let operation =
+            Operation { what: what.clone(), fails_one_in, stage: Stage::Begun, waker: waker.clone() };
+        state.operations.insert(id.0, operation);
+        state.resumable.insert(id.0);
+        state.record(Event::IoBegun { operation: id, what: what.clone() });
+        id
+    }
+
+    /// One in how many times a begun operation fails; 0 is never. `None` where `id` names a paused call.
+    pub fn operation_fails_one_in(&self, id: GateId) -> Option<u32> {
+        self.state().operations.get(&id.0).map(|operation| operation.fails_one_in)
+    }
+
+    /// Decides how and when a begun operation ends: now, or when the clock reaches its time. Does nothing where it
+    /// was decided before.
+    pub fn end_operation(&self, id: GateId, fate: Fate) {
+        let mut state = self.state();
+        if !state.resumable.remove(id.0) {
+            return;
+        }
+        let until_ns = state.now_ns.saturating_add(fate.latency_ns);
+        if let Some(operation) = state.operations.get_mut(&id.0) {
+            operation.stage = Stage::Decided { fails: fate.fails };
+        }
+        if fate.latency_ns == 0 {
+            state.operation_is_over(id);
+        } else {
+            state.slow_operations.insert((until_ns, id.0));
+        }
+    }
+
+    pub(crate) fn poll_operation(&self, id: GateId, cx: &mut Context<'_>) -> Poll<Result<(), IoError>> {
+        let mut state = self.state();
+        let Some(operation) = state.operations.get_mut(&id.0) else {
+            unreachable!("an operation is there until its future is dropped")
+        };
+        match operation.stage {
+            Stage::Ended { fails: false } => Poll::Ready(Ok(())),
+            Stage::Ended { fails: true } => Poll::Ready(Err(IoError::new(&operation.what))),
+            Stage::Begun | Stage::Decided { .. } => {
+                operation.waker.clone_from(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Forgets an operation: its future was dropped.
+    pub(crate) fn drop_operation(&self, id: GateId) {
+        let mut state = self.state();
+        state.resumable.remove(id.0);
+        state.slow_operations.retain(|(_, slow)| *slow != id.0);
+        let operation = state.operations.remove(&id.0);
+        if operation.is_some_and(|operation| !matches!(operation.stage, Stage::Ended { .. })) {
+            state.record(Event::IoDropped { operation: id });
+        }
+    }
+}
+
+impl super::State {
+    /// Ends an operation whose fate was decided, and wakes whoever waits for it.
+    pub(super) fn operation_is_over(&mut self, id: GateId) {
+        let Some(operation) = self.operations.get_mut(&id.0) else { return };
+        let Stage::Decided { fails } = operation.stage else { return };
+        operation.stage = Stage::Ended { fails };
+        let waker = operation.waker.clone();
+        self.record(Event::IoEnded { operation: id, fails });
+        waker.wake();
+    }
+}

@@ -1,0 +1,246 @@
+//! A server's work with a waker of its own, so that a pause of the server is a move.
+//!
+//! capnp-rpc polls a call again within the same step when the call wakes itself, so a self-wake (a `yield_now`, a
+//! zero-length sleep, the re-wake of a `select` or a `FuturesUnordered`) would let nobody else go first. Here a wake
+//! that comes while the work is being polled goes to the menu instead: the work sleeps until the move
+//! [`Fabric::resume`] wakes it. A wake that comes from outside its own poll (an answer, a timer, another task) is
+//! passed on at once, and ends a pause.
+
+use crate::fabric::Fabric;
+use crate::ids::GateId;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// Work that pauses by moves.
+pub(super) struct Pausing<F> {
+    work: F,
+    fabric: Fabric,
+    gate: GateId,
+    signal: Arc<Signal>,
+    waker: Waker,
+}
+
+/// The waker of the work. Wakers must be `Send`; all is on one thread.
+struct Signal(Mutex<State>);
+
+struct State {
+    phase: Phase,
+    /// What wakes the task that the work is a part of.
+    outer: Option<Waker>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It may be polled: it is new, waits for something, or was woken.
+    Open,
+    Polling,
+    /// It was woken while it was polled.
+    WokeItself,
+    /// It woke itself and is on the menu.
+    Paused,
+    /// It was paused, and was woken. The menu may still offer it.
+    Woken,
+}
+
+impl<F: Future + Unpin> Pausing<F> {
+    pub(super) fn new(fabric: &Fabric, gate: GateId, work: F) -> Self {
+        let signal = Arc::new(Signal(Mutex::new(State { phase: Phase::Open, outer: None })));
+        let waker = signal.clone().into();
+        Pausing { work, fabric: fabric.clone(), gate, signal, waker }
+    }
+}
+
+impl<F: Future + Unpin> Future for Pausing<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        match this.signal.begin(cx.waker()) {
+            // Polled because something beside it was woken: it stays paused.
+            Phase::Paused => return Poll::Pending,
+            Phase::Woken => this.fabric.unpause(this.gate),
+            Phase::Open | Phase::Polling | Phase::WokeItself => {}
+        }
+        let polled = Pin::new(&mut this.work).poll(&mut Context::from_waker(&this.waker));
+        if this.signal.end(polled.is_ready()) == Phase::Paused {
+            this.fabric.pause(this.gate, this.waker.clone());
+        }
+        polled
+    }
+}
+
+impl<F> Drop for Pausing<F> {
+    fn drop(&mut self) {
+        if matches!(self.signal.state().phase, Phase::Paused | Phase::Woken) {
+            self.fabric.unpause(self.gate);
+        }
+    }
+}
+
+impl Signal {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a poll, unless the work is paused. Gives the phase until now.
+    fn begin(&self, outer: &Waker) -> Phase {
+        let mut state = self.state();
+        let phase = state.phase;
+        state.outer = Some(outer.clone());
+        if phase != Phase::Paused {
+            state.phase = Phase::Polling;
+        }
+        phase
+    }
+
+    /// Ends a poll. Gives the phase from now on.
+    fn end(&self, is_ready: bool) -> Phase {
+        let mut state = self.state();
+        let pauses = !is_ready && state.phase == Phase::WokeItself;
+        state.phase = if pauses { Phase::Paused } else { Phase::Open };
+        state.phase
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let outer = {
+            let mut state = self.state();
+            match state.phase {
+                Phase::Polling | Phase::WokeItself => {
+                    state.phase = Phase::WokeItself;
+                    return;
+                }
+                Phase::Paused => state.phase = Phase::Woken,
+                Phase::Open | Phase::Woken => {}
+            }
+            state.outer.clone()
+        };
+        if let Some(outer) = outer {
+            outer.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::task::noop_waker_ref;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What the work does when it is polled, and what it left for others to wake it by.
+    #[derive(Default)]
+    struct Script {
+        polls: u32,
+        wakes_itself: bool,
+        kept: Option<Waker>,
+    }
+
+    struct Bench {
+        fabric: Fabric,
+        gate: GateId,
+        script: Rc<RefCell<Script>>,
+        work: Pin<Box<dyn Future<Output = ()>>>,
+        outer: Arc<Count>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let fabric = Fabric::new(true, true);
+            let gate = fabric.new_asked(1, 2);
+            let script: Rc<RefCell<Script>> = Rc::default();
+            let seen = script.clone();
+            let work = std::future::poll_fn(move |cx| {
+                let mut script = seen.borrow_mut();
+                script.polls += 1;
+                script.kept = Some(cx.waker().clone());
+                if script.wakes_itself {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            });
+            let work = Box::pin(Pausing::new(&fabric, gate, work));
+            Bench { fabric, gate, script, work, outer: Arc::default() }
+        }
+
+        fn poll(&mut self) {
+            let waker = self.outer.clone().into();
+            assert!(self.work.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+
+        /// How often the work was polled, how often its task was woken, and whether the menu offers it.
+        fn stands(&self) -> (u32, u32, bool) {
+            let is_offered = self.fabric.offers(|offers| offers.resumable.contains(self.gate.0));
+            (self.script.borrow().polls, self.outer.0.load(Ordering::Relaxed), is_offered)
+        }
+    }
+
+    #[test]
+    fn a_wake_from_inside_waits_for_its_move() {
+        let mut bench = Bench::new();
+        bench.script.borrow_mut().wakes_itself = true;
+        bench.poll();
+        assert_eq!(bench.stands(), (1, 0, true));
+        bench.poll();
+        assert_eq!(bench.stands(), (1, 0, true), "polled beside something else, it stays paused");
+        bench.script.borrow_mut().wakes_itself = false;
+        bench.fabric.resume(bench.gate);
+        assert_eq!(bench.stands(), (1, 1, false));
+        bench.poll();
+        assert_eq!(bench.stands(), (2, 1, false));
+    }
+
+    #[test]
+    fn a_wake_from_outside_is_passed_on_and_ends_a_pause() {
+        let mut bench = Bench::new();
+        bench.poll();
+        let kept = bench.script.borrow().kept.clone().unwrap();
+        kept.wake_by_ref();
+        assert_eq!(bench.stands(), (1, 1, false));
+        bench.script.borrow_mut().wakes_itself = true;
+        bench.poll();
+        assert_eq!(bench.stands(), (2, 1, true));
+        kept.wake();
+        bench.script.borrow_mut().wakes_itself = false;
+        bench.poll();
+        assert_eq!(bench.stands(), (3, 2, false));
+    }
+
+    #[test]
+    fn what_is_dropped_is_off_the_menu() {
+        let mut bench = Bench::new();
+        bench.script.borrow_mut().wakes_itself = true;
+        bench.poll();
+        bench.work = Box::pin(std::future::pending());
+        assert_eq!(bench.stands(), (1, 0, false));
+    }
+
+    #[test]
+    fn work_that_ends_does_not_pause() {
+        let fabric = Fabric::new(true, true);
+        let gate = fabric.new_asked(1, 2);
+        let work = std::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Ready(())
+        });
+        let mut work = Pausing::new(&fabric, gate, work);
+        assert!(Pin::new(&mut work).poll(&mut Context::from_waker(noop_waker_ref())).is_ready());
+        assert!(fabric.offers(|offers| offers.resumable.is_empty()));
+    }
+}

@@ -1,0 +1,103 @@
+//! Fake I/O: waits of an application that are no call, no pipe and no timer, such as a row read from a database.
+//!
+//! An operation begins when it is first awaited and ends by a move, which also decides how long it takes and whether
+//! it fails. So it parts two steps wherever it is awaited: in a scenario's task, in a server's method, in a future
+//! inside another.
+//!
+//! Not here: what is read or written. The application does that itself, before or after the wait.
+
+use crate::fabric::Fabric;
+use crate::ids::GateId;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Where operations of fake I/O come from. Clones are the same place, and are cheap.
+#[derive(Clone)]
+pub struct Io {
+    fabric: Fabric,
+    fails_one_in: u32,
+}
+
+/// How an operation ends, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// Virtual nanoseconds that it still takes; 0 is none.
+    pub latency_ns: u64,
+    /// Whether it fails.
+    pub fails: bool,
+}
+
+/// An operation failed because the simulation chose so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} failed, as the simulation chose")]
+pub struct IoError {
+    what: Arc<str>,
+}
+
+impl IoError {
+    pub(crate) fn new(what: &Arc<str>) -> Self {
+        IoError { what: what.clone() }
+    }
+
+    /// What the operation was called.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+}
+
+impl Io {
+    /// Fake I/O of a tank. Its operations never fail.
+    pub(crate) fn new(fabric: &Fabric) -> Self {
+        Io { fabric: fabric.clone(), fails_one_in: 0 }
+    }
+
+    /// The same place, with operations that may fail: about one in `one_in`, and never where it is 0.
+    #[must_use = "gives another handle and leaves this one as it is"]
+    pub fn fails(&self, one_in: u32) -> Self {
+        Io { fails_one_in: one_in, ..self.clone() }
+    }
+
+    /// An operation. `what` names it in transcripts and errors.
+    ///
+    /// In a tank whose things happen by themselves it ends at once, and well.
+    ///
+    /// # Errors
+    /// [`IoError`] where the simulation chose so, which it may only after [`fails`](Self::fails).
+    pub fn op(&self, what: &str) -> Op {
+        Op { io: self.clone(), what: what.into(), id: None }
+    }
+}
+
+/// An operation of fake I/O. Dropped before its end it never ends.
+#[must_use = "an operation begins when it is awaited"]
+pub struct Op {
+    io: Io,
+    what: Arc<str>,
+    id: Option<GateId>,
+}
+
+impl Future for Op {
+    type Output = Result<(), IoError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let fabric = &this.io.fabric;
+        match this.id {
+            Some(id) => fabric.poll_operation(id, cx),
+            None if !fabric.is_held() => Poll::Ready(Ok(())),
+            None => {
+                this.id = Some(fabric.begin_operation(&this.what, this.io.fails_one_in, cx.waker()));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Op {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.io.fabric.drop_operation(id);
+        }
+    }
+}

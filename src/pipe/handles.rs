@@ -1,0 +1,160 @@
+//! The handles on a pipe's writing end, and what each was permitted.
+//!
+//! `wasi:io/streams`: `check-write` "returns the number of bytes permitted for the next call to `write`". So a permit
+//! belongs to the handle that asked, and holds until that handle's next write, however late that comes.
+
+use super::Refused;
+use std::collections::BTreeMap;
+
+/// A handle on a pipe's writing end, unique in its pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WriterId(u32);
+
+/// Why a handle may not write so much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoPermit {
+    /// Its last `check-write` permitted less.
+    TooLong,
+    /// It never asked with `check-write`.
+    NeverAsked,
+    /// It has written on its permit before, and has not asked again.
+    Spent,
+    /// It has flushed, and has not been permitted anything since.
+    Flushing,
+}
+
+impl NoPermit {
+    /// What the guest did, in WASI's words.
+    pub(super) fn says(self, asked_bytes: usize, granted_bytes: usize) -> String {
+        let rule = match self {
+            NoPermit::TooLong => {
+                return format!(
+                    "wrote {asked_bytes} bytes where this stream's last check-write permitted {granted_bytes}"
+                );
+            }
+            NoPermit::NeverAsked => {
+                "without a permit: a write needs a check-write on the same output-stream before it"
+            }
+            NoPermit::Spent => {
+                "on a permit that was used: check-write permits the next write only, and another write needs \
+                 another check-write"
+            }
+            NoPermit::Flushing => {
+                "during a flush: after flush an output-stream accepts no write until check-write permits one"
+            }
+        };
+        format!("wrote {asked_bytes} bytes {rule}")
+    }
+}
+
+/// Those who have asked for a permit, or flushed, and live.
+#[derive(Default)]
+pub(super) struct Handles {
+    next: u32,
+    living: BTreeMap<WriterId, Handle>,
+    most: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Handle {
+    /// What it may still write.
+    permit_bytes: usize,
+    /// Why it may not write more.
+    why: NoPermit,
+    /// It is permitted nothing until this much was delivered.
+    flush_to: u64,
+}
+
+impl Default for Handle {
+    fn default() -> Self {
+        Handle { permit_bytes: 0, why: NoPermit::NeverAsked, flush_to: 0 }
+    }
+}
+
+impl Handles {
+    pub(super) fn add(&mut self) -> WriterId {
+        self.next += 1;
+        WriterId(self.next - 1)
+    }
+
+    pub(super) fn remove(&mut self, writer: WriterId) {
+        self.living.remove(&writer);
+    }
+
+    /// Most of them that ever had asked at the same time.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    pub(super) fn largest_permit(&self) -> usize {
+        self.living.values().map(|handle| handle.permit_bytes).max().unwrap_or(0)
+    }
+
+    fn of(&mut self, writer: WriterId) -> &mut Handle {
+        if !self.living.contains_key(&writer) {
+            self.most = self.most.max(self.living.len() + 1);
+        }
+        self.living.entry(writer).or_default()
+    }
+
+    pub(super) fn permit(&mut self, writer: WriterId, bytes: usize) {
+        let handle = self.of(writer);
+        handle.permit_bytes = bytes;
+        // One that is told 0 in a flush is still in it.
+        if bytes > 0 || handle.why != NoPermit::Flushing {
+            handle.why = NoPermit::TooLong;
+        }
+    }
+
+    pub(super) fn is_flushing(&self, writer: WriterId, delivered: u64) -> bool {
+        self.living.get(&writer).is_some_and(|handle| delivered < handle.flush_to)
+    }
+
+    /// Whether news of budget reach anybody: who flushes hears of none before the flush is done.
+    pub(super) fn somebody_hears(&self, delivered: u64) -> bool {
+        self.living.is_empty() || self.living.values().any(|handle| handle.flush_to <= delivered)
+    }
+
+    /// A flush of all that was written. It ends the handle's permit where `ends_permit`.
+    pub(super) fn flush(&mut self, writer: WriterId, written: u64, ends_permit: bool) {
+        let handle = self.of(writer);
+        handle.flush_to = written;
+        if ends_permit {
+            (handle.permit_bytes, handle.why) = (0, NoPermit::Flushing);
+        }
+    }
+
+    /// Whether a handle may write so many bytes.
+    ///
+    /// # Errors
+    /// [`Refused::Overrun`] where its permit does not suffice, and while a flush of it is under way.
+    pub(super) fn check(&self, writer: WriterId, bytes: usize, delivered: u64) -> Result<(), Refused> {
+        let Handle { permit_bytes, why, flush_to } = self.living.get(&writer).copied().unwrap_or_default();
+        let refused = |granted_bytes, why| Err(Refused::Overrun { asked_bytes: bytes, granted_bytes, why });
+        if bytes > 0 && delivered < flush_to {
+            return refused(0, NoPermit::Flushing);
+        }
+        if bytes > permit_bytes {
+            return refused(permit_bytes, why);
+        }
+        Ok(())
+    }
+
+    /// Uses a permit. A write ends it where `ends_permit`; otherwise what is left of it may be used by another.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub(super) fn spend(
+        &mut self,
+        writer: WriterId,
+        bytes: usize,
+        delivered: u64,
+        ends_permit: bool,
+    ) -> Result<(), Refused> {
+        self.check(writer, bytes, delivered)?;
+        let handle = self.of(writer);
+        handle.permit_bytes = if ends_permit { 0 } else { handle.permit_bytes - bytes };
+        handle.why = NoPermit::Spent;
+        Ok(())
+    }
+}
