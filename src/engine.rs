@@ -210,7 +210,7 @@ fn refused(error: &wasmtime::Error) -> Error {
 }
 
 /// Whether wasmtime's words say that a component takes more than a slot of the pool has. wasmtime 48 has no type for
-/// that; a test with such a component pins the words.
+/// that. No test pins the words yet: a new wasmtime must be looked at by hand.
 fn is_over_the_pool(reason: &str) -> bool {
     reason.contains("pooling allocator")
 }

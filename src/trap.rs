@@ -106,9 +106,9 @@ fn classify(error: &wasmtime::Error) -> TrapClass {
 
 /// The class of a trap that wasmtime 48 gives nothing but words, for want of a type.
 ///
-/// Tests with real guests pin each of them: a new wasmtime that says it otherwise makes them fail.
+/// Tests with real guests pin most of them: a new wasmtime that says it otherwise makes them fail. They are
 /// `fault-handle` (an unknown handle), `zeroes-4g`, `write-4g` and `resources` of `guests/hostile`, and a component
-/// with too much memory; for what is copied into the host at once, the test below.
+/// with too much memory. No test pins the words for too much data that is copied into the host at once.
 fn by_words(text: &str) -> TrapClass {
     use TrapClass as Class;
     if text.starts_with("unknown handle index") {
