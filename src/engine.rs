@@ -7,11 +7,13 @@ use crate::wasi;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig,
+    WasmBacktraceDetails,
 };
 
 /// Stack that a guest may use, in bytes.
@@ -263,6 +265,9 @@ impl Guest {
 /// of them takes about as long as any other of as much fuel.
 const LIBCALL_FUEL: u8 = 200;
 
+/// Functions in a trap's backtrace, at most.
+const BACKTRACE_FUNCTIONS: usize = 64;
+
 fn wasmtime_config(of: &EngineConfig) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config
@@ -277,6 +282,10 @@ fn wasmtime_config(of: &EngineConfig) -> wasmtime::Result<Config> {
             ..OperatorCost::new()
         })
         .concurrency_support(false)
+        // Unless this is said, wasmtime asks the environment.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        // A panic of Rust's leaves a dozen functions of std above those of the guest.
+        .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FUNCTIONS))
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(FIBRE_STACK_BYTES);
     if of.compiler == Compiler::Pulley {

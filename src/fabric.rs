@@ -29,6 +29,17 @@ use std::task::Waker;
 #[derive(Clone)]
 pub struct Fabric(Arc<Mutex<State>>);
 
+/// Who is at the ends of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkEnds {
+    /// The cell or vat at the far end, which writes into the pipe up.
+    pub far: ActorId,
+    /// The vat at the near end, which writes into the pipe down.
+    pub near: ActorId,
+    /// The pipe up, which brings calls to the near end.
+    pub up: PipeId,
+}
+
 struct State {
     held: bool,
     recording: bool,
@@ -56,7 +67,9 @@ struct State {
     orders: BTreeMap<ActorId, Orders>,
     spawning: Spawning,
     actors: u32,
-    links: u32,
+    links: Vec<LinkEnds>,
+    /// Bytes that were read of a pipe only to be thrown away.
+    discarded_bytes: BTreeMap<PipeId, usize>,
     now_ns: u64,
     /// Time that the cell which runs now has spent with looking at it: the next move adds it to the clock.
     booked_ns: u64,
@@ -225,7 +238,8 @@ impl Fabric {
             orders: BTreeMap::new(),
             spawning: Spawning::default(),
             actors: 0,
-            links: 0,
+            links: Vec::new(),
+            discarded_bytes: BTreeMap::new(),
             now_ns: 0,
             booked_ns: 0,
             timer_ids: 0,
@@ -279,10 +293,15 @@ impl Fabric {
         ActorId(state.actors - 1)
     }
 
-    pub(crate) fn new_link(&self) -> LinkId {
+    pub(crate) fn new_link(&self, ends: LinkEnds) -> LinkId {
         let mut state = self.state();
-        state.links += 1;
-        LinkId(state.links - 1)
+        state.links.push(ends);
+        LinkId(state.links.len() as u32 - 1)
+    }
+
+    /// Who is at the ends of each link, by its id.
+    pub fn links(&self) -> Vec<LinkEnds> {
+        self.state().links.clone()
     }
 
     pub(crate) fn new_pipe(&self, name: &str, capacity_bytes: usize) -> PipeId {

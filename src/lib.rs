@@ -46,7 +46,7 @@ pub use clock::{Clock, Sleep};
 pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
 pub use error::Error;
 pub use event::{End, Event, HandleKind};
-pub use fabric::{Blocked, Fabric, Habits, IDLE_CALLS_PER_TURN, Import, LOOK_NS, Offers, Orders};
+pub use fabric::{Blocked, Fabric, Habits, IDLE_CALLS_PER_TURN, Import, LOOK_NS, LinkEnds, Offers, Orders};
 pub use freedoms::Freedoms;
 pub use gate::fingerprint;
 pub use ids::{ActorId, GateId, LinkId, PipeId};

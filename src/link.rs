@@ -1,6 +1,7 @@
 //! Links: the two pipes between a cell and its host, with an RPC system at the host's end.
 
 use crate::event::Event;
+use crate::fabric::LinkEnds;
 use crate::gate::{Served, gate};
 use crate::guard::Guarded;
 use crate::ids::{ActorId, LinkId, PipeId};
@@ -83,7 +84,7 @@ impl Link {
         streams: (impl AsyncRead + Unpin + 'static, impl AsyncWrite + Unpin + 'static),
         bootstrap: Client,
     ) -> Self {
-        let id = tank.fabric().new_link();
+        let id = tank.fabric().new_link(LinkEnds { far: cell, near: vat, up: pipes.0 });
         let task = (&*format!("rpc {name}"), Role::LinkOf(cell));
         tank.fabric().record(Event::LinkBorn { link: id, cell, up: pipes.0, down: pipes.1 });
         Self::end(tank, id, task, (vat, Side::Server), pipes, streams, (bootstrap, true))
@@ -120,10 +121,10 @@ impl Link {
         };
         let [(a, serve_a), (b, serve_b)] = ends;
         let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
-        let id = fabric.new_link();
+        let id = fabric.new_link(LinkEnds { far: a, near: b, up: up_out.pipe() });
         fabric.record(Event::LinkBorn { link: id, cell: a, up: up_out.pipe(), down: down_in.pipe() });
         let name = format!("link {name}");
-        let task = (&*name, Role::BetweenVats);
+        let task = (&*name, Role::BetweenVats(id));
         let pipes = (up_out.pipe(), down_in.pipe());
         let far = over((Box::new(down_out), Box::new(up_in)));
         let near = over((Box::new(up_out), Box::new(down_in)));
@@ -145,7 +146,7 @@ impl Link {
             (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
         };
         let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
-        let id = fabric.new_link();
+        let id = fabric.new_link(LinkEnds { far, near: vat, up: up_out.pipe() });
         fabric.record(Event::LinkBorn { link: id, cell: far, up: up_out.pipe(), down: down_in.pipe() });
         let (near, pipes) = ((vat, Side::Server), (up_out.pipe(), down_in.pipe()));
         let task = (&*format!("rpc {name}"), Role::LinkOf(far));

@@ -1,6 +1,6 @@
 //! Where tasks go: the one thing the tank asks of a runtime.
 
-use crate::ids::ActorId;
+use crate::ids::{ActorId, LinkId};
 use futures::future::LocalBoxFuture;
 use futures::task::LocalSpawn;
 
@@ -14,8 +14,8 @@ pub enum Role {
     LinkOf(ActorId),
     /// Moves the bytes of a cell's stdin, stdout or stderr.
     StdioOf(ActorId),
-    /// Serves one end of a link between two vats. Such a link has no end of its own.
-    BetweenVats,
+    /// Serves one end of this link between two vats. Such a link has no end of its own.
+    BetweenVats(LinkId),
     /// Anything else.
     Other,
 }

@@ -190,6 +190,7 @@ impl Output {
             if state.claims == 0 {
                 let over = state.kept.len().saturating_sub(KEPT_BYTES);
                 state.kept.drain(..over);
+                pipe.note_discarded(over);
             }
             state.wake_reader();
         }

@@ -37,6 +37,11 @@ impl PipeReader {
         self.pipe
     }
 
+    /// Notes that so many bytes were read only to be thrown away: nobody asked for them.
+    pub(crate) fn note_discarded(&self, bytes: usize) {
+        self.fabric.note_discarded(self.pipe, bytes);
+    }
+
     /// Reads at least one byte and at most `max_bytes`; `None` is the end of the stream.
     ///
     /// # Errors

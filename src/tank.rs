@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
-use crate::fabric::{Blocked, Fabric};
+use crate::fabric::{Blocked, Fabric, LinkEnds};
 use crate::freedoms::Freedoms;
 use crate::ids::{ActorId, PipeId};
 use crate::io::Io;
@@ -173,8 +173,9 @@ impl Tank {
         let transport = Some(spec.transport.unwrap_or_else(|| spec.guest.transport()));
         let (cell, stdio) = self.start_over(CellSpec { transport, ..spec }, None, |cell, of_wire| {
             let Ends::Pipes(up, down) = of_wire else { unreachable!("it was said where its wire is") };
-            let link = self.0.fabric.new_link();
             let (up_id, down_id) = (up.pipe(), down.pipe());
+            let ends_of_link = LinkEnds { far: cell.id(), near: cell.0.spec.vat, up: up_id };
+            let link = self.0.fabric.new_link(ends_of_link);
             self.0.fabric.record(Event::LinkBorn { link, cell: cell.id(), up: up_id, down: down_id });
             ends = Some((down, up));
         })?;

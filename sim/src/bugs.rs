@@ -13,6 +13,7 @@ mod hosts;
 pub mod measure;
 mod pauses;
 mod shapes;
+pub mod triggers;
 
 use crate::canary::run_compared;
 use crate::run::{Run, Setup, run};

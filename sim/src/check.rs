@@ -19,10 +19,10 @@ use crate::oracle::{Blame, Finding, NotJudged, Oracle, Without};
 use crate::outcome::Outcome;
 use crate::panics::{Caught, catch};
 use crate::profile::Profile;
+use crate::replay_line::{Called, test_line};
 use crate::run::{Choices, Run, Setup, run, run_under, survey};
 use crate::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use crate::seed::Seed;
-use crate::shell::word;
 use crate::strategy::{StrategyName, Survey};
 use crate::token::Token;
 use crate::world::World;
@@ -57,8 +57,7 @@ pub fn engine() -> Arc<Engine> {
 
 /// Prepares a check of a scenario, under 100 seeds unless told otherwise.
 ///
-/// `name` is what its failures call it; best the name of the test, for the line that replays a failure names
-/// it too.
+/// `name` is what its failures and its tokens call it; best the name of the test.
 pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
     Check {
         name: name.into(),
@@ -429,9 +428,10 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         }
         let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
         text += &format!("  {steps} steps, {choices} choices\n");
-        let (token, test) = (run.token(&self.token_name()), word(&self.name));
-        text += &format!("  replay: {TOKEN}={token} cargo test {test}\n");
-        text += &format!("  the whole seed: {SEED}={} cargo test {test}\n", run.seed);
+        let token = run.token(&self.token_name());
+        let test = test_line(&Called::of_this_process());
+        text += &format!("  replay: {TOKEN}={token} {test}\n");
+        text += &format!("  the whole seed: {SEED}={} {test}\n", run.seed);
         text
     }
 

@@ -166,11 +166,6 @@ impl Executor {
         true
     }
 
-    /// Names of the tasks that have not ended, and whose they are, in order of birth.
-    pub fn waiting(&self) -> impl Iterator<Item = (&str, Whose)> {
-        self.tasks.iter().flatten().map(|task| (&*task.name, task.whose))
-    }
-
     /// The tasks that have not ended, in order of birth.
     pub fn tasks(&self) -> impl Iterator<Item = Live<'_>> {
         self.tasks.iter().flatten().map(|task| Live {
@@ -216,7 +211,7 @@ mod tests {
         executor.look();
         while executor.poll(5) {}
         assert_eq!(*log.borrow(), [0, 1, 2]);
-        assert_eq!(executor.waiting().count(), 0);
+        assert_eq!(executor.tasks().count(), 0);
         assert!(executor.ready().is_empty());
     }
 

@@ -1,11 +1,13 @@
 //! The explanation of a failure: what is to be told beside one sentence, a line each, best of a shrunk run.
 //!
-//! Whose fault it is, and who waits for whom; the few choices that are left, in words; the two steps whose exchange
-//! makes it pass; the last frames and the last words of those it is about; the damage that was done. Who looks for
-//! the exchange makes the run again, a few dozen times at most.
+//! Whose fault it is, and who waits for whom; the few choices that are left, in words; the smallest change that makes it
+//! pass; the frames around that change and the last lines of stderr of those it is about; the damage that was done. To
+//! find the change, the run is made again, a few dozen times at most.
 
+mod causes;
 mod chosen;
-mod exchange;
+mod deciding;
+mod links;
 
 use crate::calls::PEER_SCHEMA;
 use crate::outcome::Outcome;
@@ -18,10 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use wavetank::{Event, PipeId, harmless};
 
-pub use exchange::Exchange;
+pub use deciding::{Change, Deciding};
 
-/// Runs that looking for an exchange may take.
-pub const EXPLAIN_RUNS: usize = 50;
+/// Runs that the search for the deciding change may take.
+pub const EXPLAIN_RUNS: usize = 200;
 
 /// What there is to tell of a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,11 +32,13 @@ pub struct Explanation {
     pub sentence: String,
     /// Whose fault it is, then a stall's graph, a trap's functions, a panic's place.
     pub detail: Vec<String>,
+    /// What the run shows beside, and often is the cause: text among RPC, cancelled calls, output that was thrown away.
+    pub causes: Vec<String>,
     /// What was chosen otherwise than the calm policy would have, step by step.
     pub chosen: Vec<String>,
-    /// Two steps that make the run pass where they come the other way round.
-    pub exchange: Option<Exchange>,
-    /// The last frames of the links of those it is about.
+    /// The smallest change that alone makes the run pass.
+    pub deciding: Option<Deciding>,
+    /// The frames of the links of those it is about that matter most, and what is missing there, in words.
     pub frames: Vec<String>,
     /// What they wrote to stderr last.
     pub stderr: Vec<String>,
@@ -59,8 +63,8 @@ pub type Again<'a> = &'a dyn Fn(&(dyn Fn() -> Box<dyn Strategy> + Sync)) -> Run;
 /// let setup = Setup { choices: Choices::Given(Vec::new()), ..Setup::new(engine(), Seed(0)) };
 /// let failed = run(abba, &setup);
 /// let told = explain(&failed, EXPLAIN_RUNS, &|strategy| run_under(abba, &setup, "again", strategy));
-/// let exchange = told.exchange.expect("one lock after the other is well");
-/// assert_eq!(exchange.to_string(), "it passes where step 2 (poll t1) comes after step 3 (poll t0)");
+/// let deciding = told.deciding.expect("one lock after the other is well");
+/// assert_eq!(deciding.to_string(), "it passes if step 2 (poll t1) comes after step 3 (poll t0)");
 /// ```
 pub fn explain(run: &Run, budget_runs: usize, again: Again<'_>) -> Explanation {
     if run.outcome.is_finished() {
@@ -69,12 +73,15 @@ pub fn explain(run: &Run, budget_runs: usize, again: Again<'_>) -> Explanation {
     let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
     let concerned = concerned(run);
     let is_repeatable = !matches!(run.outcome, Outcome::Diverged(_));
+    let deciding = if is_repeatable { deciding::deciding(run, &names, budget_runs, again) } else { None };
+    let steps = deciding.as_ref().map(Deciding::steps).unwrap_or_default();
     Explanation {
         sentence: sentence(&run.outcome),
         detail: run.outcome.detail(),
         chosen: chosen::chosen(run, &names),
-        exchange: if is_repeatable { exchange::exchange(run, &names, budget_runs, again) } else { None },
-        frames: frames(run, &concerned),
+        deciding,
+        causes: links::causes(run, &concerned),
+        frames: links::lines(run, &concerned, &steps),
         stderr: stderr(run, &concerned),
         damage: damage(run),
     }
@@ -95,22 +102,6 @@ fn concerned(run: &Run) -> BTreeSet<&str> {
     let cells = run.cells.iter().map(|(name, _)| &**name);
     let named: BTreeSet<&str> = cells.clone().filter(|name| who.contains(*name)).collect();
     if named.is_empty() && run.cells.len() <= FEW_CELLS { cells.collect() } else { named }
-}
-
-fn frames(run: &Run, concerned: &BTreeSet<&str>) -> Vec<String> {
-    let frames = run.frames(&PEER_SCHEMA);
-    let links = frames.iter().filter(|link| concerned.contains(&*link.cell) && !link.frames.is_empty());
-    let links: Vec<_> = links.collect();
-    let mut lines = Vec::new();
-    let each = (SHOWN_FRAMES / links.len().max(1)).max(1);
-    for link in links.iter().take(SHOWN_FRAMES) {
-        let all = link.frames.len();
-        let shown = all.min(each);
-        let which = if shown == all { "all".into() } else { format!("the last {shown}") };
-        lines.push(format!("link of {}, {which} of {all} frames (→ to the host, ← to the cell)", link.cell));
-        lines.extend(link.frames[all - shown..].iter().map(|frame| format!("  {frame}")));
-    }
-    lines
 }
 
 /// The last lines that those concerned wrote to stderr.
@@ -155,8 +146,8 @@ const DISORDER: &str =
 
 /// Lines of each part, at most: a whole explanation fits a screen.
 const SHOWN_DETAIL: usize = 10;
+const SHOWN_CAUSES: usize = 4;
 const SHOWN_CHOSEN: usize = 6;
-const SHOWN_FRAMES: usize = 6;
 const SHOWN_STDERR: usize = 5;
 
 /// Characters of a line, at most.
@@ -166,11 +157,12 @@ impl Explanation {
     /// Its lines after the sentence, cut to what fits a screen.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = first(&self.detail, SHOWN_DETAIL);
+        lines.extend(first(&self.causes, SHOWN_CAUSES));
         if !self.chosen.is_empty() {
             lines.push("chosen otherwise than calmly".into());
             lines.extend(first(&self.chosen, SHOWN_CHOSEN).into_iter().map(|line| format!("  {line}")));
         }
-        lines.extend(self.exchange.as_ref().map(Exchange::to_string));
+        lines.extend(self.deciding.as_ref().map(Deciding::to_string));
         lines.extend(self.damage.iter().cloned());
         lines.extend(self.frames.iter().chain(&self.stderr).cloned());
         lines.iter_mut().for_each(cut);

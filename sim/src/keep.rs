@@ -157,7 +157,7 @@ impl Kept {
             drawn_by: run.origin.clone(),
             outcome: sentence(&run.outcome),
             detail: run.outcome.detail(),
-            failure: failure(&run.outcome)?.to_string(),
+            failure: failure(&run.outcome)?.across_builds().to_string(),
             guests: guests_of(run),
             shrunk: None,
             original,

@@ -46,6 +46,11 @@ pub fn is_news(outcome: &Outcome) -> bool {
 }
 
 impl Known {
+    /// The library whose fault it is, without its version.
+    pub fn library(&self) -> &'static str {
+        self.layer.split(' ').next().unwrap_or(self.layer)
+    }
+
     fn is_shown_by(&self, outcome: &Outcome) -> bool {
         self.outcome == outcome.name()
             && match outcome {
@@ -56,11 +61,11 @@ impl Known {
                     patterns.clone().all(fits) && graph.lines().all(is_told)
                 }
                 Outcome::Panicked { at, blame: Blame::Library(library), .. } => {
-                    self.layer.split(' ').next() == Some(*library) && at == self.signature
+                    self.library() == *library && at == self.signature
                 }
                 Outcome::Violated(Finding { blame: Blame::Library(library), .. }) => {
                     let text = outcome.to_string();
-                    self.layer.split(' ').next() == Some(*library) && text.contains(self.signature)
+                    self.library() == *library && text.contains(self.signature)
                 }
                 _ => false,
             }
@@ -156,8 +161,9 @@ mod tests {
         };
         let panicked = |at: &str, blame| Outcome::Panicked { message: "no".into(), at: at.into(), blame };
         let of_k1 = "capnp-0.27.3/src/private/layout.rs:619";
-        let of_k2 = "task \"get_resolved_cap of a bootstrap capability\" has not ended";
+        let of_k2 = "task \"get_resolved_cap of a bootstrap capability\" of vat asker has not ended";
         assert_eq!(known(&stalled(&[], &[of_k2])).map(|known| known.id), Some("K2"));
+        assert_eq!(stalled(&[], &[of_k2]).blame(), Some(Blame::Library("capnp-rpc")), "and not the tank");
         let news = [
             stalled(&[], &[]),
             stalled(&["child"], &[of_k2]),

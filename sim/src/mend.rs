@@ -76,7 +76,8 @@ impl fmt::Display for Comparison {
 /// Compares a run with one of the same choices in which a guest was another.
 pub fn compare(before: &Run, after: &Run) -> Comparison {
     let changed_at = first_change(&before.transcript, &after.transcript);
-    let verdict = match (failure(&before.outcome), failure(&after.outcome), &after.left_track) {
+    let failure = |run: &Run| failure(&run.outcome).map(|failure| failure.across_builds());
+    let verdict = match (failure(before), failure(after), &after.left_track) {
         (_, None, Some(why)) => {
             Verdict::Diverged { step: left_at(before, after).or(changed_at).unwrap_or(0), why: why.clone() }
         }

@@ -69,7 +69,7 @@ pub mod transport;
 use crate::executor::Whose;
 use crate::run::Run;
 use crate::transcript::{LinkFrames, Step};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use wavetank::cell::{Care, Cause, ExitRecord, Limits, Transport};
@@ -99,23 +99,89 @@ pub struct Finding {
 pub enum Blame {
     /// A guest's, by the name of its cell.
     Guest(String),
-    /// A capability's that the host serves, as `Executor.runBytes`.
-    Capability(String),
+    /// A capability's, as `Executor.runBytes`.
+    Capability {
+        /// The vat that serves it; `None` is the host.
+        vat: Option<String>,
+        /// The interface and the method.
+        call: String,
+    },
+    /// A task's of the scenario.
+    Task {
+        /// The vat in whose queue it stands; `None` is the host.
+        vat: Option<String>,
+        /// Its name.
+        task: String,
+    },
+    /// Of several parties that wait for each other.
+    Cycle(Vec<Party>),
     /// The scenario's: what it says of it.
     Scenario(String),
-    /// The tank's, or the wave maker's.
+    /// The tank's, or the simulator's: there is evidence of it.
     Tank,
     /// A library's below.
     Library(&'static str),
     /// Nobody's: it follows from a fault that was injected.
     Fault(String),
+    /// No rule could say.
+    Unknown,
+    /// Probably this one's: nobody else is left, and nothing proves it.
+    Guess(Box<Blame>),
+}
+
+/// Who takes part in a world: what is at an end of a link.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    /// The host itself.
+    Host,
+    /// A vat of the scenario.
+    Vat(Arc<str>),
+    /// A cell.
+    Cell(Arc<str>),
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Party::Host => f.write_str("the host"),
+            Party::Vat(name) => write!(f, "vat {name}"),
+            Party::Cell(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Blame {
+    /// The same as a guess.
+    pub fn guessed(self) -> Self {
+        match self {
+            Blame::Guess(_) | Blame::Unknown => self,
+            blame => Blame::Guess(Box::new(blame)),
+        }
+    }
+
+    /// The blame, and whether it is a guess.
+    pub fn party(&self) -> (&Blame, bool) {
+        match self {
+            Blame::Guess(blame) => (blame, true),
+            blame => (blame, false),
+        }
+    }
 }
 
 impl fmt::Display for Blame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Blame::Guest(cell) => write!(f, "the guest {cell}"),
-            Blame::Capability(call) => write!(f, "the host's own capability {call}"),
+            Blame::Capability { vat: None, call } => write!(f, "the host's own capability {call}"),
+            Blame::Capability { vat: Some(vat), call } => write!(f, "vat {vat}, which serves {call}"),
+            Blame::Task { vat: None, task } => write!(f, "the scenario's task {task:?}"),
+            Blame::Task { vat: Some(vat), task } => write!(f, "the scenario's task {task:?} of vat {vat}"),
+            Blame::Cycle(parties) => {
+                let names: Vec<String> = parties.iter().map(Party::to_string).collect();
+                write!(f, "{}, which wait for each other", names.join(" and "))
+            }
+            Blame::Unknown => f.write_str("unknown"),
+            Blame::Guess(blame) => write!(f, "{blame} (a guess)"),
             Blame::Scenario(what) => write!(f, "the scenario: {what}"),
             Blame::Tank => f.write_str("the tank"),
             Blame::Library(name) => f.write_str(name),
@@ -139,6 +205,8 @@ pub struct Evidence<'a> {
     pub pipes: &'a [PipeView],
     /// Tasks that have not ended.
     pub tasks: &'a [TaskFacts],
+    /// Who is at the ends of each link, by its id.
+    pub ends: &'a [Ends],
     /// What was broken on purpose.
     pub damage: &'a Damage,
     /// Oracles that are switched off for the whole world.
@@ -154,6 +222,10 @@ pub struct Facts {
     pub pipes: Vec<PipeView>,
     /// Tasks that have not ended.
     pub tasks: Vec<TaskFacts>,
+    /// Who is at the ends of each link, by its id.
+    pub ends: Vec<Ends>,
+    /// Bytes of output that the host threw away because nobody had asked for them, by pipe.
+    pub discarded_bytes: BTreeMap<PipeId, usize>,
     /// What was broken on purpose.
     pub damage: Damage,
     /// Oracles that are switched off for the whole world.
@@ -237,8 +309,38 @@ pub struct CellFacts {
 pub struct TaskFacts {
     /// Its name.
     pub name: String,
+    /// The vat in whose queue it stands; `None` is the host.
+    pub vat: Option<String>,
     /// Whose it is.
     pub whose: Whose,
+}
+
+/// Who is at the ends of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// At the far end, which asks upward.
+    pub far: Party,
+    /// At the near end.
+    pub near: Party,
+    /// The pipe that brings calls to the near end.
+    pub up: PipeId,
+}
+
+impl Ends {
+    /// Who serves a call that came over a pipe of the link.
+    pub fn server(&self, over: PipeId) -> &Party {
+        if over == self.up { &self.near } else { &self.far }
+    }
+}
+
+impl Party {
+    /// The name of a vat; `None` for the host and for cells.
+    pub fn vat(&self) -> Option<String> {
+        match self {
+            Party::Vat(name) => Some(name.to_string()),
+            Party::Host | Party::Cell(_) => None,
+        }
+    }
 }
 
 impl<'a> Evidence<'a> {
@@ -252,8 +354,8 @@ impl<'a> Evidence<'a> {
     }
 
     pub(crate) fn from_facts(facts: &'a Facts, links: &'a [LinkFrames]) -> Self {
-        let Facts { cells, pipes, tasks, damage, without } = facts;
-        Evidence { steps: &[], events: &[], links, cells, pipes, tasks, damage, without }
+        let Facts { cells, pipes, tasks, ends, damage, without, discarded_bytes: _ } = facts;
+        Evidence { steps: &[], events: &[], links, cells, pipes, tasks, ends, damage, without }
     }
 
     /// A cell by its id.

@@ -1,9 +1,11 @@
 //! Outcomes: what a simulation found. Finding a bug is a successful run of the simulator.
 
 use crate::canary::{Against, Divergence};
+use crate::guest_panic::{GuestPanic, SourceLine, shown_backtrace};
+use crate::known::known;
 use crate::oracle::{Blame, Finding};
 use std::fmt;
-use wavetank::{Trap, harmless};
+use wavetank::{Trap, TrapClass, harmless};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub enum Outcome {
         cell: String,
         /// What it did.
         trap: Trap,
+        /// What it said of its own panic, if it did.
+        panic: Option<GuestPanic>,
     },
     /// The host, a scenario or a library panicked.
     Panicked {
@@ -57,6 +61,9 @@ impl Outcome {
 
     /// Whose fault it is; `None` where all is well, and where nobody can tell.
     pub fn blame(&self) -> Option<Blame> {
+        if let Some(known) = known(self) {
+            return Some(Blame::Library(known.library()));
+        }
         match self {
             Outcome::Finished | Outcome::StepLimit { .. } => None,
             Outcome::Stalled(graph) => Some(graph.blame.clone()),
@@ -73,7 +80,7 @@ impl Outcome {
     /// What there is to say beyond one sentence, a line each: whose fault it is, then a stall's graph, a trap's
     /// functions, a panic's place.
     pub fn detail(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.blame().iter().map(|blame| format!("blame: {blame}")).collect();
+        let mut lines: Vec<String> = self.blame().iter().map(blame_line).collect();
         lines.extend(self.more());
         lines.iter_mut().for_each(|line| *line = harmless(line).into_owned());
         lines
@@ -84,15 +91,22 @@ impl Outcome {
             Outcome::Violated(finding) => finding.detail.clone(),
             Outcome::Panicked { at, .. } => vec![format!("at {at}")],
             Outcome::Stalled(graph) => graph.to_string().lines().map(String::from).collect(),
-            Outcome::Trapped { trap, .. } => {
-                trap.backtrace.iter().take(SHOWN_FRAMES).map(|frame| format!("in {frame}")).collect()
-            }
+            Outcome::Trapped { trap, .. } => shown_backtrace(&trap.backtrace, SHOWN_FUNCTIONS),
             Outcome::Diverged(divergence) => divergence.saw(),
             _ => Vec::new(),
         }
     }
 
-    /// Its name, without what goes with it.
+    /// The line of a source file at which a guest or the host panicked, if it is known.
+    pub fn source_line(&self) -> Option<SourceLine> {
+        match self {
+            Outcome::Panicked { at, .. } => SourceLine::of(at),
+            Outcome::Trapped { panic, .. } => panic.as_ref()?.at.clone(),
+            _ => None,
+        }
+    }
+
+    /// Its name, without more.
     pub fn name(&self) -> &'static str {
         match self {
             Outcome::Finished => "finished",
@@ -115,11 +129,22 @@ impl fmt::Display for Outcome {
             Outcome::Stalled(graph) => write!(f, "stalled after {} steps", graph.steps),
             Outcome::Spinning { who, evidence, .. } => write!(f, "spinning: {who} {evidence}"),
             Outcome::Violated(Finding { oracle, what, .. }) => write!(f, "violated ({oracle}): {what}"),
-            Outcome::Trapped { cell, trap } => {
+            Outcome::Trapped { cell, panic: Some(GuestPanic { message, at }), .. } => {
+                write!(f, "trapped: {cell} panicked")?;
+                if let Some(at) = at {
+                    write!(f, " at {at}")?;
+                }
+                if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
+            }
+            Outcome::Trapped { cell, trap, panic: None } => {
                 let class = trap.class.to_string();
                 write!(f, "trapped: {cell}, {class}")?;
-                // The engine's own words, where they say more.
-                if trap.message == class { Ok(()) } else { write!(f, " ({})", trap.message) }
+                // The engine's words, unless they say no more than the class.
+                if trap.message == class || trap.class == TrapClass::Unreachable {
+                    Ok(())
+                } else {
+                    write!(f, " ({})", trap.message)
+                }
             }
             Outcome::Panicked { message, .. } => write!(f, "panicked: {message}"),
             Outcome::StepLimit { steps } => write!(f, "no rest within {steps} steps"),
@@ -128,8 +153,15 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Functions of a trap's backtrace that are shown.
-const SHOWN_FRAMES: usize = 12;
+fn blame_line(blame: &Blame) -> String {
+    match blame.party() {
+        (blame, true) => format!("blame (a guess): {blame}"),
+        (blame, false) => format!("blame: {blame}"),
+    }
+}
+
+/// Functions of a guest's author in a trap's backtrace that are shown.
+const SHOWN_FUNCTIONS: usize = 6;
 
 /// Who waits on what when nothing can happen any more.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -94,14 +94,18 @@ fn own(file: &str) -> Option<(&'static str, &str)> {
 
 /// A place without what belongs to one machine: from the folder of its crate on.
 fn place(file: &str, line: u32) -> String {
+    format!("{}:{line}", portable_path(file))
+}
+
+/// The path of a source file from the folder of its crate on: without what belongs to one machine.
+pub(crate) fn portable_path(file: &str) -> String {
     let after = |mark: &str| file.split_once(mark).map(|(_, rest)| rest);
     let of_registry = || after("/registry/src/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest);
     let of_std = || after("/rustc/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest);
-    let file = match own(file) {
+    match own(file) {
         Some((folder, within)) => format!("{folder}{within}"),
         None => of_registry().or_else(of_std).unwrap_or_else(|| from_crate(file)).to_string(),
-    };
-    format!("{file}:{line}")
+    }
 }
 
 /// From the folder that holds `src`, `tests`, `examples` or `benches`.

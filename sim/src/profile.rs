@@ -21,6 +21,7 @@
 //! ```
 
 use crate::moves::Kind;
+use crate::nearest::did_you_mean;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -231,7 +232,8 @@ impl FromStr for Profile {
 pub enum ProfileError {
     /// A text that names none.
     #[error(
-        "unknown profile {0:?}: there are calm, swarm, harsh and adversarial, and the paths of .toml files"
+        "unknown profile {0:?}: there are calm, swarm, harsh and adversarial, and the paths of .toml files{hint}",
+        hint = did_you_mean(.0, Profile::ALL.iter().map(|(name, _)| *name))
     )]
     Unknown(String),
     /// Its file cannot be read.

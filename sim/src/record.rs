@@ -2,6 +2,7 @@
 
 use crate::calls::{PEER_SCHEMA, calls};
 use crate::explain::sentence;
+use crate::guest_panic::SourceLine;
 use crate::known::known;
 use crate::oracle::{Evidence, NotJudged, transport};
 use crate::run::{Choices, Run};
@@ -56,6 +57,9 @@ pub struct Record {
     /// Cells that ended by themselves and never opened the connection that they were offered.
     #[serde(default)]
     pub unopened: Vec<String>,
+    /// The place in a source file that it points to, if one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<SourceLine>,
 }
 
 /// How a world ended that only its process's parent could see.
@@ -115,6 +119,7 @@ impl Record {
             compared: run.compared.len(),
             rpc_messages: (!run.cells.is_empty()).then(|| transport::messages(&frames)),
             unopened: unopened.collect(),
+            at: run.outcome.source_line(),
         }
     }
 
@@ -146,6 +151,7 @@ impl Record {
             compared: 0,
             rpc_messages: None,
             unopened: Vec::new(),
+            at: None,
         }
     }
 

@@ -2,13 +2,17 @@
 //!
 //! Steps, times and other numbers are left out: they change with every choice that is taken away.
 
+use crate::guest_panic::{SourceLine, author_function};
+use crate::known::known;
 use crate::oracle::{Finding, Oracle};
 use crate::outcome::Outcome;
 use crate::run::{Choices, Run};
 use crate::shrink::{Shrunk, shrink};
+use crate::world::Fault;
 use std::collections::BTreeSet;
 use std::fmt;
 use wavetank::cell::Limits;
+use wavetank::{Trap, TrapClass};
 
 /// Runs that shrinking may spend on one failure.
 pub const SHRINK_RUNS: usize = 500;
@@ -28,6 +32,26 @@ pub struct Failure {
     pub of: Option<String>,
     /// Whom it is about: a cell or, of a stall, all cells and tasks that wait.
     pub who: BTreeSet<String>,
+    /// Where a guest or the host panicked.
+    pub at: Option<Place>,
+}
+
+/// Where a program panicked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The source file and the line in it, if they are known.
+    pub source: Option<(String, Option<u32>)>,
+    /// The function, if it is known.
+    pub function: Option<String>,
+}
+
+impl Failure {
+    /// The failure without the number of a line: what it has in common with the same failure of another build. The lines
+    /// of a program move with every edit, and a saved failure is tried again after edits.
+    pub fn across_builds(&self) -> Self {
+        let at = self.at.clone().map(|at| Place { source: at.source.map(|(file, _)| (file, None)), ..at });
+        Failure { at, ..self.clone() }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -37,13 +61,27 @@ impl fmt::Display for Failure {
             write!(f, " ({of})")?;
         }
         let who: Vec<&str> = self.who.iter().map(String::as_str).collect();
-        if who.is_empty() { Ok(()) } else { write!(f, ": {}", who.join(", ")) }
+        if !who.is_empty() {
+            write!(f, ": {}", who.join(", "))?;
+        }
+        self.at.iter().try_for_each(|at| write!(f, "{at}"))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((file, line)) = &self.source {
+            write!(f, ", at {file}")?;
+            line.iter().try_for_each(|line| write!(f, ":{line}"))?;
+        }
+        self.function.iter().try_for_each(|function| write!(f, ", in {function}"))
     }
 }
 
 /// An outcome's way of failing; `None` where it finished.
 pub fn failure(outcome: &Outcome) -> Option<Failure> {
     let one = |who: &str| BTreeSet::from([who.to_string()]);
+    let mut at = None;
     let (of, who) = match outcome {
         Outcome::Finished => return None,
         Outcome::Stalled(graph) => {
@@ -55,18 +93,38 @@ pub fn failure(outcome: &Outcome) -> Option<Failure> {
             (Some(format!("{oracle}: {}", without_digits(what))), BTreeSet::new())
         }
         Outcome::Violated(finding) => (Some(finding.oracle.to_string()), one(&finding.who)),
-        Outcome::Trapped { cell, trap } => (Some(trap.class.to_string()), one(cell)),
-        Outcome::Panicked { message, .. } => (Some(without_digits(message)), BTreeSet::new()),
+        Outcome::Trapped { cell, trap, panic } => {
+            at = place_of_trap(trap, outcome.source_line());
+            let class = trap.class.to_string();
+            let of = panic.as_ref().map(|panic| format!("{class}: {}", without_digits(&panic.message)));
+            (Some(of.unwrap_or(class)), one(cell))
+        }
+        Outcome::Panicked { message, .. } => {
+            let source = outcome.source_line().map(|at| (at.file, Some(at.line)));
+            at = source.map(|source| Place { source: Some(source), function: None });
+            (Some(without_digits(message)), BTreeSet::new())
+        }
         Outcome::StepLimit { .. } => (None, BTreeSet::new()),
         Outcome::Diverged(divergence) => (Some(divergence.against.to_string()), BTreeSet::new()),
     };
-    Some(Failure { outcome: outcome.name(), of, who })
+    Some(Failure { outcome: outcome.name(), of, who, at })
+}
+
+/// The guest's function that trapped, and the source line if the guest named it.
+fn place_of_trap(trap: &Trap, source: Option<SourceLine>) -> Option<Place> {
+    // Which function uses up what is left says nothing about the failure.
+    let is_used_up = matches!(
+        trap.class,
+        TrapClass::OutOfFuel | TrapClass::StackOverflow | TrapClass::MemoryLimit | TrapClass::Ordered
+    );
+    let place = Place {
+        source: source.map(|at| (at.file, Some(at.line))),
+        function: author_function(&trap.backtrace).filter(|_| !is_used_up).map(String::from),
+    };
+    (place.source.is_some() || place.function.is_some()).then_some(place)
 }
 
 /// The first line of a message without its digits: ids and counts follow the choices.
-///
-/// Of a panic it is all that a changed program has in common with the one before: its line moves with every edit, and a
-/// kept failure is tried again after edits.
 fn without_digits(message: &str) -> String {
     message.lines().next().unwrap_or_default().chars().filter(|c| !c.is_ascii_digit()).collect()
 }
@@ -80,8 +138,12 @@ pub struct ShrunkRun {
     pub shrunk: Shrunk,
 }
 
-/// Shrinks a run that failed, in at most `budget_runs` runs, and fewer where one takes long. `replay` runs the
+/// Shrinks a run that failed, in at most `budget_runs` runs, and fewer if one takes long. `replay` runs the
 /// same scenario under the same seed with the choices it is given.
+///
+/// The smaller run has the same [`failure`]. If the failure is [known](crate::known), so is that of the smaller run, and
+/// if it is new, so is the other. The smaller run's world is no rougher: its level is no higher, and nothing is damaged
+/// there in a way in which nothing was damaged before.
 ///
 /// `None` where there are no runs to spend, and where there is nothing to shrink: the run finished, or its own
 /// choices do not make it fail again. Then something besides seed and choices decides, as where it diverged;
@@ -112,8 +174,11 @@ pub fn shrink_while(
     let wanted = failure(&run.outcome)?;
     let given = |choices: &[u32]| Choices::Given(choices.iter().map(|&value| (value, None)).collect());
     let fails = |choices: &[u32]| {
-        let run = replay(given(choices))?;
-        (failure(&run.outcome).as_ref() == Some(&wanted)).then_some(run)
+        let smaller = replay(given(choices))?;
+        let is_same = failure(&smaller.outcome).as_ref() == Some(&wanted)
+            && known(&smaller.outcome) == known(&run.outcome)
+            && !is_rougher(&smaller, run);
+        is_same.then_some(smaller)
     };
     if budget_runs == 0 {
         return None;
@@ -128,6 +193,12 @@ pub fn shrink_while(
     Some(ShrunkRun { run: Run { origin: run.origin.clone(), left_track: None, ..best }, shrunk })
 }
 
+/// Whether more was allowed in the world of a run than in that of another, or something else was damaged there.
+fn is_rougher(run: &Run, than: &Run) -> bool {
+    let is_new_damage = |fault: &Fault| fault.is_damage() && !than.faults.contains_key(fault);
+    run.level > than.level || run.faults.keys().any(is_new_damage)
+}
+
 fn values(run: &Run) -> Vec<u32> {
     run.choices.iter().map(|choice| choice.value).collect()
 }
@@ -135,6 +206,7 @@ fn values(run: &Run) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guest_panic::GuestPanic;
     use crate::oracle::Blame;
     use crate::outcome::{Wait, WaitGraph};
 
@@ -148,6 +220,73 @@ mod tests {
             pipes: Vec::new(),
             tasks: Vec::new(),
         })
+    }
+
+    fn trapped(message: &str, at: &str, function: &str) -> Outcome {
+        let stderr = format!("thread 'main' panicked at {at}:\n{message}\n");
+        let trap = Trap {
+            class: TrapClass::Unreachable,
+            message: String::new(),
+            backtrace: vec!["abort".into(), function.into()],
+        };
+        Outcome::Trapped { cell: "a".into(), trap, panic: GuestPanic::last_in(&stderr) }
+    }
+
+    #[test]
+    fn two_panics_of_one_guest_are_two_failures() {
+        let one = trapped("no header 7", "src/main.rs:3:5", "guest::parse");
+        let same = trapped("no header 12", "src/main.rs:3:5", "guest::parse");
+        assert_eq!(failure(&one), failure(&same));
+        let others = [
+            trapped("no body 7", "src/main.rs:3:5", "guest::parse"),
+            trapped("no header 7", "src/main.rs:4:5", "guest::parse"),
+            trapped("no header 7", "src/other.rs:3:5", "guest::parse"),
+            trapped("no header 7", "src/main.rs:3:5", "guest::other"),
+        ];
+        for other in &others {
+            assert_ne!(failure(&one), failure(other), "{other}");
+        }
+        // After an edit above it, the same panic stands on another line.
+        let across = |outcome: &Outcome| failure(outcome).expect("it failed").across_builds();
+        assert_eq!(across(&one), across(&others[1]));
+        assert_ne!(across(&one), across(&others[0]));
+        let says = failure(&one).expect("it failed").to_string();
+        assert_eq!(says, "trapped (unreachable: no header ): a, at src/main.rs:3, in guest::parse");
+        assert_eq!(one.to_string(), "trapped: a panicked at src/main.rs:3: no header 7");
+    }
+
+    #[test]
+    fn a_smaller_run_is_as_known_and_no_rougher() {
+        use crate::check::engine;
+        use crate::profile::{Level, Profile};
+        use crate::run::{Setup, run};
+        use crate::strategy::StrategyName;
+        use crate::{bugs, seed::Seed};
+        let case = bugs::find("g26").expect("a case");
+        let mut compared = 0;
+        for seed in 0..60 {
+            let drawn = Choices::Drawn(StrategyName::Random, Profile::swarm());
+            let setup = Setup { choices: drawn, ..Setup::new(engine(), Seed(seed)) };
+            let found = run(case.buggy, &setup);
+            let replay = |choices| run(case.buggy, &Setup { choices, ..setup.clone() });
+            // What a shrinker comes to if it may make worlds rougher is not looked at: every candidate is.
+            let Some(smaller) = shrink_while(&found, 200, |choices| Some(replay(choices))) else { continue };
+            assert!(smaller.run.level <= found.level, "seed {seed}");
+            assert_eq!(failure(&smaller.run.outcome), failure(&found.outcome), "seed {seed}");
+            compared += 1;
+        }
+        assert!(compared >= 2, "only {compared} failed");
+        let mut found = run(case.buggy, &Setup::new(engine(), Seed(0)));
+        let mut rougher = found.clone();
+        assert!(!is_rougher(&rougher, &found));
+        (found.level, rougher.level) = (Level::Weather, Level::Damage);
+        assert!(is_rougher(&rougher, &found));
+        found.level = Level::Damage;
+        assert!(!is_rougher(&rougher, &found));
+        rougher.faults.insert(Fault::Cut, 1);
+        assert!(is_rougher(&rougher, &found), "nothing was cut before");
+        found.faults.insert(Fault::Cut, 3);
+        assert!(!is_rougher(&rougher, &found));
     }
 
     #[test]

@@ -45,6 +45,26 @@ pub struct LinkFrames {
     pub pending_up_bytes: usize,
 }
 
+/// One link's frames with the steps at which they were written.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkTrace {
+    /// The cell at its far end, or between two vats the first of them.
+    pub(crate) cell: Arc<str>,
+    /// Whether a cell is at its far end.
+    pub(crate) is_of_cell: bool,
+    /// The pipe from the cell to its host.
+    pub(crate) up: PipeId,
+    /// The pipe from the host to the cell.
+    pub(crate) down: PipeId,
+    /// The frames, in the order in which their last bytes were written, each with the number of that step: 0 is before
+    /// the first.
+    pub(crate) frames: Vec<(u64, Frame)>,
+    /// Bytes from the cell that are in no frame yet.
+    pub(crate) pending_up_bytes: usize,
+    /// Bytes to the cell that are in no frame yet.
+    pub(crate) pending_down_bytes: usize,
+}
+
 impl Transcript {
     /// The XXH3 (128 bits) of all of it: equal for equal runs.
     pub fn digest(&self) -> [u8; 16] {
@@ -91,6 +111,49 @@ impl Transcript {
         }
         for (link, decoder) in links.iter_mut().zip(&wires.decoders) {
             link.pending_up_bytes = decoder.pending_bytes(Direction::Up);
+        }
+        links
+    }
+
+    /// The frames of each link with their steps, in order of the links' birth.
+    pub(crate) fn links(&self, schema: &Arc<Schema>) -> Vec<LinkTrace> {
+        let names = Names::of(&self.events, schema);
+        let cells: BTreeSet<ActorId> = self
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::CellBorn { cell, .. } => Some(*cell),
+                _ => None,
+            })
+            .collect();
+        let mut links: Vec<LinkTrace> = Vec::new();
+        let mut wires = Wires::of(&self.events);
+        let mut step = 0;
+        for (at, event) in self.events.iter().enumerate() {
+            while self.steps.get(step).is_some_and(|next| next.caused.start <= at) {
+                step += 1;
+            }
+            if let Event::LinkBorn { link, cell, up, down } = event
+                && !wires.none.contains(link)
+            {
+                links.push(LinkTrace {
+                    cell: names.actor(*cell),
+                    is_of_cell: cells.contains(cell),
+                    up: *up,
+                    down: *down,
+                    frames: Vec::new(),
+                    pending_up_bytes: 0,
+                    pending_down_bytes: 0,
+                });
+            }
+            let (index, frames) = wires.take(event, schema);
+            if let Some(link) = links.get_mut(index) {
+                link.frames.extend(frames.into_iter().map(|frame| (step as u64, frame)));
+            }
+        }
+        for (link, decoder) in links.iter_mut().zip(&wires.decoders) {
+            link.pending_up_bytes = decoder.pending_bytes(Direction::Up);
+            link.pending_down_bytes = decoder.pending_bytes(Direction::Down);
         }
         links
     }

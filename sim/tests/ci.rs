@@ -5,6 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Without lines that say that a component compiles, which is so the first time on a machine.
+fn without_compiling(err: &str) -> String {
+    let lines = err.split_inclusive('\n').filter(|line| !line.starts_with("compiling "));
+    lines.collect()
+}
+
 /// Runs it; gives its exit code, stdout and stderr.
 fn wavetank(args: &[&str]) -> (i32, String, String) {
     let ran = Command::new(env!("CARGO_BIN_EXE_wavetank"))
@@ -14,7 +20,7 @@ fn wavetank(args: &[&str]) -> (i32, String, String) {
         .output();
     let ran = ran.expect("wavetank runs");
     let text = |bytes| String::from_utf8(bytes).expect("text");
-    (ran.status.code().expect("an exit code"), text(ran.stdout), text(ran.stderr))
+    (ran.status.code().expect("an exit code"), text(ran.stdout), without_compiling(&text(ran.stderr)))
 }
 
 /// A folder of this test's own, empty.
@@ -169,12 +175,40 @@ fn a_failure_is_an_annotation_where_github_runs_it() {
         |out: String| out.lines().filter(|line| line.starts_with("::")).map(String::from).collect();
     let there: Vec<String> = annotations(run(Some("true"), &[]));
     assert_eq!(there.len(), 1, "six seeds fail alike: {there:?}");
-    let expected =
-        "::error title=fault-drop%3A trapped (resource has children)%3A fault-drop::seed 0: trapped";
+    let expected = "::error title=fault-drop%3A trapped (resource has children)%3A fault-drop%2C in fault_drop%3A%3Amain";
     assert!(there[0].starts_with(expected), "{there:?}");
-    assert!(there[0].contains("%0Areplay: cargo run"), "{there:?}");
+    assert!(there[0].contains("%0Areplay: "), "{there:?}");
     assert_eq!(annotations(run(None, &["--github"])), there);
     assert_eq!(annotations(run(None, &[])), Vec::<String>::new());
+}
+
+/// The place of a panic is one that GitHub can show if its file is below the current folder.
+#[test]
+fn an_annotation_carries_the_place_of_a_panic_if_its_file_is_here() {
+    let folder = folder("places");
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+        command.args(["run", "bug-reorder_3", "--seed", "5", "--github", "--no-keep"]).current_dir(&folder);
+        let out = String::from_utf8(command.output().expect("wavetank runs").stdout).expect("text");
+        out.lines().find(|line| line.starts_with("::error ")).expect("an annotation").to_string()
+    };
+    assert!(run().starts_with("::error title="), "{}", run());
+    std::fs::create_dir_all(folder.join("sim/src/bugs")).expect("a folder for a test");
+    std::fs::write(folder.join("sim/src/bugs/shapes.rs"), "").expect("a file for a test");
+    assert!(run().starts_with("::error file=sim/src/bugs/shapes.rs,line="), "{}", run());
+}
+
+#[test]
+fn junit_has_no_case_for_seeds_that_there_are_not() {
+    let folder = folder("junit");
+    let xml = |scenario: &str| {
+        let xml = folder.join(format!("{scenario}.xml"));
+        sweep(&[scenario, "--seeds", "0..3"], None, &folder.join("lines.json"), &xml);
+        read(&xml)
+    };
+    assert!(!xml("fault-drop").contains("that finished"), "{}", xml("fault-drop"));
+    assert!(xml("fault-drop").contains("<testsuite name=\"fault-drop\" tests=\"3\" failures=\"3\""));
+    assert!(xml("echo").contains("name=\"3 seeds that finished\""), "{}", xml("echo"));
 }
 
 /// What docs/json.md tells of is what is written: the same lines with the same keys.

@@ -4,6 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wavetank_sim::guests;
 
+/// Without lines that say that a component compiles, which is so the first time on a machine.
+fn without_compiling(err: &str) -> String {
+    let lines = err.split_inclusive('\n').filter(|line| !line.starts_with("compiling "));
+    lines.collect()
+}
+
 /// Runs it; gives its exit code, stdout and stderr.
 fn wavetank(args: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
@@ -14,7 +20,7 @@ fn wavetank(args: &[&str]) -> (i32, String, String) {
         .output()
         .expect("wavetank runs");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (ran.status.code().expect("an exit code"), text(ran.stdout), text(ran.stderr))
+    (ran.status.code().expect("an exit code"), text(ran.stdout), without_compiling(&text(ran.stderr)))
 }
 
 /// A file of this test's own.
@@ -146,7 +152,7 @@ fn a_capability_that_never_returns_is_told_as_hung_and_the_sweep_goes_on() {
     assert!(out.contains("hung: the process said nothing for 10 s"), "{out}");
     assert!(out.contains("3 seeds, 2 finished, 1 hung"), "{out}");
     // The token draws the choices again: it cannot be replayed here, for it would hang.
-    assert!(out.contains("replay: cargo run --release -- replay wt1.fault-hang."), "{out}");
+    assert!(out.contains(" replay wt1.fault-hang."), "{out}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_failing_check_panics_with_its_account_and_the_line_that_replays_it() {
     assert!(message.starts_with(start), "{message}");
     assert!(message.contains(" choices to 0)\n"), "{message}");
     assert!(message.contains("replay: WAVETANK_TOKEN=wt1.expects_three.5."), "{message}");
-    assert!(message.contains("WAVETANK_SEED=5 cargo test expects_three"), "{message}");
+    assert!(message.contains("\n  the whole seed: WAVETANK_SEED=5 "), "{message}");
 }
 
 #[test]
@@ -277,12 +277,45 @@ fn each_run_can_be_looked_at_and_a_failed_assertion_is_a_failure_of_its_seed() {
     assert!(message.contains("WAVETANK_SEED=4"), "{message}");
 }
 
+/// Makes the next test fail.
+const FAILS: &str = "WAVETANK_TEST_FAILS";
+
+#[expect(clippy::disallowed_methods, reason = "read before any world: the test below starts this one")]
 #[test]
-fn a_name_of_several_words_is_quoted_in_the_lines_that_replay() {
-    let scenario = |world: &mut World| world.task("waits", std::future::pending());
-    let message = panic_of(move || check("two words", scenario).seeds(0..1).no_failures().run());
-    assert!(message.contains(" cargo test 'two words'\n"), "{message}");
-    assert!(message.contains("WAVETANK_SEED=0 cargo test 'two words'\n"), "{message}");
+fn fails_if_asked() {
+    if std::env::var_os(FAILS).is_some() {
+        let scenario = |world: &mut World| world.task("waits", std::future::pending());
+        check("two words", scenario).seeds(4..5).no_failures().run();
+    }
+}
+
+/// The line that a failing check prints, whatever its check is called, runs that test and nothing else.
+#[cfg(unix)]
+#[test]
+fn the_line_that_replays_runs_the_test_again() {
+    let text = |ran: std::process::Output| {
+        assert!(!ran.status.success());
+        format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr))
+    };
+    let exe = std::env::current_exe().expect("this test");
+    let line = |text: &str, start: &str| {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(start));
+        line.unwrap_or_else(|| panic!("{start}: {text}")).to_string()
+    };
+    for args in [&["fails_if_asked"][..], &["--exact", "fails_if_asked", "--test-threads", "1"]] {
+        let failed = std::process::Command::new(&exe).args(args).env(FAILS, "1").output();
+        let failed = text(failed.expect("it runs"));
+        for (start, value) in
+            [("replay: ", "WAVETANK_TOKEN=wt1.two_words.4."), ("the whole seed: ", "WAVETANK_SEED=4 ")]
+        {
+            let line = line(&failed, start);
+            assert!(line.starts_with(value), "{line}");
+            let again = std::process::Command::new("sh").args(["-c", &line]).env(FAILS, "1").output();
+            let again = text(again.expect("sh runs"));
+            assert!(again.contains("two words: stalled after "), "{line}\n{again}");
+            assert!(again.contains("1 failed") && !again.contains(" 1 passed"), "{line}\n{again}");
+        }
+    }
 }
 
 #[test]

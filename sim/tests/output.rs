@@ -10,7 +10,15 @@ use wavetank_sim::guests;
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
     command.env("WAVETANK_FAILURES", "").env_remove("GITHUB_ACTIONS");
+    // As from a shell, and not as from `cargo run`.
+    command.env_remove("CARGO");
     command
+}
+
+/// Without lines that say that a component compiles, which is so the first time on a machine.
+fn without_compiling(err: &str) -> String {
+    let lines = err.split_inclusive('\n').filter(|line| !line.starts_with("compiling "));
+    lines.collect()
 }
 
 /// Runs it; gives its exit code, stdout and stderr.
@@ -21,7 +29,7 @@ fn wavetank(args: &[&str]) -> (i32, String, String) {
 fn told(command: &mut Command) -> (i32, String, String) {
     let ran = command.output().expect("it runs");
     let text = |bytes| String::from_utf8(bytes).expect("text");
-    (ran.status.code().expect("an exit code"), text(ran.stdout), text(ran.stderr))
+    (ran.status.code().expect("an exit code"), text(ran.stdout), without_compiling(&text(ran.stderr)))
 }
 
 /// A folder of this test's own, empty.
@@ -166,11 +174,10 @@ fn the_line_that_replays_is_read_back_by_a_shell() {
     let (code, report, _) = wavetank(&[&swept[..], &["--"], &args].concat());
     assert_eq!(code, 1, "{report}");
     for text in [&account, &report] {
-        let line = replay_line(text).strip_prefix("cargo run --release -- ").expect("by cargo");
-        let script = format!("exec \"$WAVETANK\" {line}");
+        let line = replay_line(text);
         // $'…' is not known to every sh yet.
         let mut shell = Command::new("bash");
-        shell.env("WAVETANK", env!("CARGO_BIN_EXE_wavetank")).args(["-c", &script]);
+        shell.args(["-c", line]);
         let (code, out, err) = told(&mut shell);
         assert_eq!((code, &*err), (1, ""), "{line}");
         assert!(out.contains("reproduced: "), "{out}");
@@ -277,4 +284,168 @@ fn processes_of_a_sweep_that_was_killed_end_without_a_word() {
     // Open until the last of its processes has ended.
     let ended = sweep.wait_with_output().expect("it has ended");
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}
+
+/// The line that replays, as it is printed after one way to call the command.
+fn line_of(command: &mut Command) -> String {
+    let (_, account, err) =
+        told(command.args(["run", "fault-drop", "--seed", "3"]).env("WAVETANK_FAILURES", ""));
+    assert!(account.contains("replay: "), "{account}{err}");
+    replay_line(&account).to_string()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_line_that_replays_calls_the_command_as_it_was_called() {
+    let folder = folder("called");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_wavetank"), folder.join("my tank")).expect("a link");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_wavetank"), folder.join("wavetank")).expect("a link");
+    let path = format!("{}:{}", name(&folder), "/usr/bin:/bin");
+    // What a test of another package hands on to its processes.
+    let other = [("CARGO", "/c/cargo"), ("CARGO_PKG_NAME", "other"), ("CARGO_MANIFEST_DIR", "/c")];
+    for (call, start) in [
+        ("wavetank", "wavetank replay wt1."),
+        ("./my tank", "'./my tank' replay wt1."),
+        (name(&folder.join("wavetank")), "/"),
+    ] {
+        let mut called = Command::new(call);
+        called.envs(other).env("PATH", &path).current_dir(&folder);
+        let line = line_of(&mut called);
+        assert!(line.starts_with(start), "{call}: {line}");
+        let mut shell = Command::new("sh");
+        let (code, out, err) = told(shell.args(["-c", &line]).env("PATH", &path).current_dir(&folder));
+        assert_eq!(code, 1, "{line}: {err}");
+        assert!(out.contains("reproduced: "), "{out}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_line_that_replays_calls_cargo_if_cargo_ran_the_command() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let profile =
+        if env!("CARGO_BIN_EXE_wavetank").contains("/release/") { "--release" } else { "--profile=dev" };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", profile, "--"]).current_dir(root);
+    let line = line_of(&mut cargo);
+    let start = if profile == "--release" {
+        "cargo run --release -- replay wt1."
+    } else {
+        "cargo run -- replay wt1."
+    };
+    assert!(line.starts_with(start), "{line}");
+    let (code, out, err) = told(Command::new("sh").args(["-c", &line]).current_dir(root));
+    assert_eq!(code, 1, "{line}: {err}");
+    assert!(out.contains("reproduced: "), "{out}");
+}
+
+#[test]
+fn stdout_is_left_to_data_if_a_dash_names_it() {
+    for flag in ["--json", "--junit"] {
+        let args = ["run", "fault-drop", "--seeds", "0..3", "--jobs", "1", flag, "-"];
+        let (code, out, err) = wavetank(&args);
+        assert_eq!(code, 1, "{err}");
+        assert!(err.contains("fault-drop: 3 seeds, 3 trapped\n"), "{err}");
+        if flag == "--json" {
+            let lines: Vec<Value> =
+                out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+            assert!(lines[0]["sweep"].is_object() && lines[5]["summary"].is_object(), "{out}");
+        } else {
+            assert!(out.starts_with("<?xml") && out.ends_with("</testsuites>\n"), "{out}");
+        }
+    }
+    let (code, out, err) = wavetank(&["run", "echo", "--json", "-", "--junit", "-"]);
+    assert_eq!((code, &*out), (2, ""));
+    assert!(err.contains("--json and --junit name the same file: -"), "{err}");
+    let json = folder("dash").join("lines.json");
+    assert_eq!(wavetank(&["run", "fault-drop", "--seeds", "0..3", "--json", name(&json)]).0, 1);
+    let (code, out, err) = wavetank(&["merge", name(&json), "--json", "-"]);
+    assert_eq!((code, out), (1, fs::read_to_string(&json).expect("text")), "{err}");
+}
+
+#[test]
+fn colours_are_for_who_wants_them() {
+    let coloured = |args: &[&str], env: &[(&str, &str)]| {
+        let mut command = command();
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        let (code, out, err) = told(command.args(["run", "fault-drop"]).args(args).envs(env.iter().copied()));
+        assert_eq!(code, 1, "{err}");
+        out.contains("\u{1b}[31m")
+    };
+    for what in [&["--seed", "3"][..], &["--seeds", "0..2"]] {
+        for (color, env, expected) in [
+            (&[][..], &[][..], false),
+            (&["--color", "always"], &[], true),
+            (&["--color", "auto"], &[("CLICOLOR_FORCE", "1")], true),
+            (&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+            (&["--color", "always"], &[("NO_COLOR", "1")], true),
+            (&["--color", "never"], &[("CLICOLOR_FORCE", "1")], false),
+        ] {
+            assert_eq!(coloured(&[what, color].concat(), env), expected, "{what:?} {color:?} {env:?}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_sweep_tells_each_way_of_failing_once_and_names_it_last() {
+    let (code, out, err) = wavetank(&["run", "fault-drop", "--seeds", "3..33", "--jobs", "2"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(out.starts_with("seed 3: trapped: fault-drop, resource has children\n"), "{out}");
+    assert!(out.contains("\n  29 more seeds fail in the same way: 4 to 32\n"), "{out}");
+    assert_eq!(out.matches("replay: ").count(), 1, "{out}");
+    assert_eq!(out.matches("\n  in fault_drop::main\n").count(), 1, "{out}");
+    let last = "\n1 distinct failure\n  30 seeds, first 3: trapped (resource has children): fault-drop, in fault_drop::main\n";
+    assert!(out.ends_with(last), "{out}");
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_answered_with_the_closest() {
+    for (args, closest) in [
+        (&["run", "ecko"][..], "echo"),
+        (&["run", "bug-aba"], "bug-abba"),
+        (&["run", "echo", "--strategy", "randon"], "random"),
+        (&["run", "echo", "--profile", "harhs"], "harsh"),
+        (&["run", "echo", "--without", "resource=why"], "resources"),
+        (&["bugs", "--cases", "aba"], "abba"),
+    ] {
+        let (code, _, err) = wavetank(args);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains(&format!("; did you mean {closest}?")), "{args:?}: {err}");
+    }
+    let (_, _, err) = wavetank(&["run", "echo", "--profile", "zzzz"]);
+    assert!(!err.contains("did you mean"), "{err}");
+}
+
+#[test]
+fn the_stderr_of_a_component_is_printed_once() {
+    let path = folder("once").join("probe.wasm");
+    fs::write(&path, guests::PROBE).expect("a file for a test");
+    // It knows no such argument, and says so.
+    let (code, out, _) = wavetank(&["run", name(&path), "--seed", "0", "--", "nonsense"]);
+    assert_eq!(code, 1, "{out}");
+    let said: Vec<&str> = out.lines().filter(|line| line.contains("probe stderr | ")).collect();
+    let distinct: std::collections::BTreeSet<&str> = said.iter().map(|line| line.trim()).collect();
+    assert!(!said.is_empty() && distinct.len() == said.len(), "{out}");
+}
+
+#[test]
+fn a_bug_benchmark_that_gives_up_before_a_target_has_not_missed_it() {
+    let args = ["bugs", "--cases", "needle_100", "--strategies", "portfolio", "--bases", "1", "--cap", "1"];
+    let (code, out, err) = wavetank(&[&args[..], &["--twin-seeds", "1"]].concat());
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("| 3000: given up before |"), "{out}");
+    assert!(out.contains("Targets met by the portfolio: 0 of 0."), "{out}");
+}
+
+#[test]
+fn a_reader_of_json_that_has_gone_ends_the_command_quietly() {
+    for flag in ["--json", "--junit"] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let args = ["run", "echo", "--seeds", "0..4", "--jobs", "1", flag, "-"];
+        let (code, _, err) = told(command().args(args).stdout(writer));
+        assert_eq!((code, &*err), (141, ""), "{flag}");
+    }
 }

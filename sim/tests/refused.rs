@@ -5,13 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wavetank_sim::{check, guests};
 
+/// Without lines that say that a component compiles, which is so the first time on a machine.
+fn without_compiling(err: &str) -> String {
+    let lines = err.split_inclusive('\n').filter(|line| !line.starts_with("compiling "));
+    lines.collect()
+}
+
 /// Runs it in a folder; gives its exit code, stdout and stderr.
 fn wavetank(folder: &Path, args: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
     command.env_remove("WAVETANK_FAILURES").env_remove("GITHUB_ACTIONS").current_dir(folder);
     let ran = command.args(args).output().expect("wavetank runs");
     let text = |bytes| String::from_utf8(bytes).expect("text");
-    (ran.status.code().expect("an exit code"), text(ran.stdout), text(ran.stderr))
+    (ran.status.code().expect("an exit code"), text(ran.stdout), without_compiling(&text(ran.stderr)))
 }
 
 #[track_caller]

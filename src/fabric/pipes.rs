@@ -6,6 +6,7 @@ use crate::freedoms::Freedoms;
 use crate::ids::PipeId;
 use crate::pipe::{Ending, HalfBreak, Permit, Pipe, PipeView, Refused, Taken, WriterId, Written};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::task::{Context, Poll};
 
 impl Fabric {
@@ -183,6 +184,17 @@ impl Fabric {
         if bytes > 0 {
             state.record(Event::Withheld { pipe, bytes });
         }
+    }
+
+    pub(crate) fn note_discarded(&self, pipe: PipeId, bytes: usize) {
+        if bytes > 0 {
+            *self.state().discarded_bytes.entry(pipe).or_default() += bytes;
+        }
+    }
+
+    /// How many bytes of output the host threw away because nobody had asked for them, for each pipe with any.
+    pub fn discarded_bytes(&self) -> BTreeMap<PipeId, usize> {
+        self.state().discarded_bytes.clone()
     }
 
     /// The numbers of all pipes, by id.

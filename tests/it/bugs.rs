@@ -256,7 +256,7 @@ fn oracles_fire_on_the_cases_they_are_for() {
         });
         let finding = found.unwrap_or_else(|| panic!("{id} is not seen by an oracle"));
         assert_eq!(finding.oracle, *oracle, "{id}: {}", finding.what);
-        let of_host = matches!(finding.blame, Blame::Capability(_) | Blame::Scenario(_));
+        let of_host = matches!(finding.blame, Blame::Capability { .. } | Blame::Scenario(_));
         let of_guest = matches!(&finding.blame, Blame::Guest(guest) if guest == id);
         assert!(of_guest || (of_host && id.starts_with('h')), "{id}: {}", finding.blame);
     }

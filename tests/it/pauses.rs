@@ -248,7 +248,7 @@ fn a_server_that_yields_for_ever_is_found_and_named() {
     let run = run(spins, &setup(1));
     let Outcome::Spinning { who, blame, .. } = &run.outcome else { panic!("{}", run.outcome) };
     assert!(who.starts_with("the server of ") && who.ends_with(" Executor.echo"), "{who}");
-    assert_eq!(*blame, Blame::Capability("Executor.echo".into()));
+    assert_eq!(*blame, Blame::Capability { vat: Some("server".into()), call: "Executor.echo".into() });
 }
 
 /// In a scenario's task a pause is a step of its own, also inside a future that polls it again at once.

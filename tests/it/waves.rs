@@ -109,7 +109,7 @@ fn children_end_before_their_parents() {
 
 fn trapped(name: &str, seed: u64) -> TrapClass {
     match run(scenario(name), &setup(seed)) {
-        Run { outcome: Outcome::Trapped { cell, trap }, .. } => {
+        Run { outcome: Outcome::Trapped { cell, trap, .. }, .. } => {
             assert_eq!(cell, name);
             assert!(!trap.backtrace.is_empty(), "{trap:?}");
             trap.class

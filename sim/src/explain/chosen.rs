@@ -8,7 +8,7 @@ use crate::run::Run;
 use crate::transcript::{Names, count};
 use crate::world::{SLICES, SMALL_CAPACITY_BYTES, trap_fuel};
 use std::collections::BTreeMap;
-use wavetank::{ActorId, Freedoms, PipeId};
+use wavetank::{ActorId, Freedoms, GateId, PipeId};
 
 /// All moves of a run, that one included in the middle of which it panicked.
 pub(super) fn moves(run: &Run) -> Vec<Move> {
@@ -130,6 +130,35 @@ fn condition(of: Of, value: u32, names: &Names) -> Option<String> {
         Of::Trap(cell) => format!("{} is trapped at {} fuel", actor(cell), trap_fuel(value - 1)),
         Of::Refuse(cell) => format!("{} is refused memory after {} growths", actor(cell), value - 1),
         // The move tells.
+        _ => return None,
+    })
+}
+
+/// A setting of a world, a pipe or a cell as it would be with a lower choice, to follow "it passes"; `None` if the
+/// lower choice is no setting.
+pub(super) fn setting_undone(run: &Run, at: usize, lower: u32, names: &Names) -> Option<String> {
+    let Choice { value, of } = run.choices[at];
+    let actor = |id| names.actor(ActorId(id));
+    Some(match of {
+        Of::Pipe(pipe) => format!("if {} is not held", names.pipe(PipeId(pipe))),
+        Of::Slice(cell) => format!("if {} burns as much fuel at a time as usual", actor(cell)),
+        Of::Host(cell) => {
+            let left_out = Freedoms::of(value & !lower).words().join("; ");
+            format!("if the host of {} does not do this: {left_out}", actor(cell))
+        }
+        Of::Trap(cell) => format!("if {} is not trapped at {} fuel", actor(cell), trap_fuel(value - 1)),
+        Of::Refuse(cell) => format!("if {} is not refused memory", actor(cell)),
+        Of::Value => {
+            let before = run.choices[..at].iter().filter(|choice| choice.of == Of::Value).count();
+            format!("if value {} is {lower} instead of {value}", before + 1)
+        }
+        Of::Latency(operation) => format!("if {} takes no time", names.call(GateId(operation))),
+        Of::Failure(operation) => format!("if {} does not fail", names.call(GateId(operation))),
+        Of::Act(script) => format!("if script {script} does its operation {lower} instead of {value}"),
+        Of::Task(vat) => {
+            let step = run.occasions[at].step;
+            format!("if the tasks of {} run in their order at step {step}", actor(vat))
+        }
         _ => return None,
     })
 }

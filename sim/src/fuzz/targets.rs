@@ -7,6 +7,7 @@ use super::wire::{self, Input, Peer};
 use crate::calls::PEER_SCHEMA;
 use crate::check::engine;
 use crate::frames::{Decoder, Direction, Frame, Message, Outcome as Answer};
+use crate::guest_panic::{GuestPanic, SourceLine};
 use crate::guests;
 use crate::known::is_news;
 use crate::ledger::Ledger;
@@ -271,15 +272,15 @@ fn judge(against: Against, run: &Run) -> Option<Found> {
                 format!("{against:?}: panicked at {}: {}", place(at), first_line(message)),
             ));
         }
-        Outcome::Trapped { .. } => {
-            let panic = guest_panic(&stderr(run));
-            let signature = match &panic {
-                Some(GuestPanic { at, message }) => {
-                    format!("{against:?}: panicked at {}: {}", place(at), first_line(message))
+        Outcome::Trapped { panic, .. } => {
+            let at = panic.as_ref().and_then(|panic| panic.at.as_ref());
+            let at = at.map(SourceLine::to_string).unwrap_or_default();
+            let signature = match panic {
+                Some(GuestPanic { message, .. }) => {
+                    format!("{against:?}: panicked at {}: {}", place(&at), first_line(message))
                 }
                 None => format!("{against:?}: {}", run.outcome),
             };
-            let at = panic.map(|panic| panic.at).unwrap_or_default();
             let mut found = found(run, signature);
             if at.contains("capnp-rpc-") {
                 found.blame = Some(Blame::Library("capnp-rpc"));
@@ -306,31 +307,6 @@ fn judge(against: Against, run: &Run) -> Option<Found> {
     })
 }
 
-/// A guest's panic.
-#[derive(Debug, PartialEq, Eq)]
-struct GuestPanic {
-    /// File, line and column.
-    at: String,
-    message: String,
-}
-
-/// The panic that a guest told on its stderr. A panic in wasm is an `unreachable` and nothing more: std's two lines on
-/// stderr are all that tells its place.
-fn guest_panic(says: &str) -> Option<GuestPanic> {
-    let mut lines = says.lines().skip_while(|line| !line.contains("panicked at"));
-    let at = lines.next()?.split("panicked at ").nth(1)?.trim().trim_end_matches(':');
-    Some(GuestPanic { at: at.into(), message: lines.next()?.trim().into() })
-}
-
-#[cfg(test)]
-#[test]
-fn a_guests_panic_is_read_as_std_writes_it() {
-    // As std 1.95 writes it: a new std that says it otherwise makes the fuzzer's own tests fail too.
-    let says = "a log line\n\nthread 'main' (1) panicked at src/main.rs:3:5:\nno way\nnote: run with\n";
-    let panic = GuestPanic { at: "src/main.rs:3:5".into(), message: "no way".into() };
-    assert_eq!((guest_panic(says), guest_panic("a log line")), (Some(panic), None));
-}
-
 /// Whether an answer was said to be that of another question.
 fn takes_from_another(run: &Run) -> bool {
     run.frames(&PEER_SCHEMA).iter().flat_map(|link| &link.frames).any(|frame| match &frame.message {
@@ -347,20 +323,6 @@ fn found(run: &Run, signature: String) -> Found {
         frames.iter().for_each(|frame: &Frame| account += &format!("  {frame}\n"));
     }
     Found { signature, blame: run.outcome.blame(), account }
-}
-
-/// What the first cell wrote to stderr.
-fn stderr(run: &Run) -> String {
-    use wavetank::Event;
-    let pipe = run.facts.cells.first().and_then(|cell| cell.stderr());
-    let mut says = Vec::new();
-    for event in &run.transcript.events {
-        match event {
-            Event::Wrote { pipe: to, bytes } if Some(*to) == pipe => says.extend_from_slice(bytes),
-            _ => {}
-        }
-    }
-    String::from_utf8_lossy(&says).into_owned()
 }
 
 /// A place in a crate, without what comes before the crate's folder and without the column.

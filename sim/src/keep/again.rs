@@ -58,7 +58,7 @@ pub fn again(kept: &Kept, setting: &Setting, replay: impl Fn(Choices) -> Run) ->
     for token in kept.tokens() {
         let choices = Choices::try_from(token.recipe.clone())?;
         let run = replay(choices);
-        let fails = failure(&run.outcome).map(|failure| failure.to_string());
+        let fails = failure(&run.outcome).map(|failure| failure.across_builds().to_string());
         let verdict = match (&fails, known(&run.outcome)) {
             (Some(fails), _) if *fails == kept.failure => Verdict::StillFails,
             (Some(_), Some(known)) => Verdict::Known(known.id),

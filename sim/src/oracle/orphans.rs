@@ -50,7 +50,7 @@ fn left_alone(evidence: &Evidence<'_>) -> Option<Finding> {
     judged.find(alone).map(|cell| Finding {
         oracle: Oracle::Orphans,
         who: cell.name.to_string(),
-        blame: Blame::Capability(format!("that started {}", cell.name)),
+        blame: Blame::Capability { vat: None, call: format!("that started {}", cell.name) },
         what: format!("{} lives on, and all cells that the scenario started have ended", cell.name),
         detail: Vec::new(),
     })

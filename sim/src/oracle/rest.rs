@@ -8,7 +8,7 @@
 //! woken, one that leaves bytes or budget unused, a call that its server holds, one that its guest does not
 //! answer; then whoever the last to wait waits for.
 
-use super::{Blame, CellFacts, Evidence, TaskFacts};
+use super::{Blame, CellFacts, Evidence, Party, TaskFacts};
 use crate::calls::PEER_SCHEMA;
 use crate::executor::Whose;
 use crate::frames::{Direction, Message};
@@ -16,15 +16,15 @@ use crate::ledger::{Entry, Ledger, QuestionState};
 use crate::outcome::{Wait, WaitGraph};
 use crate::transcript::LinkFrames;
 use std::collections::BTreeMap;
-use wavetank::peer::{BYTE_STREAM, Method, PROCESS};
+use wavetank::peer::{BYTE_STREAM, PROCESS};
 use wavetank::pipe::PipeView;
-use wavetank::{ActorId, Blocked, Event, GateId, Role};
+use wavetank::{ActorId, Blocked, Event, GateId, LinkId, Role};
 
 /// The wait-for graph of a world at rest; `None` where all cells and tasks have ended.
 pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
     let living: Vec<&CellFacts> = evidence.cells.iter().filter(|cell| cell.exit.is_none()).collect();
     // A link between two vats has no end of its own.
-    let must_end = |task: &&TaskFacts| task.whose != Whose::Host(Role::BetweenVats);
+    let must_end = |task: &&TaskFacts| !matches!(task.whose, Whose::Host(Role::BetweenVats(_)));
     if living.is_empty() && !evidence.tasks.iter().any(|task| must_end(&task)) {
         return None;
     }
@@ -42,14 +42,17 @@ pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
     let is_said =
         |task: &TaskFacts| served_by(task).is_some_and(|served| living.iter().any(|cell| cell.id == served));
     let tasks = evidence.tasks.iter().filter(must_end).filter(|task| !is_said(task));
-    let owed: Vec<Owed<'_>> = owed(evidence.links);
+    let owed = owed(evidence);
+    let cycle = cycle(&owed);
+    let mut calls: Vec<String> = owed.iter().map(Owed::line).collect();
+    calls.extend(cycle.as_deref().map(cycle_line));
     Some(WaitGraph {
         steps: evidence.steps.len() as u64,
-        blame: blame(evidence, &living, &owed),
+        blame: blame(evidence, &living, &owed, cycle.as_deref()),
         cells: waits.collect(),
-        calls: owed.iter().map(Owed::line).collect(),
+        calls,
         pipes: pipes.collect(),
-        tasks: tasks.map(|task| format!("task {:?} has not ended", task.name)).collect(),
+        tasks: tasks.map(task_line).collect(),
     })
 }
 
@@ -79,50 +82,116 @@ fn holding(pipe: &PipeView) -> Option<String> {
     Some(format!("{name} holds {held} bytes{unflushed}, budget {budget_bytes}{reader}"))
 }
 
+fn task_line(task: &TaskFacts) -> String {
+    match &task.vat {
+        Some(vat) => format!("task {:?} of vat {vat} has not ended", task.name),
+        None => format!("task {:?} has not ended", task.name),
+    }
+}
+
 /// A call that was asked and not answered, on a connection that is up.
 struct Owed<'a> {
     link: &'a LinkFrames,
     asker: Direction,
+    creditor: Party,
+    debtor: Party,
     id: u32,
     call: String,
+    /// Whether it came in at a server that has not answered yet.
+    is_at_server: bool,
 }
 
 impl Owed<'_> {
     fn line(&self) -> String {
-        let (debtor, creditor) = match self.asker {
-            Direction::Up => ("the host", &*self.link.cell),
-            Direction::Down => (&*self.link.cell, "the host"),
-        };
-        format!("{debtor} owes {creditor} the answer to q{} {}", self.id, self.call)
+        format!("{} owes {} the answer to q{} {}", self.debtor, self.creditor, self.id, self.call)
     }
 }
 
-fn owed(links: &[LinkFrames]) -> Vec<Owed<'_>> {
+fn owed<'a>(evidence: &Evidence<'a>) -> Vec<Owed<'a>> {
+    let open = open_calls(evidence);
     let mut owed = Vec::new();
-    for link in links {
+    for link in evidence.links {
         let mut ledger = Ledger::default();
         link.frames.iter().for_each(|frame| ledger.apply(frame));
-        if ledger.is_aborted() {
+        if ledger.is_aborted() || is_over(evidence, link.link) {
             continue;
         }
+        let ends = evidence.ends.get(link.link.0 as usize);
+        let far = ends.map_or_else(|| Party::Cell(link.cell.clone()), |ends| ends.far.clone());
+        let near = ends.map_or(Party::Host, |ends| ends.near.clone());
         for entry in ledger.open() {
-            if let Entry::Question { asker, id, call, state: QuestionState::Asked, .. } = entry {
-                owed.push(Owed { link, asker, id, call });
-            }
+            let Entry::Question { asker, id, call, method, state: QuestionState::Asked } = entry else {
+                continue;
+            };
+            let (creditor, debtor) = match asker {
+                Direction::Up => (far.clone(), near.clone()),
+                Direction::Down => (near.clone(), far.clone()),
+            };
+            let is_at_server = open.values().any(|at| {
+                at.link == link.link && Some((at.interface, at.method)) == method && at.direction == asker
+            });
+            owed.push(Owed { link, asker, creditor, debtor, id, call, is_at_server });
         }
     }
     owed
 }
 
-fn blame(evidence: &Evidence<'_>, living: &[&CellFacts], owed: &[Owed<'_>]) -> Blame {
+/// Whether nobody waits for answers on a link any more: an RPC system of it has ended, and with it all its questions.
+fn is_over(evidence: &Evidence<'_>, link: LinkId) -> bool {
+    evidence
+        .events
+        .iter()
+        .any(|event| matches!(event, Event::LinkEnded { link: ended, .. } if *ended == link))
+}
+
+/// Calls at servers that wait for each other in a circle: each is asked by the server of the one before. The host and
+/// cells are left out: they may serve one call while they wait for another.
+fn cycle<'a>(owed: &'a [Owed<'a>]) -> Option<Vec<&'a Owed<'a>>> {
+    let is_of_vats =
+        |owed: &&Owed<'_>| owed.is_at_server && owed.creditor.vat().is_some() && owed.debtor.vat().is_some();
+    let edges: Vec<&Owed<'_>> = owed.iter().filter(is_of_vats).collect();
+    edges.iter().find_map(|first| {
+        let mut path = vec![*first];
+        while path.len() <= edges.len() {
+            let last = path.last().expect("it has a first");
+            if last.debtor == first.creditor {
+                return Some(path);
+            }
+            let next = edges.iter().find(|edge| {
+                edge.creditor == last.debtor && !path.iter().any(|on| std::ptr::eq(*on, **edge))
+            });
+            path.push(next?);
+        }
+        None
+    })
+}
+
+fn cycle_line(path: &[&Owed<'_>]) -> String {
+    let waits = path
+        .iter()
+        .map(|owed| format!("{} waits for {} (q{} {})", owed.creditor, owed.debtor, owed.id, owed.call));
+    format!("cycle: {}", waits.collect::<Vec<_>>().join(", "))
+}
+
+/// Whose fault it is. The rules that see who could go on come first; from [`unanswered`] on, the rules say who is left to
+/// wait for, which is a guess.
+fn blame(
+    evidence: &Evidence<'_>,
+    living: &[&CellFacts],
+    owed: &[Owed<'_>],
+    cycle: Option<&[&Owed<'_>]>,
+) -> Blame {
     unflushed(evidence, living)
         .or_else(|| asleep(evidence, living))
         .or_else(|| idle(evidence, living))
+        .or_else(|| cycle.map(|path| Blame::Cycle(path.iter().map(|owed| owed.creditor.clone()).collect())))
         .or_else(|| held_call(evidence))
-        .or_else(|| unanswered(evidence, living, owed))
-        .or_else(|| last_to_wait(evidence, living))
-        .or_else(|| scenarios_task(evidence))
-        .unwrap_or(Blame::Tank)
+        .or_else(|| stdin_left_open(evidence, living, owed))
+        .or_else(|| output_unread(evidence, living))
+        .or_else(|| unanswered(evidence, living, owed).map(Blame::guessed))
+        .or_else(|| last_to_wait(evidence, living).map(Blame::guessed))
+        .or_else(|| scenarios_task(evidence, living))
+        .unwrap_or(Blame::Unknown)
 }
 
 /// A cell that waits, and has written what it did not flush: its host may keep that for ever.
@@ -163,22 +232,40 @@ fn idle(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     living.iter().find(idles).map(|cell| cell.blame())
 }
 
-/// A call that came in at a server of the host and is not done. What waits for a cell by its nature is left to
-/// that cell.
+/// A call that came in at a server of a vat and is not done. What waits for a cell by its nature is left to that cell.
 fn held_call(evidence: &Evidence<'_>) -> Option<Blame> {
-    let (interface, method) = open_calls(evidence)
-        .into_values()
-        .find(|(interface, _)| ![PROCESS, BYTE_STREAM].contains(interface))?;
-    Some(Blame::Capability(PEER_SCHEMA.method_name(interface, method)))
+    let open = open_calls(evidence);
+    let held = open.values().find(|call| ![PROCESS, BYTE_STREAM].contains(&call.interface))?;
+    let call = PEER_SCHEMA.method_name(held.interface, held.method);
+    Some(Blame::Capability { vat: held.server.as_ref().and_then(Party::vat), call })
+}
+
+/// A call at its server.
+struct AtServer {
+    interface: u64,
+    method: u16,
+    link: LinkId,
+    /// Which end asked.
+    direction: Direction,
+    server: Option<Party>,
 }
 
 /// Calls at their servers, by gate.
-fn open_calls(evidence: &Evidence<'_>) -> BTreeMap<GateId, Method> {
+fn open_calls(evidence: &Evidence<'_>) -> BTreeMap<GateId, AtServer> {
     let mut open = BTreeMap::new();
     for event in evidence.events {
         match event {
-            Event::Called { gate, interface, method, .. } => {
-                open.insert(*gate, (*interface, *method));
+            Event::Called { gate, interface, method, link, over, .. } => {
+                let ends = evidence.ends.get(link.0 as usize);
+                let is_up = ends.is_none_or(|ends| ends.up == *over);
+                let call = AtServer {
+                    interface: *interface,
+                    method: *method,
+                    link: *link,
+                    direction: if is_up { Direction::Up } else { Direction::Down },
+                    server: ends.map(|ends| ends.server(*over).clone()),
+                };
+                open.insert(*gate, call);
             }
             Event::Done { gate } | Event::Cancelled { gate } => {
                 open.remove(gate);
@@ -187,6 +274,41 @@ fn open_calls(evidence: &Evidence<'_>) -> BTreeMap<GateId, Method> {
         }
     }
     open
+}
+
+/// A cell that waits for its stdin, which holds nothing and which nobody closed, and asked nothing that is not answered:
+/// whoever started it could end the wait.
+fn stdin_left_open(evidence: &Evidence<'_>, living: &[&CellFacts], owed: &[Owed<'_>]) -> Option<Blame> {
+    let waits = |cell: &&&CellFacts| {
+        let link = cell.link.map(|(link, ..)| link);
+        let Some(&stdin) = cell.pipes.first() else { return false };
+        let is_link = cell.link.is_some_and(|(_, _, down)| down == stdin);
+        let asked = owed.iter().any(|owed| Some(owed.link.link) == link && owed.asker == Direction::Up);
+        !is_link
+            && !asked
+            && cell.blocked.contains(&Blocked::Reading(stdin))
+            && evidence.pipes.get(stdin.index()).is_some_and(|pipe| pipe.writer_open)
+    };
+    living.iter().rev().find(waits).map(|cell| starter_of(evidence, cell))
+}
+
+/// A cell that waits only until somebody reads its stdout or stderr, which is full: whoever asked for that output.
+fn output_unread(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
+    let waits = |cell: &&&CellFacts| {
+        let is_full_output = |blocked: &Blocked| match *blocked {
+            Blocked::Writing(pipe) => {
+                let is_link = cell.link.is_some_and(|(_, up, _)| up == pipe);
+                let view = evidence.pipes.get(pipe.index());
+                !is_link
+                    && view.is_some_and(|view| {
+                        view.budget_bytes == 0 && view.visible_bytes > 0 && view.reader_open
+                    })
+            }
+            _ => false,
+        };
+        !cell.blocked.is_empty() && cell.blocked.iter().all(is_full_output)
+    };
+    living.iter().rev().find(waits).map(|cell| starter_of(evidence, cell))
 }
 
 /// A cell that was asked, has read all there was, and waits for more instead of answering.
@@ -229,7 +351,11 @@ fn starter_of(evidence: &Evidence<'_>, cell: &CellFacts) -> Blame {
     }
 }
 
-fn scenarios_task(evidence: &Evidence<'_>) -> Option<Blame> {
-    let task = evidence.tasks.iter().find(|task| task.whose == Whose::Scenario)?;
-    Some(Blame::Scenario(format!("its task {:?} has not ended", task.name)))
+/// A task of the scenario that has not ended: a guess, unless it is all that is left.
+fn scenarios_task(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
+    let mut tasks = evidence.tasks.iter().filter(|task| task.whose == Whose::Scenario);
+    let task = tasks.next()?;
+    let blame = Blame::Task { vat: task.vat.clone(), task: task.name.clone() };
+    let is_alone = living.is_empty() && tasks.next().is_none();
+    Some(if is_alone { blame } else { blame.guessed() })
 }

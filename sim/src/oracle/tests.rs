@@ -7,7 +7,7 @@ use super::livelock::{
 use super::*;
 use crate::frames::{Direction, Exception, ExceptionKind, Frame, Message};
 use crate::moves::Move;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, WaitGraph};
 use wavetank::cell::{Left, Lived};
 use wavetank::{GateId, Habits, HandleKind, Role};
 
@@ -227,6 +227,10 @@ fn stall(facts: &Facts) -> Blame {
     rest::stalled(&Evidence::from_facts(facts, &[])).expect("two cells wait").blame
 }
 
+fn capability(call: &str) -> Blame {
+    Blame::Capability { vat: None, call: call.into() }
+}
+
 fn guest(name: &str) -> Blame {
     Blame::Guest(name.into())
 }
@@ -267,7 +271,7 @@ fn half_a_frame_is_the_fault_of_who_could_write_the_rest() {
     assert_eq!(stalled(&facts), guest("parent"));
     facts.cells[0].blocked.push(Blocked::Writing(PipeId(1)));
     facts.pipes[1].budget_bytes = 0;
-    assert_eq!(stalled(&facts), guest("parent"));
+    assert_eq!(stalled(&facts), guest("parent").guessed());
 }
 
 #[test]
@@ -289,9 +293,10 @@ fn nobody_owes_an_answer_on_a_connection_that_was_aborted() {
 #[test]
 fn a_child_that_nobody_asks_anything_is_for_its_parent_to_end() {
     let mut facts = family();
-    assert_eq!(stall(&facts), guest("parent"));
+    assert_eq!(stall(&facts), guest("parent").guessed());
     facts.cells.pop();
-    assert_eq!(stall(&facts).to_string(), "the scenario: nobody ends parent or gives it what it waits for");
+    let nobody = Blame::Scenario("nobody ends parent or gives it what it waits for".into());
+    assert_eq!(stall(&facts), nobody.guessed());
 }
 
 #[test]
@@ -311,8 +316,100 @@ fn a_call_at_its_server_is_the_capabilitys_until_it_is_done() {
         let evidence = Evidence { events, ..Evidence::from_facts(&facts, &[]) };
         rest::stalled(&evidence).expect("they wait").blame
     };
-    assert_eq!(blame(std::slice::from_ref(&called)), Blame::Capability("@0x0000000000000007.method1".into()));
-    assert_eq!(blame(&[called, Event::Done { gate: GateId(0) }]), guest("parent"));
+    assert_eq!(blame(std::slice::from_ref(&called)), capability("@0x0000000000000007.method1"));
+    assert_eq!(blame(&[called, Event::Done { gate: GateId(0) }]), guest("parent").guessed());
+}
+
+/// Two vats and a link between them, over which one asked the other.
+fn two_vats(asked: &[(Direction, u32)], is_over: bool) -> (Facts, Vec<LinkFrames>, Vec<Event>) {
+    let vat = |name: &str| Party::Vat(name.into());
+    let facts = Facts {
+        ends: vec![Ends { far: vat("a"), near: vat("b"), up: PipeId(0) }],
+        tasks: vec![TaskFacts { name: "work".into(), vat: Some("a".into()), whose: Whose::Scenario }],
+        ..Facts::default()
+    };
+    let mut frames = Vec::new();
+    let mut events = Vec::new();
+    for &(direction, question) in asked {
+        let call = crate::frames::Call {
+            question,
+            target: crate::frames::Target::Import(0),
+            interface_id: 7,
+            method_id: 1,
+            method: "Lock.take".into(),
+            params: crate::frames::Payload { value: crate::frames::Value::Void, caps: Vec::new() },
+            fingerprint: 0,
+            results_to: crate::frames::ResultsTo::Caller,
+        };
+        frames.push(Frame { direction, bytes: 48, message: Message::Call(call) });
+        let over = PipeId(u32::from(direction == Direction::Down));
+        let gate = GateId(events.len() as u32);
+        events.push(Event::Called { gate, interface: 7, method: 1, link: LinkId(0), over, params: 0 });
+    }
+    if is_over {
+        events.push(Event::LinkEnded { link: LinkId(0), error: None });
+    }
+    let links = vec![LinkFrames { link: LinkId(0), cell: "a".into(), frames, pending_up_bytes: 0 }];
+    (facts, links, events)
+}
+
+fn stall_of_vats(asked: &[(Direction, u32)], is_over: bool) -> WaitGraph {
+    let (facts, links, events) = two_vats(asked, is_over);
+    rest::stalled(&Evidence { events: &events, ..Evidence::from_facts(&facts, &links) })
+        .expect("a task is left")
+}
+
+#[test]
+fn vats_are_named_at_both_ends_of_their_link() {
+    let up = stall_of_vats(&[(Direction::Up, 3)], false);
+    assert_eq!(up.calls, ["vat b owes vat a the answer to q3 Lock.take"]);
+    assert_eq!(up.tasks, ["task \"work\" of vat a has not ended"]);
+    let serves = |graph: &WaitGraph| match &graph.blame {
+        Blame::Capability { vat, .. } => vat.clone(),
+        other => panic!("{other}"),
+    };
+    assert_eq!(serves(&up).as_deref(), Some("b"));
+    let down = stall_of_vats(&[(Direction::Down, 3)], false);
+    assert_eq!(down.calls, ["vat a owes vat b the answer to q3 Lock.take"]);
+    assert_eq!(serves(&down).as_deref(), Some("a"));
+}
+
+#[test]
+fn vats_that_wait_for_each_other_are_a_cycle() {
+    let graph = stall_of_vats(&[(Direction::Up, 3), (Direction::Down, 1)], false);
+    let cycle = "cycle: vat a waits for vat b (q3 Lock.take), vat b waits for vat a (q1 Lock.take)";
+    assert_eq!(graph.calls.last().map(String::as_str), Some(cycle));
+    assert_eq!(graph.blame.to_string(), "vat a and vat b, which wait for each other");
+}
+
+#[test]
+fn nobody_owes_an_answer_on_a_link_that_has_ended() {
+    let graph = stall_of_vats(&[(Direction::Up, 3)], true);
+    assert_eq!(graph.calls, [""; 0]);
+}
+
+#[test]
+fn a_task_that_is_left_alone_is_named_and_nobody_knows_more() {
+    let (mut facts, _, _) = two_vats(&[], false);
+    let blame =
+        |facts: &Facts| rest::stalled(&Evidence::from_facts(facts, &[])).expect("a task is left").blame;
+    let task = Blame::Task { vat: Some("a".into()), task: "work".into() };
+    assert_eq!(blame(&facts), task.clone());
+    facts.tasks.push(TaskFacts { name: "other".into(), ..facts.tasks[0].clone() });
+    assert_eq!(blame(&facts), task.guessed(), "there are two");
+    facts.tasks.pop();
+    facts.tasks[0].whose = Whose::Host(Role::Other);
+    assert_eq!(blame(&facts), Blame::Unknown);
+}
+
+#[test]
+fn a_child_that_waits_for_its_stdin_is_for_whoever_holds_the_other_end() {
+    let mut facts = family();
+    // Its link is elsewhere: its stdin is its own.
+    facts.cells[1].link = None;
+    assert_eq!(stall(&facts), guest("parent"));
+    facts.pipes[3].writer_open = false;
+    assert_ne!(stall(&facts), guest("parent"), "it was closed");
 }
 
 #[test]
@@ -412,21 +509,21 @@ fn tasks_are_told_apart_by_what_they_do_and_not_by_their_names() {
     let mut facts = family();
     facts.cells[0].name = "echo".into();
     facts.cells[1].exit = Some(ExitRecord { code: 0, cause: Cause::Exited, fuel: 0, left: Vec::new() });
-    let task = |name: &str, whose| TaskFacts { name: name.into(), whose };
+    let task = |name: &str, whose| TaskFacts { name: name.into(), vat: None, whose };
     facts.tasks = vec![
         task("echo", Whose::Host(Role::Cell(ActorId(1)))),
         task("rpc echo", Whose::Host(Role::LinkOf(ActorId(1)))),
         task("stderr of echo", Whose::Host(Role::StdioOf(ActorId(1)))),
         task("rpc child-echo", Whose::Host(Role::LinkOf(ActorId(2)))),
         task("link echo", Whose::Host(Role::Other)),
-        task("anything", Whose::Host(Role::BetweenVats)),
+        task("anything", Whose::Host(Role::BetweenVats(LinkId(0)))),
         task("echo", Whose::Scenario),
     ];
     let graph = rest::stalled(&Evidence::from_facts(&facts, &[])).expect("echo waits");
     let left = ["rpc child-echo", "link echo", "echo"].map(|name| format!("task {name:?} has not ended"));
     assert_eq!(graph.tasks, left);
     facts.cells.clear();
-    facts.tasks.retain(|task| task.whose == Whose::Host(Role::BetweenVats));
+    facts.tasks.retain(|task| task.whose == Whose::Host(Role::BetweenVats(LinkId(0))));
     assert_eq!(rest::stalled(&Evidence::from_facts(&facts, &[])), None, "it has no end of its own");
 }
 
@@ -454,7 +551,7 @@ fn an_oracle_that_is_switched_off_for_a_cell_looks_at_the_others() {
 fn layers_are_named() {
     let named = [
         Blame::Guest("child-echo".into()),
-        Blame::Capability("Executor.runBytes".into()),
+        capability("Executor.runBytes"),
         Blame::Tank,
         Blame::Library("capnp-rpc"),
         Blame::Fault("cut after 7 bytes".into()),

@@ -1,6 +1,7 @@
 //! Strategies by their names.
 
 use super::{Bound, Bytes, Frontier, Pct, Pos, Random, RoundRobin, Strategy, Survey, Surw, Urw, portfolio};
+use crate::nearest::did_you_mean;
 use crate::profile::Profile;
 use crate::seed::{Purpose, Seed, below};
 use std::fmt;
@@ -179,13 +180,18 @@ fn unhex(hex: &str) -> Option<Vec<u8>> {
     Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
+/// The names without their parameters.
+const NAMES: [&str; 9] =
+    ["portfolio", "random", "round-robin", "pct", "pos", "urw", "surw", "exhaustive", "bytes"];
+
 /// Why a text names no strategy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StrategyError {
     /// There is none of this name.
     #[error(
-        "unknown strategy {0:?}: there are portfolio, random, round-robin, pct, pos, urw, surw, exhaustive and bytes (`wavetank list` shows their parameters)"
+        "unknown strategy {0:?}: there are portfolio, random, round-robin, pct, pos, urw, surw, exhaustive and bytes (`wavetank list` shows their parameters){hint}",
+        hint = did_you_mean(.0, NAMES)
     )]
     Unknown(String),
     /// There is one, but not with this parameter.

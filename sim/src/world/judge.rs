@@ -2,12 +2,13 @@
 
 use super::World;
 use crate::calls::PEER_SCHEMA;
-use crate::executor::Whose;
+use crate::executor::{Live, Whose};
+use crate::guest_panic::GuestPanic;
 use crate::moves::Move;
 use crate::oracle::livelock::{Polled, Watch, Who};
 use crate::oracle::{
-    Blame, CellFacts, Damage, Evidence, Facts, Finding, Leave, Oracle, TaskFacts, Without, blocking, rest,
-    transport,
+    Blame, CellFacts, Damage, Ends, Evidence, Facts, Finding, Leave, Oracle, Party, TaskFacts, Without,
+    blocking, rest, transport,
 };
 use crate::outcome::Outcome;
 use crate::profile::Level;
@@ -16,7 +17,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use wavetank::cell::{Cause, Cell, ExitRecord, Limits};
-use wavetank::{ActorId, Blocked, Event, GateId, IDLE_CALLS_PER_TURN, TrapClass};
+use wavetank::{ActorId, Blocked, Event, GateId, IDLE_CALLS_PER_TURN, LinkEnds, TrapClass};
 
 /// What a scenario says must hold at the end.
 pub(super) struct Expectation {
@@ -148,10 +149,7 @@ impl World {
                 name: "a task of the host".into(),
                 limits: None,
                 keeps_time: false,
-                blame: match self.executor.waiting().find(|(_, whose)| *whose == Whose::Scenario) {
-                    Some((task, _)) => Blame::Scenario(format!("perhaps its task {task:?}")),
-                    None => Blame::Tank,
-                },
+                blame: self.task_of_actor(actor),
             };
         };
         Who {
@@ -166,6 +164,15 @@ impl World {
         }
     }
 
+    /// A task of the scenario that an actor holds and that has not ended: a guess, if it holds others too.
+    fn task_of_actor(&self, actor: ActorId) -> Blame {
+        let is_scenarios = |task: &Live<'_>| task.whose == Whose::Scenario;
+        let mut own = self.executor.tasks().filter(is_scenarios).filter(|task| task.actor == actor.0);
+        let Some(task) = own.next() else { return Blame::Unknown };
+        let vat = self.party(actor).vat();
+        Blame::Task { vat, task: task.name.into() }.guessed()
+    }
+
     /// Whether a cell's timers may pace it.
     fn keeps_time(&self, cell: ActorId) -> bool {
         let leave = self.leave_of(cell);
@@ -175,9 +182,11 @@ impl World {
 
     fn who_paused(&self, call: GateId) -> Who {
         let names = Names::of(&self.transcript.events, &PEER_SCHEMA);
-        let method = self.transcript.events.iter().find_map(|event| match event {
-            Event::Called { gate, interface, method, .. } if *gate == call => {
-                Some(PEER_SCHEMA.method_name(*interface, *method))
+        let ends = self.ends();
+        let served = self.transcript.events.iter().find_map(|event| match event {
+            Event::Called { gate, interface, method, link, over, .. } if *gate == call => {
+                let vat = ends.get(link.0 as usize).and_then(|ends| ends.server(*over).vat());
+                Some(Blame::Capability { vat, call: PEER_SCHEMA.method_name(*interface, *method) })
             }
             _ => None,
         });
@@ -185,7 +194,7 @@ impl World {
             name: format!("the server of {}", names.call(call)),
             limits: None,
             keeps_time: false,
-            blame: method.map_or(Blame::Tank, Blame::Capability),
+            blame: served.unwrap_or(Blame::Unknown),
         }
     }
 
@@ -327,9 +336,34 @@ impl World {
                 leave: its_leave,
             });
         }
-        let task = |(name, whose): (&str, Whose)| TaskFacts { name: name.into(), whose };
-        facts.tasks = self.executor.waiting().map(task).collect();
+        facts.ends = self.ends();
+        facts.discarded_bytes = self.fabric.discarded_bytes();
+        for task in self.executor.tasks() {
+            let vat = self.party(ActorId(task.actor)).vat();
+            facts.tasks.push(TaskFacts { name: task.name.into(), vat, whose: task.whose });
+        }
         facts
+    }
+
+    /// Who is at the ends of each link, by its id.
+    fn ends(&self) -> Vec<Ends> {
+        let party = |LinkEnds { far, near, up }| Ends { far: self.party(far), near: self.party(near), up };
+        self.fabric.links().into_iter().map(party).collect()
+    }
+
+    /// The party that an actor is.
+    fn party(&self, actor: ActorId) -> Party {
+        if actor == self.host {
+            return Party::Host;
+        }
+        if let Some(cell) = self.tank.cell(actor) {
+            return Party::Cell(cell.name().clone());
+        }
+        let born = self.transcript.events.iter().find_map(|event| match event {
+            Event::VatBorn { vat, name } if *vat == actor => Some(name.clone()),
+            _ => None,
+        });
+        born.map_or(Party::Host, Party::Vat)
     }
 
     /// The first trap that nobody expected and that nothing excuses: neither damage nor a scenario that lets children
@@ -353,10 +387,28 @@ impl World {
             Some(ExitRecord { cause: Cause::Trapped(trap), .. })
                 if !is_expected(cell, trap.class) && !is_excused(cell, trap.class) =>
             {
-                Some(Outcome::Trapped { cell: cell.name().to_string(), trap: trap.clone() })
+                let panic = (trap.class == TrapClass::Unreachable).then(|| self.panic_of(cell)).flatten();
+                Some(Outcome::Trapped { cell: cell.name().to_string(), trap: trap.clone(), panic })
             }
             _ => None,
         })
+    }
+
+    /// What a cell wrote to its stderr of the panic that ended it.
+    fn panic_of(&self, cell: &Cell) -> Option<GuestPanic> {
+        let stderr = cell.pipes().get(2)?;
+        let written: Vec<u8> = self
+            .transcript
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Wrote { pipe, bytes } if pipe == stderr => Some(&bytes[..]),
+                _ => None,
+            })
+            .flatten()
+            .copied()
+            .collect();
+        GuestPanic::last_in(&String::from_utf8_lossy(&written))
     }
 
     fn check(&self, Expectation { cell, what }: &Expectation, evidence: &Evidence<'_>) -> Option<Finding> {

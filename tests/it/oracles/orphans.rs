@@ -30,7 +30,7 @@ fn a_cell_that_was_started_for_nobody_and_lives_on_is_an_orphan() {
     for seed in 0..10 {
         let finding = violated(|world| starts_for_nobody(world, true), seed);
         assert_eq!((finding.oracle, &*finding.who), (Oracle::Orphans, "stray"));
-        assert_eq!(finding.blame, Blame::Capability("that started stray".into()));
+        assert_eq!(finding.blame, Blame::Capability { vat: None, call: "that started stray".into() });
         finished(|world: &mut World| starts_for_nobody(world, false), &setup(seed));
     }
 }

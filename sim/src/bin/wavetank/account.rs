@@ -1,6 +1,7 @@
 //! A run in a few lines.
 
 use crate::job::Job;
+use crate::out::{COMMAND, FAILED, FINISHED, KNOWN, Text};
 use crate::words::span;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub(crate) fn shrunk(job: &Job, run: &Run) -> Option<ShrunkRun> {
 }
 
 /// A run in a few lines, the last of which replays it; where it was made smaller, of that run, explained.
-pub(crate) fn account(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
+pub(crate) fn account(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> Text {
     match shrunk {
         Some(ShrunkRun { run: smaller, shrunk }) => {
             let mut smaller = smaller.clone();
@@ -46,10 +47,32 @@ pub(crate) fn account(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> Strin
 /// Cells whose end is told.
 const SHOWN_ENDS: usize = 8;
 
-fn told(job: &Job, run: &Run, head: String, explain_runs: usize) -> String {
-    let mut text = head;
-    let _ = writeln!(text);
-    text += &job.explain(run, explain_runs).to_string();
+/// A headline in the colour of its outcome.
+pub(crate) fn coloured(run: &Run, head: String) -> Text {
+    let style = match &run.outcome {
+        Outcome::Finished => FINISHED,
+        outcome if known(outcome).is_some() => KNOWN,
+        _ => FAILED,
+    };
+    let mut text = Text::default();
+    text.styled(style, head);
+    text += "\n";
+    text
+}
+
+/// What there is to say of a run below its headline. What the cells of a component of the user's own wrote to stderr
+/// is printed whole above it.
+pub(crate) fn explained(job: &Job, run: &Run, explain_runs: usize) -> String {
+    let mut explanation = job.explain(run, explain_runs);
+    if job.is_own() {
+        explanation.stderr.clear();
+    }
+    explanation.to_string()
+}
+
+fn told(job: &Job, run: &Run, head: String, explain_runs: usize) -> Text {
+    let mut text = coloured(run, head);
+    text += &explained(job, run, explain_runs);
     // Who has not ended is told by what there is to tell of a failure.
     let told = |(name, exit): &(Arc<str>, Option<ExitRecord>)| match exit {
         Some(exit) => Some(format!("{name} exited with {}, {} fuel", exit.code, exit.fuel)),
@@ -73,7 +96,9 @@ fn told(job: &Job, run: &Run, head: String, explain_runs: usize) -> String {
     text += &rpc_notes(run);
     text += &known_as(run);
     text += &compared(run);
-    let _ = writeln!(text, "  replay: {}", job.replay_line(&run.token(&job.name).to_string()));
+    text += "  replay: ";
+    text.styled(COMMAND, job.replay_line(&run.token(&job.name).to_string()));
+    text += "\n";
     text
 }
 

@@ -5,6 +5,8 @@
 use crate::lines::Heading;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::{Component, Path};
+use wavetank_sim::guest_panic::SourceLine;
 use wavetank_sim::record::Record;
 
 /// Annotations that GitHub shows of one step.
@@ -39,9 +41,19 @@ pub(crate) fn annotations<'a>(
         if let Some(token) = &record.token {
             let _ = write!(message, "\nreplay: {}", heading.replay_line(token));
         }
-        let _ = writeln!(text, "::error title={}::{}", property(&title), data(&message));
+        let place = record.at.as_ref().filter(|place| is_here(place));
+        let place = place
+            .map_or_else(String::new, |place| format!("file={},line={},", property(&place.file), place.line));
+        let _ = writeln!(text, "::error {place}title={}::{}", property(&title), data(&message));
     }
     text
+}
+
+/// Whether a place is in a file below the current folder, as annotations name them.
+fn is_here(place: &SourceLine) -> bool {
+    let path = Path::new(&place.file);
+    let is_below = path.components().all(|part| matches!(part, Component::Normal(_)));
+    is_below && path.is_file()
 }
 
 fn data(text: &str) -> String {

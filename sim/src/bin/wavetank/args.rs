@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use wavetank_sim::nearest::did_you_mean;
 use wavetank_sim::oracle::{Oracle, UnknownOracle, Without};
 use wavetank_sim::{Profile, Seed, StrategyName, Transport};
 
@@ -13,11 +14,36 @@ use wavetank_sim::{Profile, Seed, StrategyName, Transport};
 #[derive(Parser)]
 #[command(name = "wavetank", version, after_help = EXIT_CODES)]
 pub(crate) struct Args {
+    /// Colour what is printed [default: auto: on a terminal; NO_COLOR and CLICOLOR_FORCE are heeded]
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true, hide_default_value = true)]
+    pub(crate) color: ColorArg,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 nothing found, 1 a failure found, 2 wrong usage, 3 a replay that diverged;\n130 a search in one process was told twice to end, 141 nobody reads its output.";
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum ColorArg {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl From<ColorArg> for anstream::ColorChoice {
+    fn from(arg: ColorArg) -> Self {
+        match arg {
+            ColorArg::Auto => anstream::ColorChoice::Auto,
+            ColorArg::Always => anstream::ColorChoice::Always,
+            ColorArg::Never => anstream::ColorChoice::Never,
+        }
+    }
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 nothing found, 1 a failure found or a target of `bugs` missed, 2 wrong usage, 3 a replay that diverged;\n130 a search in one process was told twice to end, 141 nobody reads its output.";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -90,7 +116,10 @@ impl WithoutArgs {
 fn switched_off(text: &str) -> Result<(Oracle, String), String> {
     let wrong = || format!("not ORACLE=REASON: {text:?} (as resources=\"std keeps its handles\")");
     let (oracle, reason) = text.split_once('=').ok_or_else(wrong)?;
-    let oracle = oracle.parse().map_err(|e: UnknownOracle| e.to_string())?;
+    let oracle = oracle.parse().map_err(|e: UnknownOracle| {
+        let suggestion = did_you_mean(&e.name, Oracle::all().map(Oracle::name));
+        format!("{e}{suggestion}")
+    })?;
     if reason.trim().is_empty() {
         return Err(format!("say why {oracle} is switched off: {oracle}=\"the reason\""));
     }
@@ -183,10 +212,11 @@ pub(crate) struct Run {
     /// Spread the seeds over so many processes [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
-    /// Write one line of JSON for each seed, in their order, and one for the whole, to a file
+    /// Write one line of JSON for each seed, in their order, and one for the whole, to a file; `-` is stdout, and the
+    /// report goes to stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write what failed as JUnit XML to a file
+    /// Write what failed as JUnit XML to a file; `-` is stdout, and the report goes to stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Print an annotation for each distinct failure, as GitHub Actions reads it [default: where it runs there]
@@ -223,10 +253,10 @@ pub(crate) struct Merge {
     /// The files that `wavetank run --shard I/N --json FILE` wrote, in any order
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Write the lines that one sweep would have written to a file
+    /// Write the lines that one sweep would have written to a file; `-` is stdout, and the report goes to stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write what failed as JUnit XML to a file
+    /// Write what failed as JUnit XML to a file; `-` is stdout, and the report goes to stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Print an annotation for each distinct failure, as GitHub Actions reads it [default: where it runs there]
@@ -302,6 +332,9 @@ pub(crate) struct Bugs {
     /// Write the table to a file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
+    /// Measure the failure reports instead: how often they name the planted cause
+    #[arg(long, conflicts_with_all = ["strategies", "csv", "markdown", "twin_seeds"])]
+    pub(crate) reports: bool,
 }
 
 #[derive(clap::Args)]
@@ -344,7 +377,7 @@ pub(crate) struct Fuzz {
     /// At the end keep only as many cases as it takes to do all that was done
     #[arg(long, requires = "corpus")]
     pub(crate) minimise: bool,
-    /// Go on after a failure, and tell each way of failing once
+    /// Go on after a failure, and tell each distinct failure once
     #[arg(long)]
     pub(crate) keep_going: bool,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use crate::args::Bugs;
 use crate::files::{Target, refuse_same};
 use crate::out::{self, Stop};
 use crate::progress::now;
-use crate::{FOUND, engine};
+use crate::{FOUND, engine, reports};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use wavetank_sim::bugs::measure::{Measured, Plan, measure};
 use wavetank_sim::bugs::{self, Case};
+use wavetank_sim::nearest::did_you_mean;
 use wavetank_sim::{Profile, StrategyName};
 
 /// Where the default strategy should find a case, in executions of the median search.
@@ -21,6 +22,33 @@ const TARGETS: [(&str, u64); 5] =
 
 fn target(case: &str) -> u64 {
     TARGETS.iter().find(|(id, _)| *id == case || id.is_empty()).map_or(0, |(_, target)| *target)
+}
+
+/// Whether a case met its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Met,
+    Missed,
+    /// The searches were given up before the target.
+    Open,
+}
+
+impl Verdict {
+    fn of(median: Option<u64>, target: u64, cap: u64) -> Self {
+        match median {
+            Some(median) if median <= target => Verdict::Met,
+            None if cap < target => Verdict::Open,
+            _ => Verdict::Missed,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Verdict::Met => "met",
+            Verdict::Missed => "**missed**",
+            Verdict::Open => "given up before",
+        }
+    }
 }
 
 /// One cell of the table.
@@ -38,6 +66,9 @@ pub(crate) fn bugs(args: &Bugs) -> Result<ExitCode, Stop> {
         let find = |id: &String| bugs::find(id.strip_prefix("bug-").unwrap_or(id)).ok_or_else(|| unknown(id));
         args.cases.iter().map(find).collect::<Result<_, _>>()?
     };
+    if args.reports {
+        return reports::reports(args, &cases);
+    }
     let strategies =
         if args.strategies.is_empty() { StrategyName::searching() } else { args.strategies.clone() };
     refuse_same(&[("--csv", args.csv.as_deref()), ("--markdown", args.markdown.as_deref())])?;
@@ -78,9 +109,9 @@ pub(crate) fn bugs(args: &Bugs) -> Result<ExitCode, Stop> {
         }
     });
     let table = table.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let text = markdown(args, &cases, &strategies, &table);
+    let (text, missed) = markdown(args, &cases, &strategies, &table);
     let told = match markdown_file {
-        Some(file) => file.write(|file| file.write_all(text.as_bytes())).map_err(Stop::from),
+        Some(file) => file.write(|file| file.write_all(text.as_bytes())),
         None => out::print(text),
     };
     if let Some(file) = csv_file {
@@ -90,14 +121,19 @@ pub(crate) fn bugs(args: &Bugs) -> Result<ExitCode, Stop> {
     let alarms: u64 = table.values().map(|cell| cell.measured.false_alarms).sum();
     if alarms > 0 {
         out::print(format_args!("{alarms} false alarms on mended twins\n"))?;
-        return Ok(ExitCode::from(FOUND));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(exit(alarms, missed)))
+}
+
+/// The exit code: a false alarm and a missed target both fail the benchmark.
+fn exit(alarms: u64, missed: u64) -> u8 {
+    if alarms > 0 || missed > 0 { FOUND } else { 0 }
 }
 
 fn unknown(id: &str) -> String {
     let ids: Vec<&str> = bugs::ALL.iter().map(|case| case.id).collect();
-    format!("no case is called {id:?}: there are {}", ids.join(", "))
+    let suggestion = did_you_mean(id, ids.iter().copied());
+    format!("no case is called {id:?}: there are {}{suggestion}", ids.join(", "))
 }
 
 /// Median and P90, and how many searches found it where not all did.
@@ -120,27 +156,25 @@ fn csv(cases: &[&Case], strategies: &[StrategyName], table: &Table) -> String {
     text
 }
 
-fn markdown(args: &Bugs, cases: &[&Case], strategies: &[StrategyName], table: &Table) -> String {
+/// The table, and how many targets were missed.
+fn markdown(args: &Bugs, cases: &[&Case], strategies: &[StrategyName], table: &Table) -> (String, u64) {
     let mut text = String::new();
     let names: Vec<String> = strategies.iter().map(StrategyName::to_string).collect();
     let _ = writeln!(text, "| case | fault | {} | target |", names.join(" | "));
     let _ = writeln!(text, "|---|---|{}---|", "---|".repeat(names.len()));
-    let (mut met, mut judged) = (0, 0);
+    let mut met = 0_u64;
+    let mut judged = 0_u64;
     for (at, case) in cases.iter().enumerate() {
         let cell = |strategy| table.get(&(at, strategy)).map(|cell: &Cell| &cell.measured);
         let cells: Vec<String> =
             (0..strategies.len()).filter_map(cell).map(|measured| words(measured, args.bases)).collect();
         let portfolio = strategies.iter().position(|name| *name == StrategyName::Portfolio).and_then(cell);
         let verdict = portfolio.map_or_else(String::new, |measured| {
-            judged += 1;
             let target = target(case.id);
-            match measured.within((1, 2)) {
-                Some(median) if median <= target => {
-                    met += 1;
-                    format!("{target}: met")
-                }
-                _ => format!("{target}: **missed**"),
-            }
+            let verdict = Verdict::of(measured.within((1, 2)), target, args.cap);
+            judged += u64::from(verdict != Verdict::Open);
+            met += u64::from(verdict == Verdict::Met);
+            format!("{target}: {}", verdict.word())
         });
         let _ = writeln!(text, "| {} | {} | {} | {verdict} |", case.id, case.summary, cells.join(" | "));
     }
@@ -166,5 +200,29 @@ fn markdown(args: &Bugs, cases: &[&Case], strategies: &[StrategyName], table: &T
         let (case, strategy) = (cases[case].id, &strategies[strategy]);
         out::note(format_args!("slowest: {case} under {strategy}, {} s\n", cell.took.as_secs()));
     }
-    text
+    (text, judged - met)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_missed_only_if_it_could_be_met() {
+        for (median, target, cap, verdict) in [
+            (Some(20), 20, 100, Verdict::Met),
+            (Some(21), 20, 100, Verdict::Missed),
+            (None, 20, 100, Verdict::Missed),
+            (None, 20, 20, Verdict::Missed),
+            (None, 20, 19, Verdict::Open),
+            (Some(1), 20, 1, Verdict::Met),
+        ] {
+            assert_eq!(Verdict::of(median, target, cap), verdict, "{median:?} of {target}, cap {cap}");
+        }
+    }
+
+    #[test]
+    fn a_false_alarm_and_a_missed_target_fail_the_benchmark() {
+        assert_eq!([(0, 0), (1, 0), (0, 1)].map(|(alarms, missed)| exit(alarms, missed)), [0, FOUND, FOUND]);
+    }
 }

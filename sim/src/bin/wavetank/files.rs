@@ -1,5 +1,6 @@
 //! Files that the command line names: read within bounds, and written whole.
 
+use crate::out::{self, Stop};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -25,7 +26,9 @@ pub(crate) fn component(path: &Path) -> Result<Vec<u8>, String> {
 
 /// Whether two paths are of one file, which need not be there yet.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
-    one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
+    one == other
+        || is_stdout(one) && is_stdout(other)
+        || whole(one).is_some_and(|one| Some(one) == whole(other))
 }
 
 fn whole(path: &Path) -> Option<PathBuf> {
@@ -49,6 +52,11 @@ pub(crate) fn refuse_same(named: &[(&str, Option<&Path>)]) -> Result<(), String>
     Ok(())
 }
 
+/// Whether a flag names stdout.
+fn is_stdout(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
+}
+
 /// A file that is to be written, made before there is anything to write: whether it can be is to be known before the
 /// work.
 pub(crate) struct Target {
@@ -62,6 +70,11 @@ pub(crate) struct Target {
 impl Target {
     /// Makes the file that a flag names.
     pub(crate) fn create(flag: &'static str, path: &Path) -> Result<Self, String> {
+        if is_stdout(path) {
+            let file = own_stdout().map_err(|e| unwritable(flag, path, &e))?;
+            out::leave_stdout_to_data();
+            return Ok(Target { flag, path: path.into(), file, is_stream: true });
+        }
         if let Some(file) = stdout(path) {
             return Ok(Target { flag, path: path.into(), file, is_stream: true });
         }
@@ -73,7 +86,7 @@ impl Target {
     }
 
     /// Writes it: it is there whole, or as it was before. A stream is written on.
-    pub(crate) fn write(self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), String> {
+    pub(crate) fn write(self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Stop> {
         let Target { flag, path, file, is_stream } = self;
         let written = || {
             if is_stream {
@@ -87,25 +100,45 @@ impl Target {
             file.flush()?;
             std::fs::rename(&beside, &path)
         };
-        written().map_err(|e| unwritable(flag, &path, &e))
+        written().map_err(|e| unwritten(flag, &path, &e))
     }
 
     /// Writes some of it at once.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.file.write_all(bytes).map_err(|e| unwritable(self.flag, &self.path, &e))
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        self.file.write_all(bytes).map_err(|e| unwritten(self.flag, &self.path, &e))
     }
+}
+
+/// Why something was not written. A reader of stdout that has gone is told nothing.
+fn unwritten(flag: &str, path: &Path, error: &io::Error) -> Stop {
+    if is_stdout(path) && error.kind() == io::ErrorKind::BrokenPipe {
+        return Stop::Unread;
+    }
+    Stop::Told(unwritable(flag, path, error))
 }
 
 fn unwritable(flag: &str, path: &Path, error: &io::Error) -> String {
     format!("{}: {error}: name a file for {flag} that can be written", path.display())
 }
 
+/// Stdout, as a file.
+#[cfg(unix)]
+fn own_stdout() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+#[cfg(windows)]
+fn own_stdout() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    Ok(File::from(io::stdout().as_handle().try_clone_to_owned()?))
+}
+
 /// Stdout, where the path is of it: opened anew it would be written from its start once more.
 #[cfg(unix)]
 fn stdout(path: &Path) -> Option<File> {
-    use std::os::fd::AsFd;
     use std::os::unix::fs::MetadataExt;
-    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
+    let stdout = own_stdout().ok()?;
     let (ours, named) = (stdout.metadata().ok()?, std::fs::metadata(path).ok()?);
     ((ours.dev(), ours.ino()) == (named.dev(), named.ino())).then_some(stdout)
 }

@@ -89,7 +89,7 @@ fn minimise<F: Fn(&mut World) + Sync>(fuzzer: &mut Fuzzer<F>, folder: &Path) -> 
 fn tell(job: &Job, args: &Fuzz, found: &Run, shrunk: Option<ShrunkRun>) -> Result<(), Stop> {
     let kept = kept::keep_found(&args.keep, job, found, shrunk.as_ref());
     out::print(account::output_of_own(job, shrunk.as_ref().map_or(found, |shrunk| &shrunk.run)))?;
-    out::print(account::account(job, found, shrunk.as_ref()))?;
+    out::print_text(&account::account(job, found, shrunk.as_ref()))?;
     out::print(kept)
 }
 

@@ -2,16 +2,21 @@
 
 use crate::args::{How, What, WithoutArgs};
 use crate::files;
+use crate::out;
+use crate::progress::said_if_long;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use wavetank::Engine;
 use wavetank_sim::bugs;
 use wavetank_sim::canary::run_compared;
 use wavetank_sim::explain::{Explanation, explain};
 use wavetank_sim::fuzz::Fuzzer;
 use wavetank_sim::keep::{self, Again, Kept, Setting, Source};
+use wavetank_sim::nearest::did_you_mean;
 use wavetank_sim::oracle::Without;
 use wavetank_sim::profile::ProfileError;
+use wavetank_sim::replay_line::{Built, Called, command_line};
 use wavetank_sim::run::run_under;
 use wavetank_sim::scenario;
 use wavetank_sim::shell;
@@ -102,9 +107,11 @@ impl Job {
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
         let wasm = files::component(path)?;
-        let guest = engine.guest(&wasm).map_err(|e| format!("{}: {e}", path.display()))?;
         let name =
             path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
+        let say = || out::note(format_args!("compiling {name} …\n"));
+        let guest = said_if_long(COMPILES_UNTOLD, say, || engine.guest(&wasm));
+        let guest = guest.map_err(|e| format!("{}: {e}", path.display()))?;
         let mut replay_args = format!(" --wasm {}", shell::word(&path.to_string_lossy()));
         for flag in how.flags() {
             replay_args += &format!(" {flag}");
@@ -247,9 +254,20 @@ impl Job {
 
     /// The line that replays a run of it.
     pub(crate) fn replay_line(&self, token: &str) -> String {
-        format!("cargo run --release -- replay {token}{}", self.replay_args)
+        replay_line(token, &self.replay_args)
     }
 }
+
+/// The line that replays a token, as this command was called.
+pub(crate) fn replay_line(token: &str, replay_args: &str) -> String {
+    static COMMAND: OnceLock<String> = OnceLock::new();
+    let built = Built { package: env!("CARGO_PKG_NAME"), folder: Path::new(env!("CARGO_MANIFEST_DIR")) };
+    let command = COMMAND.get_or_init(|| command_line(&Called::of_this_process(), &built));
+    format!("{command} replay {token}{replay_args}")
+}
+
+/// How long a component may compile without a word.
+const COMPILES_UNTOLD: Duration = Duration::from_secs(1);
 
 /// How cases of the bug benchmark begin.
 const BUG: &str = "bug-";
@@ -262,10 +280,15 @@ fn bug(name: &str) -> Option<fn(&mut World)> {
 fn unknown(name: &str) -> String {
     if name.starts_with(BUG) {
         let ids: Vec<String> = bugs::ALL.iter().map(|case| format!("{BUG}{}", case.id)).collect();
-        return format!("unknown case of the bug benchmark {name:?}: there are {}", ids.join(", "));
+        let suggestion = did_you_mean(name, ids.iter().map(String::as_str));
+        return format!(
+            "unknown case of the bug benchmark {name:?}: there are {}{suggestion}",
+            ids.join(", ")
+        );
     }
+    let suggestion = did_you_mean(name, scenario::ALL.iter().map(|scenario| scenario.name));
     format!(
-        "unknown scenario {name:?}: `wavetank list` names them all; a component of your own is named by its path, as ./{name}.wasm"
+        "unknown scenario {name:?}: `wavetank list` names them all; a component of your own is named by its path, as ./{name}.wasm{suggestion}"
     )
 }
 

@@ -1,9 +1,11 @@
-//! A sweep as JUnit XML, as most CI systems read it: a test case for each seed that failed, and one for all others.
+//! A sweep as JUnit XML, as most CI systems read it: a test case for each seed that failed, and one for all others, if
+//! there are any.
 //!
 //! Worlds whose process hung or died are errors, others failures, and known faults of libraries are skipped. There
 //! are no times: the same sweep gives the same file.
 
 use crate::files::Target;
+use crate::out::Stop;
 use crate::report::Report;
 use crate::words::counted;
 use std::fmt::Write as _;
@@ -11,7 +13,7 @@ use wavetank_sim::Seed;
 use wavetank_sim::record::Record;
 
 /// Writes the file.
-pub(crate) fn write(file: Target, report: &Report) -> Result<(), String> {
+pub(crate) fn write(file: Target, report: &Report) -> Result<(), Stop> {
     file.write(|file| file.write_all(xml(report).as_bytes()))
 }
 
@@ -20,15 +22,19 @@ fn xml(report: &Report) -> String {
     let is_error = |record: &&&Record| ["hung", "aborted"].contains(&&*record.outcome);
     let errors = told.iter().filter(is_error).count();
     let skipped = told.iter().filter(|record| record.known.is_some()).count();
-    let (cases, failures) = (told.len() + 1, told.len() - errors - skipped);
+    let finished = report.records.len() - told.len();
+    let cases = told.len() + usize::from(finished > 0);
+    let failures = told.len() - errors - skipped;
     let suite = escaped(&report.heading.title);
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let counts =
         format!("tests=\"{cases}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"");
     let _ = writeln!(xml, "<testsuites name=\"wavetank\" {counts}>");
     let _ = writeln!(xml, "  <testsuite name=\"{suite}\" {counts}>");
-    let finished = counted((report.records.len() - told.len()) as u64, "seed");
-    let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"{finished} that finished\"/>");
+    if finished > 0 {
+        let finished = counted(finished as u64, "seed");
+        let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"{finished} that finished\"/>");
+    }
     for record in told {
         let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"seed {}\">", Seed(record.seed));
         let says = escaped(&record.says);

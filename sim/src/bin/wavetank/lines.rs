@@ -5,7 +5,8 @@
 
 use crate::args::{Run, Seeds};
 use crate::files::Target;
-use crate::job::Job;
+use crate::job::{Job, replay_line};
+use crate::out::Stop;
 use crate::report::Report;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -60,7 +61,7 @@ impl Heading {
 
     /// The line that replays a run of it.
     pub(crate) fn replay_line(&self, token: &str) -> String {
-        format!("cargo run --release -- replay {token}{}", self.replay_args)
+        replay_line(token, &self.replay_args)
     }
 }
 
@@ -92,21 +93,21 @@ pub(crate) struct Lines(Target);
 
 impl Lines {
     /// Makes the file, and begins it.
-    pub(crate) fn create(path: &Path, heading: &Heading) -> Result<Self, String> {
+    pub(crate) fn create(path: &Path, heading: &Heading) -> Result<Self, Stop> {
         let mut lines = Lines(Target::create(FLAG, path)?);
         lines.push(&json!({ "sweep": heading }))?;
         Ok(lines)
     }
 
     /// Writes a line at once.
-    pub(crate) fn push(&mut self, line: &impl Serialize) -> Result<(), String> {
+    pub(crate) fn push(&mut self, line: &impl Serialize) -> Result<(), Stop> {
         let mut text = serde_json::to_vec(line).map_err(|e| e.to_string())?;
         text.push(b'\n');
         self.0.push(&text)
     }
 
     /// Replaces the file by the same in order, where it is one.
-    pub(crate) fn finish(self, report: &Report) -> Result<(), String> {
+    pub(crate) fn finish(self, report: &Report) -> Result<(), Stop> {
         if self.0.is_stream {
             // As /dev/stdout: what was written was written.
             return self.0.write(|file| write_end(file, report));
@@ -116,7 +117,7 @@ impl Lines {
 }
 
 /// Writes all lines of a report to a file.
-pub(crate) fn write(path: &Path, report: &Report) -> Result<(), String> {
+pub(crate) fn write(path: &Path, report: &Report) -> Result<(), Stop> {
     Target::create(FLAG, path)?.write(|file| write_all(file, report))
 }
 

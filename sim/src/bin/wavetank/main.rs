@@ -21,6 +21,7 @@ mod out;
 mod progress;
 mod replay;
 mod report;
+mod reports;
 mod shrink;
 mod sweep;
 mod words;
@@ -44,7 +45,9 @@ const DIVERGED: u8 = 3;
 const UNREAD: u8 = 141;
 
 fn main() -> ExitCode {
-    let ended = match Args::parse().command {
+    let args = Args::parse();
+    anstream::ColorChoice::from(args.color).write_global();
+    let ended = match args.command {
         Command::Run(run) => sweep::run(run),
         Command::Replay(replay) => replay::replay(&replay),
         Command::Shrink(args) => shrink::shrink(&args),

@@ -35,8 +35,8 @@ pub(crate) fn merge(args: &Merge) -> Result<ExitCode, Stop> {
     let is_written = is_written([
         json.map_or(Ok(()), |path| lines::write(path, &report)),
         junit.map_or(Ok(()), |file| junit::write(file, &report)),
-    ]);
-    tell(&report, args.github)?;
+    ])?;
+    tell(&report, args.github, "")?;
     for line in &missing {
         out::warn(line);
     }

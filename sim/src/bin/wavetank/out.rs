@@ -3,8 +3,12 @@
 //! Nothing else here prints (a lint). So no text of a guest's steers a terminal, and a reader that has gone or a device
 //! that is full is met in one place.
 
-use std::fmt::Display;
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use std::fmt::{self, Display};
 use std::io::{ErrorKind, Write};
+use std::ops::AddAssign;
+use std::sync::atomic::{AtomicBool, Ordering};
 use wavetank::harmless;
 
 /// Why a command ends before it has an exit code of its own.
@@ -22,9 +26,84 @@ impl From<String> for Stop {
     }
 }
 
-/// Prints lines on stdout.
+/// What failed.
+pub(crate) const FAILED: Style = AnsiColor::Red.on_default().bold();
+
+/// What shows a known fault of a library.
+pub(crate) const KNOWN: Style = AnsiColor::Yellow.on_default();
+
+/// What finished.
+pub(crate) const FINISHED: Style = AnsiColor::Green.on_default();
+
+/// A command to copy.
+pub(crate) const COMMAND: Style = AnsiColor::Cyan.on_default();
+
+/// Text in colours. Colours are kept apart from the text until it is printed, because the text is made harmless
+/// first: a guest must not be able to colour anything.
+#[derive(Default)]
+pub(crate) struct Text(Vec<(Style, String)>);
+
+impl Text {
+    /// Appends text in a colour.
+    pub(crate) fn styled(&mut self, style: Style, text: impl Display) {
+        self.0.push((style, text.to_string()));
+    }
+
+    /// As it is written, with or without its colours.
+    fn rendered(&self, colours: bool) -> String {
+        let mut rendered = String::new();
+        for (style, text) in &self.0 {
+            let text = lines(text);
+            if colours && !style.is_plain() {
+                rendered += &format!("{style}{text}{style:#}");
+            } else {
+                rendered += &text;
+            }
+        }
+        rendered
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        match self.0.last_mut() {
+            Some((style, last)) if style.is_plain() => last.push_str(text),
+            _ => self.0.push((Style::new(), text.into())),
+        }
+        Ok(())
+    }
+}
+
+impl AddAssign<&str> for Text {
+    fn add_assign(&mut self, text: &str) {
+        let _ = fmt::Write::write_str(self, text);
+    }
+}
+
+/// Whether stdout is taken by data.
+static STDOUT_IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Leaves stdout to data: text for people goes to stderr from here on.
+pub(crate) fn leave_stdout_to_data() {
+    STDOUT_IS_TAKEN.store(true, Ordering::Relaxed);
+}
+
+/// Prints lines on stdout, or on stderr if stdout is taken by data.
 pub(crate) fn print(text: impl Display) -> Result<(), Stop> {
-    write(lines(text).as_bytes())
+    let mut plain = Text::default();
+    plain += &text.to_string();
+    print_text(&plain)
+}
+
+/// Prints text in colours, if whoever reads it wants them.
+pub(crate) fn print_text(text: &Text) -> Result<(), Stop> {
+    if STDOUT_IS_TAKEN.load(Ordering::Relaxed) {
+        let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+        let _ = std::io::stderr().lock().write_all(text.rendered(colours).as_bytes());
+        return Ok(());
+    }
+    let colours = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
+    write(text.rendered(colours).as_bytes())
 }
 
 /// Writes bytes to stdout as they are, at once.
@@ -49,4 +128,18 @@ pub(crate) fn warn(message: impl Display) {
 fn lines(text: impl Display) -> String {
     let text = text.to_string();
     text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_command_itself_colours() {
+        let mut text = Text::default();
+        text.styled(FAILED, "failed: \u{1b}[32mfine");
+        text += "\nplain\n";
+        assert_eq!(text.rendered(false), "failed: \\u{1b}[32mfine\nplain\n");
+        assert_eq!(text.rendered(true), "\u{1b}[1m\u{1b}[31mfailed: \\u{1b}[32mfine\u{1b}[0m\nplain\n");
+    }
 }

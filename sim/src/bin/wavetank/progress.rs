@@ -1,8 +1,10 @@
 //! How far a sweep is: a bar on a terminal, a line now and then elsewhere. On stderr, all of it.
 
 use crate::out;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use std::fmt;
 use std::io::IsTerminal;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use wavetank_sim::record::Record;
 
@@ -26,10 +28,10 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(name: &str, total: u64, limit: Option<Duration>) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}");
-            ProgressBar::new(total)
-                .with_style(style.expect("a template of known keys"))
-                .with_message(name.to_string())
+            let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {rate} {eta}");
+            // Whole worlds: `per_sec` has four decimals.
+            let style = style.expect("a template of known keys").with_key("rate", rate);
+            ProgressBar::new(total).with_style(style).with_message(format!("{name}: 0 failed"))
         });
         Progress { name: name.into(), bar, total, ran: 0, failed: 0, started: now(), limit }
     }
@@ -71,6 +73,25 @@ impl Progress {
     }
 }
 
+fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
+    let _ = write!(text, "{}/s", state.per_sec() as u64);
+}
+
+/// Does something that may take seconds, and says so if it takes longer than that.
+pub(crate) fn said_if_long<T>(patience: Duration, say: impl FnOnce() + Send, work: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
+        let (done, waits) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            if waits.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+                say();
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}
+
 /// A line for what takes a while, on a terminal.
 pub(crate) fn note() -> ProgressBar {
     if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() }
@@ -79,4 +100,18 @@ pub(crate) fn note() -> ProgressBar {
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: how long a sweep takes, for its user")]
 pub(crate) fn now() -> Instant {
     Instant::now() // For the user who waits; no world sees it.
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_said_while_it_does() {
+        let (say, said) = mpsc::channel();
+        // It ends only once it was said.
+        let ended = said_if_long(Duration::ZERO, || say.send(()).expect("it is heard"), || said.recv());
+        assert_eq!(ended, Ok(()));
+        assert_eq!(said_if_long(Duration::MAX, || unreachable!("it takes no time"), || 3), 3);
+    }
 }

@@ -37,10 +37,10 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, Stop> {
         out::print(format_args!("{}\n", run.transcript.steps_text(&PEER_SCHEMA)))?;
     }
     out::print(account::output_of_own(&job, &run))?;
-    out::print(format_args!("{}\n", account::headline(&job, &run)))?;
+    out::print_text(&account::coloured(&run, account::headline(&job, &run)))?;
     let is_same =
         matches!(&token.recipe, Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest));
-    out::print(job.explain(&run, if is_same { EXPLAIN_RUNS } else { 0 }))?;
+    out::print(account::explained(&job, &run, if is_same { EXPLAIN_RUNS } else { 0 }))?;
     out::print(account::not_judged(&run))?;
     out::print(account::compared(&run))?;
     out::print(account::known_as(&run))?;

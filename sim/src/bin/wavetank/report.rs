@@ -1,6 +1,7 @@
 //! What a sweep found, for people and as JSON; and `wavetank list`.
 
 use crate::lines::{self, Heading};
+use crate::out::{COMMAND, FAILED, Text};
 use crate::words::{counted, span};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,11 +14,11 @@ use wavetank_sim::scenario::{self, Scenario};
 use wavetank_sim::world::Fault;
 use wavetank_sim::{Profile, StrategyName};
 
-/// Failures that are told, each with its token; the JSON holds them all.
-const SHOWN_FAILURES: usize = 20;
+/// Ways of failing that are told; the JSON holds them all.
+const SHOWN_GROUPS: usize = 20;
 
-/// Failures that are told with all there is to say. Many seeds fail alike.
-const FULL_FAILURES: usize = 3;
+/// Ranges of seeds that are told of a distinct failure.
+const SHOWN_RANGES: usize = 5;
 
 /// Behaviours whose seed counts are shown.
 const SHOWN_BEHAVIOURS: usize = 8;
@@ -27,7 +28,7 @@ pub(crate) struct Report {
     pub(crate) heading: Heading,
     /// In the order of their seeds, as they were found.
     pub(crate) found: Vec<Record>,
-    /// In the order of their seeds, the first of each way of failing made smaller.
+    /// In the order of their seeds, the first of each distinct failure made smaller.
     pub(crate) records: Vec<Record>,
     /// Seeds that were asked for.
     pub(crate) asked: u64,
@@ -129,7 +130,7 @@ impl Report {
 impl Report {
     /// Says so if nothing was said over any link, or if connections were left unopened: such worlds may finish without
     /// having tried anything.
-    fn write_rpc_notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_rpc_notes(&self, f: &mut Text) -> fmt::Result {
         let counts: Vec<u64> = self.records.iter().filter_map(|record| record.rpc_messages).collect();
         if !counts.is_empty() && counts.iter().all(|&messages| messages == 0) {
             writeln!(f, "  no RPC took place in any of {}", counted(counts.len() as u64, "world"))?;
@@ -148,29 +149,94 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ran = self.records.len() as u64;
-        for (number, record) in self.failures().take(SHOWN_FAILURES).enumerate() {
-            writeln!(f, "seed {}: {}", wavetank_sim::Seed(record.seed), record.says)?;
-            if number < FULL_FAILURES {
-                for line in &record.detail {
-                    writeln!(f, "  {line}")?;
+/// Failures with one signature, told once.
+struct Group<'a> {
+    /// The signature; of worlds whose process did not live to tell, how that ended.
+    name: &'a str,
+    /// The one that is explained: the one that was made smaller, otherwise the first.
+    told: &'a Record,
+    /// The seeds in their order.
+    seeds: Vec<u64>,
+}
+
+impl Report {
+    /// Failures by signature, in the order of their first seeds.
+    fn groups(&self) -> Vec<Group<'_>> {
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        for record in self.failures() {
+            let name = record.failure.as_ref().unwrap_or(&record.outcome);
+            let place = *places.entry(name).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => {
+                    group.seeds.push(record.seed);
+                    if group.told.shrunk_from.is_none() && record.shrunk_from.is_some() {
+                        group.told = record;
+                    }
                 }
+                None => groups.push(Group { name, told: record, seeds: vec![record.seed] }),
             }
-            if let Some(from) = record.shrunk_from {
-                writeln!(f, "  shrunk from {from} choices to {}", record.choices)?;
-            }
-            if let Some(token) = &record.token {
-                writeln!(f, "  replay: {}", self.heading.replay_line(token))?;
-            }
-            writeln!(f)?;
         }
-        let failed = self.failures().count();
-        if failed > SHOWN_FAILURES {
-            let more = counted((failed - SHOWN_FAILURES) as u64, "more failure");
-            writeln!(f, "… and {more}: --json FILE writes them all\n")?;
+        groups
+    }
+
+    /// Each distinct failure with one explanation and one line that replays it.
+    pub(crate) fn explained(&self) -> Text {
+        let mut text = Text::default();
+        for Group { told, seeds, .. } in self.groups().iter().take(SHOWN_GROUPS) {
+            text.styled(FAILED, format_args!("seed {}: {}", wavetank_sim::Seed(told.seed), told.says));
+            text += "\n";
+            let others: Vec<u64> = seeds.iter().copied().filter(|seed| *seed != told.seed).collect();
+            if !others.is_empty() {
+                let verb = if others.len() == 1 { "fails" } else { "fail" };
+                let more = counted(others.len() as u64, "more seed");
+                let _ = writeln!(text, "  {more} {verb} in the same way: {}", ranges(&others));
+            }
+            for line in &told.detail {
+                let _ = writeln!(text, "  {line}");
+            }
+            if let Some(from) = told.shrunk_from {
+                let _ = writeln!(text, "  shrunk from {from} choices to {}", told.choices);
+            }
+            if let Some(token) = &told.token {
+                text += "  replay: ";
+                text.styled(COMMAND, self.heading.replay_line(token));
+                text += "\n";
+            }
+            text += "\n";
         }
+        text
+    }
+
+    /// A line for each distinct failure; nothing if there is none.
+    pub(crate) fn distinct_failures(&self) -> Text {
+        let mut text = Text::default();
+        let groups = self.groups();
+        if groups.is_empty() {
+            return text;
+        }
+        text.styled(FAILED, counted(groups.len() as u64, "distinct failure"));
+        text += "\n";
+        for Group { name, told, seeds } in groups.iter().take(SHOWN_GROUPS) {
+            let seeds = counted(seeds.len() as u64, "seed");
+            let _ = writeln!(text, "  {seeds}, first {}: {name}", wavetank_sim::Seed(told.seed));
+        }
+        if groups.len() > SHOWN_GROUPS {
+            let more = groups.len() - SHOWN_GROUPS;
+            let _ = writeln!(text, "  … and {more} more: --json FILE writes them all");
+        }
+        text
+    }
+
+    /// What all seeds came to.
+    pub(crate) fn totals(&self) -> Text {
+        let mut text = Text::default();
+        let _ = self.write_totals(&mut text);
+        text
+    }
+
+    fn write_totals(&self, f: &mut Text) -> fmt::Result {
+        let ran = self.records.len() as u64;
         write!(f, "{}: {}", self.heading.title, counted(ran, "seed"))?;
         if ran < self.asked {
             let why = if self.stopped { "stopped early" } else { "stopped at the first failure" };
@@ -239,6 +305,27 @@ impl fmt::Display for Report {
     }
 }
 
+/// Seeds as ranges, the first few of them: `0 to 5, 9 and 40 more`.
+fn ranges(seeds: &[u64]) -> String {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for &seed in seeds {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(seed) => *last = seed,
+            _ => ranges.push((seed, seed)),
+        }
+    }
+    let mut told = 0;
+    let mut words = Vec::new();
+    for &(first, last) in ranges.iter().take(SHOWN_RANGES) {
+        told += last - first + 1;
+        words.push(if first == last { first.to_string() } else { format!("{first} to {last}") });
+    }
+    match seeds.len() as u64 - told {
+        0 => words.join(", "),
+        more => format!("{} and {more} more", words.join(", ")),
+    }
+}
+
 /// Scenarios, strategies and profiles, a line each.
 pub(crate) fn list() -> String {
     let of = |scenario: &Scenario| (scenario.name.to_string(), scenario.summary);
@@ -259,4 +346,21 @@ pub(crate) fn list() -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_told_as_ranges() {
+        for (seeds, told) in [
+            (&[7][..], "7"),
+            (&[0, 1, 2, 5], "0 to 2, 5"),
+            (&[u64::MAX, 0, 1], "18446744073709551615, 0 to 1"),
+            (&[1, 3, 5, 7, 9, 10, 12, 14], "1, 3, 5, 7, 9 to 10 and 2 more"),
+        ] {
+            assert_eq!(ranges(seeds), told);
+        }
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) fn shrink(args: &Shrink) -> Result<ExitCode, Stop> {
     let choices = kept.as_ref().map_or(how.from, |kept| kept.original.choices.max(how.from));
     let says_where = keep(args, &job, &run, kept, &smaller);
     out::print(account::output_of_own(&job, shrunk))?;
-    out::print(account::account(&job, shrunk, None))?;
+    out::print_text(&account::account(&job, shrunk, None))?;
     let end = match (how.fixed_point, is_over_time) {
         (_, true) => "its time is used up: --time gives it more",
         (true, false) => "nothing simpler is left to try",

@@ -28,7 +28,7 @@ use wavetank_sim::{Seed, StrategyName};
 /// Seeds that a process is given at a time.
 const CHUNK: u64 = 16;
 
-/// Failures that are shrunk: the lowest seed of each way of failing.
+/// Failures that are shrunk: the lowest seed of each distinct failure.
 const SHRUNK_FAILURES: usize = 5;
 
 pub(crate) fn run(args: Run) -> Result<ExitCode, Stop> {
@@ -52,9 +52,8 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, Stop> {
     let is_written = is_written([
         json.map_or(Ok(()), |json| json.finish(&report)),
         junit.map_or(Ok(()), |file| junit::write(file, &report)),
-    ]);
-    tell(&report, args.github)?;
-    out::print(kept)?;
+    ])?;
+    tell(&report, args.github, &kept)?;
     Ok(ended(&report, if is_written { folder.exit() } else { ExitCode::from(USAGE) }))
 }
 
@@ -74,9 +73,14 @@ fn refuse(args: &Run) -> Result<(), String> {
 }
 
 /// Tells what a sweep found to people and to CI.
-pub(crate) fn tell(report: &Report, github: bool) -> Result<(), Stop> {
-    out::print(report)?;
-    out::print(annotate::annotations(github, &report.heading, report.failures()))
+///
+/// What names each distinct failure comes last, so that it is still on the screen.
+pub(crate) fn tell(report: &Report, github: bool, kept: &str) -> Result<(), Stop> {
+    out::print_text(&report.explained())?;
+    out::print(annotate::annotations(github, &report.heading, report.failures()))?;
+    out::print_text(&report.totals())?;
+    out::print(kept)?;
+    out::print_text(&report.distinct_failures())
 }
 
 /// How a command ends that found this: a failure counts before all else.
@@ -84,19 +88,29 @@ pub(crate) fn ended(report: &Report, otherwise: ExitCode) -> ExitCode {
     if report.failed() { ExitCode::from(FOUND) } else { otherwise }
 }
 
-/// Whether all files were written; tells which were not.
-pub(crate) fn is_written(files: [Result<(), String>; 2]) -> bool {
-    let failed: Vec<String> = files.into_iter().filter_map(Result::err).collect();
-    failed.iter().for_each(out::warn);
-    failed.is_empty()
+/// Whether all files were written; tells which were not. Nothing else is told if the reader of stdout has gone.
+pub(crate) fn is_written(files: [Result<(), Stop>; 2]) -> Result<bool, Stop> {
+    let mut is_all = true;
+    for file in files {
+        match file {
+            Ok(()) => {}
+            Err(Stop::Unread) => return Err(Stop::Unread),
+            Err(Stop::Told(message)) => {
+                out::warn(message);
+                is_all = false;
+            }
+        }
+    }
+    Ok(is_all)
 }
 
 /// Tells one run, and what there is to say below it, and keeps it where it failed.
 pub(crate) fn tell_one(job: &Job, args: &Run, run: &wavetank_sim::Run, below: &str) -> Result<(), Stop> {
     let shrunk = if args.no_shrink { None } else { account::shrunk(job, run) };
     let kept = kept::keep_one(&args.what.keep, job, run, shrunk.as_ref());
-    out::print(account::output_of_own(job, run))?;
-    out::print(account::account(job, run, shrunk.as_ref()))?;
+    // Of the run that is explained.
+    out::print(account::output_of_own(job, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run)))?;
+    out::print_text(&account::account(job, run, shrunk.as_ref()))?;
     out::print(below)?;
     out::print(kept)?;
     let record = Record::new(&job.name, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run));
@@ -136,7 +150,7 @@ fn seeds(args: &Run) -> Seeds {
     args.seed_from.as_ref().map_or(seeds, |text| seeds.counted_from(text))
 }
 
-fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) -> Result<Report, String> {
+fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) -> Result<Report, Stop> {
     let seeds = seeds(args);
     let asked = args.shard.count(seeds.count);
     let stop = order::to_end();
@@ -155,7 +169,7 @@ fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) 
     let jobs = args.jobs.map_or_else(cores, usize::from);
     let mut progress = Progress::new(&job.title, asked, args.time);
     let mut records = BTreeMap::new();
-    let mut broken = None;
+    let mut broken: Option<Stop> = None;
     std::thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
         for _ in 0..jobs {
@@ -182,7 +196,7 @@ fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) 
                     }
                     records.insert(place, record);
                 }
-                Err(message) => broken = Some(message),
+                Err(message) => broken = Some(message.into()),
             }
             if progress.is_over_time() || broken.is_some() {
                 plan.stop.store(true, Ordering::Relaxed);

@@ -1,0 +1,283 @@
+//! What brings each fault of the benchmark out and who holds it, and how often reports name the one and the other.
+//!
+//! The table says for each case which kind of change the planted fault depends on. Changing anything else may make a
+//! run pass by accident; a report that names such a change misleads. A case whose fault is in a guest blames that guest; all
+//! others are written as tasks and servers of their scenario, and blame one of these.
+
+use super::Case;
+use crate::explain::{Change, Deciding, EXPLAIN_RUNS, explain};
+use crate::known::is_news;
+use crate::moves::{Kind, Move};
+use crate::oracle::Blame;
+use crate::profile::Profile;
+use crate::run::{Choices, Run, Setup, run_under, survey};
+use crate::same::{SHRINK_RUNS, shrink_run};
+use crate::seed::Seed;
+use crate::strategy::StrategyName;
+use crate::transcript::Names;
+use crate::{calls::PEER_SCHEMA, choice::Of};
+use std::sync::Arc;
+use wavetank::{ActorId, Engine, PipeId};
+
+/// What brings a fault out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Every schedule: no change of one choice is the cause.
+    Always,
+    /// The order of steps of actors whose names begin so.
+    Order(&'static [&'static str]),
+    /// How the bytes of a pipe whose name begins so flow.
+    Flow(&'static str),
+    /// Weather of a kind.
+    Weather(Kind),
+    /// Damage of any kind.
+    Damage,
+    /// A freedom that a cell's host takes.
+    Host,
+    /// A value that the scenario draws.
+    Value,
+    /// An operation of fake I/O that fails.
+    Failure,
+}
+
+use Trigger::{Always, Damage, Failure, Flow, Host, Order, Value, Weather};
+
+/// The trigger of each case.
+const TABLE: &[(&str, Trigger)] = &[
+    ("g01", Always),
+    ("g02", Flow("g02 stdout")),
+    ("g02-overwrite", Always),
+    ("g03-drop", Always),
+    ("g03-leak", Always),
+    ("g03-timers", Always),
+    ("g04", Flow("g04 connection")),
+    ("g05", Always),
+    ("g05-quiet", Always),
+    ("g05-few", Always),
+    ("g05-late", Always),
+    ("g06", Flow("g06 connection out")),
+    ("g07", Order(&["g07", "host"])),
+    ("g07-spin", Always),
+    ("g08", Order(&["g08", "host"])),
+    ("g09", Always),
+    ("g10", Order(&["g10", "host", "launcher", "writer"])),
+    ("g11", Always),
+    ("g11-eof", Always),
+    ("g12", Always),
+    ("g13", Value),
+    ("g14", Always),
+    ("g15", Flow("g15 stdin")),
+    ("g16", Always),
+    ("g17", Always),
+    ("g20", Always),
+    ("g21", Always),
+    ("g22", Damage),
+    ("g23", Host),
+    ("g24", Host),
+    ("g25", Flow("g25 stdout")),
+    ("g26", Weather(Kind::Spur)),
+    ("g27", Flow("g27 stdin")),
+    ("g28", Host),
+    ("wait-now", Always),
+    ("wait-ready", Always),
+    ("wait-poll", Always),
+    ("wait-bytes", Always),
+    ("hot", Always),
+    ("h01", Always),
+    ("h02", Always),
+    ("h03", Order(&["spawner", "child", "host", "caller"])),
+    ("h04", Order(&["spawner", "child", "host", "caller"])),
+    ("h05", Order(&["reader", "writer", "peer"])),
+    ("h06", Order(&["child", "first", "second"])),
+    ("h07", Value),
+    ("h08", Always),
+    ("h09", Order(&["events", "cell"])),
+    ("h10", Order(&["operator", "supervisor", "child"])),
+    ("h11", Order(&["events", "loop", "timer"])),
+    ("h12", Order(&["server", "host", "keeper", "test"])),
+    ("h13", Always),
+    ("w01", Order(&["copy", "host", "program", "worker"])),
+    ("w02", Order(&["first", "second", "server", "caller", "pump"])),
+    ("w03", Always),
+    ("w04", Order(&["program", "runtime"])),
+    ("p01", Order(&["server", "first", "second"])),
+    ("p02", Order(&["server", "first", "second"])),
+    ("p03", Order(&["server", "first", "second"])),
+    ("p04", Failure),
+    ("account", Order(&["t"])),
+    ("abba", Order(&["t"])),
+    ("reorder_3", Order(&["t", "last"])),
+    ("reorder_5", Order(&["t", "last"])),
+    ("reorder_10", Order(&["t", "last"])),
+    ("reorder_20", Order(&["t", "last"])),
+    ("twostage_2", Order(&["t", "last"])),
+    ("twostage_20", Order(&["t", "last"])),
+    ("needle_20", Order(&["hay", "needle"])),
+    ("needle_100", Order(&["hay", "needle"])),
+    ("longshort_10", Order(&["long", "short"])),
+    ("longshort_50", Order(&["long", "short"])),
+    ("buffer", Order(&["p", "c"])),
+    ("philosophers", Order(&["t"])),
+];
+
+/// What brings the fault of a case out; `None` if the table does not say.
+pub fn trigger(case: &str) -> Option<Trigger> {
+    TABLE.iter().find(|(id, _)| *id == case).map(|(_, trigger)| *trigger)
+}
+
+/// Who holds the fault of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Culprit {
+    /// The guest of this name.
+    Guest(&'static str),
+    /// A task, a server or an assertion of the scenario.
+    Scenario,
+}
+
+/// Cells whose names are not the ids of their cases.
+const GUESTS: &[(&str, &str)] = &[
+    ("g01", "fault-handle"),
+    ("g02-overwrite", "fault-overwrite"),
+    ("g03-drop", "fault-drop"),
+    ("g07-spin", "fault-spin"),
+];
+
+/// Who holds the fault of a case.
+pub fn culprit(case: &'static str) -> Culprit {
+    let is_of_guest = case.starts_with('g') || case.starts_with("wait") || case == "hot";
+    if !is_of_guest {
+        return Culprit::Scenario;
+    }
+    let named = GUESTS.iter().find(|(id, _)| *id == case);
+    Culprit::Guest(named.map_or(case, |(_, name)| name))
+}
+
+impl Culprit {
+    /// Whether a blame is of this one. A guess counts like any other.
+    fn is(self, blame: Option<&Blame>) -> bool {
+        match (self, blame.map(|blame| blame.party().0)) {
+            (Culprit::Guest(name), Some(Blame::Guest(cell))) => name == cell,
+            (Culprit::Scenario, Some(blame)) => matches!(
+                blame,
+                Blame::Scenario(_) | Blame::Task { .. } | Blame::Capability { .. } | Blame::Cycle(_)
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// How often the deciding change and the blame of a case's failures were the planted ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Failures that were explained.
+    pub failures: usize,
+    /// Those whose named change is the planted trigger.
+    pub right: usize,
+    /// Those for which nothing was named.
+    pub silent: usize,
+    /// What was named otherwise, in words.
+    pub wrong: Vec<String>,
+    /// Failures whose blame is of who holds the planted fault.
+    pub blamed: usize,
+    /// Who was blamed otherwise.
+    pub blamed_otherwise: Vec<String>,
+}
+
+/// Explains the first failures of a case, shrunk, and compares what is named with the planted trigger. Looks through at
+/// most `cap` seeds, from 0 on.
+pub fn named(case: &Case, failures: usize, cap: u64, engine: &Arc<Engine>) -> Named {
+    let drawn = Choices::Drawn(StrategyName::Portfolio, Profile::swarm());
+    let wants = trigger(case.id);
+    let base = Setup { choices: drawn, ..Setup::new(engine.clone(), Seed(0)) };
+    let base = Setup { survey: Some(Arc::new(survey(case.buggy, &base))), ..base };
+    let mut named = Named::default();
+    for seed in 0..cap {
+        if named.failures == failures {
+            break;
+        }
+        let setup = Setup { seed: Seed(seed), ..base.clone() };
+        let run = case.run(case.buggy, &setup);
+        if !is_news(&run.outcome) {
+            continue;
+        }
+        named.failures += 1;
+        let replay = |choices| case.run(case.buggy, &Setup { choices, ..setup.clone() });
+        let run = shrink_run(&run, SHRINK_RUNS, replay).map_or(run, |smaller| smaller.run);
+        let told =
+            explain(&run, EXPLAIN_RUNS, &|strategy| run_under(case.buggy, &setup, "explained", strategy));
+        let blame = run.outcome.blame();
+        if culprit(case.id).is(blame.as_ref()) {
+            named.blamed += 1;
+        } else {
+            let blame = blame.map_or_else(|| "nobody".into(), |blame| blame.to_string());
+            named.blamed_otherwise.push(blame);
+        }
+        match told.deciding {
+            None => named.silent += 1,
+            Some(deciding) if wants.is_some_and(|trigger| trigger.is(&deciding, &run)) => named.right += 1,
+            Some(deciding) => named.wrong.push(deciding.to_string()),
+        }
+    }
+    named
+}
+
+impl Trigger {
+    /// Whether a change is about what brings the fault out.
+    fn is(self, deciding: &Deciding, run: &Run) -> bool {
+        let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
+        let is_of_pipe = |pipe: u32, start: &str| names.pipe(PipeId(pipe)).starts_with(start);
+        match (self, deciding.change) {
+            (Always, _) => false,
+            (Order(actors), Change::After { first, second }) => {
+                let is_theirs = |moved: Move| match moved {
+                    Move::Poll(actor) | Move::PollAt(actor, _) | Move::Start(actor) => {
+                        let name = names.actor(ActorId(actor));
+                        actors.iter().any(|start| name.starts_with(start))
+                    }
+                    // A call's answer, a pipe's bytes: of the same parties, in a world that has no others.
+                    _ => true,
+                };
+                is_theirs(first.1) && is_theirs(second.1)
+            }
+            (Flow(start), Change::Setting(Of::Pipe(pipe))) => is_of_pipe(pipe, start),
+            (Flow(start), Change::Whole { moved, .. }) => is_of_pipe(moved.id(), start),
+            (Weather(kind), Change::Without { moved, .. }) => moved.kind() == kind,
+            (Damage, Change::Without { moved, .. }) => moved.kind().is_damage(),
+            (Host, Change::Setting(Of::Host(_)))
+            | (Value, Change::Setting(Of::Value))
+            | (Failure, Change::Setting(Of::Failure(_))) => true,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bugs::{ALL, find};
+    use crate::check::engine;
+
+    #[test]
+    fn each_case_has_a_trigger() {
+        for case in ALL {
+            assert!(trigger(case.id).is_some(), "{}", case.id);
+        }
+        assert_eq!(TABLE.len(), ALL.len());
+    }
+
+    #[test]
+    fn the_planted_trigger_is_named() {
+        for case in ["g02", "g13", "g24", "g26", "h06", "account", "reorder_3", "philosophers"] {
+            let named = named(find(case).expect("a case"), 2, 500, &engine());
+            assert_eq!((named.right, named.blamed, named.failures), (2, 2, 2), "{case}: {named:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_named_if_every_schedule_fails() {
+        for case in ["g01", "g09", "g12", "g14", "h01", "w03"] {
+            let named = named(find(case).expect("a case"), 2, 500, &engine());
+            assert_eq!((named.silent, named.blamed, named.failures), (2, 2, 2), "{case}: {named:?}");
+        }
+    }
+}

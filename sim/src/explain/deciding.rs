@@ -1,0 +1,301 @@
+//! The deciding change: the smallest change of a failing run that alone makes it pass.
+//!
+//! Each candidate is tried: a run that [follows](Follow) the failing one's moves and draws, with one thing undone.
+//! First it is made sure that following the run without any change fails in the same way, so that the change is all
+//! that the two runs differ in by intent. What is undone, the surest explanation first:
+//!
+//! 1. one fault or one piece of weather: a wake-up for nothing, an operation that fails, a freedom of a host;
+//! 2. one amount of bytes: all of them instead of some;
+//! 3. one order: a move that was made before the one that the calm policy would have made;
+//! 4. one setting: a held pipe, a small fuel slice, a value of the scenario.
+//!
+//! In each group the last in time comes first: it is the nearest to the failure. How pipes flow and how much fuel a cell
+//! burns at a time also decide which moves there are. So if an order was chosen as well, these settings say nothing.
+//!
+//! If nothing but orders was chosen, or nothing at all, a move is tried just before one of the [`NEAREST`] before it, the
+//! nearest first. If no single change makes the run pass, there is none to name.
+
+use super::Again;
+use super::chosen::{moves, next_of, setting_undone};
+use crate::choice::{Choice, Of};
+use crate::menu::Item;
+use crate::moves::Move;
+use crate::run::Run;
+use crate::same::failure;
+use crate::strategy::{Follow, Replay};
+use crate::transcript::Names;
+use std::collections::BTreeSet;
+use std::fmt;
+use wavetank::Freedoms;
+
+/// The smallest change that makes a failing run pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deciding {
+    /// What is changed.
+    pub change: Change,
+    /// The change in words, to follow "it passes".
+    says: String,
+}
+
+/// A change of one thing in a run. Steps are numbered from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A fault or a piece of weather does not come.
+    Without {
+        /// The step at which it came.
+        step: usize,
+        /// What came.
+        moved: Move,
+    },
+    /// A move is of all bytes instead of some.
+    Whole {
+        /// The step.
+        step: usize,
+        /// The move.
+        moved: Move,
+    },
+    /// A move is made after another instead of before it.
+    After {
+        /// The move that came first, and its step.
+        first: (usize, Move),
+        /// The move that comes first now, and its step.
+        second: (usize, Move),
+    },
+    /// Something is made as usual.
+    Setting(Of),
+}
+
+impl fmt::Display for Deciding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it passes {}", self.says)
+    }
+}
+
+impl Deciding {
+    /// The steps of the failing run that the change is about, from 1.
+    pub fn steps(&self) -> Vec<usize> {
+        match self.change {
+            Change::Without { step, .. } | Change::Whole { step, .. } => vec![step],
+            Change::After { first, second } => vec![first.0, second.0],
+            Change::Setting(_) => Vec::new(),
+        }
+    }
+}
+
+/// Steps between two moves whose order is changed, at most.
+const NEAREST: usize = 4;
+
+/// Steps that the search may take in all: few tries if a run is long.
+const SEARCH_STEPS: usize = 500_000;
+
+/// Finds the deciding change in at most `budget_runs` runs.
+pub(super) fn deciding(run: &Run, names: &Names, budget_runs: usize, again: Again<'_>) -> Option<Deciding> {
+    let moves = moves(run);
+    let budget_runs = budget_runs.min(SEARCH_STEPS / moves.len().max(1));
+    let search = Search { run, moves: &moves, names, again };
+    if budget_runs < 2 || !search.fails_unchanged() {
+        return None;
+    }
+    let found =
+        search.candidates().into_iter().take(budget_runs - 1).find(|candidate| search.passes(candidate))?;
+    Some(Deciding { change: found.change, says: found.says })
+}
+
+/// What the run of a candidate makes.
+enum Plan {
+    /// These moves as far as they can be made, with these draws.
+    Follow(Vec<Item>, Vec<Choice>),
+    /// These values, whatever they mean then.
+    Values(Vec<u32>),
+}
+
+struct Search<'a> {
+    run: &'a Run,
+    moves: &'a [Move],
+    names: &'a Names,
+    again: Again<'a>,
+}
+
+/// A change with the plan of the run that tries it.
+struct Candidate {
+    change: Change,
+    says: String,
+    plan: Plan,
+}
+
+impl Search<'_> {
+    fn fails_unchanged(&self) -> bool {
+        let again = self.run(&Plan::Follow(items(self.moves), self.run.choices.clone()));
+        failure(&again.outcome) == failure(&self.run.outcome)
+    }
+
+    fn passes(&self, candidate: &Candidate) -> bool {
+        let again = self.run(&candidate.plan);
+        let is_made = match candidate.change {
+            // Only if the later move could be made so early at all.
+            Change::After { first: (step, _), second: (_, later) } => {
+                moves(&again).get(step - 1).copied().and_then(item) == item(later)
+            }
+            _ => true,
+        };
+        again.outcome.is_finished() && is_made
+    }
+
+    fn run(&self, plan: &Plan) -> Run {
+        match plan {
+            Plan::Follow(moves, choices) => {
+                let follow = Follow::new(moves.clone(), choices);
+                (self.again)(&move || Box::new(follow.clone()))
+            }
+            Plan::Values(values) => {
+                let given: Vec<(u32, Option<u8>)> = values.iter().map(|&value| (value, None)).collect();
+                (self.again)(&move || Box::new(Replay::new(given.clone())))
+            }
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let mut faults = Vec::new();
+        let mut amounts = Vec::new();
+        let mut orders = Vec::new();
+        let mut settings = Vec::new();
+        let mut flows = Vec::new();
+        for at in (0..self.run.choices.len()).rev() {
+            let Choice { value, of } = self.run.choices[at];
+            if value == 0 {
+                continue;
+            }
+            match of {
+                Of::Item(kind, _) if kind.is_gust() => faults.extend(self.without_gust(at)),
+                Of::Item(..) => orders.extend(self.calm_orders(at)),
+                Of::Amount(_) => amounts.extend(self.whole_amount(at)),
+                // Details of a gust, which is undone as a whole.
+                Of::Gap | Of::NoGust | Of::Bytes(_) | Of::Half(_) | Of::Span | Of::Level => {}
+                Of::Failure(_) | Of::Trap(_) | Of::Refuse(_) | Of::Host(_) => {
+                    faults.extend(self.usual_setting(at));
+                }
+                Of::Pipe(_) | Of::Slice(_) => flows.extend(self.usual_setting(at)),
+                _ => settings.extend(self.usual_setting(at)),
+            }
+        }
+        if orders.is_empty() {
+            settings.append(&mut flows);
+        }
+        let is_order_only = faults.is_empty() && amounts.is_empty() && settings.is_empty();
+        let mut candidates = faults;
+        candidates.append(&mut amounts);
+        candidates.append(&mut orders);
+        candidates.append(&mut settings);
+        if is_order_only {
+            candidates.extend((1..=NEAREST).flat_map(|apart| self.exchanged_at(apart)));
+        }
+        let mut seen = BTreeSet::new();
+        candidates.retain(|candidate| match (candidate.change, &candidate.plan) {
+            (Change::After { first, second }, Plan::Follow(..)) => seen.insert((first.0, second.0)),
+            _ => true,
+        });
+        candidates
+    }
+
+    /// The run without what came at a step.
+    fn without_gust(&self, at: usize) -> Option<Candidate> {
+        let (step, moved) = self.step_of(at)?;
+        let mut choices = self.run.choices.clone();
+        choices[at] = Choice { value: 0, of: Of::NoGust };
+        let says = format!("without step {step} ({})", self.names.moved(moved));
+        Some(self.drawn_otherwise(Change::Without { step, moved }, says, choices))
+    }
+
+    /// The run with all bytes moved at a step.
+    fn whole_amount(&self, at: usize) -> Option<Candidate> {
+        let (step, moved) = self.step_of(at)?;
+        let mut choices = self.run.choices.clone();
+        choices[at].value = 0;
+        let all = self.run.occasions[at].bound - u32::from(matches!(moved, Move::Grant(..)));
+        let says = format!("if step {step} ({}) is of all {all}", self.names.moved(moved));
+        Some(self.drawn_otherwise(Change::Whole { step, moved }, says, choices))
+    }
+
+    /// The run with a setting as usual; for a host with several freedoms, without one of them.
+    fn usual_setting(&self, at: usize) -> Vec<Candidate> {
+        let Choice { value, of } = self.run.choices[at];
+        let values: Vec<u32> = match of {
+            Of::Host(_) => {
+                let bits = (0..Freedoms::SETS.ilog2()).map(|bit| 1 << bit);
+                bits.filter(|bit| value & bit != 0).map(|bit| value & !bit).collect()
+            }
+            _ => vec![0],
+        };
+        let mut candidates = Vec::new();
+        for lower in values {
+            let mut choices = self.run.choices.clone();
+            choices[at].value = lower;
+            if let Some(says) = setting_undone(self.run, at, lower, self.names) {
+                candidates.push(self.drawn_otherwise(Change::Setting(of), says, choices));
+            }
+        }
+        candidates
+    }
+
+    /// The run with a move after the one that the calm policy would have made instead: with all other moves as they
+    /// were, and, if that run cannot be made, with all other choices as they were.
+    fn calm_orders(&self, at: usize) -> Vec<Candidate> {
+        let occasion = self.run.occasions[at];
+        let calm = occasion.calm.and_then(|calm| {
+            let one = (occasion.step as usize).checked_sub(1)?;
+            Some((one, next_of(self.moves, one + 1, calm)?))
+        });
+        let Some((one, other)) = calm else { return Vec::new() };
+        let Some(candidate) = self.exchanged(one, other) else { return Vec::new() };
+        let mut values: Vec<u32> = self.run.choices.iter().map(|choice| choice.value).collect();
+        values[at] = 0;
+        let by_value =
+            Candidate { change: candidate.change, says: candidate.says.clone(), plan: Plan::Values(values) };
+        vec![candidate, by_value]
+    }
+
+    /// The run with a move made so many steps earlier, for each move.
+    fn exchanged_at(&self, apart: usize) -> Vec<Candidate> {
+        (apart..self.moves.len()).rev().filter_map(|at| self.exchanged(at - apart, at)).collect()
+    }
+
+    /// The run with the move at a place made just before an earlier one of another lane.
+    fn exchanged(&self, one: usize, other: usize) -> Option<Candidate> {
+        let (first, second) = (self.moves[one], self.moves[other]);
+        if item(first)?.lane() == item(second)?.lane() {
+            return None;
+        }
+        let mut order = self.moves.to_vec();
+        let later = order.remove(other);
+        order.insert(one, later);
+        let says = format!(
+            "if step {} ({}) comes after step {} ({})",
+            one + 1,
+            self.names.moved(first),
+            other + 1,
+            self.names.moved(second)
+        );
+        let change = Change::After { first: (one + 1, first), second: (other + 1, second) };
+        let plan = Plan::Follow(items(&order), self.run.choices.clone());
+        Some(Candidate { change, says, plan })
+    }
+
+    fn drawn_otherwise(&self, change: Change, says: String, choices: Vec<Choice>) -> Candidate {
+        Candidate { change, says, plan: Plan::Follow(items(self.moves), choices) }
+    }
+
+    /// The number and the move of the step that a choice was a part of.
+    fn step_of(&self, at: usize) -> Option<(usize, Move)> {
+        let step = self.run.occasions[at].step as usize;
+        Some((step, *self.moves.get(step.checked_sub(1)?)?))
+    }
+}
+
+/// What a menu calls a move; `None` of gusts, which are on no menu.
+fn item(moved: Move) -> Option<Item> {
+    (!moved.kind().is_gust()).then(|| Item { kind: moved.kind(), id: moved.id() })
+}
+
+fn items(moves: &[Move]) -> Vec<Item> {
+    moves.iter().copied().filter_map(item).collect()
+}
