@@ -1,6 +1,6 @@
-//! Callers: calls that the host makes on what a guest exports, and that can be cancelled from outside.
+//! Callers: calls that the host makes on a guest's exports, and that can be cancelled from outside.
 //!
-//! Cancelled means what it means to capnp-rpc: the answer's promise is dropped, which sends a Finish; the code
+//! A cancelled call is treated as in capnp-rpc. The answer's promise is dropped, which sends a Finish, and the code
 //! that awaited it gets an exception. Calls on promised capabilities of an answer are not covered.
 
 use crate::fabric::Fabric;
@@ -10,8 +10,8 @@ use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, RequestHo
 use capnp::{Error, MessageSize, any_pointer};
 use futures::future::{self, Either};
 
-/// Wraps a capability so that calls on it can be cancelled by `fabric`, where the tank is held; otherwise gives
-/// it back as it is.
+/// Wraps a capability so that `fabric` can cancel calls on it. If the tank is not held, returns the capability
+/// unchanged.
 pub fn caller(fabric: &Fabric, client: Client) -> Client {
     if fabric.is_held() {
         Client::new(Box::new(Caller { fabric: fabric.clone(), inner: client.hook }))
@@ -105,7 +105,7 @@ impl RequestHook for Call {
     }
 }
 
-/// A call that was sent: no longer one that can be cancelled once this is dropped.
+/// A call that was sent. It can be cancelled until this is dropped.
 struct Asked {
     fabric: Fabric,
     call: GateId,

@@ -1,8 +1,14 @@
-//! Cells: guests that run, each with a store, fuel, stdio and perhaps a connection of its own.
+//! Cells: running guests, each with a store, fuel, stdio and perhaps a connection of its own.
 //!
-//! A cell's end has one order, whatever the cause: the guest stops; its children are killed, youngest first,
-//! each waited for; its store is dropped, which closes its streams; its exit is told. So no cell outlives its
-//! parent unless it was started detached, and whoever waited finds all of it cleaned up.
+//! A cell ends in a fixed order, whatever the cause:
+//!
+//! 1. The guest stops.
+//! 2. Its children are killed, youngest first; the cell waits for each of them.
+//! 3. Its store is dropped, which closes its streams.
+//! 4. Its exit is told.
+//!
+//! So no cell outlives its parent unless it was started detached, and when a wait for a cell ends, the whole cell has
+//! been cleaned up.
 
 use crate::engine::{Guest, MAX_MEMORY_BYTES};
 use crate::event::{Event, HandleKind};
@@ -23,23 +29,24 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Store, StoreLimits, StoreLimitsBuilder};
 
-/// The exit code of a cell that trapped: 128 and SIGABRT, as a shell would say.
+/// The exit code of a cell that trapped: 128 + SIGABRT, as in a shell.
 pub const TRAPPED: i32 = 134;
 
-/// The exit code of a cell that was killed: 128 and SIGKILL.
+/// The exit code of a cell that was killed: 128 + SIGKILL.
 pub const KILLED: i32 = 137;
 
-/// Elements that one table may ever have: as many as a pooled one, so that guests meet the same limit under
-/// either [`Allocator`](crate::Allocator).
+/// The most elements that one table may have. It is the same number as in the pool, so that guests meet the same limit
+/// under either [`Allocator`](crate::Allocator).
 const MAX_TABLE_ELEMENTS: usize = 20_000;
 
-/// Bytes that a guest may hand to its host in one call: more where its pipes hold more.
+/// Bytes that a guest may hand to its host in one call. It is raised to the capacity of the cell's pipes if that is
+/// larger.
 const HOSTCALL_BYTES: usize = 32 * 1024 * 1024;
 
-/// Where a cell's RPC runs.
+/// The streams that a cell's RPC uses.
 ///
-/// What was said for a cell wins. Otherwise its component's imports decide, [`Guest::transport`], and so they do for
-/// each of its children: what was said for a parent holds for the parent alone.
+/// An explicit setting for a cell wins. Otherwise the imports of its component decide ([`Guest::transport`]). The same
+/// holds for each of its children: the setting of a parent is not inherited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Over stdin and stdout.
@@ -51,20 +58,20 @@ pub enum Transport {
 /// How much a cell may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Fuel until it traps, about one a wasm instruction.
+    /// Fuel until it traps; about one unit for each wasm instruction.
     pub fuel: u64,
-    /// Fuel it may burn in one poll, at least 1.
+    /// Fuel that it may burn in one poll, at least 1.
     pub fuel_slice: u64,
-    /// Fuel it may burn without asking its host for anything, until that counts as livelock. Read by whoever
-    /// judges a run; the tank itself stops nobody for it. To be raised for guests that compute for long.
+    /// Fuel that it may burn without a call to its host before that counts as livelock. The tank itself stops nobody
+    /// for it: the judge of a run reads it. Raise it for guests that compute for long.
     pub quiet_fuel: u64,
     /// Linear memory in bytes, at most 256 MiB.
     pub memory_bytes: usize,
-    /// Handles that its table holds.
+    /// The most handles in its table.
     pub handles: usize,
-    /// Children that live at once, those that were started detached included.
+    /// The most children that live at once, detached ones included.
     pub children: usize,
-    /// Length of a component that it may start, in bytes.
+    /// The longest component that it may start, in bytes.
     pub wasm_bytes: usize,
 }
 
@@ -82,19 +89,20 @@ impl Default for Limits {
     }
 }
 
-/// What to start.
+/// Describes a cell to start.
 #[derive(Clone)]
 pub struct CellSpec {
     /// The component.
     pub guest: Arc<Guest>,
-    /// What to call it; made unique by a number where it is taken.
+    /// Its name. If the name is taken, a number is added to make it unique.
     pub name: String,
-    /// Its arguments, the first by custom its own name.
+    /// Its arguments; by custom the first is its own name.
     pub args: Vec<String>,
     /// Its environment.
     pub env: Vec<(String, String)>,
-    /// Where its RPC runs; `None` if its imports decide. Stdio that nobody asked for carries RPC only if the guest or
-    /// its host speaks RPC there first: a program that prints, or reads its stdin, keeps them for itself.
+    /// The streams that its RPC uses; `None` lets its imports decide. If its imports choose stdio, that stdio carries
+    /// RPC only if the guest or its host speaks RPC there first. A program that prints or reads its stdin keeps them
+    /// for itself.
     pub transport: Option<Transport>,
     /// How much it may use.
     pub limits: Limits,
@@ -102,7 +110,7 @@ pub struct CellSpec {
     pub capacity_bytes: usize,
     /// Whether it outlives its parent.
     pub detached: bool,
-    /// The vat that its host's side runs in.
+    /// The vat in which its host's side runs.
     pub vat: ActorId,
 }
 
@@ -126,13 +134,13 @@ pub enum Cause {
 /// How a cell ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExitRecord {
-    /// Its exit code; 134 after a trap, 137 after a kill.
+    /// Its exit code: 134 after a trap, 137 after a kill.
     pub code: i32,
     /// Why it ended.
     pub cause: Cause,
     /// Fuel that it burned.
     pub fuel: u64,
-    /// What its table still held, by handle: a clean guest leaves the stdio handles that its libc keeps.
+    /// The handles that were still in its table. A clean guest leaves only the stdio handles that its libc keeps.
     pub left: Vec<Left>,
 }
 
@@ -141,35 +149,36 @@ pub struct ExitRecord {
 pub struct Left {
     /// Its place in the table.
     pub handle: u32,
-    /// What it is.
+    /// Its kind.
     pub kind: HandleKind,
-    /// The pipe that it reads, writes or waits for; of a pollable, `None` if it waits for a time.
+    /// The pipe that it reads, writes or waits for. It is `None` for a pollable that waits for a time.
     pub pipe: Option<PipeId>,
     /// When the guest used it, from its birth to its last use.
     pub lived: Lived,
 }
 
-/// When a handle was in use, by a clock that ticks for its own sort: handles of one kind, of one pipe or of none.
+/// The time during which a handle was in use. The unit is a logical clock, one for each sort of handle. Handles of the
+/// same kind with the same pipe (or without a pipe) are of one sort.
 ///
-/// It ticks when the guest returns from `wasi:io/poll`, and when a handle of the sort did its work: a pollable was
-/// found ready, a stream moved bytes. Of two handles, the later one took the place of the earlier if it was born
-/// after the earlier one's last use.
+/// The clock ticks each time the guest returns from `wasi:io/poll`, and each time a handle of the sort did its work: a
+/// pollable was found ready, or a stream moved bytes. If a handle was born after the last use of another, it took the
+/// place of that other handle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lived {
     /// The time of its birth.
     pub born: u64,
-    /// The time of its last use; that of its birth if there was none.
+    /// The time of its last use, or of its birth if there was none.
     pub last_used: u64,
 }
 
-/// Who cared for a cell's end, as far as its host knows.
+/// Who took care of a cell's end, as far as its host knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Care {
-    /// Somebody called `Process.wait` and was answered, or still waited when its parent ended.
+    /// Somebody called `Process.wait` and got an answer, or was still waiting when the cell's parent ended.
     pub awaited: bool,
     /// Somebody called `Process.kill`.
     pub killed: bool,
-    /// It still ran when its parent had ended, and was ended with it.
+    /// It was still running when its parent had ended, and was ended with the parent.
     pub ended_with_parent: bool,
 }
 
@@ -184,18 +193,18 @@ pub(crate) struct Shell {
     pub(crate) spec: CellSpec,
     pub(crate) pipes: Vec<PipeId>,
     pub(crate) link: RefCell<Option<Link>>,
-    /// Its stdin and stdout, if nobody said that they carry its RPC, and nobody that they do not.
+    /// Its stdin and stdout, if it was not said whether they carry its RPC.
     pub(crate) unsaid: Option<Unsaid>,
     /// Living children that end with this cell, in order of birth.
     pub(crate) children: RefCell<Vec<Cell>>,
-    /// How many children live that it started detached.
+    /// How many detached children of this cell live.
     pub(crate) let_go: Rc<std::cell::Cell<usize>>,
-    /// Its guest has stopped: it gets no more children.
+    /// Its guest has stopped, so it gets no more children.
     pub(crate) ending: std::cell::Cell<bool>,
     pub(crate) ended: RefCell<Option<Rc<ExitRecord>>>,
     pub(crate) kill: RefCell<Option<oneshot::Sender<()>>>,
     pub(crate) care: std::cell::Cell<Care>,
-    /// Calls of `Process.wait` that are not answered.
+    /// Calls of `Process.wait` that are not answered yet.
     pub(crate) waiting: std::cell::Cell<usize>,
     pub(crate) exit: Shared<oneshot::Receiver<Rc<ExitRecord>>>,
 }
@@ -211,7 +220,7 @@ impl Cell {
         &self.0.name
     }
 
-    /// Where the cell's RPC runs.
+    /// The streams that the cell's RPC uses.
     pub fn transport(&self) -> Transport {
         self.0.spec.transport()
     }
@@ -221,7 +230,7 @@ impl Cell {
         &self.0.spec.guest
     }
 
-    /// Its pipes: stdin, stdout and stderr, then the connection's where it has one.
+    /// Its pipes: stdin, stdout and stderr, then those of its connection if it has one.
     pub fn pipes(&self) -> &[PipeId] {
         &self.0.pipes
     }
@@ -236,7 +245,7 @@ impl Cell {
         self.0.spec.capacity_bytes
     }
 
-    /// The link to its host; `None` once its stdin and stdout turned out to be its own.
+    /// The link to its host; `None` if stdin and stdout turned out to be the cell's own.
     pub fn link(&self) -> Option<Link> {
         self.0.link.borrow().clone()
     }
@@ -246,9 +255,9 @@ impl Cell {
         self.0.ended.borrow().clone()
     }
 
-    /// Waits until it has ended and was cleaned up. Any number may wait; a wait that is dropped loses nothing.
+    /// Waits until it has ended and was cleaned up. Any number of tasks may wait. It is safe to drop a wait.
     ///
-    /// `None` where its task was dropped without an end, as when the tank goes away.
+    /// Returns `None` if the cell's task was dropped before its end, as when the tank goes away.
     pub async fn wait(&self) -> Option<Rc<ExitRecord>> {
         self.0.exit.clone().await.ok()
     }
@@ -257,17 +266,17 @@ impl Cell {
     pub fn kill(&self) {
         let order = self.0.kill.borrow_mut().take();
         if let Some(order) = order {
-            // Refused where the cell ended in the meantime.
+            // Sending fails if the cell has ended in the meantime.
             let _ = order.send(());
         }
     }
 
-    /// Who cared for its end so far.
+    /// Who took care of its end so far.
     pub fn care(&self) -> Care {
         self.0.care.get()
     }
 
-    /// Waits like [`wait`](Self::wait), in the name of whoever holds the process.
+    /// Waits like [`wait`](Self::wait), for a holder of the process.
     pub(crate) async fn awaited(&self) -> Option<Rc<ExitRecord>> {
         let waiting = Awaiting::new(self);
         let ended = self.wait().await;
@@ -276,13 +285,13 @@ impl Cell {
         ended
     }
 
-    /// Orders its end like [`kill`](Self::kill), in the name of whoever holds the process.
+    /// Orders its end like [`kill`](Self::kill), for a holder of the process.
     pub(crate) fn kill_by_order(&self) {
         self.0.care.set(Care { killed: true, ..self.care() });
         self.kill();
     }
 
-    /// Orders the end of a child whose parent has ended.
+    /// Orders the end of a child because its parent has ended.
     fn kill_with_parent(&self) {
         if self.exit().is_none() {
             let care = self.care();
@@ -302,7 +311,7 @@ impl Cell {
     }
 }
 
-/// Somebody waits for a cell. A wait that is given up counts no more.
+/// Counts somebody who waits for a cell. A wait that is given up is no longer counted.
 struct Awaiting<'a>(&'a Cell);
 
 impl<'a> Awaiting<'a> {
@@ -318,13 +327,13 @@ impl Drop for Awaiting<'_> {
     }
 }
 
-/// What a cell's store holds.
+/// The data of a cell's store.
 pub(crate) struct CellState {
     pub(crate) cell: ActorId,
     pub(crate) fabric: Fabric,
-    /// The pipe of its link that it writes.
+    /// The pipe of its link into which it writes.
     pub(crate) up: PipeId,
-    /// The pipe of its link that brings it bytes.
+    /// The pipe of its link from which it reads.
     pub(crate) down: PipeId,
     pub(crate) table: ResourceTable,
     pub(crate) handles: Handles,
@@ -335,12 +344,12 @@ pub(crate) struct CellState {
     pub(crate) stderr: Arc<PipeWriter>,
     pub(crate) offer: Offer,
     pub(crate) entropy: crate::tank::Entropy,
-    /// What `insecure-seed` gave, once it was asked for.
+    /// The answer of `insecure-seed`, if the guest has asked for it.
     pub(crate) insecure_seed: Option<(u64, u64)>,
     pub(crate) freedoms: Freedoms,
-    /// Polls that named one of several ready pollables: whose turn it is.
+    /// How many polls named just one of several ready pollables. It decides which pollable is next.
     pub(crate) named: usize,
-    /// Its last call asked in vain once too often: others run before the call returns.
+    /// Its last call asked in vain once too often: other tasks run before the call returns.
     pub(crate) owes_turn: bool,
     pub(crate) limiter: Limiter,
 }
@@ -357,7 +366,7 @@ impl CellState {
 }
 
 impl CellState {
-    /// Says which of WASI's freedoms the cell's host takes.
+    /// Sets which of WASI's freedoms the cell's host takes.
     fn take_freedoms(&mut self, freedoms: Freedoms) {
         self.freedoms = freedoms;
         let mut reads = vec![self.stdin.pipe()];
@@ -377,7 +386,7 @@ impl CellState {
     }
 }
 
-/// Holds a cell to its limits, and refuses it memory where it was told to.
+/// Holds a cell to its limits, and refuses it memory if it was ordered to.
 pub(crate) struct Limiter {
     limits: StoreLimits,
     growths_left: Option<u32>,
@@ -402,7 +411,7 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // The memory that a guest begins with is no growth.
+        // The initial memory of a guest does not count as growth.
         if current > 0
             && let Some(left) = &mut self.growths_left
         {
@@ -425,13 +434,13 @@ impl ResourceLimiter for Limiter {
     }
 }
 
-/// What the guest holds of its table, for the table itself cannot be read.
+/// A copy of the handles in the guest's table, because the table itself cannot be listed.
 #[derive(Default)]
 pub(crate) struct Handles {
     held: BTreeMap<u32, Held>,
-    /// How often the guest came back from `poll`.
+    /// How often the guest returned from `poll`.
     polls: u64,
-    /// By sort, how often a handle of it did its work.
+    /// For each sort, how often a handle of it did its work.
     uses: BTreeMap<Sort, u64>,
 }
 
@@ -442,7 +451,7 @@ struct Held {
     lived: Lived,
 }
 
-/// Handles that can take each other's place.
+/// Handles of one sort can take each other's place.
 type Sort = (HandleKind, Option<PipeId>);
 
 impl Held {
@@ -471,7 +480,7 @@ impl Handles {
         self.polls + self.uses.get(&sort).copied().unwrap_or_default()
     }
 
-    /// Notes that the guest looked at a handle. Gives its sort.
+    /// Notes that the guest looked at a handle. Returns its sort.
     pub(crate) fn looked_at(&mut self, handle: u32) -> Option<Sort> {
         let sort = self.held.get(&handle)?.sort();
         let now = self.now(sort);
@@ -479,14 +488,14 @@ impl Handles {
         Some(sort)
     }
 
-    /// Notes that a handle did what it is for: it was found ready, or moved bytes.
+    /// Notes that a handle did its work: it was found ready, or moved bytes.
     pub(crate) fn used(&mut self, handle: u32) {
         if let Some(sort) = self.looked_at(handle) {
             *self.uses.entry(sort).or_default() += 1;
         }
     }
 
-    /// Notes that the guest came back from `poll` with these handles in its list.
+    /// Notes that the guest returned from `poll`, which had these handles in its list.
     pub(crate) fn polled(&mut self, handles: &[u32]) {
         for &handle in handles {
             self.looked_at(handle);
@@ -505,7 +514,7 @@ impl Handles {
     }
 }
 
-/// Says what a cell waits for, as long as it lives.
+/// Tells the fabric what a cell waits for. Dropping it ends the wait.
 pub(crate) struct Waiting {
     fabric: Fabric,
     cell: ActorId,
@@ -524,7 +533,7 @@ impl Drop for Waiting {
     }
 }
 
-/// A cell's whole life.
+/// Runs a cell from its start to its end.
 pub(crate) async fn live(
     cell: Cell,
     parent: Option<Cell>,
@@ -553,7 +562,7 @@ pub(crate) async fn live(
         };
         let killed = async {
             if (&mut order).await.is_err() {
-                // The sender was dropped unused: that is no order.
+                // The sender was dropped without an order, so there is none.
                 std::future::pending::<()>().await;
             }
         };
@@ -568,7 +577,7 @@ pub(crate) async fn live(
         None => (KILLED, Cause::Killed),
         Some(Ok(code)) => (code, Cause::Exited),
         Some(Err(error)) => {
-            // The pool is shared by all tanks of an engine: that it is empty says nothing about this guest.
+            // All tanks of an engine share the pool. An empty pool says nothing about this guest.
             assert!(
                 !error.is::<wasmtime::PoolConcurrencyLimitError>(),
                 "the engine's pool is exhausted: {error:#}"
@@ -594,7 +603,7 @@ pub(crate) async fn live(
     fabric.record(Event::CellEnded { cell: cell.id(), code, fuel });
     let record = Rc::new(ExitRecord { code, cause, fuel, left });
     *cell.0.ended.borrow_mut() = Some(record.clone());
-    // Nobody may be left to be told.
+    // Sending fails if nobody waits for the exit, which is fine.
     let _ = tell.send(record);
 }
 

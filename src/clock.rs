@@ -18,15 +18,15 @@ impl Clock {
         self.0.now_ns()
     }
 
-    /// Waits until so many nanoseconds have passed.
+    /// Waits until this many nanoseconds have passed.
     ///
-    /// A wait of 0 nanoseconds lets others go first, wherever it is awaited: what follows it is a step of its own.
-    /// No time passes meanwhile. In a tank whose things happen by themselves it ends at once.
+    /// A wait of 0 nanoseconds lets other tasks go first, wherever it is awaited: the code after it runs in a step of
+    /// its own. No time passes meanwhile. In a tank that is not held such a wait ends at once.
     pub fn sleep(&self, duration_ns: u64) -> Sleep {
         self.sleep_until(self.now_ns().saturating_add(duration_ns))
     }
 
-    /// Waits until a time, in nanoseconds since the start. Where that has come already it is a wait of 0.
+    /// Waits until a time, in nanoseconds since the start. If that time has come already, it is a wait of 0.
     pub fn sleep_until(&self, at_ns: u64) -> Sleep {
         let pauses = self.0.is_held() && at_ns <= self.0.now_ns();
         let pause = if pauses { Pause::Ahead } else { Pause::Over };
@@ -34,7 +34,7 @@ impl Clock {
     }
 }
 
-/// Ends at its time. Dropped before, it leaves no timer behind.
+/// A wait that ends at its time. If it is dropped earlier, it leaves no timer behind.
 #[must_use = "time passes only for those who wait"]
 pub struct Sleep {
     fabric: Fabric,
@@ -43,14 +43,14 @@ pub struct Sleep {
     pause: Pause,
 }
 
-/// The step that a wait of 0 lets others have.
+/// The step that a wait of 0 leaves to other tasks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pause {
-    /// It was not awaited yet.
+    /// The wait was not polled yet.
     Ahead,
-    /// It was first awaited in this turn, and goes on in a later one.
+    /// It was first polled in this turn, and goes on in a later one.
     Since(u64),
-    /// There is none, or it is over.
+    /// There is no such step, or it is over.
     Over,
 }
 

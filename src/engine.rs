@@ -1,4 +1,4 @@
-//! The WebAssembly engine, set up so that two runs cannot differ, and the guests compiled for it.
+//! The WebAssembly engine and the guests compiled for it. It is configured so that two runs cannot differ.
 
 use crate::cell::{CellState, Transport};
 use crate::error::Error;
@@ -19,55 +19,55 @@ use wasmtime::{
 /// Stack that a guest may use, in bytes.
 const WASM_STACK_BYTES: usize = 512 * 1024;
 
-/// Stack of the fibre that a guest runs on, in bytes: its own and what host functions need.
+/// Stack of the fibre that a guest runs on, in bytes: for the guest itself and for host functions.
 const FIBRE_STACK_BYTES: usize = 2 * 1024 * 1024;
 
-/// Linear memory that one guest may ever have, in bytes. [`Limits`](crate::cell::Limits) can only lower it.
+/// The most linear memory that one guest may have, in bytes. [`Limits`](crate::cell::Limits) can only lower it.
 pub(crate) const MAX_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 
-/// Cells that may live at once in all tanks of one engine, where memory is pooled.
+/// Cells that may live at once in all tanks of one engine, if memory is pooled.
 const POOLED_CELLS: u32 = 2_000;
 
-/// Compiled guests that an engine keeps, at most.
+/// The most compiled guests that an engine keeps.
 const KEPT_GUESTS: usize = 1_000;
 
-/// Bytes of the components that it keeps compiled, at most.
+/// The most bytes of components that it keeps compiled.
 const KEPT_GUEST_BYTES: usize = 256 * 1024 * 1024;
 
-/// Instances of core modules in one component: one made by wasm32-wasip2 has four or five.
+/// Instances of core modules in one component. A component made by wasm32-wasip2 has four or five.
 const INSTANCES_PER_CELL: u32 = 16;
 
 /// Tables in one component.
 const TABLES_PER_CELL: u32 = 16;
 
-/// How an engine is set up. None of it may change what a guest does.
+/// The configuration of an engine. No setting may change the behaviour of a guest.
 #[derive(Clone, Debug, Default)]
 pub struct EngineConfig {
-    /// How memory for instances is found.
+    /// How memory for instances is allocated.
     pub allocator: Allocator,
-    /// What runs the guests' code.
+    /// How guests' code is executed.
     pub compiler: Compiler,
     /// Whether compiled guests are kept on disk for the next process, in wasmtime's cache of this user.
     pub cache: bool,
 }
 
-/// How memory for instances is found.
+/// How memory for instances is allocated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Allocator {
-    /// From a pool that is set aside once: the faster one.
+    /// From a pool that is reserved once: the faster way.
     #[default]
     Pooling,
     /// From the system, each time.
     OnDemand,
 }
 
-/// What runs the guests' code.
+/// How guests' code is executed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compiler {
-    /// Machine code from Cranelift.
+    /// As machine code from Cranelift.
     #[default]
     Cranelift,
-    /// Wasmtime's interpreter, Pulley: slower, and a second opinion.
+    /// By Pulley, wasmtime's interpreter: slower, and a second opinion.
     Pulley,
 }
 
@@ -77,16 +77,16 @@ pub struct Engine {
     config: EngineConfig,
     linker: Linker<CellState>,
     guests: Mutex<Known>,
-    /// What is started in the place of others, by the bytes of those.
+    /// Replacements: the bytes of a component, and the guest that is started in its place.
     instead: Vec<(Vec<u8>, Arc<Guest>)>,
 }
 
-/// Guests that were compiled before, as many as are kept.
+/// A bounded cache of compiled guests.
 #[derive(Clone, Default)]
 struct Known {
-    /// By length: few guests share one, and comparing bytes is faster than hashing them.
+    /// Guests by length of their bytes: few guests share a length, and comparing bytes is faster than hashing them.
     by_length: BTreeMap<usize, Vec<Arc<Guest>>>,
-    /// The same, the oldest first.
+    /// The same guests, the oldest first.
     by_age: VecDeque<Arc<Guest>>,
     bytes: usize,
 }
@@ -96,8 +96,8 @@ impl Known {
         self.by_length.get(&bytes.len())?.iter().find(|guest| guest.bytes == bytes).cloned()
     }
 
-    /// Keeps a guest, and forgets the oldest where they are too many: a guest that starts ever other components
-    /// would fill its host.
+    /// Keeps a guest, and forgets the oldest guests if there are too many. Otherwise a guest that keeps starting new
+    /// components would fill its host's memory.
     fn keep(&mut self, guest: &Arc<Guest>) {
         self.by_length.entry(guest.bytes.len()).or_default().push(guest.clone());
         self.by_age.push_back(guest.clone());
@@ -115,7 +115,7 @@ impl Known {
     }
 }
 
-/// A compiled component that can be started as often as wanted.
+/// A compiled component. It can be started any number of times.
 pub struct Guest {
     bytes: Vec<u8>,
     digest: [u8; 32],
@@ -125,10 +125,11 @@ pub struct Guest {
 }
 
 impl Engine {
-    /// Sets an engine up.
+    /// Creates an engine.
     ///
     /// # Errors
-    /// [`Error::Engine`] where wasmtime cannot: no such target, no address space for the pool.
+    /// [`Error::Engine`] if wasmtime fails, for example because it does not know the target or there is no address
+    /// space for the pool.
     pub fn new(config: &EngineConfig) -> Result<Arc<Self>, Error> {
         Self::try_new(config).map(Arc::new).map_err(|source| Error::Engine { source })
     }
@@ -139,11 +140,11 @@ impl Engine {
         Ok(Engine { engine, config: config.clone(), linker, guests: Mutex::default(), instead: Vec::new() })
     }
 
-    /// An engine like this one that starts `new` wherever it is asked for `old`: by a scenario, and by a guest that
-    /// hands `old` to its host. What was compiled is shared.
+    /// Returns an engine like this one that starts `new` whenever it is asked for `old`, by a scenario or by a guest
+    /// that hands `old` to its host. Guests that are already compiled are shared.
     ///
     /// # Errors
-    /// As [`guest`](Self::guest), of `new`.
+    /// As [`guest`](Self::guest), for `new`.
     pub fn replacing(&self, old: &[u8], new: &[u8]) -> Result<Arc<Self>, Error> {
         let new = Arc::new(self.compile(new)?);
         let mut instead = self.instead.clone();
@@ -160,11 +161,11 @@ impl Engine {
         }))
     }
 
-    /// Compiles a component, or finds it where the same bytes were compiled before.
+    /// Compiles a component, or finds it in the cache if the same bytes were compiled before.
     ///
     /// # Errors
     /// [`Error::NotComponent`], [`Error::TooLarge`], [`Error::UnknownImport`], [`Error::NoRun`] and
-    /// [`Error::WrongRun`], before anything of it runs.
+    /// [`Error::WrongRun`]. No code of the component has run by then.
     pub fn guest(&self, bytes: &[u8]) -> Result<Arc<Guest>, Error> {
         if let Some((_, new)) = self.instead.iter().find(|(replaced, _)| replaced == bytes) {
             return Ok(new.clone());
@@ -205,25 +206,25 @@ impl Engine {
     }
 }
 
-/// Why wasmtime compiles no component of some bytes.
+/// Turns wasmtime's refusal to compile a component into an error.
 fn refused(error: &wasmtime::Error) -> Error {
     let reason = words(error);
     if is_over_the_pool(&reason) { Error::TooLarge { reason } } else { Error::NotComponent { reason } }
 }
 
-/// Whether wasmtime's words say that a component takes more than a slot of the pool has. wasmtime 48 has no type for
-/// that. No test pins the words yet: a new wasmtime must be looked at by hand.
+/// Whether wasmtime's message means that a component needs more than a slot of the pool has. wasmtime 48 has no type
+/// for that. No test pins the message yet, so check it by hand when wasmtime is updated.
 fn is_over_the_pool(reason: &str) -> bool {
     reason.contains("pooling allocator")
 }
 
-/// What wasmtime says, with what the component calls its parts.
+/// Wasmtime's message, made harmless because it quotes names from the component.
 fn words(error: &wasmtime::Error) -> String {
     harmless(&format!("{error:#}")).into_owned()
 }
 
 impl fmt::Display for Engine {
-    /// Its version and what runs the guests: `wasmtime 48.0.8, cranelift, pooling`.
+    /// Its version, compiler and allocator: `wasmtime 48.0.8, cranelift, pooling`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let compiler = match self.config.compiler {
             Compiler::Cranelift => "cranelift",
@@ -249,8 +250,8 @@ impl Guest {
         self.digest
     }
 
-    /// Where its imports say that its RPC runs: over a connection if it imports `wetware:streams/streams`, else over
-    /// stdio. A guest imports only what it calls.
+    /// The streams that its RPC uses, according to its imports: a connection if it imports `wetware:streams/streams`,
+    /// otherwise stdio. A guest imports only the interfaces that it calls.
     pub fn transport(&self) -> Transport {
         self.transport
     }
@@ -261,20 +262,20 @@ impl Guest {
     }
 }
 
-/// What an instruction costs that the engine carries out by a call into itself, even where it refuses: so that a loop
-/// of them takes about as long as any other of as much fuel.
+/// The fuel cost of an instruction that the engine executes by a call into itself, even if it refuses the request. With
+/// this cost, a loop of such instructions takes about as long as any other loop that burns as much fuel.
 const LIBCALL_FUEL: u8 = 200;
 
-/// Functions in a trap's backtrace, at most.
+/// The most functions in a trap's backtrace.
 const BACKTRACE_FUNCTIONS: usize = 64;
 
 fn wasmtime_config(of: &EngineConfig) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config
-        // The same bits for NaN and for relaxed SIMD on every machine.
+        // Gives the same bits for NaN and for relaxed SIMD on every machine.
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
-        // Fuel is counted in instructions, epochs in wall time.
+        // Fuel is counted in instructions; epochs would be counted in wall time.
         .consume_fuel(true)
         .operator_cost(OperatorCost {
             MemoryGrow: LIBCALL_FUEL,
@@ -282,9 +283,9 @@ fn wasmtime_config(of: &EngineConfig) -> wasmtime::Result<Config> {
             ..OperatorCost::new()
         })
         .concurrency_support(false)
-        // Unless this is said, wasmtime asks the environment.
+        // Without this setting wasmtime asks the environment.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        // A panic of Rust's leaves a dozen functions of std above those of the guest.
+        // A Rust panic leaves a dozen functions of std above the guest's own functions.
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FUNCTIONS))
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(FIBRE_STACK_BYTES);
@@ -292,7 +293,7 @@ fn wasmtime_config(of: &EngineConfig) -> wasmtime::Result<Config> {
         config.target("pulley64")?;
     }
     if of.cache {
-        // Without a home there is no such cache: then guests are compiled anew, which is slower and no more.
+        // Without a home directory there is no such cache. Guests are then compiled again, which is only slower.
         config.cache(Cache::new(CacheConfig::new()).ok());
     }
     if of.allocator == Allocator::Pooling {
@@ -301,14 +302,14 @@ fn wasmtime_config(of: &EngineConfig) -> wasmtime::Result<Config> {
             .total_core_instances(POOLED_CELLS * INSTANCES_PER_CELL)
             .total_memories(POOLED_CELLS)
             .total_tables(POOLED_CELLS * 4)
-            // No single guest empties the pool.
+            // No single guest can empty the pool.
             .max_core_instances_per_component(INSTANCES_PER_CELL)
             .max_memories_per_component(1)
             .max_tables_per_component(TABLES_PER_CELL)
             .total_stacks(POOLED_CELLS)
             .max_memory_size(MAX_MEMORY_BYTES)
             .max_unused_warm_slots(64)
-            // Only cheap where the kernel can tell which pages were touched.
+            // It is cheap only if the kernel can tell which pages were touched.
             .pagemap_scan(Enabled::Auto);
         if PoolingAllocationConfig::is_pagemap_scan_available() {
             pool.linear_memory_keep_resident(4 * 1024 * 1024)

@@ -1,42 +1,42 @@
-//! What a caller of the tank can meet and mend.
+//! The errors that a caller of the tank can meet and fix.
 
 /// Why something could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes are no WebAssembly component.
+    /// The bytes are not a WebAssembly component.
     #[error("not a component: {reason}")]
     NotComponent {
-        /// What the bytes are instead, as far as it can be told.
+        /// A description of the bytes, or the message of the engine that refused them.
         reason: String,
     },
-    /// The component is one, and larger than the engine's pool has room for.
+    /// It is a component, but it does not fit into the engine's pool.
     #[error("needs more than this host gives: {reason}")]
     TooLarge {
-        /// What of it does not fit.
+        /// The part that does not fit.
         reason: String,
     },
-    /// The component imports what the host does not offer.
+    /// The component imports something that the host does not offer.
     #[error("imports what this host does not offer: {name}")]
     UnknownImport {
-        /// The import, with what was wrong about it.
+        /// The import, and the problem with it.
         name: String,
     },
     /// The component exports no `wasi:cli/run`.
     #[error("exports no wasi:cli/run: build it as a command (a binary for wasm32-wasip2), not as a library")]
     NoRun,
-    /// The component's `wasi:cli/run` is something else than that.
+    /// The component's `wasi:cli/run` has another type.
     #[error("its wasi:cli/run is not `func() -> result`: {reason}")]
     WrongRun {
-        /// What is wrong about it.
+        /// The problem with it.
         reason: String,
     },
-    /// A limit was passed.
+    /// A limit was exceeded.
     #[error("over the limit: {what} (the limit is {limit})")]
     Limit {
-        /// What was asked for, with its amount.
+        /// The request, with its amount.
         what: String,
-        /// The most that is allowed.
+        /// The largest amount that is allowed.
         limit: u64,
     },
     /// The cell that this executor belongs to has ended.
@@ -48,13 +48,13 @@ pub enum Error {
     /// The WebAssembly engine could not be set up.
     #[error("the WebAssembly engine could not be set up")]
     Engine {
-        /// What wasmtime said.
+        /// Wasmtime's error.
         #[source]
         source: wasmtime::Error,
     },
 }
 
-/// An error's text with its causes, as an exception's reason.
+/// Turns an error, with its causes, into the reason of an exception.
 pub(crate) fn exception(error: &Error) -> capnp::Error {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

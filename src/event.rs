@@ -1,4 +1,4 @@
-//! What happened inside the tank, in order: the part of a transcript that only the tank can see.
+//! The events inside the tank, in order: the part of a transcript that only the tank can see.
 
 use crate::ids::{ActorId, GateId, LinkId, PipeId};
 use crate::pipe::{Ending, HalfBreak};
@@ -6,18 +6,18 @@ use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 
-/// One thing that happened during a move. Plain data; holds no address and no wall time.
+/// One event during a move. It is plain data, without addresses and wall time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A vat came to be.
+    /// A vat was created.
     VatBorn {
         /// The new vat.
         vat: ActorId,
         /// Its name, unique in the tank.
         name: Arc<str>,
     },
-    /// A cell came to be. It runs once it was started.
+    /// A cell was created. It runs once it is started.
     CellBorn {
         /// The new cell.
         cell: ActorId,
@@ -28,43 +28,43 @@ pub enum Event {
         /// Its name, unique in the tank.
         name: Arc<str>,
     },
-    /// A pipe came to be.
+    /// A pipe was created.
     PipeBorn {
         /// The new pipe.
         pipe: PipeId,
-        /// What it carries, as `cell stdin`.
+        /// The name of its stream, such as `cell stdin`.
         name: Arc<str>,
-        /// Bytes that it holds, until it is shaped otherwise.
+        /// Bytes that it holds, unless its capacity is changed later.
         capacity_bytes: usize,
     },
-    /// A link was laid over two pipes.
+    /// A link was made of two pipes.
     LinkBorn {
         /// The new link.
         link: LinkId,
-        /// The cell at its far end, or between two vats the first of them.
+        /// The cell at its far end. For a link between two vats, the first of them.
         cell: ActorId,
         /// The pipe from the cell to its host.
         up: PipeId,
         /// The pipe from the host to the cell.
         down: PipeId,
     },
-    /// A cell's stdin and stdout turned out to be its own: what was laid over them is no link.
+    /// A cell's stdin and stdout turned out to be its own, so they carry no link.
     StdioOwned {
         /// The cell.
         cell: ActorId,
-        /// What would have been its link.
+        /// The link that they would have carried.
         link: LinkId,
     },
     /// A writer wrote bytes.
     Wrote {
-        /// The pipe they went into.
+        /// The pipe into which they went.
         pipe: PipeId,
         /// The bytes, shared with the pipe.
         bytes: Bytes,
     },
     /// A reader took bytes out.
     Read {
-        /// The pipe they came from.
+        /// The pipe from which they came.
         pipe: PipeId,
         /// How many.
         bytes: usize,
@@ -85,29 +85,29 @@ pub enum Event {
         /// Bytes that nobody will read any more.
         lost_bytes: usize,
     },
-    /// A pipe was ended from outside, at the byte it had been told to.
+    /// A pipe was ended from outside, at the byte that had been ordered.
     Ended {
         /// The pipe.
         pipe: PipeId,
         /// How.
         ending: Ending,
-        /// Bytes in it that nobody will read any more. Those that fell behind its end were never in it.
+        /// Bytes in it that nobody will read any more. Bytes that fell behind its end were never in it.
         lost_bytes: usize,
     },
     /// A pipe was ended from outside at one of its ends. The other end has not heard of it.
     HalfBroken {
         /// The pipe.
         pipe: PipeId,
-        /// Which end was told, and what.
+        /// Which end was told, and how.
         half: HalfBreak,
         /// Bytes that nobody will read any more.
         lost_bytes: usize,
     },
-    /// A pipe took in bytes and will not deliver them: it was muted.
+    /// A muted pipe accepted bytes, or holds bytes, that it will not deliver.
     Withheld {
         /// The pipe.
         pipe: PipeId,
-        /// How many of the bytes that were just written.
+        /// How many bytes.
         bytes: usize,
     },
     /// A cell was trapped by order.
@@ -115,7 +115,7 @@ pub enum Event {
         /// The cell.
         cell: ActorId,
     },
-    /// A cell wanted more memory and was refused it by order.
+    /// A cell asked for more memory and was refused by order.
     MemoryRefused {
         /// The cell.
         cell: ActorId,
@@ -137,20 +137,20 @@ pub enum Event {
         /// Its gate.
         gate: GateId,
     },
-    /// A cell was given a resource.
+    /// A cell got a resource.
     HandleBorn {
         /// The cell.
         cell: ActorId,
-        /// What it is.
+        /// The kind of resource.
         kind: HandleKind,
         /// Its place in the cell's table.
         handle: u32,
     },
-    /// A cell gave a resource back.
+    /// A cell dropped a resource.
     HandleDropped {
         /// The cell.
         cell: ActorId,
-        /// What it was.
+        /// The kind of resource.
         kind: HandleKind,
         /// Its place in the cell's table.
         handle: u32,
@@ -163,23 +163,23 @@ pub enum Event {
         interface: u64,
         /// The method's ordinal.
         method: u16,
-        /// The link that it came over, where it came over the one its capability was served on.
+        /// The link on which its capability was served. The call may have come over another one.
         link: LinkId,
-        /// The pipe of that link that brings calls to where it is served: `up` for the host's end.
+        /// The pipe of that link that brings calls to the server: `up` for the host's end.
         over: PipeId,
-        /// What [`fingerprint`](crate::fingerprint) says of its parameters.
+        /// The [`fingerprint`](crate::fingerprint) of its parameters.
         params: u64,
     },
-    /// The host asked something of a guest, and may be made to cancel it.
+    /// The host called a guest. It may be made to cancel the call.
     Asked {
-        /// The call, in one count with the gates.
+        /// The call's number; calls and gates are numbered together.
         gate: GateId,
         /// The interface's id in the schema.
         interface: u64,
         /// The method's ordinal.
         method: u16,
     },
-    /// A served call is done; its answer waits at the gate.
+    /// A served call is done, and its answer waits at the gate.
     Done {
         /// Its gate.
         gate: GateId,
@@ -189,7 +189,7 @@ pub enum Event {
         /// Its gate.
         gate: GateId,
     },
-    /// It turned out that a method streams: its callers cannot wait for its Return. Told once of each method.
+    /// It turned out that a method streams: its callers cannot wait for its Return. Recorded once for each method.
     Streams {
         /// The interface's id in the schema.
         interface: u64,
@@ -198,9 +198,9 @@ pub enum Event {
     },
     /// An operation of fake I/O began.
     IoBegun {
-        /// Its number, in one count with the gates.
+        /// Its number; operations and gates are numbered together.
         operation: GateId,
-        /// What it was called.
+        /// Its name.
         what: Arc<str>,
     },
     /// An operation of fake I/O ended.
@@ -215,7 +215,7 @@ pub enum Event {
         /// Its number.
         operation: GateId,
     },
-    /// A cell ended, its children were ended and its streams closed.
+    /// A cell ended. Its children were ended and its streams closed before.
     CellEnded {
         /// The cell.
         cell: ActorId,
@@ -228,7 +228,7 @@ pub enum Event {
     LinkEnded {
         /// The link.
         link: LinkId,
-        /// Why, where it was not a clean end.
+        /// The error, if it was not a clean end.
         error: Option<Arc<str>>,
     },
 }
@@ -236,9 +236,9 @@ pub enum Event {
 /// One end of a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// Where bytes come out.
+    /// The end from which bytes are read.
     Reader,
-    /// Where bytes go in.
+    /// The end into which bytes are written.
     Writer,
 }
 

@@ -1,10 +1,10 @@
-//! What is shared between cells, vats and whoever drives them: pipes, clock, starts and gates.
+//! The state that cells, vats and their driver share: pipes, clock, starts and gates.
 //!
-//! wasmtime wants `Send` of all that a store holds, and capnp-rpc is `Rc` throughout: this is the border, and
-//! the one lock. Nobody waits for it, for there is one thread.
+//! wasmtime requires `Send` of everything in a store, and capnp-rpc uses `Rc` throughout. The fabric is the border
+//! between them and has the only lock. Nobody ever waits for that lock, because there is only one thread.
 //!
-//! For each kind of thing that could happen next there is a set of ids, kept up to date by those who cause
-//! the change: a driver counts them and picks the nth, and never makes a list.
+//! For each kind of move there is a set of ids, updated by the code that causes the change. A driver counts the ids and
+//! picks the nth, and never builds a list.
 
 mod calls;
 mod pauses;
@@ -29,14 +29,14 @@ use std::task::Waker;
 #[derive(Clone)]
 pub struct Fabric(Arc<Mutex<State>>);
 
-/// Who is at the ends of a link.
+/// The actors at the ends of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkEnds {
-    /// The cell or vat at the far end, which writes into the pipe up.
+    /// The cell or vat at the far end, which writes into the up pipe.
     pub far: ActorId,
-    /// The vat at the near end, which writes into the pipe down.
+    /// The vat at the near end, which writes into the down pipe.
     pub near: ActorId,
-    /// The pipe up, which brings calls to the near end.
+    /// The up pipe, which brings calls to the near end.
     pub up: PipeId,
 }
 
@@ -51,16 +51,16 @@ struct State {
     answerable: RoaringBitmap,
     resumable: RoaringBitmap,
     gates: Vec<Gate>,
-    /// By streaming call, the finished calls whose gates wait for its own.
+    /// For each streaming call, the finished calls whose gates wait for its gate.
     behind: BTreeMap<u32, Vec<GateId>>,
-    /// Methods, by interface and ordinal, of which it is known whether they stream.
+    /// Whether a method streams, for each method (interface and ordinal) for which this is known.
     streams: BTreeMap<(u64, u16), bool>,
     operations: BTreeMap<u32, pauses::Operation>,
-    /// Operations that end at a time.
+    /// Operations that end at a known time.
     slow_operations: BTreeSet<(u64, u32)>,
-    /// Moves that were begun.
+    /// The number of moves that were begun.
     turn: u64,
-    /// Calls that came in and whose answer has not gone out.
+    /// Calls that came in and whose answers have not gone out.
     calls: RoaringBitmap,
     /// Answers that wait for a time.
     late: BTreeSet<(u64, u32)>,
@@ -68,61 +68,60 @@ struct State {
     spawning: Spawning,
     actors: u32,
     links: Vec<LinkEnds>,
-    /// Bytes that were read of a pipe only to be thrown away.
+    /// Bytes of a pipe that were read only to be thrown away.
     discarded_bytes: BTreeMap<PipeId, usize>,
     now_ns: u64,
-    /// Time that the cell which runs now has spent with looking at it: the next move adds it to the clock.
+    /// Time that the running cell has spent by looking at the clock. The next move adds it to the clock.
     booked_ns: u64,
     timer_ids: u32,
     timers: BTreeMap<(u64, u32), Option<Waker>>,
     blocked: BTreeMap<ActorId, (Import, Vec<Blocked>)>,
-    /// What cells do when they ask for news and are woken.
+    /// How each cell asks for news and is woken.
     habits: BTreeMap<ActorId, Habits>,
-    /// Cells whose stdin and stdout turned out to be their own, and who have no other link.
+    /// Cells without any link, because their stdin and stdout turned out to be their own.
     without_link: BTreeSet<ActorId>,
     events: Vec<Event>,
 }
 
-/// How a cell asks for news, and what wakes it.
+/// How a cell asks for news, and how it is woken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Habits {
     /// How often it asked for news or moved bytes.
     pub calls: u64,
-    /// How often in a row it asked for news (`ready`, `poll`, `check-write`, `read`, `now`) and moved no byte and
-    /// did not wait: a guest that blocks in `poll` never gets beyond a few.
+    /// How often in a row it asked for news (`ready`, `poll`, `check-write`, `read`, `now`) without moving a byte and
+    /// without waiting. A guest that blocks in `poll` never gets beyond a few.
     pub idle_calls: u64,
-    /// How many of these asked for the time: they read a clock, heard that a time has not come, or polled and
-    /// nothing but times had come.
+    /// How many of these calls asked for the time: it read a clock, heard that a time has not come yet, or polled and
+    /// only timers were ready.
     pub looks: u64,
-    /// Its idle calls but for handles that it gave back.
+    /// Its idle calls, except those that gave a handle back.
     questions: u64,
-    /// Turns in which it wrote to its link after a timer alone had woken it. (A turn is what a cell does between
-    /// two waits.)
+    /// Turns in which it wrote to its link after a timer alone had woken it. (A turn is the work of a cell between two
+    /// waits.)
     pub timed_writes: u64,
-    /// Turns in which it wrote to its link although it had been woken for nothing from a wait for a time: no time had
-    /// passed since it went to wait, it had read nothing, and it had not been out of budget. So it could have written
-    /// before it waited.
+    /// Turns in which it wrote to its link after a spurious wake from a wait for a time. No time had passed since the
+    /// wait began, it had read nothing, and it had not been out of budget. So it could have written before it waited.
     pub late_writes: u64,
     /// Turns in which it read its link after a timer alone had woken it, although bytes were there and it had not
     /// waited for them.
     pub timed_reads: u64,
-    /// Whether it has ever waited for its link's bytes.
+    /// Whether it has ever waited for bytes of its link.
     pub waited_for_link: bool,
-    /// What began this turn.
+    /// The cause of this turn.
     woken: Woken,
-    /// It has written to its link in this turn.
+    /// Whether it has written to its link in this turn.
     has_written: bool,
 }
 
-/// What began a cell's turn, until it reads something.
+/// The cause of a cell's turn, until the cell reads something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Woken {
-    /// Something came.
+    /// Something arrived.
     #[default]
     ByNews,
     /// A timer, and nothing else.
     ByTime,
-    /// The same, while bytes of its link were there that it did not wait for.
+    /// The same as `ByTime`, and there were bytes of its link that it did not wait for.
     ByTimeBesideBytes,
     /// Nothing: the readiness was spurious.
     ForNothing,
@@ -132,41 +131,41 @@ enum Woken {
 struct Gate {
     open: bool,
     cut: bool,
-    /// The streaming call whose gate must be opened first.
+    /// The earlier streaming call whose gate must be opened first.
     after: Option<GateId>,
     waker: Option<Waker>,
     cut_waker: Option<Waker>,
-    /// Lets its server go on, which woke itself.
+    /// The waker of a server that woke itself. It lets the server go on.
     paused: Option<Waker>,
 }
 
-/// What a cell is told before it starts. Nothing by default.
+/// Orders that a cell gets before it starts. By default there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Orders {
-    /// Fuel it burns in one poll, instead of its limit's.
+    /// Fuel that it burns in one poll, in place of the value in its limits.
     pub fuel_slice: Option<u64>,
-    /// The fuel at which it is trapped, if it comes so far.
+    /// The fuel at which it is trapped, if it burns that much.
     pub trap_at_fuel: Option<u64>,
-    /// Growths of its memory until it is refused more.
+    /// How often its memory may grow before it is refused more.
     pub memory_growths: Option<u32>,
-    /// Freedoms of WASI's text that its host takes.
+    /// The freedoms of WASI's text that its host takes.
     pub freedoms: Freedoms,
 }
 
-/// What the next `runBytes` meets.
+/// Orders for the next `runBytes`.
 #[derive(Default)]
 struct Spawning {
     fails: u32,
     slow_ns: Option<u64>,
 }
 
-/// What could happen next, by kind: sets of ids, kept up to date by those who cause the change.
+/// The possible next moves by kind. Each set of ids is updated by the code that causes the change.
 pub struct Offers<'a> {
-    /// Cells that wait to be started: ids of [`ActorId`].
+    /// Cells that wait for their start: ids of [`ActorId`].
     pub startable: &'a RoaringBitmap,
     /// Pipes that have something to deliver: ids of [`PipeId`].
     pub deliverable: &'a RoaringBitmap,
-    /// Pipes whose writer was told 0 and that have room: ids of [`PipeId`].
+    /// Pipes that have room and whose writer was told 0: ids of [`PipeId`].
     pub grantable: &'a RoaringBitmap,
     /// Finished calls whose answers wait: ids of [`GateId`].
     pub answerable: &'a RoaringBitmap,
@@ -174,13 +173,13 @@ pub struct Offers<'a> {
     pub resumable: &'a RoaringBitmap,
 }
 
-/// The blocking import that a cell is inside.
+/// A blocking import, inside which a cell waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Import {
-    /// `wasi:io/poll.poll`: it waits for any of a list.
+    /// `wasi:io/poll.poll`, which waits for any of a list.
     Poll,
-    /// Another one, which waits for one thing, by its name in WIT.
+    /// Another import, which waits for one thing. Named as in WIT.
     Other(&'static str),
 }
 
@@ -193,19 +192,19 @@ impl std::fmt::Display for Import {
     }
 }
 
-/// What a cell waits for inside a blocking import.
+/// A thing that a cell waits for inside a blocking import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Blocked {
-    /// Bytes, or the end, of a pipe.
+    /// Bytes of a pipe, or its end.
     Reading(PipeId),
-    /// Budget for a pipe, or that a flush is done.
+    /// Budget for a pipe, or the end of a flush.
     Writing(PipeId),
     /// A virtual time, in nanoseconds since the start.
     Until(u64),
 }
 
 impl Blocked {
-    /// The pipe that is waited for.
+    /// The pipe that it waits for.
     pub fn pipe(self) -> Option<PipeId> {
         match self {
             Blocked::Reading(pipe) | Blocked::Writing(pipe) => Some(pipe),
@@ -215,7 +214,8 @@ impl Blocked {
 }
 
 impl Fabric {
-    /// A fabric whose things happen by themselves, or, `held`, only when told. Events are kept while `recording`.
+    /// Makes a fabric. If `held`, things happen only on request; otherwise by themselves. Events are kept if
+    /// `recording`.
     pub(crate) fn new(held: bool, recording: bool) -> Self {
         Fabric(Arc::new(Mutex::new(State {
             held,
@@ -255,7 +255,7 @@ impl Fabric {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether things happen only when told.
+    /// Whether things happen only on request.
     pub fn is_held(&self) -> bool {
         self.state().held
     }
@@ -264,7 +264,7 @@ impl Fabric {
         self.state().recording
     }
 
-    /// Moves all that happened since the last call to the end of `into`.
+    /// Moves all events since the last call to the end of `into`.
     pub fn drain_events(&self, into: &mut Vec<Event>) {
         into.append(&mut self.state().events);
     }
@@ -273,7 +273,7 @@ impl Fabric {
         self.state().record(event);
     }
 
-    /// Looks at what could happen next. Must not call the fabric again meanwhile.
+    /// Shows the possible next moves to `look`, which must not call the fabric.
     pub fn offers<R>(&self, look: impl FnOnce(&Offers<'_>) -> R) -> R {
         let state = self.state();
         look(&Offers {
@@ -299,7 +299,7 @@ impl Fabric {
         LinkId(state.links.len() as u32 - 1)
     }
 
-    /// Who is at the ends of each link, by its id.
+    /// The actors at the ends of each link, by the link's id.
     pub fn links(&self) -> Vec<LinkEnds> {
         self.state().links.clone()
     }
@@ -322,7 +322,7 @@ impl State {
         }
     }
 
-    /// Changes a pipe, then says anew what could happen to it next.
+    /// Changes a pipe, and then updates the sets that say whether it can be delivered to or granted.
     fn with_pipe<R>(&mut self, id: PipeId, change: impl FnOnce(&mut Pipe) -> R) -> R {
         let pipe = &mut self.pipes[id.index()];
         let result = change(pipe);

@@ -1,20 +1,22 @@
-//! Freedoms that WASI's text leaves to a host, and that most hosts never take: a guest that depends on it is wrong.
+//! Freedoms that WASI's text leaves to a host and that most hosts never take. A guest that depends on a host not taking
+//! them is wrong.
 //!
-//! docs/wasi-freedoms.md goes through the text sentence by sentence. Not here: who decides which of them a cell's
-//! host takes.
+//! docs/wasi-freedoms.md goes through the text sentence by sentence. Not here: the choice which of them a cell's host
+//! takes.
 
-/// Which freedoms of `wasi:io` a cell's host takes. None by default. A correct guest does the same under all of them.
+/// The freedoms of `wasi:io` that a cell's host takes. None by default. A correct guest does the same under all of
+/// them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Freedoms {
-    /// A permit is good for one write. A second one without a new `check-write` traps, and so does one after a
+    /// A permit is good for one write. A second write without a new `check-write` traps, and so does a write after a
     /// `flush` (`check-write`: "the number of bytes permitted for the next call to `write`").
     pub one_write_a_permit: bool,
-    /// What was written and not flushed stays with the host, as long as `check-write` would permit more. It goes on
-    /// its way with the next flush, when there is no more budget, and when its handle or its cell ends.
+    /// Bytes that were written and not flushed stay with the host, as long as `check-write` would permit more. They go
+    /// on their way with the next flush, when the budget is used up, and when their handle or their cell ends.
     pub keeps_unflushed: bool,
-    /// A read gives half of the bytes that are there, rounded up (`read`: "may return fewer than requested").
+    /// A read returns half of the bytes that are there, rounded up (`read`: "may return fewer than requested").
     pub short_reads: bool,
-    /// A `poll` names one of the pollables that are ready, each in turn (`poll`: "one or more indices").
+    /// A `poll` names only one of the pollables that are ready, each in turn (`poll`: "one or more indices").
     pub one_ready_at_a_time: bool,
 }
 
@@ -22,7 +24,7 @@ impl Freedoms {
     /// How many sets of freedoms there are.
     pub const SETS: u32 = 16;
 
-    /// A set by its number: 0 has none of them. What is beyond [`SETS`](Self::SETS) goes round.
+    /// The set with this number; 0 has none of them. Numbers from [`SETS`](Self::SETS) on repeat the same sets.
     pub fn of(number: u32) -> Self {
         Freedoms {
             one_write_a_permit: number & 1 != 0,
@@ -32,7 +34,7 @@ impl Freedoms {
         }
     }
 
-    /// What its host does, for people: one entry for each freedom that it takes.
+    /// Describes the host's behaviour for people: one entry for each freedom that it takes.
     pub fn words(self) -> Vec<&'static str> {
         let all = [
             (self.one_write_a_permit, "a permit is good for one write"),

@@ -1,17 +1,16 @@
-//! Gates: where a finished call's answer waits until it is let go.
+//! Gates: a finished call's answer waits at its gate until it is released.
 //!
-//! A gate wraps any capability: each call that comes in over RPC gets one, whatever server is behind it, and
-//! capabilities in its results are wrapped in turn. What is pipelined on an answer does not wait: the results
-//! are shown to the pipeline as soon as the server is done. Nothing that is already on the wire is held back
-//! or reordered.
+//! A gate wraps any capability. Each call that comes in over RPC gets a gate, whatever server is behind it, and the
+//! capabilities in its results are wrapped in turn. Calls that are pipelined on an answer do not wait: the pipeline
+//! sees the results as soon as the server is done. Nothing that is already on the wire is held back or reordered.
 //!
-//! Calls that the host makes on its own capabilities have no gate: they never cross a link.
+//! Calls that the host makes on its own capabilities have no gate, because they never cross a link.
 //!
 //! **Streaming calls keep their place.** A capnp-rpc server cannot answer a call before an earlier streaming call on
 //! the same object: it begins such a call only when the streaming call is done. So the gate of a call can be opened
-//! only when the gates of all earlier streaming calls on the same object, over the same link, were opened or
-//! cancelled. Nobody waits for ever by this, because all of these calls are done. The same object means the same
-//! server, by whatever capability it was called; [`streaming`] finds out which calls stream.
+//! only when the gates of all earlier streaming calls on the same object, over the same link, were opened or cancelled.
+//! Nobody waits for ever because of this, since all of these calls are done. Two calls are on the same object if they
+//! have the same server, whichever capability was called; [`streaming`] finds out which calls stream.
 //!
 //! **A pause is a move.** A server that wakes itself goes on by a move: see [`pausing`].
 
@@ -33,20 +32,20 @@ use std::rc::Rc;
 use streaming::{Watch, Watched, WatchedParams, settled};
 use twox_hash::XxHash3_64;
 
-/// The brand of a wrapped capability. Others are 0, or the address of a connection.
+/// The brand of a wrapped capability. Other brands are 0, or the address of a connection.
 const GATED: usize = 1;
 
 type CapTable = Vec<Option<Box<dyn ClientHook>>>;
 
-/// Where a capability is served: on a link, whose pipe `over` brings the calls.
+/// The place that serves a capability: a link, and the pipe `over` that brings the calls.
 #[derive(Clone, Copy)]
 pub(crate) struct Served {
     pub(crate) link: LinkId,
     pub(crate) over: PipeId,
 }
 
-/// Wraps a capability that is served so that its answers wait at gates of `fabric`, where the tank is
-/// held; otherwise gives it back as it is.
+/// Wraps a served capability, so that its answers wait at gates of `fabric`. If the tank is not held, returns the
+/// capability unchanged.
 pub(crate) fn gate(fabric: &Fabric, served: Served, client: Client) -> Client {
     if !fabric.is_held() {
         return client;
@@ -55,17 +54,17 @@ pub(crate) fn gate(fabric: &Fabric, served: Served, client: Client) -> Client {
     Client::new(wrap(&Rc::new(site), client.hook))
 }
 
-/// One end of a link, where capabilities are served.
+/// One end of a link, which serves capabilities.
 struct Site {
     fabric: Fabric,
     served: Served,
-    /// Streaming calls that are done and whose gates were not opened, by the address of their server, which they
-    /// hold. Addresses are only compared.
+    /// Streaming calls that are done and whose gates are still closed, by the address of their server. Each call keeps
+    /// its server alive, and addresses are only compared.
     streams: RefCell<BTreeMap<usize, BTreeSet<GateId>>>,
 }
 
 impl Site {
-    /// The last streaming call on a server, of those before `gate`, whose gate was not opened.
+    /// The last streaming call on a server before `gate` whose gate is still closed.
     fn streamed_before(&self, server: &dyn ClientHook, gate: GateId) -> Option<GateId> {
         self.streams.borrow().get(&server.get_ptr())?.range(..gate).next_back().copied()
     }
@@ -98,13 +97,13 @@ impl Drop for Place {
     }
 }
 
-/// Longest parameters whose content is looked at, in words.
+/// The longest parameters whose content is hashed, in words.
 const LOOKED_AT_WORDS: u64 = 512;
 
-/// A number that tells parameters apart: the XXH3 of their canonical form, or, where they are longer than 512
-/// words or hold capabilities, of their size alone. 0 where they cannot be read.
+/// A number that distinguishes parameters: the XXH3 of their canonical form. If they are longer than 512 words or hold
+/// capabilities, it is the hash of their size alone. It is 0 if they cannot be read.
 ///
-/// Equal for equal parameters, whatever segments they came in.
+/// Equal parameters have equal numbers, however they are split into segments.
 /// <https://capnproto.org/encoding.html#canonicalization>
 pub fn fingerprint(params: any_pointer::Reader<'_>) -> u64 {
     let Ok(MessageSize { word_count, cap_count }) = params.target_size() else { return 0 };
@@ -118,7 +117,8 @@ pub fn fingerprint(params: any_pointer::Reader<'_>) -> u64 {
     XxHash3_64::oneshot(canonical.get_segments_for_output()[0])
 }
 
-/// Leaves alone what is wrapped already, and what lives beyond a link: that is served elsewhere.
+/// Wraps a capability. Leaves it unchanged if it is wrapped already or lives beyond a link, where it is served
+/// elsewhere.
 fn wrap(site: &Rc<Site>, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
     if inner.get_brand() != 0 {
         return inner;
@@ -175,7 +175,7 @@ impl ClientHook for Gated {
         Promise::from_future(async move {
             let work = async {
                 let outcome = served.await;
-                // The answer goes out when the results are dropped: hold them here.
+                // The answer goes out when the results are dropped, so keep them until the gate opens.
                 let held = match results_back.await {
                     Ok((mut results, answer)) => {
                         if outcome.is_ok() {
@@ -198,7 +198,7 @@ impl ClientHook for Gated {
             futures::pin_mut!(work);
             let (held, outcome) = match future::select(work, cut).await {
                 future::Either::Left((done, _)) => done?,
-                // What the server did so far is dropped before its caller hears of it.
+                // The server's unfinished work is dropped before the caller hears of it.
                 future::Either::Right(_) => {
                     return Err(Error::disconnected("the call was cancelled".into()));
                 }
@@ -232,7 +232,7 @@ impl ClientHook for Gated {
     }
 }
 
-/// Takes its gate off the menu where the caller cancels before the answer went out.
+/// Takes its gate off the menu if the caller cancels before the answer went out.
 struct Waiting {
     fabric: Fabric,
     gate: GateId,
@@ -254,10 +254,10 @@ impl Drop for Waiting {
     }
 }
 
-/// What a server fills in: a message of its own, given back when dropped.
+/// The results that a server fills in: a separate message, handed back when this is dropped.
 ///
-/// Its own, because the capabilities in it are to be wrapped, and capnp can neither list those of the message
-/// that goes out nor overwrite them.
+/// The message is separate because its capabilities must be wrapped, and capnp can neither list the capabilities of the
+/// outgoing message nor overwrite them.
 struct GatedResults {
     inner: Option<Box<dyn ResultsHook>>,
     answer: Answer,
@@ -272,8 +272,8 @@ struct Answer {
 }
 
 impl Answer {
-    /// Copies the answer to where it goes out from, with its capabilities wrapped, and lets pipelined calls
-    /// through to them.
+    /// Copies the answer into the outgoing message, with its capabilities wrapped, and lets pipelined calls through to
+    /// them.
     fn put_into(self, results: &mut dyn ResultsHook, site: &Rc<Site>) -> capnp::Result<()> {
         let Some(message) = &self.message else { return Ok(()) };
         let wrapped = |cap: Option<_>| cap.map(|hook| wrap(site, hook));
@@ -304,7 +304,7 @@ impl Drop for GatedResults {
             watch.results_given_up();
         }
         if let (Some(results), Some(give_back)) = (self.inner.take(), self.give_back.take()) {
-            // Refused where the call was cancelled: then nobody waits for an answer.
+            // Sending fails if the call was cancelled. Then nobody waits for an answer.
             let _ = give_back.send((results, std::mem::take(&mut self.answer)));
         }
     }
@@ -322,7 +322,8 @@ impl ResultsHook for GatedResults {
 
     fn set_pipeline(&mut self) -> capnp::Result<()> {
         self.note_use();
-        // Done for the server once it is finished; doing it twice is an error below.
+        // The gate does this for the server once it has finished. Doing it twice would be an error in the inner
+        // results.
         Ok(())
     }
 

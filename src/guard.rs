@@ -1,11 +1,12 @@
-//! Holds the far end of a link to its share of this host's memory.
+//! Limits the share of this host's memory that the far end of a link can use.
 //!
-//! capnp-rpc reads whatever comes and queues whatever is to go out, without a bound: a far end that asks and never
-//! reads fills its host, and a frame of a hundred bytes may announce a table of sixteen million capabilities. So
-//! each frame is looked at before the RPC system sees it. One that passes a limit ends the link with an exception
-//! that names the limit; the far end gets it as an Abort.
+//! capnp-rpc reads everything that comes and queues everything that is to go out, without a bound. So a far end that
+//! asks and never reads fills its host, and a frame of a hundred bytes may announce a table of sixteen million
+//! capabilities. Therefore each frame is checked before the RPC system sees it. A frame that exceeds a limit ends the
+//! link with an exception that names the limit; the far end gets it as an Abort.
 //!
-//! Not here: what a correct far end could ever meet. The limits are the host's and far beyond its needs.
+//! Not here: limits that a correct far end could ever meet. These are the host's own, and far beyond the needs of a
+//! correct far end.
 
 use capnp::capability::Promise;
 use capnp::message::{Builder, HeapAllocator};
@@ -23,23 +24,23 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// Frames that wait to be written to the far end, or that came from it and are still in use: calls in flight and
-/// answers that somebody holds.
+/// The most frames that may wait to be written to the far end. As many frames of the far end may be in use: calls in
+/// flight, and answers that somebody holds.
 pub const MAX_FRAMES: usize = 10_000;
 
-/// Bytes of frames that wait to be written to the far end.
+/// The most bytes of frames that may wait to be written to the far end.
 pub const MAX_UNSENT_BYTES: usize = 64 * 1024 * 1024;
 
-/// Bytes of frames that came from the far end and are still in use.
+/// The most bytes of frames from the far end that may be in use.
 pub const MAX_HELD_BYTES: usize = 256 * 1024 * 1024;
 
-/// Bytes of one frame.
+/// The most bytes of one frame.
 pub const MAX_FRAME_BYTES: usize = 128 * 1024 * 1024;
 
-/// Capabilities in one frame.
+/// The most capabilities in one frame.
 pub const MAX_CAPS: u32 = 1_000;
 
-/// Steps from an answer to the capability in it that is meant.
+/// The most steps from an answer to a capability in it.
 pub const MAX_TRANSFORM: u32 = 64;
 
 /// A network of two whose far end is not trusted.
@@ -49,7 +50,7 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    /// Wraps a network; `make` is given what it is to read from.
+    /// Wraps a network; `make` gets the stream from which the network is to read.
     pub(crate) fn new(
         input: Box<dyn AsyncRead + Unpin>,
         make: impl FnOnce(Counted) -> twoparty::VatNetwork<Counted>,
@@ -58,7 +59,7 @@ impl Guarded {
         Guarded { inner: make(Counted { input, load: load.clone() }), load }
     }
 
-    /// Looks on at what becomes of the link.
+    /// Returns an observer of the link's state.
     pub(crate) fn look_on(&self) -> LookOn {
         LookOn(self.load.clone())
     }
@@ -81,12 +82,12 @@ impl VatNetwork<Side> for Guarded {
     }
 }
 
-/// Knows whether a link is to be given up.
+/// Tells whether a link must be cut off.
 pub(crate) struct LookOn(Rc<Load>);
 
 impl LookOn {
-    /// Why the link must be cut off now: a limit was passed, and the far end does not take what is said about it.
-    /// The RPC system would wait for that, for ever.
+    /// The reason if the link must be cut off now: a limit was exceeded, and the far end does not read the messages
+    /// about it. The RPC system would wait for that for ever.
     pub(crate) fn cut_off(&self) -> Option<Error> {
         let mut unsent = self.0.unsent.borrow_mut();
         unsent.prune();
@@ -94,7 +95,7 @@ impl LookOn {
     }
 }
 
-/// What the far end makes this host keep.
+/// The memory that the far end makes this host use.
 #[derive(Default)]
 struct Load {
     /// Bytes read since the last whole frame.
@@ -102,11 +103,12 @@ struct Load {
     held_frames: Cell<usize>,
     held_bytes: Cell<usize>,
     unsent: RefCell<Unsent>,
-    /// Which limit it passed.
+    /// The error of the limit that it exceeded.
     refused: RefCell<Option<Error>>,
 }
 
-/// Frames in the queue of the RPC system, which tells nobody how long it is: each with the promise that it is out.
+/// Frames in the queue of the RPC system, each with the promise that it was sent. They are counted here because the RPC
+/// system does not tell how long its queue is.
 #[derive(Default)]
 struct Unsent {
     frames: VecDeque<(Shared<Promise<(), Error>>, usize)>,
@@ -120,7 +122,7 @@ impl Unsent {
         self.bytes += bytes;
     }
 
-    /// Forgets what is out. Frames go out in order.
+    /// Forgets frames that were sent. Frames are sent in order.
     fn prune(&mut self) {
         while let Some((sent, bytes)) = self.frames.front() {
             if sent.clone().now_or_never().is_none() {
@@ -133,7 +135,7 @@ impl Unsent {
 }
 
 impl Load {
-    /// Takes a frame in, where it may come in.
+    /// Admits a frame, if it is within the limits.
     fn admit(self: &Rc<Self>, message: Box<dyn IncomingMessage>) -> Result<Held, Error> {
         let bytes = self.read_bytes.take();
         self.held_frames.set(self.held_frames.get() + 1);
@@ -158,7 +160,7 @@ impl Load {
     }
 }
 
-/// What comes from the far end, counted.
+/// Counts the bytes that come from the far end.
 pub(crate) struct Counted {
     input: Box<dyn AsyncRead + Unpin>,
     load: Rc<Load>,
@@ -237,7 +239,7 @@ impl OutgoingMessage for Outgoing {
     }
 }
 
-/// A frame that came in, as long as anybody uses it.
+/// A frame that came in and is still in use.
 struct Held {
     message: Box<dyn IncomingMessage>,
     load: Rc<Load>,
@@ -264,7 +266,7 @@ fn within(what: &str, amount: usize, limit: usize) -> Result<(), Error> {
     Err(Error::overloaded(format!("over the limit: {amount} {what} (the limit is {limit})")))
 }
 
-/// Looks at what the RPC system would walk without a bound.
+/// Checks the lists that the RPC system would walk without a bound.
 fn look(message: message::Reader<'_>) -> Result<(), Error> {
     match message.which() {
         Ok(message::Call(call)) => {

@@ -1,4 +1,4 @@
-//! Ids: small integers in order of birth, one count a kind.
+//! Ids: small integers in order of birth, with a separate count for each kind.
 
 use std::fmt;
 
@@ -30,12 +30,13 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A vat or a cell: what has a turn of its own.
+    /// A vat or a cell, which has turns of its own.
     ActorId "a";
     /// One direction of bytes.
     PipeId "p";
-    /// Two pipes that join a cell to its host.
+    /// Two pipes that join a cell to its host, or two vats.
     LinkId "l";
-    /// One inbound call whose answer waits to be let go.
+    /// One inbound call whose answer waits to be released. Calls that the host makes and operations of fake I/O are
+    /// numbered together with them.
     GateId "g";
 }

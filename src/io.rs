@@ -1,10 +1,10 @@
-//! Fake I/O: waits of an application that are no call, no pipe and no timer, such as a row read from a database.
+//! Fake I/O: waits of an application other than calls, pipes and timers, such as reading a row from a database.
 //!
-//! An operation begins when it is first awaited and ends by a move, which also decides how long it takes and whether
-//! it fails. So it parts two steps wherever it is awaited: in a scenario's task, in a server's method, in a future
+//! An operation begins when it is first awaited and ends by a move, which also decides how long it takes and whether it
+//! fails. So it separates two steps wherever it is awaited: in a scenario's task, in a server's method, or in a future
 //! inside another.
 //!
-//! Not here: what is read or written. The application does that itself, before or after the wait.
+//! Not here: the data that is read or written. The application handles that itself, before or after the wait.
 
 use crate::fabric::Fabric;
 use crate::ids::GateId;
@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// Where operations of fake I/O come from. Clones are the same place, and are cheap.
+/// Makes operations of fake I/O. Clones are equivalent and cheap.
 #[derive(Clone)]
 pub struct Io {
     fabric: Fabric,
@@ -22,7 +22,7 @@ pub struct Io {
 /// How an operation ends, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
-    /// Virtual nanoseconds that it still takes; 0 is none.
+    /// Virtual nanoseconds that it still takes; 0 means that it ends now.
     pub latency_ns: u64,
     /// Whether it fails.
     pub fails: bool,
@@ -40,7 +40,7 @@ impl IoError {
         IoError { what: what.clone() }
     }
 
-    /// What the operation was called.
+    /// The operation's name.
     pub fn what(&self) -> &str {
         &self.what
     }
@@ -52,24 +52,24 @@ impl Io {
         Io { fabric: fabric.clone(), fails_one_in: 0 }
     }
 
-    /// The same place, with operations that may fail: about one in `one_in`, and never where it is 0.
+    /// Returns a copy whose operations may fail: about one in `one_in`, or none if that is 0.
     #[must_use = "gives another handle and leaves this one as it is"]
     pub fn fails(&self, one_in: u32) -> Self {
         Io { fails_one_in: one_in, ..self.clone() }
     }
 
-    /// An operation. `what` names it in transcripts and errors.
+    /// Makes an operation. `what` names it in transcripts and errors.
     ///
-    /// In a tank whose things happen by themselves it ends at once, and well.
+    /// In a tank that is not held it ends at once, without an error.
     ///
     /// # Errors
-    /// [`IoError`] where the simulation chose so, which it may only after [`fails`](Self::fails).
+    /// [`IoError`] if the simulation chose so, which it may only after [`fails`](Self::fails).
     pub fn op(&self, what: &str) -> Op {
         Op { io: self.clone(), what: what.into(), id: None }
     }
 }
 
-/// An operation of fake I/O. Dropped before its end it never ends.
+/// An operation of fake I/O. If it is dropped before its end, it never ends.
 #[must_use = "an operation begins when it is awaited"]
 pub struct Op {
     io: Io,

@@ -1,18 +1,18 @@
 //! The tank: the host runtime that Wavetank tests.
 //!
-//! Guests are WebAssembly components; a running one is a [`cell`]. Cells and their host talk Cap'n Proto
-//! RPC over links ([`link`]), which are pairs of pipes ([`pipe`]). The host serves [`Host`, `Executor`, `Process`
-//! and `ByteStream`](peer) to them. Everything that could happen by itself elsewhere happens here only when
-//! somebody says so: the [`Fabric`] offers bytes to deliver, budget to grant, cells to start, answers to let
-//! go and a clock to advance, and does what it is told.
+//! Guests are WebAssembly components; a running guest is a [`cell`]. Cells and their host talk Cap'n Proto RPC over
+//! links ([`link`]), which are pairs of pipes ([`pipe`]). The host serves [`Host`, `Executor`, `Process` and
+//! `ByteStream`](peer) to them. In another host many things happen by themselves. Here they happen only on request: the
+//! [`Fabric`] offers bytes to deliver, budget to grant, cells to start, answers to release and a clock to advance, and
+//! its driver picks one.
 //!
-//! Not here: seeds, choices, strategies, transcripts. Nothing in this crate names them; they are in
-//! `wavetank-sim`. Nor a runtime: tasks go to whatever implements [`Spawn`], for example a
+//! Not here: seeds, choices, strategies and transcripts. Nothing in this crate names them; they are in `wavetank-sim`.
+//! There is no runtime here either: tasks go to any implementation of [`Spawn`], for example a
 //! `futures_executor::LocalPool`.
 
 #![forbid(unsafe_code)]
 
-/// Where this file is, as the compiler was told: what a panic's location is held against.
+/// The path of this file as the compiler knows it. The locations of panics are compared with it.
 #[doc(hidden)]
 pub const THIS_FILE: &str = file!();
 

@@ -19,20 +19,20 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// What an RPC system reads from and writes to.
+/// The streams from which an RPC system reads and to which it writes.
 pub type Streams = (Box<dyn AsyncRead + Unpin>, Box<dyn AsyncWrite + Unpin>);
 
 /// The host's end of a link. Clones are the same end.
 #[derive(Clone)]
 pub struct Link(Rc<Shared>);
 
-/// A link's far end as bytes: for far ends that do not keep to the protocol.
+/// A link whose far end is plain bytes, for far ends that violate the protocol.
 pub struct Wire {
     /// The host's end.
     pub link: Link,
-    /// What the host says.
+    /// Reads the bytes that the host sends.
     pub input: PipeReader,
-    /// What the host hears.
+    /// Writes bytes to the host.
     pub output: PipeWriter,
 }
 
@@ -43,10 +43,10 @@ struct Shared {
     asked: RefCell<Asked>,
 }
 
-/// Wishes for the capability that the far end exports.
+/// Requests for the capability that the far end exports.
 ///
-/// The RPC system belongs to its task; asking it for a bootstrap sends a message, so it is asked only when
-/// somebody wants it.
+/// The RPC system belongs to its task. Asking it for a bootstrap sends a message, so it is asked only when somebody
+/// wants the capability.
 #[derive(Default)]
 struct Asked {
     wishes: Vec<oneshot::Sender<Client>>,
@@ -55,18 +55,18 @@ struct Asked {
     ended: bool,
 }
 
-/// Whether this end is to go, and how.
+/// Whether this end must leave, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Leave {
     #[default]
     No,
-    /// What was sent before goes out first.
+    /// Messages that were sent before go out first.
     InOrder,
-    /// At once: what was not sent yet is lost.
+    /// At once: messages that were not written yet are lost.
     AtOnce,
 }
 
-/// Four times capnp's usual limit, which is twice the largest frame: a gate looks at parameters once before their
+/// Four times capnp's usual limit, which is twice the largest frame, because a gate reads parameters once before their
 /// server does.
 fn reader_options() -> ReaderOptions {
     let words = DEFAULT_READER_OPTIONS.traversal_limit_in_words.map(|words| 4 * words);
@@ -74,8 +74,8 @@ fn reader_options() -> ReaderOptions {
 }
 
 impl Link {
-    /// Lays a link over two pipes, from the cell and to it, and serves `bootstrap` on it, as a task of `vat` that reads
-    /// and writes these streams of them.
+    /// Makes a link to a cell out of two pipes, from the cell and to it. Serves `bootstrap` on it, as a task of `vat`
+    /// that reads and writes the given streams over these pipes.
     pub(crate) fn to_cell(
         tank: &Tank,
         (cell, name): (ActorId, &str),
@@ -90,8 +90,8 @@ impl Link {
         Self::end(tank, id, task, (vat, Side::Server), pipes, streams, (bootstrap, true))
     }
 
-    /// Lays a link whose far end is no RPC system: whoever holds it writes and reads bytes. Serves `bootstrap` on
-    /// the near one, as a task of `vat`.
+    /// Makes a link without an RPC system at its far end: the holder of that end writes and reads bytes. Serves
+    /// `bootstrap` at the near end, as a task of `vat`.
     pub(crate) fn to_wire(tank: &Tank, name: &str, vat: ActorId, bootstrap: Client) -> Wire {
         let fabric = tank.fabric();
         let far = tank.vat(name);
@@ -105,8 +105,8 @@ impl Link {
         Wire { link, input, output }
     }
 
-    /// Joins two vats: gives both ends, each of which serves its bootstrap as a task of its vat. Each RPC system
-    /// sees its streams as `over` shows them.
+    /// Joins two vats and returns both ends. Each end serves its bootstrap as a task of its vat. `over` may wrap the
+    /// streams of each RPC system.
     pub(crate) fn between(
         tank: &Tank,
         ends: [(ActorId, Client); 2],
@@ -154,7 +154,7 @@ impl Link {
         (link, up_in, down_out)
     }
 
-    /// One end of a link, as a task of `vat`.
+    /// Starts one end of a link, as a task of `vat`.
     fn end(
         tank: &Tank,
         id: LinkId,
@@ -181,15 +181,16 @@ impl Link {
         let task = async move {
             let ended = std::future::poll_fn(|cx| {
                 for wish in asked.wishes(cx.waker()) {
-                    // Refused where nobody waits any more.
+                    // Sending fails if nobody waits any more.
                     let _ = wish.send(rpc.bootstrap(far_side));
                 }
                 match asked.leave() {
                     Leave::No => {}
-                    // Whether it went well is said by the system's own end.
+                    // The end of the RPC system itself tells whether it went well.
                     Leave::InOrder => drop(leaving.poll_unpin(cx)),
                     Leave::AtOnce => {
-                        // Told to go, or calls over it would never end; and not waited for.
+                        // The RPC system is told to disconnect, because calls over it would never end otherwise. The
+                        // result is not awaited.
                         let _ = leaving.poll_unpin(cx);
                         return Poll::Ready(Ok(()));
                     }
@@ -203,7 +204,7 @@ impl Link {
             .await;
             asked.no_more();
             let error = ended.err().map(|e| e.to_string().into());
-            // The system first: dropping it closes the pipes.
+            // Drop the system before the event is recorded: dropping it closes the pipes.
             drop(rpc);
             fabric.record(Event::LinkEnded { link: id, error });
         };
@@ -226,10 +227,10 @@ impl Link {
         self.0.down
     }
 
-    /// The capability that the guest exports.
+    /// The capability that the far end exports.
     ///
     /// # Errors
-    /// `Disconnected` where the link has ended.
+    /// `Disconnected` if the link has ended.
     pub async fn bootstrap(&self) -> Result<Client, capnp::Error> {
         let (wish, client) = oneshot::channel();
         {
@@ -245,13 +246,13 @@ impl Link {
         client.await.map_err(|_| ended())
     }
 
-    /// Ends the link in order: what was sent before goes out first. Does nothing where it has ended.
+    /// Ends the link in order: messages that were sent before go out first. Does nothing if it has ended.
     pub fn disconnect(&self) {
         self.go(Leave::InOrder);
     }
 
-    /// Ends this end of the link at once: its RPC system is disconnected and dropped in one step, and all that it holds
-    /// with it. Nothing more is sent; the far end sees its pipes close. Does nothing where it has ended.
+    /// Ends this end of the link at once: its RPC system is disconnected and dropped in one step, together with
+    /// everything that it holds. Nothing more is sent; the far end sees its pipes close. Does nothing if it has ended.
     pub fn abandon(&self) {
         self.go(Leave::AtOnce);
     }
@@ -286,7 +287,7 @@ impl Link {
     }
 }
 
-/// What a wish for a bootstrap capability meets when there is no link any more.
+/// The error of a request for a bootstrap capability if the link has ended.
 pub(crate) fn ended() -> capnp::Error {
     capnp::Error::disconnected("the cell's link has ended".into())
 }

@@ -1,7 +1,8 @@
 //! The host's own capabilities: `Host`, `Executor`, `Process` and `ByteStream` of `capnp/peer.capnp`.
 //!
-//! A child's transport is what its own imports say, whatever its parent's is. One that imports no connection has a
-//! stdin and stdout of its own as soon as its parent asks for either; they are its link if it speaks RPC there first.
+//! A child's transport is decided by its own imports, whatever its parent's is. If a child imports no connection, its
+//! stdin and stdout become its own as soon as its parent asks for either; they are its link if it speaks RPC there
+//! first.
 //!
 //! Nesting has no bound: a child's bootstrap is its own `Executor`, and so are its children's.
 
@@ -32,25 +33,25 @@ pub const BYTE_STREAM: u64 = <byte_stream::Client as HasTypeId>::TYPE_ID;
 /// `Process.wait`: asks for a cell's exit code.
 pub const WAIT: Method = (PROCESS, 3);
 
-/// Most bytes in one answer of `ByteStream.read`, whatever is asked.
+/// The most bytes in one answer of `ByteStream.read`, however many are asked for.
 pub const MAX_READ_BYTES: usize = 64 * 1024;
 
-/// A host of the world, as others know it.
+/// A host of the world, as other hosts know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostInfo {
     /// Its name.
     pub id: String,
-    /// Where others reach it.
+    /// The addresses at which others reach it.
     pub addrs: Vec<String>,
 }
 
-/// A `Host` for `cell`, in a world where `peers` are the other hosts.
+/// Makes a `Host` for `cell`, in a world with `peers` as the other hosts.
 pub fn host(tank: &Tank, cell: &Cell, me: HostInfo, peers: Vec<HostInfo>) -> Client {
     let executor = executor_client(tank, cell);
     new_client::<host::Client, _>(Host { me, peers, executor }).client
 }
 
-/// An `Executor` whose children are children of `cell`.
+/// Makes an `Executor` whose children are children of `cell`.
 pub fn executor(tank: &Tank, cell: &Cell) -> Client {
     executor_client(tank, cell).client
 }
@@ -165,7 +166,7 @@ impl Executor {
             args,
             env,
             detached,
-            // What was said for the parent is of its component, and this is another.
+            // The parent's setting applies to its own component, and this is another one.
             transport: None,
             ..of.clone()
         };
@@ -222,7 +223,7 @@ impl process::Server for Process {
     }
 
     async fn wait(self: Rc<Self>, _: process::WaitParams, mut results: process::WaitResults) -> Served {
-        // Who waits does not hold the cell's stdin open.
+        // A call that waits must not hold the cell's stdin open.
         let cell = self.cell.clone();
         drop(self);
         let ended = cell.awaited().await;
@@ -237,7 +238,7 @@ impl process::Server for Process {
         mut results: process::BootstrapResults,
     ) -> Served {
         if self.cell.exit().is_some() {
-            // The host's end of the link may not have met the end of the stream yet.
+            // The host's end of the link may not have seen the end of the stream yet.
             return Err(link::ended());
         }
         let name = self.cell.name();

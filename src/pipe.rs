@@ -5,13 +5,13 @@
 //!               deliver ▲
 //! ```
 //!
-//! Staged and visible bytes are one queue with a watermark. A *free* pipe moves its watermark with every
-//! write and lets its writer use all the room there is; a *held* one waits for `deliver` and
-//! `grant`. A pipe never decides anything itself.
+//! Staged and visible bytes are one queue with a watermark. A *free* pipe moves its watermark with every write, and its
+//! writer may use all the room in it. A *held* pipe waits for `deliver` and `grant`. A pipe never decides anything
+//! itself.
 //!
-//! A permit belongs to the handle that asked with `check-write`. Permits of several handles are *overcommitted*:
-//! each handle may use all that it was told, and then the pipe holds more than its capacity. Nothing is reserved,
-//! because a handle that asks and never writes would starve the others for ever.
+//! A permit belongs to the handle that asked with `check-write`. Permits of several handles are *overcommitted*: each
+//! handle may use its whole permit, and then the pipe holds more than its capacity. Nothing is reserved, because a
+//! handle that asks and never writes would starve the others for ever.
 //!
 //! Not here: wasi-io and `AsyncRead`, which are in `stream`, and the ids, which are in `fabric`.
 
@@ -31,10 +31,10 @@ use std::task::Waker;
 pub use handles::NoPermit;
 pub(crate) use handles::WriterId;
 
-/// A pipe's capacity where nothing else was asked for: 64 KiB, as on Linux.
+/// A pipe's default capacity: 64 KiB, as on Linux.
 pub const DEFAULT_CAPACITY_BYTES: usize = 64 * 1024;
 
-/// One direction of bytes, with its two ends' state.
+/// One direction of bytes, with the state of its two ends.
 pub struct Pipe {
     name: Arc<str>,
     capacity_bytes: usize,
@@ -45,27 +45,27 @@ pub struct Pipe {
     consumed: u64,
     /// Granted and not yet written. Only a held pipe counts it.
     granted_bytes: usize,
-    /// Who writes, and what each was permitted.
+    /// The handles on the writing end, with their permits.
     handles: Handles,
-    /// The writer was told 0 while there was no budget: more may be granted.
+    /// The writer was told 0 because there was no budget, so more may be granted.
     starved: bool,
-    /// The writer was told 0 when it last asked, for whatever reason.
+    /// The writer was told 0 when it last asked, for any reason.
     refused: bool,
-    /// What its host makes of WASI's freedoms.
+    /// The freedoms of WASI that the host takes.
     freedoms: Freedoms,
-    /// How much of what was written may be delivered. All of it, unless unflushed bytes are kept back.
+    /// The number of written bytes that may be delivered: all of them, unless unflushed bytes are kept back.
     released: u64,
     writer_open: bool,
     reader_open: bool,
     end_visible: bool,
     broken: bool,
-    /// A reader was told that there is something, though there may be nothing. Until it has looked.
+    /// A reader was told that the pipe is readable, although it may be empty. Reset when the reader looks.
     spurred: bool,
     /// Nothing is delivered any more.
     muted: bool,
-    /// Where in all that is ever written the pipe ends, and how.
+    /// The offset, counted from the first byte ever written, at which the pipe ends, and how it ends.
     cut: Option<(u64, Ending)>,
-    /// It was ended from outside: its writer is told that nobody reads, its reader that nobody writes.
+    /// The pipe was ended from outside: the writer is told that nobody reads, and the reader that nobody writes.
     ended: bool,
     /// One end was told that the pipe has ended. The other end has not heard of it yet.
     half_broken: Option<HalfBreak>,
@@ -76,34 +76,34 @@ pub struct Pipe {
 /// How a pipe is ended from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
-    /// The reader reads what was written before, then the end.
+    /// The reader reads the bytes that were written before, then the end.
     Close,
-    /// Both ends get an error, and what was not read is lost.
+    /// Both ends get an error, and unread bytes are lost.
     Reset,
 }
 
-/// A pipe that has ended at one end only. Until it is reset, the other end notices nothing.
+/// A pipe that has ended at one end only. The other end notices nothing until the pipe is reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HalfBreak {
     /// The end that was told.
     pub end: End,
-    /// What it was told: an error, or that there is nobody at the other end.
+    /// The news for that end: an error, or that there is nobody at the other end.
     pub ending: Ending,
 }
 
-/// What came of a write.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Written {
-    /// Bytes that were taken; the others fell behind the pipe's end.
+    /// Bytes that were taken. The rest fell behind the pipe's end.
     pub(crate) taken_bytes: usize,
-    /// How the pipe ended by it, if it did, and the bytes taken that are lost.
+    /// If this write ended the pipe: how, and how many of the taken bytes are lost.
     pub(crate) ended: Option<(Ending, usize)>,
 }
 
-/// What `check_write` says.
+/// The answer of `check_write`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permit {
-    /// So many bytes may be written now; 0 is "wait".
+    /// This many bytes may be written now; 0 means "wait".
     Bytes(usize),
     /// Nobody will read any more.
     Closed,
@@ -111,14 +111,14 @@ pub enum Permit {
     Broken,
 }
 
-/// What a read brings.
+/// The result of a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// At least one byte.
     Bytes(Bytes),
     /// Nothing yet.
     Nothing,
-    /// All was read and the writer is gone.
+    /// All bytes were read and the writer is gone.
     End,
     /// The pipe was reset.
     Broken,
@@ -130,11 +130,11 @@ pub enum Refused {
     /// It was longer than the handle's permit.
     #[error("{}", why.says(*asked_bytes, *granted_bytes))]
     Overrun {
-        /// Bytes that were to be written.
+        /// Bytes that the handle tried to write.
         asked_bytes: usize,
-        /// Bytes that the handle was permitted and has not used.
+        /// Bytes that were left of the handle's permit.
         granted_bytes: usize,
-        /// Why it was permitted no more.
+        /// Why the permit was no larger.
         why: NoPermit,
     },
     /// Nobody will read any more.
@@ -145,36 +145,36 @@ pub enum Refused {
     Broken,
 }
 
-/// A pipe's numbers, for a reader of the world.
+/// A snapshot of a pipe's numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipeView {
-    /// What it carries.
+    /// The name of its stream, such as `cell stdin`.
     pub name: Arc<str>,
-    /// Most bytes it holds.
+    /// The most bytes that it holds.
     pub capacity_bytes: usize,
     /// Whether it waits for deliveries and grants.
     pub held: bool,
-    /// Written and not yet delivered.
+    /// Bytes that were written and not yet delivered.
     pub staged_bytes: usize,
     /// How many of the staged bytes stay with the host because nobody flushed them.
     pub unflushed_bytes: usize,
-    /// Delivered and not yet read.
+    /// Bytes that were delivered and not yet read.
     pub visible_bytes: usize,
-    /// What a writer may write.
+    /// Bytes that a writer may write.
     pub budget_bytes: usize,
-    /// Most handles that ever had a permit at the same time: each may use its own.
+    /// The most handles that ever had a permit at the same time. Each may use its own.
     pub permits: usize,
     /// Whether a reader waits for bytes.
     pub reader_waits: bool,
     /// Whether a writer waits for budget.
     pub writer_waits: bool,
-    /// Whether the writer was told 0 when it last asked what it may write.
+    /// Whether the writer was told 0 when it last asked how much it may write.
     pub writer_refused: bool,
-    /// Whether nothing is delivered any more.
+    /// Whether the pipe was muted: it delivers nothing any more.
     pub muted: bool,
-    /// Whether the reading end is there.
+    /// Whether the reading end is open.
     pub reader_open: bool,
-    /// Whether the writing end is there.
+    /// Whether the writing end is open.
     pub writer_open: bool,
 }
 
@@ -227,7 +227,7 @@ impl Pipe {
         }
     }
 
-    /// Whether a waker waits for bytes, and whether for budget.
+    /// Whether a waker waits for bytes, and whether it waits for budget.
     pub(crate) fn is_waited_for_by(&self, waker: &Waker) -> (bool, bool) {
         let holds = |wakers: &[Waker]| wakers.iter().any(|held| held.will_wake(waker));
         (holds(&self.readers), holds(&self.writers))
@@ -254,7 +254,7 @@ impl Pipe {
         if self.held { self.granted_bytes } else { self.room() }
     }
 
-    /// Changes how the pipe flows. What was granted stays granted.
+    /// Changes the capacity and whether the pipe is held. Permits that were given stay valid.
     pub(crate) fn shape(&mut self, capacity_bytes: usize, held: bool) {
         self.granted_bytes = self.handles.largest_permit();
         self.capacity_bytes = capacity_bytes;
@@ -273,7 +273,7 @@ impl Pipe {
         self.handles.add()
     }
 
-    /// What a handle may write now. A writer that is told 0 may be granted more.
+    /// How many bytes a handle may write now. A writer that is told 0 may be granted more.
     pub(crate) fn check_write(&mut self, writer: WriterId) -> Permit {
         let permit = self.permit(writer);
         self.refused = permit == Permit::Bytes(0);
@@ -295,16 +295,16 @@ impl Pipe {
         Permit::Bytes(if flushing { 0 } else { self.budget() })
     }
 
-    /// Whether a handle may write so many bytes: [`write`](Self::write) would take them.
+    /// Whether a handle may write this many bytes, that is, whether [`write`](Self::write) would take them.
     pub(crate) fn check_permit(&self, writer: WriterId, bytes: usize) -> Result<(), Refused> {
         self.check_open()?;
         self.handles.check(writer, bytes, self.delivered)
     }
 
-    /// Takes bytes that a handle was permitted before. No bytes need no permit, and use none up.
+    /// Takes bytes that a handle was permitted before. An empty write needs no permit and uses none up.
     ///
     /// # Errors
-    /// [`Refused`] where the pipe has ended, and where they are more than the handle's permit.
+    /// [`Refused`] if the pipe has ended, or if the bytes exceed the handle's permit.
     pub(crate) fn write(&mut self, writer: WriterId, mut bytes: Bytes) -> Result<Written, Refused> {
         self.check_open()?;
         if bytes.is_empty() {
@@ -312,7 +312,7 @@ impl Pipe {
         }
         self.handles.spend(writer, bytes.len(), self.delivered, self.freedoms.one_write_a_permit)?;
         if self.held {
-            // Less may be left than was promised: budget can shrink between two looks at it.
+            // Less may be left than was promised, because the budget can shrink between `check_write` and `write`.
             self.granted_bytes = self.granted_bytes.saturating_sub(bytes.len()).min(self.room());
         }
         let reaches = self.written + bytes.len() as u64;
@@ -336,10 +336,10 @@ impl Pipe {
         Ok(Written { taken_bytes, ended })
     }
 
-    /// Asks that all that was written be delivered before more is accepted of this handle.
+    /// Asks for a flush: this handle may write more only after all bytes written so far are delivered.
     ///
     /// # Errors
-    /// [`Refused::Closed`] and [`Refused::Broken`] where the pipe has ended.
+    /// [`Refused::Closed`] and [`Refused::Broken`] if the pipe has ended.
     pub(crate) fn flush(&mut self, writer: WriterId) -> Result<(), Refused> {
         self.check_open()?;
         self.handles.flush(writer, self.written, self.freedoms.one_write_a_permit);
@@ -354,33 +354,33 @@ impl Pipe {
         }
     }
 
-    /// Ends what a handle was permitted. What it wrote and did not flush is on its way then.
+    /// Drops a handle and its permit. Bytes that it wrote and did not flush are released.
     pub(crate) fn drop_handle(&mut self, writer: WriterId) {
         self.handles.remove(writer);
         self.release();
     }
 
-    /// Ends the stream after what was written.
+    /// Ends the stream after the bytes that were written.
     pub(crate) fn close_writer(&mut self) {
         self.writer_open = false;
         self.release_end();
     }
 
-    /// Whether a writer has something to learn: budget, or that the pipe has ended.
+    /// Whether a writer has something to learn: that there is budget, or that the pipe has ended.
     pub(crate) fn writable(&mut self, writer: WriterId) -> bool {
         let writable = !matches!(self.permit(writer), Permit::Bytes(0));
         self.release_if_full();
         writable
     }
 
-    /// Lets all that was written be delivered, flushed or not.
+    /// Lets all written bytes be delivered, flushed or not.
     pub(super) fn release(&mut self) {
         if self.released < self.written {
             self.release_end();
         }
     }
 
-    /// The same, and the end after it if nothing more will be written.
+    /// Like [`release`](Self::release), and also lets the end be delivered if nothing more will be written.
     pub(super) fn release_end(&mut self) {
         self.released = self.written;
         if !self.held {
@@ -388,8 +388,8 @@ impl Pipe {
         }
     }
 
-    /// Bytes that were not flushed stay with the host only while there is budget: a writer that is told 0 waits for
-    /// the stream to become ready, and it must.
+    /// Releases unflushed bytes if there is no budget. The host may keep them back only while there is budget: a writer
+    /// that is told 0 waits for the stream to become ready, so it must become ready.
     pub(super) fn release_if_full(&mut self) {
         if self.budget() == 0 {
             self.release();
@@ -402,7 +402,7 @@ impl Pipe {
 
     // ---- the reader's side
 
-    /// Takes at most `max_bytes` of what is visible.
+    /// Takes at most `max_bytes` of the visible bytes.
     pub(crate) fn read(&mut self, max_bytes: usize) -> Taken {
         match self.half_broken_at(End::Reader) {
             _ if self.broken => return Taken::Broken,
@@ -428,7 +428,7 @@ impl Pipe {
         Taken::Bytes(bytes)
     }
 
-    /// Takes `take` bytes off the queue: without a copy where they lie in one piece.
+    /// Takes `take` bytes off the queue, without a copy if they are in one piece.
     fn pop(&mut self, take: usize) -> Bytes {
         let first = self.queue.front_mut().expect("visible bytes are queued");
         if first.len() > take {
@@ -451,14 +451,14 @@ impl Pipe {
         joined.freeze()
     }
 
-    /// Tells the writer that nobody reads any more; gives the bytes that are lost by it.
+    /// Tells the writer that nobody reads any more. Returns how many bytes are lost.
     pub(crate) fn close_reader(&mut self) -> usize {
         self.reader_open = false;
         wake(&mut self.writers);
         self.drain()
     }
 
-    /// Whether a reader has something to learn: bytes, or that the pipe has ended.
+    /// Whether a reader has something to learn: that there are bytes, or that the pipe has ended.
     pub(crate) fn readable(&self) -> bool {
         self.spurred
             || self.broken
@@ -467,7 +467,7 @@ impl Pipe {
             || (self.end_visible && self.queued() == 0)
     }
 
-    /// Whether the writer was told 0 when it last asked what it may write.
+    /// Whether the writer was told 0 when it last asked how much it may write.
     pub(crate) fn was_refused(&self) -> bool {
         self.refused
     }
@@ -477,7 +477,7 @@ impl Pipe {
         self.visible() > 0
     }
 
-    /// Whether a reader is told that there is something though there is nothing.
+    /// Whether the pipe has nothing for a reader, neither bytes nor an end, so that only a spur can make it readable.
     pub(crate) fn is_spurred_only(&self) -> bool {
         let is_over = self.broken || self.half_broken_at(End::Reader).is_some() || self.end_visible;
         !is_over && self.visible() == 0
@@ -488,7 +488,7 @@ impl Pipe {
     }
 }
 
-/// Keeps a waker once.
+/// Keeps a waker, unless it is there already.
 fn remember(wakers: &mut Vec<Waker>, waker: &Waker) {
     if !wakers.iter().any(|known| known.will_wake(waker)) {
         wakers.push(waker.clone());

@@ -11,7 +11,7 @@ pub mod peer_capnp {
     include!(concat!(env!("OUT_DIR"), "/peer_capnp.rs"));
 }
 
-/// The code generator request of `capnp/vats.capnp`: what native vats ask of each other in a simulation.
+/// The code generator request of `capnp/vats.capnp`: the calls between native vats in a simulation.
 pub const VATS_REQUEST: &[u8] = include_bytes!("../capnp/vats.cgr");
 
 /// The code generated from [`VATS_REQUEST`].
@@ -21,7 +21,7 @@ pub mod vats_capnp {
     include!(concat!(env!("OUT_DIR"), "/vats_capnp.rs"));
 }
 
-/// The code generated from `capnp/sink.capnp`: a schema of a user's own, for tests of streaming calls.
+/// The code generated from `capnp/sink.capnp`: a user's own schema, for tests of streaming calls.
 #[doc(hidden)]
 #[allow(clippy::all, clippy::disallowed_types, reason = "generated")]
 pub mod sink_capnp {

@@ -1,4 +1,4 @@
-//! Calls: gates where answers wait, and calls that are cut short.
+//! Calls: gates where answers wait, and calls that are cancelled by order.
 
 use super::{Fabric, Gate, State};
 use crate::event::Event;
@@ -17,7 +17,7 @@ impl Fabric {
         gate
     }
 
-    /// A call that the host makes and that can be cancelled.
+    /// Registers a call that the host makes and that can be cancelled.
     pub(crate) fn new_asked(&self, interface: u64, method: u16) -> GateId {
         let mut state = self.state();
         let call = state.new_gate_id();
@@ -27,20 +27,20 @@ impl Fabric {
         call
     }
 
-    /// A call is done, and its answer waits at its gate. The gate can be opened once that of `after`, an earlier
-    /// streaming call, was opened or cancelled.
+    /// Notes that a call is done and that its answer waits at its gate. If `after`, an earlier streaming call, is
+    /// given, the gate can be opened only when the gate of `after` was opened or cancelled.
     pub(crate) fn done(&self, gate: GateId, after: Option<GateId>) {
         let mut state = self.state();
         state.record(Event::Done { gate });
         state.wait_behind(gate, after);
     }
 
-    /// Whether a finished call's gate can be opened only after that of an earlier streaming call.
+    /// Whether the gate of a finished call can be opened only after that of an earlier streaming call.
     pub fn waits_behind(&self, gate: GateId) -> bool {
         self.state().gates[gate.index()].after.is_some()
     }
 
-    /// Whether a method streams, given its interface's id and its ordinal; `None` where it is not known yet.
+    /// Whether a method, given by its interface's id and its ordinal, streams; `None` if that is not known yet.
     pub(crate) fn streams(&self, method: (u64, u16)) -> Option<bool> {
         self.state().streams.get(&method).copied()
     }
@@ -83,12 +83,12 @@ impl Fabric {
         self.state().forget_call(gate);
     }
 
-    /// Calls that came in and whose answer has not gone out: ids of [`GateId`].
+    /// Calls that came in and whose answers have not gone out: ids of [`GateId`].
     pub fn calls(&self) -> Vec<u32> {
         self.state().calls.iter().collect()
     }
 
-    /// Cancels a call: its server's work is dropped where it stands, and its caller gets an exception.
+    /// Cancels a call. Its server's work is dropped in its present state, and its caller gets an exception.
     pub fn cut_call(&self, gate: GateId) {
         let mut state = self.state();
         let slot = &mut state.gates[gate.index()];
@@ -100,7 +100,7 @@ impl Fabric {
         }
     }
 
-    /// Lets a finished call's answer wait until a time, in nanoseconds since the start.
+    /// Delays the answer of a finished call until a time, in nanoseconds since the start.
     pub fn delay_answer(&self, gate: GateId, until_ns: u64) {
         let mut state = self.state();
         if state.answerable.remove(gate.0) {
@@ -108,7 +108,7 @@ impl Fabric {
         }
     }
 
-    /// Lets a finished call's answer go out.
+    /// Lets the answer of a finished call go out.
     pub fn answer(&self, gate: GateId) {
         let mut state = self.state();
         state.forget_call(gate);
@@ -121,13 +121,13 @@ impl Fabric {
 }
 
 impl State {
-    /// The next number of a call or an operation.
+    /// Makes the next number for a call or an operation.
     pub(super) fn new_gate_id(&mut self) -> GateId {
         self.gates.push(Gate::default());
         GateId(self.gates.len() as u32 - 1)
     }
 
-    /// Lets the gate of a finished call be opened: once that of `after` was, or now.
+    /// Lets the gate of a finished call be opened: after the gate of `after`, or now if there is no such open call.
     fn wait_behind(&mut self, gate: GateId, after: Option<GateId>) {
         let first = after.filter(|first| self.calls.contains(first.0));
         self.gates[gate.index()].after = first;
@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    /// A call is over: takes it off all that could happen, and lets go of those whose gates waited for its own.
+    /// Ends a call: removes it from all sets of possible moves, and releases the calls whose gates waited for its gate.
     pub(super) fn forget_call(&mut self, gate: GateId) {
         self.calls.remove(gate.0);
         self.answerable.remove(gate.0);

@@ -15,11 +15,11 @@ pub(super) struct Operation {
     waker: Waker,
 }
 
-/// How far an operation came.
+/// The progress of an operation.
 enum Stage {
-    /// Its fate is not decided: it is on the menu.
+    /// It is on the menu, because its fate is not decided yet.
     Begun,
-    /// It ends at a time.
+    /// Its fate is decided. It ends at a known time.
     Decided {
         fails: bool,
     },
@@ -29,12 +29,12 @@ enum Stage {
 }
 
 impl Fabric {
-    /// How many moves were begun: what waits for a pause compares it.
+    /// The number of moves that were begun. A paused task compares it.
     pub(crate) fn turn(&self) -> u64 {
         self.state().turn
     }
 
-    /// Says that another move begins. Whoever drives a held tank calls it before each move.
+    /// Counts another move. The driver of a held tank calls it before each move.
     pub fn next_turn(&self) {
         self.state().turn += 1;
     }
@@ -46,14 +46,14 @@ impl Fabric {
         state.resumable.insert(gate.0);
     }
 
-    /// Takes a call off the menu: it goes on for another reason, or was dropped.
+    /// Takes a call off the menu, because it goes on for another reason or was dropped.
     pub(crate) fn unpause(&self, gate: GateId) {
         let mut state = self.state();
         state.gates[gate.index()].paused = None;
         state.resumable.remove(gate.0);
     }
 
-    /// Lets a paused call go on. Does nothing where it is not paused.
+    /// Lets a paused call go on. Does nothing if it is not paused.
     pub fn resume(&self, gate: GateId) {
         let waker = {
             let mut state = self.state();
@@ -65,7 +65,7 @@ impl Fabric {
         }
     }
 
-    /// Begins an operation of fake I/O and puts it on the menu. Its number is in one count with the gates.
+    /// Begins an operation of fake I/O and puts it on the menu. Operations and gates are numbered together.
     pub(crate) fn begin_operation(&self, what: &Arc<str>, fails_one_in: u32, waker: &Waker) -> GateId {
         let mut state = self.state();
         let id = state.new_gate_id();
@@ -77,13 +77,13 @@ impl Fabric {
         id
     }
 
-    /// One in how many times a begun operation fails; 0 is never. `None` where `id` names a paused call.
+    /// Of how many begun operations about one fails; 0 means none. `None` if `id` names a paused call.
     pub fn operation_fails_one_in(&self, id: GateId) -> Option<u32> {
         self.state().operations.get(&id.0).map(|operation| operation.fails_one_in)
     }
 
-    /// Decides how and when a begun operation ends: now, or when the clock reaches its time. Does nothing where it
-    /// was decided before.
+    /// Decides how and when a begun operation ends: now, or when the clock reaches its time. Does nothing if that was
+    /// decided before.
     pub fn end_operation(&self, id: GateId, fate: Fate) {
         let mut state = self.state();
         if !state.resumable.remove(id.0) {
@@ -115,7 +115,7 @@ impl Fabric {
         }
     }
 
-    /// Forgets an operation: its future was dropped.
+    /// Forgets an operation, because its future was dropped.
     pub(crate) fn drop_operation(&self, id: GateId) {
         let mut state = self.state();
         state.resumable.remove(id.0);
@@ -128,7 +128,7 @@ impl Fabric {
 }
 
 impl super::State {
-    /// Ends an operation whose fate was decided, and wakes whoever waits for it.
+    /// Ends an operation whose fate was decided, and wakes the task that waits for it.
     pub(super) fn operation_is_over(&mut self, id: GateId) {
         let Some(operation) = self.operations.get_mut(&id.0) else { return };
         let Stage::Decided { fails } = operation.stage else { return };

@@ -1,4 +1,4 @@
-//! Pipes: what their ends do, and what is done to them from outside.
+//! Pipes: the operations of their ends, and the operations of a driver from outside.
 
 use super::Fabric;
 use crate::event::{End, Event};
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 impl Fabric {
     // ---- pipes, from their ends
 
-    /// Makes a handle on a pipe's writing end: permits belong to it.
+    /// Makes a handle on a pipe's writing end. Each handle has its own permit.
     pub(crate) fn new_writer(&self, pipe: PipeId) -> WriterId {
         self.state().pipes[pipe.index()].add_handle()
     }
@@ -42,12 +42,12 @@ impl Fabric {
         Ok(())
     }
 
-    /// Whether a handle may write so many bytes.
+    /// Whether a handle may write this many bytes.
     pub(crate) fn check_permit(&self, pipe: PipeId, writer: WriterId, bytes: usize) -> Result<(), Refused> {
         self.state().pipes[pipe.index()].check_permit(writer, bytes)
     }
 
-    /// Asks for a flush; says whether the stream was open for it.
+    /// Asks for a flush. Fails if the stream is not open.
     pub(crate) fn flush(&self, pipe: PipeId, writer: WriterId) -> Result<(), Refused> {
         self.state().with_pipe(pipe, |p| p.flush(writer))
     }
@@ -101,17 +101,17 @@ impl Fabric {
         self.state().with_pipe(pipe, |p| p.shape(capacity_bytes, held));
     }
 
-    /// Says which of WASI's freedoms the host of a pipe's guest takes.
+    /// Sets which of WASI's freedoms the host takes for a pipe.
     pub(crate) fn take_freedoms(&self, pipe: PipeId, freedoms: Freedoms) {
         self.state().with_pipe(pipe, |p| p.take_freedoms(freedoms));
     }
 
-    /// Bytes that a delivery could move; 0 where only the end is left to deliver.
+    /// Bytes that a delivery could move; 0 if only the end is left to deliver.
     pub fn deliverable_bytes(&self, pipe: PipeId) -> usize {
         self.state().pipes[pipe.index()].deliverable_bytes()
     }
 
-    /// Makes up to `bytes` staged bytes visible, or the end of the pipe where none are left.
+    /// Makes up to `bytes` staged bytes visible, or the end of the pipe if no staged bytes are left.
     pub fn deliver(&self, pipe: PipeId, bytes: usize) {
         self.state().with_pipe(pipe, |p| p.deliver(bytes));
     }
@@ -133,12 +133,12 @@ impl Fabric {
         state.record(Event::Reset { pipe, lost_bytes });
     }
 
-    /// Whether whoever waits to read a pipe could be woken for nothing.
+    /// Whether a spurious wake is possible: a task waits to read the pipe and there is nothing to read.
     pub fn is_spurrable(&self, pipe: PipeId) -> bool {
         self.state().pipes[pipe.index()].spurrable()
     }
 
-    /// Wakes whoever waits to read a pipe, though there may be nothing to read.
+    /// Wakes the tasks that wait to read a pipe, though there may be nothing to read.
     pub fn spur(&self, pipe: PipeId) {
         self.state().with_pipe(pipe, Pipe::spur);
     }
@@ -148,18 +148,18 @@ impl Fabric {
         self.state().pipes[pipe.index()].shrinkable_bytes()
     }
 
-    /// Leaves a pipe's writer at most `bytes` of its budget. What `check-write` has said stays true until it is
-    /// asked again.
+    /// Cuts the budget of a pipe's writer down to at most `bytes`. The last answer of `check-write` stays valid until
+    /// it is asked again.
     pub fn shrink(&self, pipe: PipeId, bytes: usize) {
         self.state().with_pipe(pipe, |p| p.shrink(bytes));
     }
 
-    /// Whether a pipe has both its ends, and was not told to end or to fall mute.
+    /// Whether a pipe has both its ends, and was neither ended nor muted, nor ordered to end.
     pub fn is_live(&self, pipe: PipeId) -> bool {
         self.state().pipes[pipe.index()].is_live()
     }
 
-    /// Ends a pipe once `bytes` more were written to it; 0 is now.
+    /// Ends a pipe once `bytes` more were written to it; 0 means now.
     pub fn end_after(&self, pipe: PipeId, bytes: usize, ending: Ending) {
         let mut state = self.state();
         if let Some(lost_bytes) = state.with_pipe(pipe, |p| p.cut(bytes, ending)) {
@@ -174,7 +174,7 @@ impl Fabric {
         state.record(Event::HalfBroken { pipe, half, lost_bytes });
     }
 
-    /// Delivers nothing on a pipe any more, its end included.
+    /// Stops all delivery on a pipe, its end included.
     pub fn mute(&self, pipe: PipeId) {
         let mut state = self.state();
         let bytes = state.with_pipe(pipe, |p| {

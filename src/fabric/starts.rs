@@ -1,4 +1,4 @@
-//! Starts of cells, what cells are told before, and what the next `runBytes` meets.
+//! Starts of cells, the orders that cells get before it, and the orders for the next `runBytes`.
 
 use super::{Fabric, Orders};
 use crate::event::Event;
@@ -22,22 +22,22 @@ impl Fabric {
         Poll::Pending
     }
 
-    /// Tells a cell something before it starts; later it has no effect.
+    /// Gives a cell its orders. They have no effect once it has started.
     pub fn order(&self, cell: ActorId, orders: Orders) {
         self.state().orders.insert(cell, orders);
     }
 
-    /// What a cell was told before it started.
+    /// The orders that a cell got before its start.
     pub fn orders(&self, cell: ActorId) -> Orders {
         self.state().orders.get(&cell).copied().unwrap_or_default()
     }
 
-    /// Lets the next `runBytes` fail.
+    /// Makes the next `runBytes` fail.
     pub fn fail_spawn(&self) {
         self.state().spawning.fails += 1;
     }
 
-    /// Lets the next `runBytes` take `by_ns` nanoseconds longer.
+    /// Makes the next `runBytes` take `by_ns` nanoseconds longer.
     pub fn slow_spawn(&self, by_ns: u64) {
         self.state().spawning.slow_ns = Some(by_ns);
     }

@@ -1,10 +1,10 @@
-//! The virtual clock, and who waits for it.
+//! The virtual clock, and the tasks that wait for it.
 
 use super::{Blocked, Fabric, State};
 use crate::ids::{GateId, PipeId};
 use std::task::{Context, Poll, Waker};
 
-/// A deadline that never comes: that of a duration which ends beyond the clock's range, 584 years.
+/// A deadline that never comes. A duration that ends beyond the clock's range of 584 years has this deadline.
 const NEVER_NS: u64 = u64::MAX;
 
 impl Fabric {
@@ -13,13 +13,13 @@ impl Fabric {
         self.state().now_ns
     }
 
-    /// The time as the cell that runs now sees it: with what its looks at it have taken.
+    /// The time as the running cell sees it: the clock, plus the time that its looks at the clock have taken.
     pub(crate) fn seen_ns(&self) -> u64 {
         self.state().seen_ns()
     }
 
-    /// Lets the time pass that the last cell has spent with looking at it. Wakes nobody: who waits for a time hears
-    /// of it when the clock is [advanced](Self::advance).
+    /// Adds the time that the last cell has spent by looking at the clock. It wakes nobody: tasks that wait for a time
+    /// are woken when the clock is [advanced](Self::advance).
     pub fn pass_time(&self) {
         let mut state = self.state();
         state.now_ns = state.seen_ns();
@@ -60,7 +60,7 @@ impl Fabric {
         timer.into_iter().chain(late).chain(slow).min()
     }
 
-    /// The times that somebody waits for, the next first.
+    /// The times that somebody waits for, the earliest first.
     pub fn timers_ns(&self) -> Vec<u64> {
         let state = self.state();
         let timers = state.timers.keys().map(|(deadline, _)| *deadline);
@@ -69,13 +69,13 @@ impl Fabric {
         all
     }
 
-    /// The times until which answers are held, each with its gate.
+    /// The times until which answers are delayed, each with its gate.
     pub fn late_answers(&self) -> Vec<(u64, GateId)> {
         self.state().late.iter().map(|&(until, gate)| (until, GateId(gate))).collect()
     }
 
-    /// What would wake a task, by its waker: what it waits for itself, not what a part of it with a waker of its
-    /// own does.
+    /// The things that would wake a task, found by its waker. Parts of the task that have wakers of their own are not
+    /// included.
     pub fn waited_for_by(&self, waker: &Waker) -> Vec<Blocked> {
         let state = self.state();
         let mut on = Vec::new();
@@ -91,7 +91,7 @@ impl Fabric {
         on
     }
 
-    /// Moves the clock to `to_ns`, never back, and wakes whoever waited for a time up to then.
+    /// Moves the clock to `to_ns`, but never back. Wakes all tasks that waited for a time up to then.
     pub fn advance(&self, to_ns: u64) {
         let mut state = self.state();
         state.now_ns = state.now_ns.max(to_ns);
@@ -121,7 +121,7 @@ impl State {
         self.now_ns.saturating_add(self.booked_ns)
     }
 
-    /// Books time that a cell takes. Where nothing waits to be told it passes at once.
+    /// Adds time that a cell takes. In a held tank it passes with the next move, otherwise at once.
     pub(super) fn spend_time(&mut self, ns: u64) {
         if self.held {
             self.booked_ns = self.booked_ns.saturating_add(ns);

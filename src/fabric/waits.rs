@@ -1,41 +1,41 @@
-//! Who waits on what, how each cell asks for news, and what makes it go on.
+//! What each cell waits for, how it asks for news, and why it goes on.
 
 use super::{Blocked, Fabric, Habits, Import, Woken};
 use crate::ids::{ActorId, PipeId};
 
-/// Virtual time between two moments that count as one, in nanoseconds: a guest that looks at its clock makes a
-/// little time pass.
+/// Two moments count as one if no more virtual time than this is between them, in nanoseconds. The tolerance is needed
+/// because a guest that looks at its clock makes a little time pass.
 const SAME_MOMENT_NS: u64 = 100_000;
 
-/// A cell that goes into a wait: what it knows then, to be compared with what wakes it.
+/// The knowledge of a cell at the start of a wait, to be compared with the cause of its wake.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WaitBegun {
     at_ns: u64,
-    /// It waits for its link's bytes.
+    /// It waits for bytes of its link.
     hears_link: bool,
-    /// It waits for a time, and could write to its link now: it neither waits for budget nor was told that there is
+    /// It waits for a time and could write to its link now: it does not wait for budget, and was not told that there is
     /// none.
     could_write: bool,
 }
 
-/// What a look at the time costs, in nanoseconds of virtual time: from a cell's second look in a row on. Of other
-/// calls that ask in vain the first [`IDLE_CALLS_PER_TURN`] in a row are free, and each after them costs as much.
+/// The cost of a look at the time, in nanoseconds of virtual time. A cell's first look in a row is free. Of other calls
+/// that ask in vain the first [`IDLE_CALLS_PER_TURN`] in a row are free, and each later one costs the same.
 pub const LOOK_NS: u64 = 50_000;
 
-/// Calls in a row that ask in vain, until a cell lets others run: each time that it has made so many, its turn ends
-/// inside the call.
+/// How many calls in a row may ask in vain before a cell lets others run. Each time it has made this many such calls,
+/// its turn ends inside the call.
 pub const IDLE_CALLS_PER_TURN: u64 = 16;
 
-/// What came of a call by which a cell could have learnt something.
+/// The result of a call by which a cell could have learnt something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// It moved bytes, or it waited.
     News,
     /// There was nothing new, and it did not wait.
     Nothing,
-    /// The same, and what it asked for was the time.
+    /// The same as `Nothing`, and it had asked for the time.
     TheTime,
-    /// It gave a handle back. That is no question, but no news either.
+    /// It gave a handle back. That is not a question, but it brings no news either.
     GaveBack,
 }
 
@@ -48,8 +48,8 @@ impl Fabric {
         self.state().blocked.remove(&cell);
     }
 
-    /// Counts a call by which a cell asked for news, and books the time that it took; says whether the cell has
-    /// asked in vain so often that others must run before the call returns. News start the count anew.
+    /// Counts a call by which a cell asked for news, and adds the time that it took. Returns whether the cell has asked
+    /// in vain so often that others must run before the call returns. News resets the count.
     pub(crate) fn count_call(&self, cell: ActorId, asked: Asked) -> bool {
         let mut state = self.state();
         let habits = state.habits.entry(cell).or_default();
@@ -73,7 +73,7 @@ impl Fabric {
         ends_turn
     }
 
-    /// Notes that a cell goes into a wait, and what for. `up` and `down` are its link's pipes.
+    /// Notes that a cell begins to wait, and for which things. `up` and `down` are its link's pipes.
     pub(crate) fn begin_wait(&self, cell: ActorId, on: &[Blocked], up: PipeId, down: PipeId) -> WaitBegun {
         let mut state = self.state();
         let hears_link = on.contains(&Blocked::Reading(down));
@@ -86,14 +86,14 @@ impl Fabric {
         WaitBegun { at_ns: state.now_ns, hears_link, could_write }
     }
 
-    /// Notes that a cell has no link: what it writes to stdout is its own.
+    /// Notes that a cell has no link, so that its writes to stdout are its own business.
     pub(crate) fn has_no_link(&self, cell: ActorId) {
         let mut state = self.state();
         state.without_link.insert(cell);
         state.habits.entry(cell).or_default().timed_writes = 0;
     }
 
-    /// Notes why a cell's wait has ended: what was ready.
+    /// Notes the end of a cell's wait, and which things were ready.
     pub(crate) fn end_wait(&self, cell: ActorId, begun: WaitBegun, ready: &[Option<Blocked>], down: PipeId) {
         let mut state = self.state();
         let is_timer = |on: &Option<Blocked>| matches!(on, Some(Blocked::Until(_)));
@@ -124,7 +124,7 @@ impl Fabric {
         habits.woken = Woken::ByNews;
     }
 
-    /// Notes that a cell wrote to its link. All that it writes in one turn counts once.
+    /// Notes that a cell wrote to its link. All writes in one turn count once.
     pub(crate) fn wrote_to_link(&self, cell: ActorId) {
         let mut state = self.state();
         if state.without_link.contains(&cell) {
@@ -141,7 +141,7 @@ impl Fabric {
         }
     }
 
-    /// How a cell asks for news, and what wakes it.
+    /// How a cell asks for news, and how it is woken.
     pub fn habits(&self, cell: ActorId) -> Habits {
         self.state().habits.get(&cell).copied().unwrap_or_default()
     }
@@ -151,12 +151,12 @@ impl Fabric {
         self.habits(cell).idle_calls
     }
 
-    /// What a cell waits for inside a blocking import; empty while it runs or waits to be polled.
+    /// The things that a cell waits for inside a blocking import; empty while it runs or waits to be polled.
     pub fn blocked(&self, cell: ActorId) -> Vec<Blocked> {
         self.state().blocked.get(&cell).map(|(_, on)| on.clone()).unwrap_or_default()
     }
 
-    /// Whether a cell waits for a pipe inside another import than `poll`.
+    /// Whether any cell waits for a pipe inside an import other than `poll`.
     pub fn somebody_blocks_outside_poll(&self) -> bool {
         let state = self.state();
         state
@@ -165,7 +165,7 @@ impl Fabric {
             .any(|(import, on)| *import != Import::Poll && on.iter().any(|on| on.pipe().is_some()))
     }
 
-    /// The blocking import that a cell is inside.
+    /// The blocking import inside which a cell waits.
     pub fn blocked_in(&self, cell: ActorId) -> Option<Import> {
         self.state().blocked.get(&cell).map(|(import, _)| *import)
     }

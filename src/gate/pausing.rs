@@ -1,6 +1,6 @@
-//! A server's work with a waker of its own, so that a pause of the server is a move.
+//! Gives a server's work a waker of its own, so that a pause of the server is a move.
 //!
-//! capnp-rpc polls a call again within the same step when the call wakes itself, so a self-wake (a `yield_now`, a
+//! capnp-rpc polls a call again within the same step when the call wakes itself. So a self-wake (a `yield_now`, a
 //! zero-length sleep, the re-wake of a `select` or a `FuturesUnordered`) would let nobody else go first. Here a wake
 //! that comes while the work is being polled goes to the menu instead: the work sleeps until the move
 //! [`Fabric::resume`] wakes it. A wake that comes from outside its own poll (an answer, a timer, another task) is
@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// Work that pauses by moves.
+/// Work that goes on by a move when it has woken itself.
 pub(super) struct Pausing<F> {
     work: F,
     fabric: Fabric,
@@ -21,12 +21,12 @@ pub(super) struct Pausing<F> {
     waker: Waker,
 }
 
-/// The waker of the work. Wakers must be `Send`; all is on one thread.
+/// The waker of the work. It has a lock because wakers must be `Send`, although there is only one thread.
 struct Signal(Mutex<State>);
 
 struct State {
     phase: Phase,
-    /// What wakes the task that the work is a part of.
+    /// Wakes the task that the work is a part of.
     outer: Option<Waker>,
 }
 
@@ -57,7 +57,7 @@ impl<F: Future + Unpin> Future for Pausing<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         match this.signal.begin(cx.waker()) {
-            // Polled because something beside it was woken: it stays paused.
+            // Something else in its task was woken, so it was polled too. It stays paused.
             Phase::Paused => return Poll::Pending,
             Phase::Woken => this.fabric.unpause(this.gate),
             Phase::Open | Phase::Polling | Phase::WokeItself => {}
@@ -83,7 +83,7 @@ impl Signal {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a poll, unless the work is paused. Gives the phase until now.
+    /// Begins a poll, unless the work is paused. Returns the phase before.
     fn begin(&self, outer: &Waker) -> Phase {
         let mut state = self.state();
         let phase = state.phase;
@@ -94,7 +94,7 @@ impl Signal {
         phase
     }
 
-    /// Ends a poll. Gives the phase from now on.
+    /// Ends a poll. Returns the new phase.
     fn end(&self, is_ready: bool) -> Phase {
         let mut state = self.state();
         let pauses = !is_ready && state.phase == Phase::WokeItself;
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// What the work does when it is polled, and what it left for others to wake it by.
+    /// Tells the work how to behave when it is polled, and keeps the waker that it got.
     #[derive(Default)]
     struct Script {
         polls: u32,

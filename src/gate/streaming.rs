@@ -1,17 +1,17 @@
-//! Which calls stream, found out without a schema.
+//! Finds out which calls stream, without a schema.
 //!
-//! capnp-rpc learns it from the server's generated code and tells nobody. But while a streaming call runs, later calls
-//! on the same object wait (`local.rs` of capnp-rpc 0.27.3). So a trial call of no method is made on the object while
-//! the call runs, polled once and dropped: if it waits, the call streams. It waits in the object's own queue, which
-//! leaves out what was dropped, so that the server never sees it. If it does not wait, generated code answers
-//! `unimplemented` to it without asking the server.
+//! capnp-rpc learns this from the server's generated code and tells nobody. But while a streaming call runs, later
+//! calls on the same object wait (`local.rs` of capnp-rpc 0.27.3). So a trial call, which names no existing method, is
+//! made on the object while the call runs. It is polled once and dropped. If it waits, the call streams. The trial then
+//! waits in the object's own queue, which skips dropped calls, so the server never sees it. If it does not wait,
+//! generated code answers `unimplemented` to it without asking the server.
 //!
-//! A trial is made only for a call whose server gave up its results unused before it began to work, as generated code
-//! does for streaming methods: at the end of the first poll after that, or, if the call ends in that very poll, when
-//! it gives up its parameters. Code that takes the parameters before it gives up the results, and ends at once, can be
-//! told by that order alone: a streaming method written as a plain function.
+//! A trial is made only if the server gave up its results unused before it began to work, as generated code does for
+//! streaming methods. It is made at the end of the first poll after that. If the call ends in that very poll, the trial
+//! is made when the call gives up its parameters. Some code takes the parameters before it gives up the results, and
+//! ends at once: that order alone shows a streaming method written as a plain function.
 //!
-//! What was found of a method holds for all its calls: streaming is a property of the schema.
+//! The result holds for all calls of a method, because streaming is a property of the schema.
 
 use crate::fabric::Fabric;
 use capnp::capability::Promise;
@@ -24,26 +24,27 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// What is seen of one call while it is not known whether its method streams.
+/// Observes one call while it is not known whether its method streams.
 pub(super) struct Watch {
     fabric: Fabric,
     /// Its interface and method.
     method: (u64, u16),
-    /// Until it is known, or the call has ended: whoever keeps the results must not keep their server.
+    /// The server of the call. It is dropped once the answer is known or the call has ended, because the code that
+    /// keeps the results must not keep their server alive.
     server: RefCell<Option<Box<dyn ClientHook>>>,
     turn: Cell<Turn>,
-    /// Whether the server was not known yet when the call was last polled.
+    /// Whether the server was still a promise when the call was last polled.
     is_promise: Cell<bool>,
     results: Cell<Results>,
     has_params: Cell<bool>,
 }
 
-/// When something happens to a call.
+/// The time of an event in the life of a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
     /// Before its first poll.
     Before,
-    /// In its first poll, or in one in which it may be handed to a server that was promised until then.
+    /// In its first poll, or in a poll in which it may be handed to a server that was only promised until then.
     First,
     /// Between two polls.
     Between,
@@ -51,19 +52,19 @@ enum Turn {
     Later,
 }
 
-/// What became of the results that a server was given.
+/// The state of the results that a server was given.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Results {
     Held,
     Used,
-    /// Given up unused when the call was handed to its server. `after_params`: these were given up before.
+    /// Given up unused when the call was handed to its server. `after_params`: the parameters were given up before.
     GivenUp {
         after_params: bool,
     },
 }
 
 impl Watch {
-    /// Watches a call on a server; `None` where its method is known already.
+    /// Watches a call on a server; `None` if it is known already whether its method streams.
     pub(super) fn of(fabric: &Fabric, method: (u64, u16), server: Box<dyn ClientHook>) -> Option<Rc<Self>> {
         fabric.streams(method).is_none().then(|| {
             Rc::new(Watch {
@@ -91,7 +92,7 @@ impl Watch {
         }
         self.results.set(Results::GivenUp { after_params: !self.has_params.get() });
         if self.turn.get() == Turn::Later {
-            // At work or at its end: a method that has results and does not use them.
+            // The server is at work or at its end, so the method has results and does not use them.
             self.stop();
         }
     }
@@ -126,7 +127,7 @@ impl Watch {
         }
     }
 
-    /// Makes the trial call, unless it is known already.
+    /// Makes the trial call, unless the watch has stopped.
     fn try_it(&self) {
         let Some(server) = self.server.take().map(settled) else { return };
         if server.get_brand() != 0 {
@@ -138,13 +139,13 @@ impl Watch {
         }
     }
 
-    /// Looks on no longer. Gives whether it did until now.
+    /// Stops watching. Returns whether it was still watching.
     fn stop(&self) -> bool {
         self.server.take().is_some()
     }
 }
 
-/// What a capability has come to be, as far as that is known.
+/// The capability that a promise has resolved to, as far as it has.
 pub(super) fn settled(mut hook: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
     while let Some(resolved) = hook.get_resolved() {
         hook = resolved;
@@ -179,7 +180,7 @@ impl<F: Future + Unpin> Future for Watched<F> {
     }
 }
 
-/// Parameters that tell when they are given up.
+/// Parameters that report when they are given up.
 pub(super) struct WatchedParams {
     pub(super) inner: Box<dyn ParamsHook>,
     pub(super) watch: Rc<Watch>,
@@ -197,7 +198,7 @@ impl Drop for WatchedParams {
     }
 }
 
-/// Parameters, results and pipeline of a trial call: there is nothing in them, and nobody waits for them.
+/// Parameters, results and pipeline of a trial call. They are empty, and nobody waits for them.
 #[derive(Default)]
 struct Trial(message::Builder<message::HeapAllocator>);
 

@@ -1,7 +1,7 @@
-//! The handles on a pipe's writing end, and what each was permitted.
+//! The handles on a pipe's writing end, and the permit of each.
 //!
 //! `wasi:io/streams`: `check-write` "returns the number of bytes permitted for the next call to `write`". So a permit
-//! belongs to the handle that asked, and holds until that handle's next write, however late that comes.
+//! belongs to the handle that asked. It holds until that handle's next write, however late that comes.
 
 use super::Refused;
 use std::collections::BTreeMap;
@@ -10,21 +10,21 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WriterId(u32);
 
-/// Why a handle may not write so much.
+/// Why a handle may not write as much as it tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoPermit {
     /// Its last `check-write` permitted less.
     TooLong,
     /// It never asked with `check-write`.
     NeverAsked,
-    /// It has written on its permit before, and has not asked again.
+    /// It has used its permit for a write, and has not asked again.
     Spent,
-    /// It has flushed, and has not been permitted anything since.
+    /// It has flushed, and has not been given a permit since.
     Flushing,
 }
 
 impl NoPermit {
-    /// What the guest did, in WASI's words.
+    /// Describes the guest's mistake, in WASI's words.
     pub(super) fn says(self, asked_bytes: usize, granted_bytes: usize) -> String {
         let rule = match self {
             NoPermit::TooLong => {
@@ -47,7 +47,7 @@ impl NoPermit {
     }
 }
 
-/// Those who have asked for a permit, or flushed, and live.
+/// The living handles that have asked for a permit or flushed.
 #[derive(Default)]
 pub(super) struct Handles {
     next: u32,
@@ -57,11 +57,11 @@ pub(super) struct Handles {
 
 #[derive(Clone, Copy)]
 struct Handle {
-    /// What it may still write.
+    /// Bytes that it may still write.
     permit_bytes: usize,
     /// Why it may not write more.
     why: NoPermit,
-    /// It is permitted nothing until this much was delivered.
+    /// It gets no permit until this many bytes of the pipe were delivered.
     flush_to: u64,
 }
 
@@ -81,7 +81,7 @@ impl Handles {
         self.living.remove(&writer);
     }
 
-    /// Most of them that ever had asked at the same time.
+    /// The most handles that ever had asked at the same time.
     pub(super) fn most(&self) -> usize {
         self.most
     }
@@ -100,7 +100,7 @@ impl Handles {
     pub(super) fn permit(&mut self, writer: WriterId, bytes: usize) {
         let handle = self.of(writer);
         handle.permit_bytes = bytes;
-        // One that is told 0 in a flush is still in it.
+        // A handle that is told 0 during a flush is still flushing.
         if bytes > 0 || handle.why != NoPermit::Flushing {
             handle.why = NoPermit::TooLong;
         }
@@ -110,12 +110,12 @@ impl Handles {
         self.living.get(&writer).is_some_and(|handle| delivered < handle.flush_to)
     }
 
-    /// Whether news of budget reach anybody: who flushes hears of none before the flush is done.
+    /// Whether any handle would hear of new budget. A handle that flushes hears of none before its flush is done.
     pub(super) fn somebody_hears(&self, delivered: u64) -> bool {
         self.living.is_empty() || self.living.values().any(|handle| handle.flush_to <= delivered)
     }
 
-    /// A flush of all that was written. It ends the handle's permit where `ends_permit`.
+    /// Starts a flush of all written bytes. It ends the handle's permit if `ends_permit` is set.
     pub(super) fn flush(&mut self, writer: WriterId, written: u64, ends_permit: bool) {
         let handle = self.of(writer);
         handle.flush_to = written;
@@ -124,10 +124,10 @@ impl Handles {
         }
     }
 
-    /// Whether a handle may write so many bytes.
+    /// Whether a handle may write this many bytes.
     ///
     /// # Errors
-    /// [`Refused::Overrun`] where its permit does not suffice, and while a flush of it is under way.
+    /// [`Refused::Overrun`] if its permit is too small, or if a flush of it is under way.
     pub(super) fn check(&self, writer: WriterId, bytes: usize, delivered: u64) -> Result<(), Refused> {
         let Handle { permit_bytes, why, flush_to } = self.living.get(&writer).copied().unwrap_or_default();
         let refused = |granted_bytes, why| Err(Refused::Overrun { asked_bytes: bytes, granted_bytes, why });
@@ -140,7 +140,7 @@ impl Handles {
         Ok(())
     }
 
-    /// Uses a permit. A write ends it where `ends_permit`; otherwise what is left of it may be used by another.
+    /// Uses a permit. The write ends the permit if `ends_permit` is set; otherwise later writes may use the rest of it.
     ///
     /// # Errors
     /// As [`check`](Self::check).

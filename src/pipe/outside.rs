@@ -1,4 +1,4 @@
-//! A pipe from outside: what can be done to it, and doing it.
+//! A pipe from outside: the operations of a driver on it, and which of them are possible now.
 
 use super::{Ending, HalfBreak, Pipe, Refused, wake};
 use crate::event::End;
@@ -16,7 +16,7 @@ impl Pipe {
         !self.writer_open || self.ended
     }
 
-    /// Says which of WASI's freedoms its host takes.
+    /// Sets which of WASI's freedoms the host takes.
     pub(crate) fn take_freedoms(&mut self, freedoms: Freedoms) {
         self.freedoms = freedoms;
         if !freedoms.keeps_unflushed {
@@ -24,12 +24,12 @@ impl Pipe {
         }
     }
 
-    /// Bytes that a delivery could move: 0 where only the end is left to deliver.
+    /// Bytes that a delivery could move; 0 if only the end is left to deliver.
     pub(crate) fn deliverable_bytes(&self) -> usize {
         self.staged()
     }
 
-    /// Makes up to `bytes` staged bytes visible, or the end where none are left.
+    /// Makes up to `bytes` staged bytes visible, or the end if no staged bytes are left.
     pub(crate) fn deliver(&mut self, bytes: usize) {
         if self.staged() == 0 {
             self.end_visible |= self.is_over() && self.half_broken.is_none();
@@ -43,7 +43,7 @@ impl Pipe {
         }
     }
 
-    /// Whether a grant would tell the writer something: it was told 0, and there is room.
+    /// Whether a grant would be news for the writer: it was told 0, and there is room.
     pub(crate) fn grantable(&self) -> bool {
         self.held
             && self.starved
@@ -59,10 +59,10 @@ impl Pipe {
         self.room()
     }
 
-    /// Gives the writer up to `bytes` of the room there is.
+    /// Gives the writer up to `bytes` of the room in the pipe.
     pub(crate) fn grant(&mut self, bytes: usize) {
         self.granted_bytes = bytes.min(self.room());
-        // A writer that waits for a flush does not hear of it yet: one that was granted nothing stays in need.
+        // A writer that waits for a flush does not hear of the grant yet. If it was granted nothing, it stays starved.
         let hears = self.handles.somebody_hears(self.delivered);
         self.starved = !hears && self.granted_bytes == 0;
         if hears {
@@ -70,27 +70,27 @@ impl Pipe {
         }
     }
 
-    /// Whether whoever waits to read could be woken for nothing.
+    /// Whether a spurious wake is possible: a task waits to read and there is nothing to read.
     pub(crate) fn spurrable(&self) -> bool {
         !self.readers.is_empty() && !self.readable()
     }
 
-    /// Wakes whoever waits to read, and tells them that there is something: "readiness" is a hint, and a read
-    /// may bring nothing (WASI 0.2, `input-stream.read`).
+    /// Wakes the tasks that wait to read, and tells them that the pipe is readable. This is legal because "readiness"
+    /// is only a hint, and a read may bring nothing (WASI 0.2, `input-stream.read`).
     pub(crate) fn spur(&mut self) {
         self.spurred = true;
         wake(&mut self.readers);
     }
 
-    /// Bytes of budget that could be taken back. What `check_write` has said stays true until it is asked again.
+    /// Bytes of budget that could be taken back. The last answer of `check_write` stays valid until it is asked again.
     pub(crate) fn shrinkable_bytes(&self) -> usize {
         if self.held && !self.is_over() && self.reader_open && !self.broken { self.granted_bytes } else { 0 }
     }
 
-    /// Leaves at most `bytes` of the budget.
+    /// Cuts the budget down to at most `bytes`.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         self.granted_bytes = self.granted_bytes.min(bytes);
-        // One that waits for a flush was told of budget, and is not told again before it has some.
+        // A writer that waits for a flush was told of budget. It is not told again before it has some.
         self.starved |= self.granted_bytes == 0 && !self.writers.is_empty();
         self.release_if_full();
     }
@@ -105,7 +105,7 @@ impl Pipe {
             && self.half_broken.is_none()
     }
 
-    /// What a half-broken pipe tells one of its ends; `None` where that end notices nothing.
+    /// How a half-broken pipe has ended for one of its ends; `None` if that end notices nothing.
     pub(super) fn half_broken_at(&self, end: End) -> Option<Ending> {
         self.half_broken.filter(|half| half.end == end).map(|half| half.ending)
     }
@@ -115,7 +115,7 @@ impl Pipe {
         self.reader_open || self.half_broken.is_some_and(|half| half.end == End::Reader)
     }
 
-    /// Why nothing can be written any more, if so.
+    /// Why nothing can be written any more; `None` if writing is possible.
     pub(super) fn no_writer(&self) -> Option<Refused> {
         let half = self.half_broken_at(End::Writer);
         if self.broken || half == Some(Ending::Reset) {
@@ -124,10 +124,10 @@ impl Pipe {
         (half.is_some() || self.ended || !self.seems_read()).then_some(Refused::Closed)
     }
 
-    /// Ends the pipe at one end only, at once; gives the bytes that are lost by it.
+    /// Ends the pipe at one end only, at once. Returns how many bytes are lost.
     ///
-    /// A writer that is told can write no more; its reader reads what was written before, and then waits. A reader
-    /// that is told loses what it has not read; its writer goes on until the pipe is full. Only
+    /// If the writer is told, it can write no more. The reader reads the bytes that were written before, and then
+    /// waits. If the reader is told, it loses its unread bytes. The writer goes on until the pipe is full. Only
     /// [`reset`](Self::reset) tells the other end.
     pub(crate) fn half_break(&mut self, half: HalfBreak) -> usize {
         self.half_broken = Some(half);
@@ -143,7 +143,7 @@ impl Pipe {
         }
     }
 
-    /// Ends the pipe once `bytes` more were written; gives the bytes that are lost where that is now.
+    /// Ends the pipe once `bytes` more were written. If that is now, returns how many bytes are lost.
     pub(crate) fn cut(&mut self, bytes: usize, ending: Ending) -> Option<usize> {
         if bytes == 0 {
             return Some(self.end(ending));
@@ -152,7 +152,7 @@ impl Pipe {
         None
     }
 
-    /// Ends the pipe; gives the bytes that are lost by it.
+    /// Ends the pipe. Returns how many bytes are lost.
     pub(super) fn end(&mut self, ending: Ending) -> usize {
         self.cut = None;
         match ending {
@@ -170,12 +170,12 @@ impl Pipe {
         self.muted
     }
 
-    /// Delivers nothing any more.
+    /// Stops all delivery from now on.
     pub(crate) fn mute(&mut self) {
         self.muted = true;
     }
 
-    /// Breaks the pipe at both ends; gives the bytes that are lost by it.
+    /// Breaks the pipe at both ends. Returns how many bytes are lost.
     pub(crate) fn reset(&mut self) -> usize {
         self.broken = true;
         wake(&mut self.readers);
@@ -183,7 +183,7 @@ impl Pipe {
         self.drain()
     }
 
-    /// Makes all visible, as a free pipe does.
+    /// Makes all released bytes visible, as a free pipe does.
     pub(super) fn flow(&mut self) {
         if self.muted {
             return;
