@@ -1,4 +1,5 @@
-//! What a world costs, beside the same host bare. Run with `cargo bench`; ratios within one run are what counts.
+//! The cost of a world, compared with the same host without a simulator. Run with `cargo bench`. Only ratios within one
+//! run are meaningful.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -121,7 +122,7 @@ fn over_seeds(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
-/// Steps of worlds without guests: so many tasks, each an actor of its own, 100,000 polls in all.
+/// Steps of worlds without guests: the given number of tasks, each an actor of its own, with 100,000 polls in all.
 #[divan::bench(args = [10, 100, 1_000])]
 fn steps(bencher: Bencher<'_, '_>, tasks: u32) {
     const POLLS: u32 = 100_000;

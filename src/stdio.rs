@@ -1,8 +1,8 @@
 //! A cell's stdin, stdout and stderr as its host and its parent see them.
 //!
-//! What a cell writes goes to `tracing`, line by line, and is kept for a later reader up to
-//! [`KEPT_BYTES`]. While nobody asked for it the oldest bytes go, so that no cell ever hangs on a log that
-//! nobody reads. Once somebody asked, nothing is lost and the cell waits for its reader.
+//! The output of a cell goes to `tracing`, line by line. Up to [`KEPT_BYTES`] of it are kept for a later reader. While
+//! nobody reads a stream its oldest bytes are dropped, so that no cell ever hangs on a log that nobody reads. While
+//! somebody holds the stream as its reader, nothing is lost and the cell waits for the reader.
 
 use crate::stream::{PipeReader, PipeWriter};
 use crate::unsaid::Unsaid;
@@ -18,26 +18,26 @@ use std::task::{Context, Poll, Waker};
 /// Bytes of output that are kept for a later reader.
 pub const KEPT_BYTES: usize = 64 * 1024;
 
-/// Longest line that is given to `tracing` in one piece, in bytes.
+/// The longest line that is given to `tracing` in one piece, in bytes.
 const LINE_BYTES: usize = 4096;
 
-/// A cell's stdio, without what carries its RPC.
+/// A cell's stdio, except the streams that carry its RPC.
 #[derive(Clone)]
 pub struct Stdio {
-    /// What it reads; `None` where stdin is the transport. If nobody said where its RPC runs it takes bytes only
-    /// after a [claim](Self::claim).
+    /// Its stdin; `None` if stdin is the transport. If its transport was not set, it takes bytes only after a
+    /// [claim](Self::claim).
     pub stdin: Option<Rc<Input>>,
-    /// What it writes; `None` where stdout is the transport. If nobody said where its RPC runs it holds bytes only
-    /// if they turned out to be no RPC.
+    /// Its stdout; `None` if stdout is the transport. If its transport was not set, it holds bytes only if they turned
+    /// out not to be RPC.
     pub stdout: Option<Rc<Output>>,
-    /// What it logs.
+    /// Its stderr.
     pub stderr: Rc<Output>,
     pub(crate) unsaid: Option<Unsaid>,
 }
 
 impl Stdio {
-    /// Says that stdin and stdout are the cell's own, as whoever writes or reads them believes. Gives whether that is
-    /// so: not if they carry its RPC. If nobody said where that runs, the first to ask decides.
+    /// Claims stdin and stdout as the cell's own, for a caller that wants to write or read them. Returns whether they
+    /// are its own: they are not if they carry its RPC. If its transport was not set, the first claim decides.
     pub fn claim(&self) -> bool {
         match &self.unsaid {
             Some(unsaid) => unsaid.claim(),
@@ -46,9 +46,9 @@ impl Stdio {
     }
 }
 
-/// A cell's stdin. It ends when this is closed, or dropped by all who hold it.
+/// A cell's stdin. It ends when this is closed, or when all its holders have dropped it.
 pub struct Input {
-    /// Shared with writes that are under way: the end comes after them.
+    /// Shared with writes that are under way, so that the end comes after them.
     pipe: RefCell<Option<Rc<PipeWriter>>>,
     turns: Turns,
 }
@@ -60,7 +60,7 @@ impl Input {
         input
     }
 
-    /// A stdin whose pipe comes later.
+    /// Makes a stdin whose pipe comes later.
     pub(crate) fn unopened() -> Rc<Self> {
         Rc::new(Input { pipe: RefCell::default(), turns: Turns::default() })
     }
@@ -69,17 +69,17 @@ impl Input {
         *self.pipe.borrow_mut() = Some(Rc::new(pipe));
     }
 
-    /// Writes all of `bytes`, after whatever was written before.
+    /// Writes all of `bytes`, after all bytes of earlier writes.
     ///
     /// # Errors
-    /// `BrokenPipe` where it was closed or the cell reads no more, `ConnectionReset` where the pipe was reset.
+    /// `BrokenPipe` if it was closed or the cell no longer reads, `ConnectionReset` if the pipe was reset.
     pub async fn write(&self, bytes: Bytes) -> io::Result<()> {
         let pipe = self.pipe.borrow().clone().ok_or(io::ErrorKind::BrokenPipe)?;
         let _turn = self.turns.next().await;
         pipe.give(bytes).await
     }
 
-    /// Ends it after what was written. Waits for nothing.
+    /// Ends it after the bytes that were written. Waits for nothing.
     pub fn close(&self) {
         self.pipe.borrow_mut().take();
     }
@@ -107,17 +107,17 @@ impl Output {
         Rc::new(Output { state: RefCell::default(), turns: Turns::default() })
     }
 
-    /// All that is kept, without taking it.
+    /// All kept bytes. They stay kept.
     pub fn kept(&self) -> Vec<u8> {
         self.state.borrow().kept.iter().copied().collect()
     }
 
-    /// Whether the cell has closed it and all was taken in.
+    /// Whether the cell has closed it and all its bytes were taken in.
     pub fn ended(&self) -> bool {
         self.state.borrow().ended
     }
 
-    /// Says that somebody reads it from now on, as long as the claim lives.
+    /// Claims it for a reader. The claim holds until it is dropped.
     pub(crate) fn claim(self: &Rc<Self>) -> Claim {
         self.state.borrow_mut().claims += 1;
         Claim(self.clone())
@@ -126,7 +126,7 @@ impl Output {
     /// Takes at least one byte and at most `max_bytes`; empty at the end.
     ///
     /// # Errors
-    /// `BrokenPipe` where it was closed for reading, `ConnectionReset` where the pipe was reset.
+    /// `BrokenPipe` if it was closed for reading, `ConnectionReset` if the pipe was reset.
     pub(crate) async fn read(&self, max_bytes: usize) -> io::Result<Vec<u8>> {
         let _turn = self.turns.next().await;
         std::future::poll_fn(|cx| self.state.borrow_mut().poll_read(max_bytes, cx)).await
@@ -141,12 +141,12 @@ impl Output {
         state.wake_reader();
     }
 
-    /// Takes in what the cell writes until it ends. `name` and `stream` say whose it is.
+    /// Takes in the cell's output until it ends. `name` and `stream` tell `tracing` where it comes from.
     pub(crate) async fn pump(self: Rc<Self>, pipe: PipeReader, name: Arc<str>, stream: &'static str) {
         self.pump_after(Vec::new(), pipe, name, stream).await;
     }
 
-    /// The same, after the bytes that were read of it before.
+    /// Like [`pump`](Self::pump), after the bytes in `head`, which were read from the pipe before.
     pub(crate) async fn pump_after(
         self: Rc<Self>,
         head: Vec<u8>,
@@ -218,7 +218,7 @@ impl State {
         Poll::Pending
     }
 
-    /// There is room while nobody claims it: the oldest bytes make way.
+    /// While nobody claims it there is always room, because the oldest bytes are dropped.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.claims == 0 || self.kept.len() < KEPT_BYTES {
             return Poll::Ready(());
@@ -240,7 +240,7 @@ impl State {
     }
 }
 
-/// Somebody reads an output.
+/// A reader's claim on an output.
 pub(crate) struct Claim(pub(crate) Rc<Output>);
 
 impl Drop for Claim {
@@ -283,20 +283,20 @@ impl Lines {
     }
 }
 
-/// A queue of those who use something one after the other, first come, first served.
+/// A queue for the users of something that only one may use at a time: first come, first served.
 #[derive(Default)]
 struct Turns(RefCell<Queue>);
 
 #[derive(Default)]
 struct Queue {
     tickets: u64,
-    /// Tickets in use, each with whom to wake when it is first.
+    /// Tickets in use, each with the waker to call when it becomes the first.
     waiting: BTreeMap<u64, Option<Waker>>,
 }
 
 impl Turns {
-    /// Waits for the turns taken before to end; this one ends when what is given back is dropped. One that is
-    /// given up while it waits leaves the queue, and those before and after it as they were.
+    /// Waits until all earlier turns have ended. This turn ends when the returned value is dropped. A turn that is
+    /// given up while it waits leaves the queue, and the order of the others stays the same.
     async fn next(&self) -> Turn<'_> {
         let turn = self.take();
         std::future::poll_fn(|cx| turn.poll_first(cx)).await;

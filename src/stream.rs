@@ -1,5 +1,5 @@
-//! The two ends of a pipe, as both sides of the border know them: `wasi:io` streams for guests, `AsyncRead`
-//! and `AsyncWrite` for the host.
+//! The two ends of a pipe, as each side uses them: `wasi:io` streams for guests, `AsyncRead` and `AsyncWrite` for the
+//! host.
 
 use crate::event::End;
 use crate::fabric::Fabric;
@@ -37,7 +37,7 @@ impl PipeReader {
         self.pipe
     }
 
-    /// Notes that so many bytes were read only to be thrown away: nobody asked for them.
+    /// Notes that this many bytes were read only to be thrown away, because nobody asked for them.
     pub(crate) fn note_discarded(&self, bytes: usize) {
         self.fabric.note_discarded(self.pipe, bytes);
     }
@@ -45,7 +45,7 @@ impl PipeReader {
     /// Reads at least one byte and at most `max_bytes`; `None` is the end of the stream.
     ///
     /// # Errors
-    /// `ConnectionReset` where the pipe was reset.
+    /// `ConnectionReset` if the pipe was reset.
     pub async fn take(&self, max_bytes: usize) -> io::Result<Option<Bytes>> {
         std::future::poll_fn(|cx| {
             match self.fabric.read(self.pipe, max_bytes) {
@@ -54,7 +54,8 @@ impl PipeReader {
                 Taken::Broken => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
                 Taken::Nothing => {}
             }
-            // Nothing can come between: one thread. The waker is registered for the next delivery.
+            // Nothing can happen since the read, because there is only one thread. The waker is registered for the next
+            // delivery.
             let _ = self.fabric.poll_readable(self.pipe, cx);
             Poll::Pending
         })
@@ -74,7 +75,7 @@ impl PipeWriter {
     /// Writes all of `bytes`, waiting for budget as often as needed.
     ///
     /// # Errors
-    /// `BrokenPipe` where nobody reads any more, `ConnectionReset` where the pipe was reset.
+    /// `BrokenPipe` if nobody reads any more, `ConnectionReset` if the pipe was reset.
     pub async fn give(&self, mut bytes: Bytes) -> io::Result<()> {
         while !bytes.is_empty() {
             let permit = std::future::poll_fn(|cx| self.poll_permit(cx)).await?;
@@ -146,7 +147,7 @@ impl AsyncWrite for PipeWriter {
         })
     }
 
-    /// Bytes of a pipe are on their way once written: there is nothing to wait for.
+    /// There is nothing to wait for: bytes are on their way once they are written to a pipe.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -159,13 +160,13 @@ impl AsyncWrite for PipeWriter {
 
 /// A guest's handle on the reading end of a pipe.
 ///
-/// `get-stdin` may be called several times: all its handles share one end, which closes with the last.
+/// `get-stdin` may be called several times: all its handles share one end, which closes with the last of them.
 pub(crate) struct GuestInput {
     end: Arc<PipeReader>,
     failed: Failed,
 }
 
-/// A guest's handle on the writing end of a pipe. Permits belong to it.
+/// A guest's handle on the writing end of a pipe. It has its own permit.
 pub(crate) struct GuestOutput {
     end: Arc<PipeWriter>,
     id: WriterId,
@@ -248,7 +249,7 @@ impl InputStream for GuestInput {
         }
     }
 
-    /// Waits as often as readiness was premature: the default gives up after ten times.
+    /// Waits again after each premature readiness. The default implementation gives up after ten times.
     async fn blocking_read(&mut self, max_bytes: usize) -> StreamResult<Bytes> {
         loop {
             self.ready().await;
@@ -280,9 +281,9 @@ impl OutputStream for GuestOutput {
         written.map_err(|refused| self.refused(refused))
     }
 
-    /// Has the same preconditions as `write`: the default asks `check-write` itself.
+    /// Has the same preconditions as `write`. The default implementation asks `check-write` itself.
     fn write_zeroes(&mut self, len: usize) -> StreamResult<()> {
-        // Before they are made: the guest names the length.
+        // The check comes before the zeroes are allocated, because the guest chooses the length.
         let permitted = self.end.fabric.check_permit(self.end.pipe, self.id, len);
         permitted.map_err(|refused| self.refused(refused))?;
         self.write(Bytes::from(vec![0; len]))
@@ -293,7 +294,7 @@ impl OutputStream for GuestOutput {
         flushed.map_err(|refused| self.refused(refused))
     }
 
-    /// Waits as often as readiness was premature: the default gives up after ten times.
+    /// Waits again after each premature readiness. The default implementation gives up after ten times.
     async fn write_ready(&mut self) -> StreamResult<usize> {
         loop {
             self.ready().await;

@@ -1,4 +1,4 @@
-//! The tank itself: where cells, vats and links come to be.
+//! The tank itself, which creates cells, vats and links.
 
 use crate::cell::{Cell, CellSpec, CellState, Handles, Limiter, Shell, Transport, live};
 use crate::clock::Clock;
@@ -25,33 +25,33 @@ use std::rc::Rc;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 
-/// Fills bytes with random ones.
+/// Fills a buffer with random bytes.
 pub type Entropy = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// Whether things happen by themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flow {
-    /// Pipes flow, cells start and answers go out at once. Only the clock stands until it is advanced.
+    /// Pipes flow, cells start and answers go out at once. Only the clock stands still until it is advanced.
     #[default]
     Free,
-    /// Everything waits to be told.
+    /// Things happen only on request.
     Held,
 }
 
-/// Cells that may ever be started in a tank, for each that may live at once.
+/// How many cells may be started in total, for each cell that may live at once.
 const BIRTHS_PER_CELL: usize = 10;
 
-/// How long a cell that may speak RPC over its stdio is listened to before its host may hang up, in nanoseconds.
+/// How long a host listens to a cell that may speak RPC over its stdio before it may hang up, in nanoseconds.
 const PATIENCE_NS: u64 = 60_000_000_000;
 
-/// The host's ends of a cell's wire.
+/// The host's ends of the pipes that carry, or may carry, a cell's RPC.
 enum Ends {
     Pipes(PipeReader, PipeWriter),
     Unsaid(Unsaid),
 }
 
 impl Ends {
-    /// The pipe that leads from the cell.
+    /// The pipe from the cell to the host.
     fn up(&self) -> PipeId {
         match self {
             Ends::Pipes(up, _) => up.pipe(),
@@ -67,15 +67,15 @@ impl Ends {
     }
 }
 
-/// How a tank is set up.
+/// The configuration of a tank.
 pub struct TankConfig {
     /// Whether things happen by themselves.
     pub flow: Flow,
-    /// Whether [`Fabric::drain_events`] has something to tell.
+    /// Whether events are kept for [`Fabric::drain_events`].
     pub recording: bool,
-    /// Gives each cell its source of random bytes.
+    /// Makes the source of random bytes of each cell.
     pub entropy: Rc<dyn Fn(ActorId) -> Entropy>,
-    /// Cells that may live at once. Ten times as many may ever be started.
+    /// The most cells that live at once. Ten times as many may be started in total.
     pub max_cells: usize,
 }
 
@@ -109,7 +109,7 @@ impl Tank {
         }))
     }
 
-    /// What is shared between this tank's parts and whoever drives it.
+    /// The state that is shared between this tank's parts and its driver.
     pub fn fabric(&self) -> &Fabric {
         &self.0.fabric
     }
@@ -119,7 +119,7 @@ impl Tank {
         &self.0.engine
     }
 
-    /// Makes a vat: an actor whose tasks run first in, first out among themselves.
+    /// Creates a vat: an actor whose tasks run first in, first out among themselves.
     pub fn vat(&self, name: &str) -> ActorId {
         let vat = self.0.fabric.new_actor();
         let name = self.unique(name);
@@ -132,15 +132,15 @@ impl Tank {
         self.spawn_as(name, actor, Role::Other, task);
     }
 
-    /// Hands a task of `actor` to the runtime, and says what it does.
+    /// Hands a task of `actor` to the runtime, and tells it the role of the task.
     pub fn spawn_as(&self, name: &str, actor: ActorId, role: Role, task: LocalBoxFuture<'static, ()>) {
         self.0.spawner.spawn(name, actor, role, task);
     }
 
-    /// Starts a cell, as a child of `parent` where one is given, and serves it what `bootstrap` makes.
+    /// Starts a cell, as a child of `parent` if one is given, and serves it the capability that `bootstrap` makes.
     ///
     /// # Errors
-    /// [`Error::Limit`] where too many cells live.
+    /// [`Error::Limit`] if too many cells live, or if too many were ever started.
     pub fn start(
         &self,
         spec: CellSpec,
@@ -163,11 +163,11 @@ impl Tank {
         })
     }
 
-    /// Starts a cell whose host is bytes: gives what writes to its link and what reads from it. Who plays the host
-    /// says what it likes.
+    /// Starts a cell without an RPC system as its host. Returns a writer to the cell's link and a reader from it, so
+    /// that the caller can play the host and send any bytes.
     ///
     /// # Errors
-    /// [`Error::Limit`] where too many cells live.
+    /// [`Error::Limit`] if too many cells live, or if too many were ever started.
     pub fn start_wired(&self, spec: CellSpec) -> Result<(Cell, Stdio, PipeWriter, PipeReader), Error> {
         let mut ends = None;
         let transport = Some(spec.transport.unwrap_or_else(|| spec.guest.transport()));
@@ -183,7 +183,7 @@ impl Tank {
         Ok((cell, stdio, down, up))
     }
 
-    /// Starts a cell; `lay` is given the host's ends of its wire.
+    /// Starts a cell. `lay` gets the host's ends of the pipes for its RPC.
     fn start_over(
         &self,
         spec: CellSpec,
@@ -194,7 +194,7 @@ impl Tank {
             let limit = self.0.max_cells as u64;
             return Err(Error::Limit { what: "cells that live at once".into(), limit });
         }
-        // What is kept of a cell that has ended is little, but kept.
+        // A cell that has ended takes little memory, but some.
         let limit = self.0.max_cells.saturating_mul(BIRTHS_PER_CELL);
         if self.0.cells.borrow().len() >= limit {
             return Err(Error::Limit { what: "cells that were ever started".into(), limit: limit as u64 });
@@ -328,8 +328,8 @@ impl Tank {
         Ok((cell, Stdio { stdin: own_stdin, stdout: own_stdout, stderr, unsaid }))
     }
 
-    /// The first cell, by its id, that waits for its stdin and will get nothing: nobody said where its RPC runs, it has
-    /// said nothing itself by `at_ns`, a minute and more after its birth, and nobody holds its stdin. It may be a
+    /// The first cell, by its id, that waits for its stdin and will get nothing. Its transport was not set, and it has
+    /// written nothing by `at_ns`, which is at least a minute after its birth. Nobody holds its stdin. It may be a
     /// program that reads its stdin to the end, or a server whose host asks it nothing.
     pub fn silent_cell(&self, at_ns: u64) -> Option<ActorId> {
         let cells = self.0.cells.borrow();
@@ -344,22 +344,22 @@ impl Tank {
         cells.values().find(is_silent).map(Cell::id)
     }
 
-    /// Ends the stdin of a [silent](Self::silent_cell) cell, as a host does that has nothing to ask. Does nothing to
-    /// any other cell.
+    /// Ends the stdin of a [silent](Self::silent_cell) cell, like a host that has nothing to ask. Does nothing to any
+    /// other cell.
     pub fn hang_up(&self, cell: ActorId) {
         if let Some(unsaid) = self.cell(cell).and_then(|cell| cell.0.unsaid.clone()) {
             unsaid.hang_up();
         }
     }
 
-    /// Joins two vats by a link: each serves its capability to the other. Gives the first one's end, then the
-    /// second's. Answers of both wait at gates.
+    /// Joins two vats by a link: each serves its capability to the other. Returns the first vat's end, then the
+    /// second's. The answers of both wait at gates.
     pub fn join(&self, name: &str, ends: [(ActorId, Client); 2]) -> [Link; 2] {
         Link::between(self, ends, name, true, |streams| streams)
     }
 
-    /// The same, with gates or without, and with each end's streams as `over` shows them to its RPC system: the
-    /// first vat's, then the second's.
+    /// Like [`join`](Self::join), with gates or without. `over` may wrap the streams of each RPC system: first those of
+    /// the first vat, then those of the second.
     pub fn join_over(
         &self,
         name: &str,
@@ -370,14 +370,14 @@ impl Tank {
         Link::between(self, ends, name, gates, over)
     }
 
-    /// Lays a link over which bytes are written and read by hand; the host's end serves `bootstrap` as a task of
+    /// Makes a link whose far end is written and read by hand, as bytes. The host's end serves `bootstrap` as a task of
     /// `vat`.
     pub fn wire(&self, name: &str, vat: ActorId, bootstrap: Client) -> Wire {
         Link::to_wire(self, name, vat, bootstrap)
     }
 
-    /// Serves a capability, as a task of its vat, on a link whose far end is bytes: gives what writes to the vat and
-    /// what reads from it. `far` is the actor that holds them.
+    /// Serves a capability, as a task of its vat, on a link whose far end is bytes. Returns a writer to the vat and a
+    /// reader from it. `far` is the actor that holds them.
     pub fn wire_to(
         &self,
         name: &str,
@@ -392,7 +392,7 @@ impl Tank {
         Clock::new(&self.0.fabric)
     }
 
-    /// Fake I/O, whose operations end when the driver decides it.
+    /// Fake I/O. The driver decides when its operations end.
     pub fn io(&self) -> Io {
         Io::new(&self.0.fabric)
     }
@@ -402,7 +402,7 @@ impl Tank {
         self.0.cells.borrow().get(&id).cloned()
     }
 
-    /// All cells that ever were, in order of birth.
+    /// All cells that were ever started, in order of birth.
     pub fn cells(&self) -> Vec<Cell> {
         self.0.cells.borrow().values().cloned().collect()
     }

@@ -1,9 +1,9 @@
-//! Text that a guest or its peer made, as it may be shown to people.
+//! Text from a guest or its peer, made safe to show to people.
 
 use std::borrow::Cow;
 
-/// The same text on one line that steers no terminal and no reader of lines: control characters, other ends of lines
-/// and what turns the direction of writing are escaped as Rust writes them. Tabs stay.
+/// Returns the text on one line, unable to control a terminal or to mislead a line-based reader. Control characters,
+/// other line ends and characters that change the writing direction are escaped as in Rust. Tabs stay.
 ///
 /// ```
 /// assert_eq!(wavetank::harmless("a\n::error::b \u{1b}[31m"), "a\\n::error::b \\u{1b}[31m");

@@ -1,4 +1,4 @@
-//! Traps, sorted by what the guest did.
+//! Traps, classified by the guest's action.
 
 use crate::pipe::Refused;
 use crate::text::harmless;
@@ -9,29 +9,29 @@ use wasmtime::component::ResourceTableError;
 /// A guest's trap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trap {
-    /// What the guest did.
+    /// The guest's action that caused it.
     pub class: TrapClass,
-    /// The engine's own words, on one line.
+    /// The engine's own message, on one line.
     pub message: String,
-    /// The guest's functions, innermost first, as far as the component names them.
+    /// The guest's functions, innermost first, with the names that the component gives them.
     pub backtrace: Vec<String>,
 }
 
-/// What a guest did to trap.
+/// The action of a guest that caused a trap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum TrapClass {
-    /// Used a handle that is not in its table: dropped before, or never its own.
+    /// Used a handle that is not in its table: it was dropped before, or was never the guest's own.
     UnknownHandle,
     /// Wrote more than `check-write` had granted.
     WriteOverBudget,
-    /// Dropped a resource while a child of it lived, as a stream before its pollable.
+    /// Dropped a resource while a child of it was alive, for example a stream before its pollable.
     ResourceHasChildren,
     /// Polled an empty list.
     EmptyPoll,
     /// Called `blocking-write-and-flush` with more than 4096 bytes.
     WriteTooLong,
-    /// Had more resources than its limit.
+    /// Held more resources than its limit.
     TooManyHandles,
     /// Reached `unreachable`: a panic or an abort.
     Unreachable,
@@ -39,16 +39,15 @@ pub enum TrapClass {
     StackOverflow,
     /// Burned all its fuel.
     OutOfFuel,
-    /// Was trapped from outside, at the fuel it had been given for that.
+    /// Was trapped from outside, at the fuel that had been ordered.
     Ordered,
     /// Touched memory or a table out of bounds.
     OutOfBounds,
-    /// Was larger from the start than its memory limit allows.
+    /// Needed more memory at its start than its limit allows.
     MemoryLimit,
     /// Asked its host for more in one call than any correct guest does.
     AskedTooMuch,
-    /// Asked `wetware:streams` for a second connection, for a stream twice, or for a connection that is not
-    /// offered.
+    /// Asked `wetware:streams` for a second connection, for a stream twice, or for a connection that is not offered.
     MisusedConnection,
     /// Another trap; see its message.
     Other,
@@ -104,11 +103,11 @@ fn classify(error: &wasmtime::Error) -> TrapClass {
     }
 }
 
-/// The class of a trap that wasmtime 48 gives nothing but words, for want of a type.
+/// Finds the class of a trap from its message, because wasmtime 48 has no type for it.
 ///
-/// Tests with real guests pin most of them: a new wasmtime that says it otherwise makes them fail. They are
-/// `fault-handle` (an unknown handle), `zeroes-4g`, `write-4g` and `resources` of `guests/hostile`, and a component
-/// with too much memory. No test pins the words for too much data that is copied into the host at once.
+/// Tests with real guests pin most of these messages, and fail if a new wasmtime changes them. They are `fault-handle`
+/// (an unknown handle), `zeroes-4g`, `write-4g` and `resources` of `guests/hostile`, and a component with too much
+/// memory. No test pins the message about too much data that is copied into the host at once.
 fn by_words(text: &str) -> TrapClass {
     use TrapClass as Class;
     if text.starts_with("unknown handle index") {
@@ -128,10 +127,10 @@ fn by_words(text: &str) -> TrapClass {
     }
 }
 
-/// Pollables in one list: as many as a table holds by default. The same may stand there more than once.
+/// The most pollables in one list: as many as a table holds by default. The same pollable may be listed more than once.
 pub(crate) const MAX_POLLED: usize = 10_000;
 
-/// What a guest asks for against the rules of an interface, where the rule is checked here.
+/// A guest's violation of a rule of an interface, for the rules that are checked here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Misuse {
     #[error("empty poll list")]
@@ -146,7 +145,7 @@ pub(crate) enum Misuse {
 
 impl TrapClass {
     /// Whether the guest broke a rule of WASI or of the component model. No failure that a host reports makes a guest
-    /// do so: such a trap is the guest's own making, whatever was done to its world.
+    /// do so. Therefore the guest alone is to blame for such a trap, whatever faults were injected.
     pub fn is_misuse(self) -> bool {
         match self {
             TrapClass::UnknownHandle

@@ -1,19 +1,19 @@
-//! Stdin and stdout of a cell of which nobody said where its RPC runs, and which imports no connection.
+//! Stdin and stdout of a cell whose transport was not set and which imports no connection.
 //!
 //! Such a guest may speak RPC over its stdio, or it may be any other program: its imports are the same. So its host
 //! listens before it decides:
 //!
-//! - They are its link if the first bytes on stdout begin an RPC message, or if the host itself has something to say
-//!   on the link first.
+//! - They are its link if the first bytes on stdout begin an RPC message, or if the host itself is the first to send
+//!   something on the link.
 //! - They are the cell's own if the first bytes on stdout cannot begin a message, if stdout ends without one, or if
-//!   somebody asks for the cell's stdin or stdout as a stream. The link is then none: [`Event::StdioOwned`].
+//!   somebody asks for the cell's stdin or stdout as a stream. Then there is no link: [`Event::StdioOwned`].
 //!
-//! A program that only reads would wait for its stdin for ever, because the host cannot know that nothing is to be
-//! said. Whoever drives the tank [hangs up](crate::Tank::hang_up) for the host when nothing else can happen.
+//! A program that only reads would wait for its stdin for ever, because the host cannot know that it will have nothing
+//! to send. The driver of the tank [hangs up](crate::Tank::hang_up) for the host when nothing else can happen.
 //!
-//! What begins an RPC message is read from its framing
-//! (<https://capnproto.org/encoding.html#serialization-over-a-stream>): a segment table that can be true, and a root
-//! that points to something. No text begins so, and no run of zeros.
+//! The beginning of an RPC message is recognised by its framing
+//! (<https://capnproto.org/encoding.html#serialization-over-a-stream>): a plausible segment table, and a root that
+//! points to something. No text begins like this, and no run of zeros.
 
 use crate::cell::Shell;
 use crate::event::Event;
@@ -30,14 +30,14 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// A cell's stdin and stdout, until it is known what they carry. Clones are the same.
+/// A cell's stdin and stdout, while it is not known whether they carry RPC. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Unsaid(Rc<Inner>);
 
 struct Inner {
     cell: ActorId,
     name: Arc<str>,
-    /// The actor whose task takes in what the cell prints.
+    /// The actor whose task takes in the cell's output.
     vat: ActorId,
     fabric: Fabric,
     spawner: Rc<dyn Spawn>,
@@ -52,12 +52,12 @@ struct Inner {
 
 struct State {
     carries: Carries,
-    /// The host's ends; they move on when it is known what the pipes carry.
+    /// The host's ends. They are moved out when it turns out that there is no link.
     up: Option<PipeReader>,
     down: Option<PipeWriter>,
-    /// What was read of stdout before it was known.
+    /// The bytes that were read from stdout before that was known.
     head: Vec<u8>,
-    /// The RPC system, which waits for what the cell says.
+    /// The RPC system, which waits for bytes of the cell.
     listener: Option<Waker>,
     shell: Weak<Shell>,
 }
@@ -69,7 +69,7 @@ enum Carries {
     Own,
 }
 
-/// What an unsaid cell is made of.
+/// The parts of an [`Unsaid`].
 pub(crate) struct Parts<'a> {
     pub(crate) cell: ActorId,
     pub(crate) name: &'a Arc<str>,
@@ -111,17 +111,18 @@ impl Unsaid {
         (self.0.up, self.0.down)
     }
 
-    /// Says which cell it is, once that is made: the cell loses its link if there is none.
+    /// Sets the cell to which this belongs, once it is made. The cell loses its link if it turns out that there is
+    /// none.
     pub(crate) fn belongs_to(&self, shell: &Rc<Shell>) {
         self.0.state.borrow_mut().shell = Rc::downgrade(shell);
     }
 
-    /// What an RPC system reads from and writes to.
+    /// The streams from which an RPC system reads and to which it writes.
     pub(crate) fn streams(&self) -> (Ear, Mouth) {
         (Ear(self.clone()), Mouth(self.clone()))
     }
 
-    /// Says that stdin and stdout are the cell's own. Gives whether they are: not if they carry RPC already.
+    /// Claims stdin and stdout as the cell's own. Returns whether they are: they are not if they carry RPC already.
     pub(crate) fn claim(&self) -> bool {
         let mut state = self.0.state.borrow_mut();
         if state.carries == Carries::Unknown {
@@ -130,15 +131,15 @@ impl Unsaid {
         state.carries == Carries::Own
     }
 
-    /// Whether the cell has begun no message since it was born, at least `for_ns` before `at_ns`, and nobody is left who
-    /// could write to its stdin but a host that was not asked anything.
+    /// Whether the cell has begun no message since its birth, at least `for_ns` before `at_ns`, and nobody can write to
+    /// its stdin any more, except a host that was not asked anything.
     pub(crate) fn is_silent(&self, at_ns: u64, for_ns: u64) -> bool {
         let state = self.0.state.borrow();
         let is_open = state.carries == Carries::Unknown && state.down.is_some();
         is_open && self.0.stdin.strong_count() == 0 && at_ns.saturating_sub(self.0.since_ns) >= for_ns
     }
 
-    /// Ends the cell's stdin. What it says from now on still decides what stdout carries.
+    /// Ends the cell's stdin. Its later output still decides whether stdout carries RPC.
     pub(crate) fn hang_up(&self) {
         let mut state = self.0.state.borrow_mut();
         if state.carries == Carries::Unknown {
@@ -146,7 +147,7 @@ impl Unsaid {
         }
     }
 
-    /// Hands the pipes over to those who read and write bytes.
+    /// Hands the pipes over to the cell's stdin and stdout as plain streams of bytes.
     fn own(&self, state: &mut State) {
         let inner = &self.0;
         state.carries = Carries::Own;
@@ -169,11 +170,11 @@ impl Unsaid {
     }
 }
 
-/// What an RPC system hears of such a cell: nothing until it is known that there is a link, and the end if there is
-/// none.
+/// The input of an RPC system for such a cell. It brings nothing until it is known that there is a link. If there is
+/// none, it ends.
 pub(crate) struct Ear(Unsaid);
 
-/// What an RPC system says to such a cell.
+/// The output of an RPC system for such a cell.
 pub(crate) struct Mouth(Unsaid);
 
 impl AsyncRead for Ear {
@@ -224,7 +225,7 @@ impl AsyncWrite for Mouth {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.0.0.state.borrow_mut();
         if state.carries == Carries::Own {
-            // The system's farewell to a link that never was.
+            // The RPC system closes a link that never existed, so drop its bytes.
             return Poll::Ready(Ok(from.len()));
         }
         if !from.is_empty() {
@@ -236,7 +237,7 @@ impl AsyncWrite for Mouth {
         }
     }
 
-    /// Bytes of a pipe are on their way once written: there is nothing to wait for.
+    /// There is nothing to wait for: bytes are on their way once they are written to a pipe.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -261,14 +262,14 @@ impl Drop for Mouth {
     }
 }
 
-/// What the first bytes of a stream are.
+/// The verdict on the first bytes of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beginning {
-    /// An RPC message begins so.
+    /// They begin an RPC message.
     Message,
-    /// No RPC message begins so.
+    /// They do not begin an RPC message.
     Other,
-    /// That is known once there are so many bytes.
+    /// It is known only when there are this many bytes.
     Unclear { known_with_bytes: usize },
 }
 
@@ -281,7 +282,7 @@ impl Beginning {
             let four = head.get(4 * index..4 * index + 4)?;
             Some(u32::from_le_bytes(four.try_into().ok()?))
         };
-        // The count of segments less one: below 512, so that its third and fourth bytes are 0.
+        // The count of segments less one. It is below 512, so its third and fourth bytes are 0.
         let is_count = |(place, byte): (usize, &u8)| *byte <= [u8::MAX, 1, 0, 0][place];
         if !head.iter().take(4).enumerate().all(is_count) {
             return Beginning::Other;
@@ -293,7 +294,7 @@ impl Beginning {
         // The count and the sizes, 4 bytes each, padded to a word; then the root.
         let table_bytes = (1 + segments as usize).next_multiple_of(2) * 4;
         let sizes: u64 = (1..=segments as usize).filter_map(word32).map(u64::from).sum();
-        // The root stands in the first segment, and what it points to there or in another.
+        // The root is in the first segment, and its target is there or in another one.
         let is_whole = head.len() >= table_bytes;
         let too_small = word32(1) == Some(0) || (is_whole && sizes < 2);
         if too_small || sizes > crate::guard::MAX_FRAME_BYTES as u64 / 8 {
@@ -312,7 +313,7 @@ impl Beginning {
 mod tests {
     use super::*;
 
-    /// Feeds bytes one at a time, as the slowest stream would, until it is known what begins so.
+    /// Feeds bytes one at a time, as the slowest stream would, until there is a verdict.
     fn slowly(bytes: &[u8]) -> Beginning {
         let mut known = Beginning::of(&[]);
         for len in 1..=bytes.len() {

@@ -1,4 +1,4 @@
-//! Bytes as the choices of a scenario: `pid0`, or the one that WAVETANK_SCENARIO names.
+//! Fuzzes the choices of a scenario, read from bytes. The scenario is `pid0`, or the one named by WAVETANK_SCENARIO.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Bytes to the decoder of transcripts.
+//! Fuzzes the decoder of transcripts.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Bytes to the reader of tokens.
+//! Fuzzes the reader of tokens.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

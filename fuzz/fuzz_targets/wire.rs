@@ -1,4 +1,4 @@
-//! A hostile peer against a vat and against a cell. Faults of libraries that docs/fuzzing.md tells of are passed over.
+//! Fuzzes a vat and a cell with a hostile peer. Faults of libraries that docs/fuzzing.md lists are ignored.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -9,7 +9,7 @@ use wasmtime::component::Resource;
 use wasmtime::{Result, bail};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
-/// A guest's wish to end with a code, on its way out as an error.
+/// A guest's request to end with a code, passed on as an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("exit with code {0}")]
 pub(crate) struct Exit(pub(crate) i32);

@@ -1,5 +1,5 @@
-//! `wasi:clocks`, both virtual: an hour's sleep takes no time. But a look at a clock takes some from the second in a
-//! row on, [`LOOK_NS`](crate::LOOK_NS): who waits for a time by looking sees it come.
+//! `wasi:clocks`, both virtual: an hour's sleep takes no time. But each look at a clock, except the first in a row,
+//! takes [`LOOK_NS`](crate::LOOK_NS). So a guest that waits for a time by looking at a clock sees it come.
 
 use super::bindings::wasi::clocks::{monotonic_clock, wall_clock};
 use crate::cell::CellState;

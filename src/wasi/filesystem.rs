@@ -1,13 +1,13 @@
 //! `wasi:filesystem` with nothing in it: no preopened folder, hence no descriptor, ever.
 //!
-//! Guests of several languages import all of `wasi:filesystem/types` whether they touch files or not. Its
-//! methods need a descriptor, which nobody can have, so they are there to be linked and trap if called.
+//! Guests of several languages import all of `wasi:filesystem/types` even if they touch no files. Its methods need a
+//! descriptor, which nobody can have. So they exist only to be linked, and trap if they are called.
 
 use crate::cell::CellState;
 use wasmtime::bail;
 use wasmtime::component::{Linker, ResourceType, Val};
 
-/// A descriptor, or a stream of directory entries, of which there are none.
+/// A descriptor, or a stream of directory entries. Neither exists here.
 enum Nothing {}
 
 const METHODS: &[&str] = &[
@@ -49,7 +49,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<CellState>) -> wasmtime::Result<
     for method in METHODS {
         types.func_new(method, move |_, _, _, _| bail!("{method}: there are no files here"))?;
     }
-    // No error of a stream here ever came from a file.
+    // No stream error here ever comes from a file.
     types.func_new("filesystem-error-code", |_, _, _, results| {
         results[0] = Val::Option(None);
         Ok(())

@@ -1,5 +1,5 @@
-//! `wasi:io` for cells: wasmtime-wasi-io's own host over the cell's table, with births, drops and what a
-//! blocked cell waits for written down.
+//! `wasi:io` for cells. It uses wasmtime-wasi-io's own host over the cell's table, and records births and drops of
+//! handles and the waits of a blocked cell.
 
 use crate::cell::CellState;
 use crate::event::HandleKind;
@@ -12,7 +12,7 @@ use wasmtime_wasi_io::bindings::wasi::io::{error, poll, streams};
 use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, Error, StreamError, StreamResult};
 
-/// The interface of streams under the version that wasmtime-wasi-io offers it.
+/// The interface of streams, in the version that wasmtime-wasi-io offers.
 const STREAMS: &str = "wasi:io/streams@0.2.12";
 
 pub(super) fn add_to_linker(linker: &mut Linker<CellState>) -> Result<()> {
@@ -26,7 +26,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<CellState>) -> Result<()> {
     Ok(())
 }
 
-/// The calls that ask without waiting, over those of wasmtime-wasi-io: there they cannot let others run.
+/// Replaces the calls of wasmtime-wasi-io that ask without waiting, because those cannot let others run.
 fn add_yielding(linker: &mut Linker<CellState>) -> Result<()> {
     type Input = Resource<DynInputStream>;
     type Output = Resource<DynOutputStream>;
@@ -70,7 +70,7 @@ fn add_yielding(linker: &mut Linker<CellState>) -> Result<()> {
     )
 }
 
-/// Lets others run: the cell's turn ends here, and the next goes on.
+/// Lets others run: the cell's turn ends here, and its next turn goes on from here.
 async fn end_turn() {
     let mut ended = false;
     std::future::poll_fn(|cx| {
@@ -84,25 +84,25 @@ async fn end_turn() {
 }
 
 impl CellState {
-    /// Counts a call that asked for news, and lets others run if it was one too many.
+    /// Counts a call that asked for news, and lets others run if the cell has asked too often.
     pub(super) async fn asked(&mut self, asked: Asked) {
         if self.fabric.count_call(self.cell, asked) {
             end_turn().await;
         }
     }
 
-    /// Counts a call that cannot wait itself.
+    /// Counts a call that cannot wait itself. The turn that it owes is made up later.
     fn note(&mut self, asked: Asked) {
         self.owes_turn |= self.fabric.count_call(self.cell, asked);
     }
 
-    /// Counts a call that moved so many bytes, or that failed.
+    /// Counts a call that moved bytes or failed. `bytes` gives how many were moved.
     fn note_moved<T>(&mut self, moved: &StreamResult<T>, bytes: impl FnOnce(&T) -> u64) {
         let is_news = moved.as_ref().is_ok_and(|moved| bytes(moved) > 0);
         self.note(if is_news { Asked::News } else { Asked::Nothing });
     }
 
-    /// What a guest is answered, after others have run if its call owes them a turn.
+    /// Makes the answer for a guest. Others run first if its call owes them a turn.
     async fn answer<T>(
         &mut self,
         result: StreamResult<T>,
@@ -123,8 +123,8 @@ impl CellState {
 
     pub(super) fn dropped(&mut self, handle: u32) {
         if let Some(kind) = self.handles.remove(handle) {
-            // To take and give back without end is to ask for news that never come; what is only taken ends with
-            // the table.
+            // A guest that takes and gives back handles without end asks for news that never comes. If it only takes
+            // them, it stops when the table is full.
             self.fabric.count_call(self.cell, Asked::GaveBack);
             self.record_handle(kind, handle, false);
         }
@@ -139,32 +139,32 @@ impl CellState {
         matches!(self.handles.waits_on(pollable), Some(Blocked::Until(_)))
     }
 
-    /// Writes down that the cell goes to wait, and what it knows then.
+    /// Records that the cell begins to wait, and its knowledge then.
     fn begin_wait(&self, handles: &[u32]) -> WaitBegun {
         let on: Vec<Blocked> = handles.iter().filter_map(|&handle| self.handles.waits_on(handle)).collect();
         self.fabric.begin_wait(self.cell, &on, self.up, self.down)
     }
 
-    /// Writes down what woke the cell.
+    /// Records the handles that woke the cell.
     fn end_wait(&self, begun: WaitBegun, ready: &[u32]) {
         let on: Vec<Option<Blocked>> = ready.iter().map(|&handle| self.handles.waits_on(handle)).collect();
         self.fabric.end_wait(self.cell, begun, &on, self.down);
     }
 
-    /// Writes down that the cell learnt something from a stream: bytes, or that it has ended.
+    /// Records that the cell learnt something from a stream: bytes, or that it has ended.
     fn heard(&self, stream: u32) {
         let of_link = self.handles.waits_on(stream) == Some(Blocked::Reading(self.down));
         self.fabric.heard(self.cell, of_link);
     }
 
-    /// Writes down that the cell waits for a stream by a blocking call, which brings it news.
+    /// Records that the cell waits for a stream by a blocking call, which brings it news.
     fn blocks_on(&self, streams: &[u32]) {
         self.begin_wait(streams);
         self.fabric.heard(self.cell, false);
     }
 
-    /// `splice`, as its text defines it: `check-write`, `read` of at most so many bytes, `write`. A `read` of nothing says
-    /// that the input has ended; wasmtime-wasi-io leaves it out.
+    /// `splice`, as its text defines it: `check-write`, then `read` of at most as many bytes, then `write`. A `read` of
+    /// no bytes can still tell that the input has ended; wasmtime-wasi-io leaves such a `read` out.
     fn splice_now(
         &mut self,
         to: &Resource<DynOutputStream>,
@@ -180,7 +180,7 @@ impl CellState {
         Ok(moved)
     }
 
-    /// The same, but it waits for the output, then for the input.
+    /// Like `splice_now`, but it waits for the output, then for the input.
     async fn splice_when_ready(
         &mut self,
         to: &Resource<DynOutputStream>,
@@ -196,7 +196,7 @@ impl CellState {
         Ok(moved)
     }
 
-    /// Counts a write of so many bytes. One that failed, or that was of none, asked for nothing either.
+    /// Counts a write of this many bytes. A write that failed or was empty counts as a call without news.
     fn note_written(&mut self, written: &StreamResult<()>, bytes: u64, stream: u32) {
         if written.is_ok() && bytes > 0 {
             self.note(Asked::News);
@@ -213,7 +213,7 @@ impl CellState {
         }
     }
 
-    /// Writes down that the cell wrote, where that was to its link.
+    /// Records that the cell wrote to a stream, and whether that was its link.
     fn wrote(&mut self, stream: u32) {
         self.handles.used(stream);
         if self.handles.waits_on(stream) == Some(Blocked::Writing(self.up)) {
@@ -221,7 +221,7 @@ impl CellState {
         }
     }
 
-    /// Writes down what the cell waits for inside an import with this name, until the guard is dropped.
+    /// Records the handles that the cell waits for inside the import with this name, until the guard is dropped.
     fn waiting_on(
         &self,
         import: &'static str,
@@ -239,7 +239,7 @@ impl CellState {
     }
 }
 
-/// Most bytes in one `blocking-write-and-flush`, says `wasi:io/streams`.
+/// The most bytes in one `blocking-write-and-flush`, according to `wasi:io/streams`.
 const MAX_BLOCKING_WRITE_BYTES: u64 = 4096;
 
 fn not_too_long(bytes: u64) -> StreamResult<()> {
@@ -253,7 +253,7 @@ fn at_most(len: u64, permit_bytes: usize) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX).min(permit_bytes)
 }
 
-/// Awaits, and says whether it had to wait.
+/// Awaits, and returns whether it had to wait.
 async fn watched<T>(future: impl Future<Output = T>) -> (T, bool) {
     let mut future = std::pin::pin!(future);
     let mut waited = false;
@@ -323,7 +323,7 @@ impl poll::HostPollable for CellState {
         } else {
             self.handles.looked_at(handle);
         }
-        // Asking again and again whether something is ready is what poll is there to spare a guest.
+        // This is no news even if it is ready: a guest should use `poll` instead of asking again and again.
         self.asked(if is_timer && !ready { Asked::TheTime } else { Asked::Nothing }).await;
         Ok(ready)
     }
@@ -417,7 +417,7 @@ impl streams::HostInputStream for CellState {
 impl streams::HostOutputStream for CellState {
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
         let permit = self.table.check_write(stream);
-        // A permit is no news before it is used.
+        // A permit is no news until it is used.
         self.note(Asked::Nothing);
         permit
     }
@@ -443,7 +443,7 @@ impl streams::HostOutputStream for CellState {
     }
 
     fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        // Of what was written before: that was the news.
+        // The news was the write before it.
         self.note(Asked::Nothing);
         self.table.flush(stream)
     }

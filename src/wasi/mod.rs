@@ -18,7 +18,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 pub(crate) use cli::Exit;
 pub(crate) use streams::{Connection, ConnectionMisuse, Offer};
 
-/// What a command exports. Any 0.2 version of it matches.
+/// The interface that a command exports. Any 0.2 version of it matches.
 pub(crate) const RUN_INTERFACE: &str = "wasi:cli/run@0.2.12";
 
 #[allow(clippy::disallowed_types, reason = "generated")]
@@ -54,7 +54,7 @@ pub(crate) mod bindings {
             "wetware:streams/streams.connection": super::streams::Connection,
         },
         imports: {
-            // Whoever looks at the time again and again lets others run.
+            // A guest that looks at the time again and again must let others run.
             "wasi:clocks/monotonic-clock.now": async | trappable,
             "wasi:clocks/wall-clock.now": async | trappable,
             default: trappable,
@@ -63,7 +63,7 @@ pub(crate) mod bindings {
     });
 }
 
-/// All that the host offers to cells.
+/// Everything that the host offers to cells.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CellState>> {
     use bindings::{wasi, wetware};
     type Data = HasSelf<CellState>;
@@ -93,7 +93,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CellState>> {
 /// The interface that hands out a cell's connection, without its version.
 const CONNECTION_INTERFACE: &str = "wetware:streams/streams";
 
-/// Whether a component imports what hands out a connection. A guest imports only what it calls.
+/// Whether a component imports the interface that hands out a connection. A guest imports only the interfaces that it
+/// calls.
 pub(crate) fn imports_connection(engine: &Engine, component: &Component) -> bool {
     component.component_type().imports(engine).any(|(name, _)| interface(name) == CONNECTION_INTERFACE)
 }
@@ -128,7 +129,7 @@ const OFFERED: &[&str] = &[
     CONNECTION_INTERFACE,
 ];
 
-/// Finds imports that are not there, by name and all at once: the linker stops at the first.
+/// Finds imports that the host does not offer, by name and all at once. The linker would stop at the first.
 ///
 /// # Errors
 /// [`Error::UnknownImport`].
@@ -145,7 +146,7 @@ pub(crate) fn check_imports(engine: &Engine, component: &Component) -> Result<()
     Err(Error::UnknownImport { name: unknown.join(", ") })
 }
 
-/// Says what bytes are that are no component, where a look at their head tells.
+/// Explains why some bytes are not a component, if their head shows it.
 pub(crate) fn not_a_component(bytes: &[u8]) -> Option<String> {
     const COMPONENT: u16 = 1;
     if bytes.is_empty() {

@@ -1,11 +1,12 @@
-//! `wasi:random`, all three from the tank's entropy source: the same for the same seed and cell.
+//! `wasi:random`. All three interfaces use the tank's entropy source: the same seed and cell give the same bytes.
 
 use super::bindings::wasi::random::{insecure, insecure_seed, random};
 use crate::cell::CellState;
 use crate::trap::Misuse;
 use wasmtime::Result;
 
-/// The most that one call may ask for, in bytes: the guest names the length, the host allocates it.
+/// The most bytes that one call may ask for. There is a limit because the guest chooses the length and the host
+/// allocates it.
 const MAX_BYTES: u64 = 1024 * 1024;
 
 impl CellState {
@@ -46,7 +47,7 @@ impl insecure::Host for CellState {
 }
 
 impl insecure_seed::Host for CellState {
-    /// One value for the life of an instance: a later version of WASI makes it a value import.
+    /// One value for the life of an instance, because a later version of WASI makes it a value import.
     fn insecure_seed(&mut self) -> Result<(u64, u64)> {
         if let Some(seed) = self.insecure_seed {
             return Ok(seed);

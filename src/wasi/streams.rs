@@ -1,6 +1,6 @@
 //! `wetware:streams`: a second pair of streams, handed out once.
 //!
-//! The interface has no result types: what a guest may not ask for is a trap, [`ConnectionMisuse`], that says why.
+//! The interface has no result types. So a forbidden request is a trap, [`ConnectionMisuse`], which gives the reason.
 
 use super::bindings::wetware::streams::streams::{Host, HostConnection};
 use crate::cell::CellState;
@@ -15,9 +15,9 @@ use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 pub(crate) enum Offer {
     /// The cell's transport is stdio.
     Never,
-    /// Not asked for yet.
+    /// The guest has not asked for it yet.
     Ready(Connection),
-    /// Handed out before.
+    /// It was handed out before.
     Taken,
 }
 
@@ -28,7 +28,7 @@ pub struct Connection {
     pub(crate) output: Option<PipeWriter>,
 }
 
-/// What a guest asked of `wetware:streams` and does not get. Its class is
+/// A request to `wetware:streams` that is not granted. Its class is
 /// [`MisusedConnection`](crate::TrapClass::MisusedConnection).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConnectionMisuse {
