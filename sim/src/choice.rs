@@ -1,4 +1,4 @@
-//! Choices: the finite sequence of small numbers that a run consists of.
+//! Choices: a run is determined by a finite sequence of small numbers.
 
 use crate::menu::{Gusts, Item, Menu};
 use crate::moves::Kind;
@@ -7,48 +7,48 @@ use crate::strategy::{Ask, Strategy};
 /// One bounded number that was drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// What was drawn: 0 is the dullest.
+    /// The number; 0 is the dullest.
     pub value: u32,
-    /// What it meant, so that a replay can tell where it left the track.
+    /// Its meaning. A replay compares it to find where it diverges.
     pub of: Of,
 }
 
-/// The occasion of a choice: when it was drawn, and what it was drawn from. No part of what a token keeps.
+/// The occasion of a choice: the time of the draw, and the alternatives. A token does not keep it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occasion {
-    /// The step that it led to or was a part of, from 1; 0 before the first.
+    /// The step that the choice led to or was a part of, counted from 1; 0 before the first step.
     pub step: u64,
-    /// It had to be below this.
+    /// The value had to be below this.
     pub bound: u32,
-    /// Where it picked the next move, the one that the calm policy would have made.
+    /// The move that the calm policy would have made, if the choice picked the next move.
     pub calm: Option<Item>,
 }
 
-/// What a choice was about.
+/// The meaning of a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
-    /// The next move, or a gust: its kind, and the actor or thing it names.
+    /// The next move or an injected fault: its kind, and the id of the actor or thing that it names.
     Item(Kind, u32),
-    /// That a gust did not come.
+    /// No fault was injected.
     NoGust,
-    /// How many bytes of a pipe. 0 is all.
+    /// How many bytes of a pipe. 0 is all of them.
     Amount(u32),
     /// How a new pipe flows. 0 is freely.
     Pipe(u32),
-    /// What a scenario asked for.
+    /// A number that a scenario asked for.
     Value,
     /// How rough the world is: a [`Level`](crate::profile::Level). 0 is still.
     Level,
-    /// How much fuel a cell burns at a time. 0 is as much as usual.
+    /// How much fuel a cell burns at a time. 0 is the usual amount.
     Slice(u32),
-    /// Which of WASI's freedoms a cell's host takes: the number of a set of
-    /// [`Freedoms`](wavetank::Freedoms). 0 is none.
+    /// Which of WASI's freedoms a cell's host takes: the number of a set of [`Freedoms`](wavetank::Freedoms). 0 is
+    /// none.
     Host(u32),
     /// At which fuel a cell is trapped. 0 is never.
     Trap(u32),
     /// After how many growths of its memory a cell is refused more. 0 is never.
     Refuse(u32),
-    /// Moves until the next gust. 0 is never.
+    /// Moves until the next injected fault. 0 is never.
     Gap,
     /// Bytes until a pipe ends. 0 is at once.
     Bytes(u32),
@@ -60,14 +60,14 @@ pub enum Of {
     Act(u32),
     /// How long an operation of fake I/O takes. 0 is no time.
     Latency(u32),
-    /// Whether an operation of fake I/O fails: it does where this is 1. Drawn only where its scenario allowed it.
+    /// Whether an operation of fake I/O fails: 1 if it does. Drawn only if its scenario allows failures.
     Failure(u32),
-    /// Which task of an actor. 0 is the one that has been ready longest.
+    /// Which task of an actor. 0 is the task that has been ready longest.
     Task(u32),
 }
 
 impl Of {
-    /// A small fingerprint: what a token keeps of it.
+    /// A small fingerprint of this meaning, which a token keeps.
     pub fn check(self) -> u8 {
         let (tag, id) = match self {
             Of::Item(kind, id) => (kind as u32, id),
@@ -93,7 +93,7 @@ impl Of {
     }
 }
 
-/// Draws choices from a strategy and records them, up to a bound; after it every choice is 0.
+/// Draws choices from a strategy and records them, up to a bound. After that every choice is 0.
 pub struct Chooser {
     strategy: Box<dyn Strategy>,
     record: Vec<Choice>,
@@ -103,12 +103,12 @@ pub struct Chooser {
 }
 
 impl Chooser {
-    /// A chooser that asks `strategy` at most `max_choices` times.
+    /// Makes a chooser that asks `strategy` at most `max_choices` times.
     pub fn new(strategy: Box<dyn Strategy>, max_choices: usize) -> Self {
         Chooser { strategy, record: Vec::new(), occasions: Vec::new(), step: 0, max_choices }
     }
 
-    /// Says which step is made from now on.
+    /// Sets the number of the current step.
     pub fn at_step(&mut self, step: u64) {
         self.step = step;
     }
@@ -118,7 +118,7 @@ impl Chooser {
         self.record.len() >= self.max_choices
     }
 
-    /// Picks from a menu, which is not empty. A menu of one item is no choice.
+    /// Picks from a menu, which is not empty. If the menu has only one item, no choice is recorded.
     pub fn pick(&mut self, menu: &Menu<'_>) -> Item {
         if menu.len() <= 1 || self.is_calm() {
             let item = menu.item(0);
@@ -134,7 +134,7 @@ impl Chooser {
         item
     }
 
-    /// Draws which gust comes, if any.
+    /// Draws the injected fault that comes next, if any.
     pub fn gust(&mut self, gusts: &Gusts) -> Option<Item> {
         if gusts.is_empty() || self.is_calm() {
             return None;
@@ -174,8 +174,8 @@ impl Chooser {
         self.occasions.push(Occasion { step: self.step, bound, calm });
     }
 
-    /// What was drawn, without the zeros at its end, which mean nothing, and on which occasions; and what the
-    /// strategy has to say.
+    /// Returns the choices, their occasions and the strategy's remark. Zeros at the end of the choices are removed,
+    /// because they have no effect.
     pub fn finish(&mut self) -> (Vec<Choice>, Vec<Occasion>, Option<String>) {
         let mut choices = std::mem::take(&mut self.record);
         let mut occasions = std::mem::take(&mut self.occasions);

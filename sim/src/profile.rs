@@ -1,9 +1,9 @@
-//! Profiles: what steers a strategy.
+//! Profiles, which steer a strategy.
 //!
-//! A profile says which choices a strategy makes, not what they mean: what is recorded is the item that was
-//! picked, and a replay needs no profile.
+//! A profile controls which choices a strategy makes, but not their meaning. A run records the item that was picked, so
+//! a replay needs no profile.
 //!
-//! A profile of one's own is a TOML file. What it leaves out is as in `swarm`:
+//! Users can write a profile of their own as a TOML file. Keys that it omits are as in `swarm`:
 //!
 //! ```
 //! use wavetank_sim::profile::{Level, Profile};
@@ -29,27 +29,27 @@ use std::fs::File;
 use std::io::Read;
 use std::str::FromStr;
 
-/// How rough a world is. The first choice of a run.
+/// How rough a world is. It is the first choice of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// No gusts.
+    /// No fault injection.
     #[default]
     Still,
-    /// Gusts of weather: a correct guest is never blamed under them.
+    /// Injected faults that are only weather: a correct guest is never blamed under them.
     Weather,
     /// Weather and damage.
     Damage,
-    /// Damage, and the tasks of a vat in any order. capnp-rpc promises an order of calls only where they run
-    /// first in, first out (capnproto-rust#528).
+    /// Damage, and the tasks of a vat run in any order. capnp-rpc promises an order of calls only if tasks run first
+    /// in, first out (capnproto-rust#528).
     Disorder,
 }
 
 impl Level {
-    /// How many there are.
+    /// How many levels there are.
     pub const COUNT: u32 = 4;
 
-    /// The level of a choice's value.
+    /// The level for a choice's value.
     pub fn of(value: u32) -> Self {
         match value {
             0 => Level::Still,
@@ -60,33 +60,34 @@ impl Level {
     }
 }
 
-/// What steers a strategy.
+/// Steers a strategy.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Profile {
-    /// What it is called, or the file that it came from.
+    /// Its name, or the file that it was read from.
     #[serde(skip)]
     pub name: String,
     /// How rough its worlds are.
     pub level: Level,
-    /// One pipe in so many is held; 0 holds none.
+    /// One pipe in this many is held; 0 means none.
     pub held_pipes: u32,
-    /// Pieces of less than everything in one world, at most: byte by byte, a big message explodes.
+    /// The most deliveries of less than everything in one world. Without this limit, a big message that goes byte by
+    /// byte takes too many moves.
     pub small_pieces: u32,
-    /// One cell in so many burns small fuel slices; 0 for none.
+    /// One cell in this many burns small fuel slices; 0 means none.
     pub small_slices: u32,
-    /// One cell in so many has a host that takes freedoms which WASI's text leaves it; 0 for none.
+    /// One cell in this many has a host that takes freedoms which WASI's text leaves to it; 0 means none.
     pub free_hosts: u32,
-    /// Gusts in one world, at most.
+    /// The most injected faults in one world.
     pub gusts: u32,
-    /// One cell in so many is trapped at some fuel, in a damaged world; 0 for none.
+    /// One cell in this many is trapped at some fuel, if the world has damage; 0 means none.
     pub trapped_cells: u32,
-    /// One cell in so many is refused memory, in a damaged world; 0 for none.
+    /// One cell in this many is refused memory, if the world has damage; 0 means none.
     pub refused_cells: u32,
-    /// Whether weights are drawn anew for each seed, from these.
+    /// Whether weights are drawn anew for each seed, based on these.
     pub swarm: bool,
-    /// How likely each kind of move is, by its name, from 0 to 1,000. Of the kinds that every menu offers, 8 is
-    /// usual, and 1 for `advance`; of gusts, 1.
+    /// How likely each kind of move is, by its name, from 0 to 1,000. The default is 8 for the kinds of every menu, 1
+    /// for `advance`, and 1 for injected faults.
     pub weights: BTreeMap<String, u32>,
 }
 
@@ -94,7 +95,7 @@ pub struct Profile {
 const MAX_WEIGHT: u32 = 1_000;
 
 impl Profile {
-    /// All that have a name, each with what it does.
+    /// All profiles that have a name, each with its effect.
     pub const ALL: [(&str, &str); 4] = [
         ("calm", "only the order of things varies: pipes flow freely and whole"),
         (
@@ -108,7 +109,7 @@ impl Profile {
         ("adversarial", "harsh, and the tasks of a vat in any order"),
     ];
 
-    /// Only the order of things varies.
+    /// Only the order of moves varies.
     pub fn calm() -> Self {
         Profile {
             name: "calm".into(),
@@ -125,7 +126,7 @@ impl Profile {
         }
     }
 
-    /// Weather, its weights drawn from the seed. The default.
+    /// Weather, with weights drawn from the seed. The default.
     pub fn swarm() -> Self {
         Profile {
             name: "swarm".into(),
@@ -152,7 +153,7 @@ impl Profile {
         }
     }
 
-    /// Harsh, and without the order of a vat's own tasks.
+    /// Like `harsh`, but the tasks of a vat run in any order.
     pub fn adversarial() -> Self {
         Profile { name: "adversarial".into(), level: Level::Disorder, ..Profile::harsh() }
     }
@@ -160,7 +161,7 @@ impl Profile {
     /// Reads a profile from TOML.
     ///
     /// # Errors
-    /// [`ProfileError`] where a key, a weight's name or a value is unknown or out of range.
+    /// [`ProfileError`] if a key, a weight's name or a value is unknown or out of range.
     pub fn from_toml(name: &str, text: &str) -> Result<Self, ProfileError> {
         let wrong = |reason: String| ProfileError::Wrong { name: name.into(), reason };
         let mut profile: Profile = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
@@ -201,13 +202,13 @@ impl fmt::Display for Profile {
     }
 }
 
-/// More than any profile takes: a bound for readers of hostile files.
+/// Larger than any profile. It limits how much is read of a hostile file.
 const MAX_FILE_BYTES: u64 = 1_000_000;
 
 impl FromStr for Profile {
     type Err = ProfileError;
 
-    /// Reads a profile's name, or the path of a TOML file, which is told by its `.toml`.
+    /// Reads a profile's name, or the path of a TOML file if the text ends with `.toml`.
     fn from_str(text: &str) -> Result<Self, ProfileError> {
         match text {
             "calm" => Ok(Profile::calm()),
@@ -230,7 +231,7 @@ impl FromStr for Profile {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// A text that names none.
+    /// No profile has this name.
     #[error(
         "unknown profile {0:?}: there are calm, swarm, harsh and adversarial, and the paths of .toml files{hint}",
         hint = did_you_mean(.0, Profile::ALL.iter().map(|(name, _)| *name))
@@ -241,15 +242,15 @@ pub enum ProfileError {
     Unreadable {
         /// The file.
         path: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// Its content makes no sense.
     #[error("{name}: {reason}")]
     Wrong {
-        /// The file, or what it was called.
+        /// The file, or the name that was given.
         name: String,
-        /// What is wrong, and what would be right.
+        /// The mistake, and a correction.
         reason: String,
     },
 }

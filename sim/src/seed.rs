@@ -1,4 +1,4 @@
-//! Seeds: the one number that a run starts from.
+//! Seeds: the single number from which a run starts.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -9,20 +9,20 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seed(pub u64);
 
-/// What a stream of random numbers is for: streams of one seed have nothing to do with each other.
+/// The use of a stream of random numbers. The streams of one seed are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// What a strategy picks.
+    /// The picks of a strategy.
     Choices,
     /// The keys of std's hash maps.
     HashKeys,
-    /// The random bytes of one cell, by its actor id.
+    /// The random bytes of one cell, given by its actor id.
     Guest(u32),
-    /// Amounts, pipes, gusts and damage.
+    /// Amounts, pipes and fault injection.
     Weather,
-    /// What a strategy is told apart by from seed to seed: a depth, a subset.
+    /// The parameters that a strategy varies from seed to seed: a depth, or a subset.
     Subset,
-    /// What a fuzzer runs next.
+    /// The next inputs of a fuzzer.
     Fuzz,
 }
 
@@ -48,7 +48,8 @@ impl Seed {
     }
 }
 
-/// A number from 0 to `bound` - 1; `bound` is at least 1. The bias is below 2^-32, and no loop can hang on it.
+/// A number from 0 to `bound` - 1; `bound` is at least 1. The bias is below 2^-32. There is no rejection loop, so it
+/// always ends.
 pub(crate) fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
     ((u64::from(rng.next_u32()) * u64::from(bound)) >> 32) as u32
 }
@@ -72,7 +73,7 @@ impl FromStr for Seed {
     }
 }
 
-/// A text that is no seed.
+/// A text that is not a seed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a seed: {0:?} (a seed is a number from 0 to 18446744073709551615, as 7 or 0x9f3a)")]
 pub struct NotASeed(String);

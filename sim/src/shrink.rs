@@ -1,35 +1,34 @@
-//! Shrinking: from choices that fail to the simplest that still fail in the same way.
+//! Shrinking: from choices that fail to the simplest choices that still fail in the same way.
 //!
-//! One representation, the sequence of choices, and one total order on it: shorter first, then smaller from the
-//! left (shortlex), as in Hypothesis' shrinker (MacIver & Donaldson, "Test-Case Reduction via Test-Case
-//! Generation", ECOOP 2020). Blocks are cut coarse to fine, as in delta debugging (Zeller & Hildebrandt,
-//! "Simplifying and Isolating Failure-Inducing Input", IEEE TSE 28(2), 2002). Every prefix and every lowered
-//! value of legal choices is legal, so nothing here knows what a choice means. What it is to fail in the same way
-//! is not here either: that is [`same`](crate::same).
+//! The only representation is the sequence of choices. It has one total order: shorter first, then smaller from the
+//! left (shortlex), as in Hypothesis' shrinker (MacIver & Donaldson, "Test-Case Reduction via Test-Case Generation",
+//! ECOOP 2020). Blocks are cut coarse to fine, as in delta debugging (Zeller & Hildebrandt, "Simplifying and Isolating
+//! Failure-Inducing Input", IEEE TSE 28(2), 2002). Every prefix of legal choices is legal, and so is every lowered
+//! value. So nothing here knows the meaning of a choice. Not here: the decision whether two runs fail in the same way,
+//! which is in [`same`](crate::same).
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// What came of shrinking.
+/// The result of shrinking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shrunk {
-    /// The simplest choices found that still fail, without zeros at their end.
+    /// The simplest choices found that still fail, without zeros at the end.
     pub choices: Vec<u32>,
-    /// How many choices there were.
+    /// The length of the original sequence of choices.
     pub from: usize,
-    /// Runs that were spent.
+    /// How many runs were used.
     pub runs: usize,
-    /// Whether nothing simpler is left to try: no block to delete, no value to lower. Otherwise the runs were
-    /// used up.
+    /// Whether nothing simpler is left to try: no block to delete, no value to lower. Otherwise the runs were used up.
     pub fixed_point: bool,
 }
 
 /// Shrinks choices that fail, in at most `budget_runs` runs.
 ///
-/// `fails` runs a candidate and says whether it fails in the same way: then it gives the choices that the run
-/// really used, which are adopted instead where they are simpler still. Only what is simpler than the best so far
-/// is ever run, and nothing twice. Zeros at the end mean nothing and are cut.
+/// `fails` runs a candidate. If it fails in the same way, `fails` returns the choices that the run really used. These
+/// are adopted instead of the candidate if they are simpler still. Only candidates that are simpler than the best so
+/// far are ever run, and none is run twice. Zeros at the end have no effect and are cut.
 ///
 /// ```
 /// use wavetank_sim::shrink::shrink;
@@ -75,8 +74,8 @@ fn trimmed(mut choices: Vec<u32>) -> Vec<u32> {
     choices
 }
 
-/// Choices that are deleted together while a neighbour changes: an amount after the item it is of, how a cell's
-/// pipes flow after its start, and what a longer list draws for one more element.
+/// The most choices that are deleted together while a neighbour changes. Examples are the amount after its item, the
+/// flow of a cell's pipes after its start, and the draws for one more element of a longer list.
 const DELETED_NEXT: usize = 4;
 
 struct Search<F> {
@@ -84,13 +83,13 @@ struct Search<F> {
     tried: BTreeSet<Vec<u32>>,
     runs: usize,
     budget_runs: usize,
-    /// Whether something was left untried for want of runs.
+    /// Whether some candidate was not tried because the runs were used up.
     is_over: bool,
     fails: F,
 }
 
 impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
-    /// Adopts a candidate that is simpler and fails.
+    /// Runs a candidate if it is simpler, and adopts it if it fails.
     fn attempt(&mut self, candidate: Vec<u32>) -> bool {
         let candidate = trimmed(candidate);
         if simpler(&candidate, &self.best).is_ge() || self.tried.contains(&candidate) {
@@ -108,7 +107,7 @@ impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
         true
     }
 
-    /// Tries the best with a change.
+    /// Tries the best sequence with a change.
     fn attempt_with(&mut self, change: impl FnOnce(&mut Vec<u32>)) -> bool {
         let mut candidate = self.best.clone();
         change(&mut candidate);
@@ -127,8 +126,8 @@ impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
         self.attempt_with(|choices| choices[at] = value)
     }
 
-    /// Deletes blocks, or makes them dull where that shifts too much: half of everything first, single choices
-    /// last. From the end, for what comes later depends on what came before.
+    /// Deletes blocks, or sets them to 0 if a deletion shifts too much. It starts with half of everything and ends with
+    /// single choices. It goes from the end to the start, because later choices depend on earlier ones.
     fn blocks(&mut self) {
         let mut size = self.best.len();
         while size > 0 {
@@ -147,7 +146,7 @@ impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
         }
     }
 
-    /// Where a block could be deleted, so perhaps can more before it: each time twice as much.
+    /// If a block could be deleted, more choices before it may be deletable too. Each attempt takes twice as many.
     fn delete_more(&mut self, mut start: usize, size: usize) -> usize {
         let mut more = size;
         loop {
@@ -160,8 +159,8 @@ impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
         }
     }
 
-    /// Lowers each value: to 0, or else by halves to the border between failing and not, so that one less was
-    /// tried too.
+    /// Lowers each value to 0. If that does not fail, it halves its way down to the smallest value that fails, so that
+    /// the value one below was tried too.
     fn lower_each(&mut self) {
         let mut at = 0;
         while at < self.best.len() {
@@ -172,7 +171,7 @@ impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
                     if !self.set(at, middle) {
                         passes = middle;
                     } else if self.best.get(at).is_none_or(|&value| value <= passes) {
-                        // The run used less than it was given.
+                        // The run used a smaller value than it was given.
                         break;
                     }
                 }
@@ -181,7 +180,7 @@ impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
         }
     }
 
-    /// Lowers a value and deletes what it was followed by: fewer pieces need fewer amounts.
+    /// Lowers a value and deletes the choices after it: fewer pieces need fewer amounts.
     fn lower_and_delete(&mut self) {
         let mut at = 0;
         while at < self.best.len() {
@@ -200,8 +199,8 @@ impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
         }
     }
 
-    /// Deletes a few choices and raises the next, once: a move that was not made stays on the menu, and what stood
-    /// behind it is an item further on.
+    /// Deletes a few choices and raises the next one, once. This helps because a move that was not made stays on the
+    /// menu, so the items behind it have higher numbers.
     fn delete_and_raise(&mut self) -> bool {
         let ways = (0..self.best.len()).flat_map(|at| (1..=DELETED_NEXT).map(move |size| (at, size)));
         ways.flat_map(|(at, size)| [(at, size, 1), (at, size, 2)]).any(|(at, size, more)| {
@@ -213,11 +212,11 @@ impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
         })
     }
 
-    /// Moves what can be moved from a value to the next: the earlier becomes 0 or as low as it can, and may then
-    /// be deleted.
+    /// Moves as much as possible from a value to the next one. The earlier value becomes 0 or as low as possible, and
+    /// may then be deleted.
     fn move_right(&mut self) {
         for at in 0..self.best.len() {
-            // Halves of what is left, and at last 1.
+            // Tries half as much each time, and 1 at the end.
             let mut amount = self.best.get(at).copied().unwrap_or(0);
             while amount > 0 && at + 1 < self.best.len() {
                 let moved = amount <= self.best[at] && {
@@ -233,10 +232,10 @@ impl<F: FnMut(&[u32]) -> Option<Vec<u32>>> Search<F> {
         }
     }
 
-    /// Swaps neighbours where the smaller stands behind.
+    /// Swaps neighbours if the second is smaller.
     fn swap(&mut self) {
         for at in 1..self.best.len() {
-            // A choice sinks to the left as far as it can.
+            // Move a choice to the left as far as possible.
             let mut to = at;
             while to > 0
                 && to < self.best.len()

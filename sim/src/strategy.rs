@@ -1,19 +1,19 @@
 //! Strategies: the policies that pick from a menu.
 //!
-//! A strategy that searches orders differs from others in [`Strategy::pick`] alone: what weather it makes
-//! (amounts, pipes, gusts) it leaves to a [`Weather`], which a profile steers. What the papers call a thread is a
-//! [`Lane`] here, and what they call an event is a move.
+//! Strategies that search orders differ only in [`Strategy::pick`]. They leave the weather (amounts, pipes, fault
+//! injection) to a [`Weather`], which is steered by a profile. A thread of the papers is a [`Lane`] here, and an event
+//! of the papers is a move. In the code an injected fault is called a gust.
 //!
-//! | strategy | from |
-//! | --- | --- |
-//! | [`Random`] | a random walk; weights drawn by seed as in swarm testing |
-//! | [`RoundRobin`] | the calm policy |
-//! | [`Pct`] | Burckhardt, Kothari, Musuvathi, Nagarakatte, "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010 |
-//! | [`Pos`] | Yuan, Yang, Gu, "Partial Order Aware Concurrency Sampling", CAV 2018 |
-//! | [`Urw`], [`Surw`] | Zhao, Wolff, Mathur, Roychoudhury, "Selectively Uniform Concurrency Testing", ASPLOS 2025 |
-//! | [`Frontier`] | Musuvathi, Qadeer, "Iterative Context Bounding", PLDI 2007; Emmi, Qadeer, Rakamarić, "Delay-Bounded Scheduling", POPL 2011 |
-//! | [`Follow`] | the moves of an earlier run, two of them exchanged |
-//! | [`portfolio`] | all of the searching ones, divided among seeds |
+//! - [`Random`]: a random walk; its weights are drawn from the seed as in swarm testing.
+//! - [`RoundRobin`]: the calm policy.
+//! - [`Pct`]: Burckhardt, Kothari, Musuvathi, Nagarakatte, "A Randomized Scheduler with Probabilistic Guarantees of
+//!   Finding Bugs", ASPLOS 2010.
+//! - [`Pos`]: Yuan, Yang, Gu, "Partial Order Aware Concurrency Sampling", CAV 2018.
+//! - [`Urw`], [`Surw`]: Zhao, Wolff, Mathur, Roychoudhury, "Selectively Uniform Concurrency Testing", ASPLOS 2025.
+//! - [`Frontier`]: Musuvathi, Qadeer, "Iterative Context Bounding", PLDI 2007; Emmi, Qadeer, Rakamarić, "Delay-Bounded
+//!   Scheduling", POPL 2011.
+//! - [`Follow`]: the moves of an earlier run, with two of them exchanged.
+//! - [`portfolio`]: all strategies that search by seed, divided among seeds.
 
 mod begun;
 mod bytes;
@@ -58,40 +58,40 @@ pub trait Strategy {
     /// Picks an item: an index below `menu.len()`, which is at least 2.
     fn pick(&mut self, menu: &Menu<'_>) -> usize;
 
-    /// Draws everything else: a number below `ask.bound()`, which is at least 2. 0 is the dullest.
+    /// Draws any other number. It must be below `ask.bound()`, which is at least 2. 0 is the dullest value.
     fn draw(&mut self, ask: &Ask<'_>) -> u32;
 
-    /// Learns what a draw turned out to mean.
+    /// Tells the strategy the meaning of a draw.
     fn drew(&mut self, _choice: Choice) {}
 
-    /// Learns which move is made next, picked or the only one.
+    /// Tells the strategy the next move, whether it was picked or was the only one.
     fn went(&mut self, _item: Item) {}
 
-    /// Learns that the move just made took bytes out of a pipe, put some in, or closed it.
+    /// Tells the strategy that the move just made took bytes out of a pipe, put some in, or closed it.
     fn touched(&mut self, _pipe: u32) {}
 
-    /// What there is to say at the end.
+    /// A remark for the report at the end of the run, if there is one.
     fn remark(&self) -> Option<String> {
         None
     }
 }
 
-/// What a strategy is asked for, beside the next move.
+/// A request to a strategy for anything but the next move.
 #[derive(Clone, Copy, Debug)]
 pub enum Ask<'a> {
-    /// A number.
+    /// For a number.
     Number {
-        /// What it is for.
+        /// The meaning of the number.
         of: Of,
-        /// It must be below this.
+        /// The number must be below this.
         bound: u32,
     },
-    /// Which gust comes; 0 for none.
+    /// For the injected fault that comes next; 0 means none.
     Gust(&'a Gusts),
 }
 
 impl Ask<'_> {
-    /// What the answer must be below.
+    /// The answer must be below this.
     pub fn bound(&self) -> u32 {
         match self {
             Ask::Number { bound, .. } => *bound,
@@ -100,7 +100,7 @@ impl Ask<'_> {
     }
 }
 
-/// Always item 0.
+/// Always picks item 0.
 pub struct RoundRobin;
 
 impl Strategy for RoundRobin {

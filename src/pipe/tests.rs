@@ -1,4 +1,4 @@
-//! A pipe alone, free and held.
+//! Tests of a pipe alone, free and held.
 
 use super::*;
 use std::ops::{Deref, DerefMut};

@@ -8,7 +8,7 @@ fn choices(seed: u64, len: usize, bound: u32) -> Vec<u32> {
     (0..len).map(|_| rng.next_u32() % bound).collect()
 }
 
-/// Shrinks by a plain predicate, and insists on what must always hold.
+/// Shrinks with a plain predicate, and asserts the properties that must always hold.
 #[track_caller]
 fn shrunk(from: &[u32], budget_runs: usize, fails: impl Fn(&[u32]) -> bool) -> Shrunk {
     assert!(fails(from), "what is to be shrunk fails");
@@ -45,7 +45,7 @@ fn the_known_minimum_is_reached() {
 
 #[test]
 fn positions_that_matter_stay_and_all_else_is_dull() {
-    // Alignment counts, as in a run: nothing can be deleted before place 9.
+    // Positions matter, as in a run: nothing can be deleted before place 9.
     let fails = |choices: &[u32]| choices.get(9).is_some_and(|&c| c >= 3);
     for seed in 0..50 {
         let mut from = choices(seed, 40, 9);
@@ -89,7 +89,7 @@ fn without_runs_it_says_that_it_is_not_done() {
         let mut from = choices(1, 100, 7);
         from.extend([7, 5]);
         let shrunk = shrunk(&from, budget_runs, has_7_then_5);
-        // As soon as runs run out, it is not claimed.
+        // If the runs are used up, a fixed point is not claimed.
         assert!(shrunk.fixed_point || shrunk.runs == budget_runs, "{shrunk:?}");
         assert!(!shrunk.fixed_point || shrunk.choices == [7, 5], "{shrunk:?}");
     }
@@ -104,12 +104,12 @@ fn what_a_run_really_used_is_adopted_where_it_is_simpler() {
         (used.len() == 4 && used.iter().all(|&c| c >= 2)).then_some(used)
     });
     assert_eq!(shrunk.choices, [2, 2, 2, 2]);
-    // What is larger than the candidate is not.
+    // Used choices that are larger than the candidate are not adopted.
     let larger = shrink(&[9, 9], 100, |c| (!c.is_empty()).then(|| vec![9; 20]));
     assert_eq!(larger.choices, [1]);
 }
 
-/// A predicate of no shape at all: some sequences fail, by their hash.
+/// A predicate without any structure: some sequences fail, depending on their hash.
 fn fails_by_hash(salt: u64, choices: &[u32]) -> bool {
     let hash = choices
         .iter()

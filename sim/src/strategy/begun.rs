@@ -1,14 +1,14 @@
-//! Choices given, then drawn.
+//! Given choices first, then drawn ones.
 
 use super::{Ask, Strategy};
 use crate::choice::{Choice, Of};
 use crate::menu::{Item, Menu};
 use crate::profile::Level;
 
-/// Choices that were given, and when these have ended another strategy, which looked on from the first move.
+/// Uses given choices. When they have ended, another strategy goes on; it has observed the run from the first move.
 ///
-/// What is too large for its place goes round, so any numbers are legal choices: what a fuzzer changes needs no
-/// mending.
+/// A number that is too large is reduced modulo its bound, so any numbers are legal choices. A fuzzer can change them
+/// without repairing them.
 pub struct Begun {
     given: std::vec::IntoIter<u32>,
     roughest: Level,
@@ -16,7 +16,7 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Begins with these, in worlds no rougher than `roughest`, and goes on with `then`.
+    /// Begins with these choices, in worlds no rougher than `roughest`, and goes on with `then`.
     pub fn new(given: Vec<u32>, roughest: Level, then: Box<dyn Strategy>) -> Self {
         Begun { given: given.into_iter(), roughest, then }
     }

@@ -1,15 +1,16 @@
-//! Choices from bytes: what a fuzzer feeds.
+//! Choices from bytes, for fuzzers.
 
 use super::{Ask, Strategy};
 use crate::choice::Of;
 use crate::menu::Menu;
 use crate::profile::Level;
 
-/// Choices from bytes. A choice below a bound of at most 256 takes one byte, one below more as many as it needs,
-/// the lowest first; what is too large goes round. Past the end everything is 0: calm.
+/// Reads choices from bytes. If the bound of a choice is at most 256, the choice takes one byte. Otherwise it takes as
+/// many bytes as it needs, the lowest first. A number that is too large is reduced modulo its bound. Past the end
+/// everything is 0, which is calm.
 ///
-/// Small changes of the bytes are small changes of the run, and fewer bytes are fewer choices: what a fuzzer's
-/// mutations and its minimising want.
+/// Small changes of the bytes are small changes of the run, and fewer bytes are fewer choices. This suits a fuzzer's
+/// mutations and its minimising.
 #[derive(Clone, Debug)]
 pub struct Bytes {
     bytes: std::vec::IntoIter<u8>,
@@ -17,12 +18,12 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// Choices from these bytes, in worlds up to [`Level::Weather`], where a correct guest is never blamed.
+    /// Reads choices from these bytes, in worlds up to [`Level::Weather`], in which a correct guest is never blamed.
     pub fn new(bytes: Vec<u8>) -> Self {
         Bytes { bytes: bytes.into_iter(), roughest: Level::Weather }
     }
 
-    /// Lets worlds be as rough as this, and no rougher.
+    /// Sets how rough worlds may be.
     pub fn up_to(mut self, roughest: Level) -> Self {
         self.roughest = roughest;
         self

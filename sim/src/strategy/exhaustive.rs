@@ -1,7 +1,7 @@
 //! Every schedule within a bound, one after the other.
 //!
-//! Not here: what weather there is. Worlds are still, pipes free and pieces whole; only the order of moves is
-//! gone through, and what a scenario draws for itself.
+//! Not here: weather. Worlds are still, pipes are free and pieces are whole. Only the order of moves is varied, and the
+//! numbers that a scenario draws for itself.
 
 use super::{Ask, Strategy, StrategyName};
 use crate::choice::Of;
@@ -12,21 +12,21 @@ use crate::world::World;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How far schedules may stray from the plainest. `None` is without a bound.
+/// How far schedules may deviate from the plainest one. `None` means without a bound.
 ///
-/// A *preemption* takes the turn from a lane that could go on (context bounding: Musuvathi, Qadeer, PLDI 2007).
-/// A *delay* passes over the move whose turn it is: item k costs k (Emmi, Qadeer, Rakamarić, POPL 2011). Whose
-/// turn it is says the calm policy, or where preemptions are bounded too, first the lane that moved last.
+/// A *preemption* takes the turn from a lane that could go on (context bounding: Musuvathi, Qadeer, PLDI 2007). A
+/// *delay* passes over the move whose turn it is: item k costs k (Emmi, Qadeer, Rakamarić, POPL 2011). The calm policy
+/// decides whose turn it is. If preemptions are bounded too, the lane that moved last comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// Preemptions in one schedule, at most.
+    /// The most preemptions in one schedule.
     pub preemptions: Option<u32>,
-    /// Delays in one schedule, at most.
+    /// The most delays in one schedule.
     pub delays: Option<u32>,
 }
 
 impl Default for Bound {
-    /// Two preemptions: most bugs that were found by counting them needed no more (ibid.).
+    /// Two preemptions, because most bugs that were found by counting preemptions needed no more (ibid.).
     fn default() -> Self {
         Bound { preemptions: Some(2), delays: None }
     }
@@ -45,21 +45,21 @@ impl fmt::Display for Bound {
     }
 }
 
-/// What a search gave.
+/// The result of a search.
 #[derive(Clone, Debug)]
 pub struct Explored {
-    /// The bound that it kept to.
+    /// The bound of the search.
     pub bound: Bound,
     /// Schedules that were run. No two were the same.
     pub schedules: u64,
-    /// Whether they were all there are.
+    /// Whether these are all schedules within the bound.
     pub complete: bool,
-    /// The first run that did not finish; the search ends with it.
+    /// The first run that did not finish. The search ends with it.
     pub first_failure: Option<Run>,
 }
 
 impl Explored {
-    /// What was seen, as "all 1,284 schedules of `x` with at most 2 preemptions".
+    /// Describes the result, for example as "all 1,284 schedules of `x` with at most 2 preemptions".
     pub fn says(&self, scenario: &str) -> String {
         let (all, not_all) = if self.complete { ("all ", "") } else { ("", ", not all") };
         let plural = if self.schedules == 1 { "" } else { "s" };
@@ -93,38 +93,38 @@ pub fn explore(scenario: impl Fn(&mut World) + Sync, setup: &Setup, bound: Bound
 
 /// A depth-first search through the schedules of a scenario.
 ///
-/// Each run follows the way of the last up to the deepest point where something was left untried, tries the next
-/// thing there, and goes on in the cheapest way: by the lane that moved last, where preemptions are bounded, and
-/// by item 0 otherwise.
+/// Each run follows the path of the last one up to the deepest point at which an option is untried, and takes the next
+/// option there. Then it goes on in the cheapest way: with the lane that moved last if preemptions are bounded, and
+/// with item 0 otherwise.
 pub struct Frontier {
     search: Arc<Mutex<Search>>,
 }
 
 struct Search {
     bound: Bound,
-    /// The points of the way, each with what was tried there.
+    /// The points of the path, each with its options.
     way: Vec<Point>,
-    /// How far along the way the run at hand has come.
+    /// How many points of the path the current run has reached.
     reached: usize,
     schedules: u64,
     over: bool,
-    /// Whether a run was too long to be gone through to its end.
+    /// Whether some run was too long to be searched to its end.
     cut: bool,
-    /// Whether a run left the way that the one before it had gone.
+    /// Whether some run left the path of the run before it.
     strayed: bool,
 }
 
 /// One choice of a schedule.
 struct Point {
-    /// How many things there were to choose from.
+    /// The bound of the choice.
     bound: u32,
     options: Options,
-    /// Which of the options is being tried.
+    /// The index of the option that is being tried.
     at: u32,
 }
 
 enum Options {
-    /// Items of a menu, each with what it costs, the cheapest first.
+    /// Items of a menu, each with its cost, the cheapest first.
     Items(Vec<(u32, Cost)>),
     /// All numbers below the bound.
     Numbers,
@@ -136,16 +136,16 @@ struct Cost {
     delays: u32,
 }
 
-/// Points of one schedule, at most; beyond them it is calm.
+/// The most points of one schedule. After them the run is calm.
 const MAX_POINTS: usize = 100_000;
 
-/// Times in a row that a lane is chosen while others could go, until it must let one of them go. Only fair
-/// schedules count: a lane that waits for another in a loop would go for ever (Musuvathi, Qadeer, "Fair
+/// How many times in a row a lane may be chosen while others could go. Then it must let one of them go. Only fair
+/// schedules count, because a lane that waits for another in a loop would go for ever (Musuvathi, Qadeer, "Fair
 /// Stateless Model Checking", PLDI 2008).
 const MAX_STREAK: u32 = 1_000;
 
 impl Frontier {
-    /// A search that has seen nothing yet.
+    /// Starts a search that has seen nothing yet.
     pub fn new(bound: Bound) -> Self {
         let search = Search {
             bound,
@@ -159,8 +159,8 @@ impl Frontier {
         Frontier { search: Arc::new(Mutex::new(search)) }
     }
 
-    /// Runs the next schedule; `None` where all have been run. Only order varies: of the setup's choices nothing
-    /// is used. Its choices are recorded: its token replays it.
+    /// Runs the next schedule; `None` if all have been run. Only the order varies: the setup's own choices are not
+    /// used. The choices of the run are recorded, so its token replays it.
     pub fn run(&mut self, scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Option<Run> {
         if self.search().over {
             return None;
@@ -176,20 +176,20 @@ impl Frontier {
         self.search().schedules
     }
 
-    /// What was seen so far.
+    /// The result so far.
     pub fn explored(&self, first_failure: Option<Run>) -> Explored {
         let search = self.search();
         let complete = search.over && !search.cut && !search.strayed;
         Explored { bound: search.bound, schedules: search.schedules, complete, first_failure }
     }
 
-    /// What picks in the next run.
+    /// The strategy for the next run.
     pub(super) fn strategy(&self) -> Walk {
         self.search().reached = 0;
         Walk { search: self.search.clone(), spent: Cost::default(), last: None, streak: 0 }
     }
 
-    /// Turns to the next schedule: at the deepest point where something is untried.
+    /// Advances to the next schedule: takes the next option at the deepest point that has an untried one.
     pub(super) fn turn(&mut self) {
         let mut search = self.search();
         search.schedules += 1;
@@ -230,7 +230,7 @@ impl Point {
 }
 
 impl Search {
-    /// What is chosen at the next point, which is made where the way ends.
+    /// The choice at the next point, which is added if the path ends here.
     fn next(&mut self, bound: u32, options: impl FnOnce() -> Options) -> (u32, Cost) {
         if self.reached == self.way.len() {
             if self.reached == MAX_POINTS {
@@ -247,17 +247,17 @@ impl Search {
     }
 }
 
-/// Follows the way of a search, and makes it longer.
+/// Follows the path of a search, and makes it longer.
 pub(super) struct Walk {
     search: Arc<Mutex<Search>>,
     spent: Cost,
     last: Option<Lane>,
-    /// Times in a row that the last lane was chosen while others could go.
+    /// How many times in a row the last lane was chosen while others could go.
     streak: u32,
 }
 
 impl Walk {
-    /// What can be afforded of a menu, the cheapest first: it costs nothing.
+    /// The items of a menu that the bound still allows, the cheapest first. The first one costs nothing.
     fn options(&self, menu: &Menu<'_>, bound: Bound) -> Options {
         let mut items: Vec<(u32, Lane)> =
             menu.items().enumerate().map(|(place, item)| (place as u32, item.lane())).collect();

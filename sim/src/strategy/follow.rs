@@ -1,15 +1,15 @@
-//! Follow: the moves of an earlier run by name, so that their order can be changed.
+//! Follow: makes the moves of an earlier run by name, so that their order can be changed.
 //!
-//! A [`Replay`](super::Replay) repeats values, which mean something else as soon as one step comes elsewhere. Here
-//! each planned move is made as soon as it is on the menu and none planned before it is; amounts and all else that
-//! was drawn keep to the thing they were drawn for.
+//! A [`Replay`](super::Replay) repeats values, whose meaning changes as soon as one step comes at another time. Here
+//! each planned move is made as soon as it is on the menu and no earlier planned move is. Amounts and all other draws
+//! stay with the thing for which they were drawn.
 
 use super::{Ask, Strategy};
 use crate::choice::{Choice, Of};
 use crate::menu::{Gusts, Item, Menu};
 use std::collections::VecDeque;
 
-/// Makes planned moves in their order, as far as they can be made. Past their end it is calm.
+/// Makes planned moves in their order, as far as possible. Past their end the run is calm.
 #[derive(Clone)]
 pub struct Follow {
     moves: VecDeque<Item>,
@@ -17,11 +17,12 @@ pub struct Follow {
     draws: Vec<Choice>,
 }
 
-/// Planned moves that are looked through for one that is on the menu.
+/// How many planned moves are searched for one that is on the menu.
 const LOOKED_THROUGH: usize = 64;
 
 impl Follow {
-    /// Follows these moves (no gusts among them), and draws what these choices of the same run drew.
+    /// Follows these moves, none of which is an injected fault. Draws take their values from these choices of the same
+    /// run.
     pub fn new(moves: Vec<Item>, choices: &[Choice]) -> Self {
         let is_gust = |of: Of| match of {
             Of::NoGust => true,

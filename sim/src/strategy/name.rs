@@ -10,14 +10,14 @@ use std::str::FromStr;
 /// A strategy by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StrategyName {
-    /// The others that search, divided among seeds.
+    /// The other strategies that search by seed, divided among seeds.
     #[default]
     Portfolio,
     /// Weighted random moves.
     Random,
     /// Always item 0: the calm policy from the first step on. Draws nothing.
     RoundRobin,
-    /// Probabilistic concurrency testing of a depth; without one, of one drawn from the seed.
+    /// Probabilistic concurrency testing with this depth. If no depth is given, it is drawn from the seed.
     Pct(Option<u32>),
     /// Partial order sampling.
     Pos,
@@ -25,21 +25,21 @@ pub enum StrategyName {
     Urw,
     /// A selectively uniform random walk.
     Surw,
-    /// Every schedule within a bound, one after the other: [`explore`](super::explore). For a single seed it is
-    /// the first of them.
+    /// Every schedule within a bound, one after the other: [`explore`](super::explore). For a single seed, the first of
+    /// these schedules.
     Exhaustive(Bound),
     /// Choices from bytes.
     Bytes(Vec<u8>),
 }
 
-/// The deepest that is drawn where no depth is given. Few bugs are deeper (Burckhardt et al., section 4).
+/// The largest depth that is drawn if no depth is given. Few bugs are deeper (Burckhardt et al., section 4).
 const DRAWN_DEPTHS: u32 = 4;
 
-/// The deepest that can be asked for.
+/// The largest depth that a user can ask for.
 const MAX_DEPTH: u32 = 100;
 
 impl StrategyName {
-    /// All of them, each with its parameters and what it does.
+    /// All strategies, each with its parameters and a description.
     pub const ALL: [(&str, &str); 9] = [
         ("portfolio", "random, pct, pos, urw and surw, divided among seeds: the default"),
         ("random", "weighted random moves, amounts and pipes, all drawn from the seed"),
@@ -55,13 +55,13 @@ impl StrategyName {
         ("bytes:HEX", "choices from bytes, as bytes:0a1b2c: for fuzzing"),
     ];
 
-    /// Those that search by seed, for comparisons.
+    /// The strategies that search by seed, for comparisons.
     pub fn searching() -> Vec<StrategyName> {
         use StrategyName::{Pct, Portfolio, Pos, Random, Surw, Urw};
         vec![Random, Pct(Some(3)), Pos, Urw, Surw, Portfolio]
     }
 
-    /// What it comes to for one seed: a portfolio is one of its parts, and a depth that was left open is drawn.
+    /// The strategy that is used for one seed: a portfolio becomes one of its parts, and a missing depth is drawn.
     pub fn for_seed(&self, seed: Seed) -> StrategyName {
         match self {
             StrategyName::Portfolio => portfolio::part(seed).for_seed(seed),
@@ -73,7 +73,7 @@ impl StrategyName {
         }
     }
 
-    /// Whether [`make`](Self::make) makes use of a survey for a seed.
+    /// Whether [`make`](Self::make) uses a survey for this seed.
     pub fn needs_survey(&self, seed: Seed) -> bool {
         matches!(self.for_seed(seed), StrategyName::Pct(_) | StrategyName::Urw | StrategyName::Surw)
     }
@@ -169,7 +169,7 @@ fn bound(text: &str) -> Option<Bound> {
     };
     let preemptions = preemptions.map(number);
     let delays = delays.map(|text| text.strip_prefix("delays=").and_then(number));
-    // Given and no number is wrong; not given is no bound.
+    // A bound that is given and is not a number is an error; a bound that is not given is no bound.
     let given = |bound: Option<Option<u32>>| bound.map_or(Some(None), |number| number.map(Some));
     Some(Bound { preemptions: given(preemptions)?, delays: given(delays)? })
 }
@@ -188,18 +188,18 @@ const NAMES: [&str; 9] =
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StrategyError {
-    /// There is none of this name.
+    /// There is no strategy of this name.
     #[error(
         "unknown strategy {0:?}: there are portfolio, random, round-robin, pct, pos, urw, surw, exhaustive and bytes (`wavetank list` shows their parameters){hint}",
         hint = did_you_mean(.0, NAMES)
     )]
     Unknown(String),
-    /// There is one, but not with this parameter.
+    /// There is such a strategy, but its parameter is wrong.
     #[error("strategy {text:?}: {hint}")]
     Parameter {
-        /// What was given.
+        /// The text that was given.
         text: String,
-        /// What would be right.
+        /// A hint at a correct parameter.
         hint: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! Probabilistic concurrency testing: priorities at random, and a few moments at which one falls.
+//! Probabilistic concurrency testing: random priorities, and a few moments at which one of them falls.
 
 use super::time::Time;
 use super::{Ask, Strategy, Survey, Weather};
@@ -12,38 +12,40 @@ use std::collections::BTreeMap;
 
 /// PCT(d) (Burckhardt, Kothari, Musuvathi, Nagarakatte, ASPLOS 2010).
 ///
-/// The lane of the highest priority goes. Priorities are drawn when a lane is first seen; at d - 1 moments among
-/// the run's k moves, drawn beforehand, the lane that just went falls below all that were drawn. A bug of depth d
-/// (one that d orders of two moves bring about) in a program of n lanes is found with a probability of at least
-/// 1 / (n k^(d-1)). k is the survey's; a run that is longer gets d - 1 more moments in its next k moves.
+/// The lane of the highest priority goes. The priority of a lane is drawn when the lane is first seen. d - 1 moments
+/// among the run's k moves are drawn beforehand. At each of them the lane that just went falls below all priorities
+/// that were drawn. Consider a bug of depth d (one that d orders of two moves bring about) in a program of n lanes. It
+/// is found with a probability of at least 1 / (n k^(d-1)). k comes from the survey; a run that is longer gets d - 1
+/// more moments in its next k moves.
 ///
-/// Not in the paper: a lane that has gone twice as often as in the survey, and 64 times more, is held to
-/// wait for somebody else in a loop, and falls below all others.
+/// Not in the paper: if a lane has gone more than twice as often as in the survey plus 64 times, it is assumed to wait
+/// for another lane in a loop, and falls below all others.
 pub struct Pct {
     rng: ChaCha8Rng,
     survey: BTreeMap<Lane, u32>,
     depth: u32,
     window: u32,
     priorities: BTreeMap<Lane, i64>,
-    /// Moves after which the lane that went falls, and to which priority.
+    /// Pairs of a move's number and a priority: the lane that makes this move falls to this priority.
     changes: Vec<(u64, i64)>,
     windows: u32,
     made: u64,
-    /// By lane, its picks since it was seen or fell for going too often.
+    /// For each lane, its picks since it was first seen or last fell for going too often.
     picks: BTreeMap<Lane, u32>,
     lowest: i64,
     time: Time,
     weather: Weather,
 }
 
-/// Picks that a lane has beyond twice those of the survey. Enough for a world in which pipes are held or pieces
-/// small; too few for a lane that wakes itself to use up a run's choices, of which there are 2,000.
+/// How many picks a lane has beyond twice those of the survey. This is enough for a world in which pipes are held or
+/// pieces are small. It is few enough that a lane that wakes itself does not use up the choices of a run, of which
+/// there are 2,000.
 const SPARE: u32 = 64;
 
-/// Among so many moves the moments are drawn at most: later ones lie where choices have ended.
+/// The moments are drawn among at most this many moves, because later moves come when the choices have ended.
 const MAX_WINDOW: u32 = 2_000;
 
-/// Among so many at least, where little is known.
+/// The moments are drawn among at least this many moves, even if the survey knows little.
 const MIN_WINDOW: u32 = 4;
 
 impl Pct {
@@ -69,7 +71,8 @@ impl Pct {
         pct
     }
 
-    /// Draws the moments of the next window. Which of two falls lower is drawn with them.
+    /// Draws the moments of the next window. Each moment has its own low priority, so the draw also decides which of
+    /// two lanes falls lower.
     fn draw_changes(&mut self) {
         let base = i64::from(self.windows) * i64::from(self.depth);
         for low in 1..self.depth {

@@ -1,14 +1,14 @@
-//! The portfolio: seeds divided among strategies, for no strategy wins everywhere.
+//! The portfolio: seeds are divided among strategies, because no strategy wins everywhere.
 
 use super::StrategyName;
 use crate::seed::Seed;
 
-/// Which strategy takes a seed: the place of `seed % 16`. Neighbours differ, so that any sixteen seeds in a row
-/// meet all of them, and few already meet most.
+/// The strategies by `seed % 16`. Neighbours differ, so any sixteen seeds in a row use all of them, and a few seeds
+/// already use most.
 ///
-/// Random walks have the most seeds: they need no estimate and favour nothing. The uniform ones have nearly as
-/// many: where something is hidden in few of many orders they are far ahead. PCT has what is hidden behind few
-/// constraints among many steps, and at depth 1 what is hidden behind one long wait.
+/// `Random` has the most seeds (5), because it needs no estimate and favours nothing. `Urw` has 4 and `Surw` has 3,
+/// because uniform walks are far ahead if only few of many orders fail. PCT (3) finds bugs that need few constraints
+/// among many steps, and at depth 1 bugs behind one long wait.
 pub const PARTS: [StrategyName; 16] = [
     StrategyName::Random,
     StrategyName::Urw,
@@ -28,7 +28,7 @@ pub const PARTS: [StrategyName; 16] = [
     StrategyName::Pct(None),
 ];
 
-/// The strategy that takes a seed.
+/// The strategy for a seed.
 pub fn part(seed: Seed) -> StrategyName {
     PARTS[(seed.0 % PARTS.len() as u64) as usize].clone()
 }

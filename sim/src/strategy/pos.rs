@@ -12,20 +12,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// POS (Yuan, Yang, Gu, CAV 2018).
 ///
-/// Each move that could be made gets a random priority when it first could; the highest goes. After it, those
-/// that race with it get new ones, so that each order of two racing moves is about as likely as the other,
-/// however long one of the two waited.
+/// Each move gets a random priority when it first becomes possible, and the move with the highest priority goes. After
+/// it, the moves that race with it get new priorities. So both orders of two racing moves are about equally likely,
+/// however long one of the two has waited.
 ///
-/// Two moves race where they are of one lane; where one polls an actor and the other moves a pipe that this
-/// actor has read or written; and where they poll two actors at the ends of one pipe. Who is at which end is
-/// learnt from what polls were seen to touch. What actors share beside pipes (a task's captured `Rc`) nobody can
-/// see: polls of such actors do not race here.
+/// Two moves race if they are of one lane, if one polls an actor and the other moves a pipe that this actor has read or
+/// written, or if they poll two actors at the ends of one pipe. The actors at the ends of a pipe are learnt from the
+/// pipes that their polls have touched. Anything else that actors share (a task's captured `Rc`) is invisible: polls of
+/// such actors do not race here.
 pub struct Pos {
     rng: ChaCha8Rng,
     priorities: BTreeMap<(Kind, u32), u32>,
-    /// By actor, the pipes that it was seen to touch.
+    /// For each actor, the pipes that it was seen to touch.
     pipes: BTreeMap<u32, BTreeSet<u32>>,
-    /// The move whose races are to be settled once it is known what it touched.
+    /// The last move. Its races are settled once it is known which pipes it touched.
     moved: Option<Lane>,
     time: Time,
     weather: Weather,
@@ -71,7 +71,7 @@ impl Strategy for Pos {
         let mut priority =
             |item: Item| *priorities.entry((item.kind, item.id)).or_insert_with(|| rng.next_u32());
         let ranked = menu.items().take(others).enumerate().map(|(place, item)| (priority(item), place));
-        // The first of equals: there are hardly any.
+        // Among equals the first wins, but there are hardly any.
         ranked.max_by_key(|&(priority, place)| (priority, std::cmp::Reverse(place))).map_or(0, |best| best.1)
     }
 

@@ -23,7 +23,7 @@ impl Random {
         if profile.swarm {
             weights = weights.map(|weight| weight << below(&mut rng, 4));
         }
-        // A clock that runs ahead of everything else is lawful, but rare.
+        // A clock that runs ahead of everything else is legal, but rare. So the weight of `advance` is not raised.
         weights[Kind::Advance as usize] = profile.weight(Kind::Advance);
         Random { rng, weights, weather: Weather::new(seed, profile) }
     }
@@ -34,7 +34,7 @@ impl Strategy for Random {
         let weigh = |(kind, count): (Kind, usize)| if count == 0 { 0 } else { self.weights[kind as usize] };
         let total: u32 = menu.counts().iter().copied().map(weigh).sum();
         if total == 0 {
-            // A profile may weigh a kind with 0; where there is nothing else it happens all the same.
+            // A profile may give a kind the weight 0. If nothing else is possible, it happens all the same.
             return 0;
         }
         let mut left = below(&mut self.rng, total);

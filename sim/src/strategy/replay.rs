@@ -1,10 +1,10 @@
-//! The choices of an earlier run, again.
+//! Replays the choices of an earlier run.
 
 use super::{Ask, Strategy};
 use crate::choice::Choice;
 use crate::menu::Menu;
 
-/// The choices of an earlier run, again. Past their end it is calm.
+/// Replays the choices of an earlier run. Past their end the run is calm.
 pub struct Replay {
     choices: std::vec::IntoIter<(u32, Option<u8>)>,
     expected: Option<u8>,
@@ -13,12 +13,12 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Replays values, each with the fingerprint of what it meant then, where that is known.
+    /// Replays values, each with the fingerprint of its original meaning if that is known.
     pub fn new(choices: Vec<(u32, Option<u8>)>) -> Self {
         Replay { choices: choices.into_iter(), expected: None, drawn: 0, left_track: None }
     }
 
-    /// The next value; beyond what there is to choose from now, the last.
+    /// The next value, or the largest allowed one if the value is too large now.
     fn next(&mut self, bound: usize) -> u32 {
         let Some((value, expected)) = self.choices.next() else {
             self.expected = None;

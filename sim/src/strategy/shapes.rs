@@ -1,5 +1,5 @@
-//! Small programs that schedulers are compared on, without a world: threads of so many steps, and an order of
-//! steps that fails.
+//! Small programs on which schedulers are compared, without a world. Each has threads with a number of steps, and
+//! orders of steps that fail.
 
 use super::{Strategy, StrategyName, Survey, Surveyor};
 use crate::choice::Chooser;
@@ -10,14 +10,14 @@ use crate::seed::Seed;
 use roaring::RoaringBitmap;
 use std::sync::{Arc, Mutex};
 
-/// A program: which threads there are, and which orders of their steps fail.
+/// A program: its threads, and the orders of their steps that fail.
 pub(super) struct Shape {
     pub(super) name: &'static str,
-    /// By thread, how many steps it makes.
+    /// The number of steps of each thread.
     pub(super) steps: Vec<u32>,
-    /// Whether thread 0 starts the others, one with each of its steps, in their order.
+    /// Whether thread 0 starts the others: one with each of its steps, in their order.
     pub(super) forked: bool,
-    /// Whether an order fails: the threads, step by step.
+    /// Whether an order, the list of threads step by step, fails.
     pub(super) fails: fn(&[u32]) -> bool,
 }
 
@@ -80,14 +80,14 @@ impl Shape {
         self.play(name.make(Seed(seed), &Profile::swarm(), survey)).order
     }
 
-    /// How many of some seeds fail.
+    /// How many of these seeds fail.
     pub(super) fn failures(&self, name: &StrategyName, seeds: std::ops::Range<u64>) -> u64 {
         let survey = self.survey();
         seeds.filter(|&seed| (self.fails)(&self.order(name, seed, &survey))).count() as u64
     }
 
-    /// Runs until the first failure, that one included; the median of twenty tries. `None` where more than half
-    /// of them found none in `max` runs.
+    /// The median over twenty tries of the number of runs up to and including the first failure. `None` if more than
+    /// half of the tries found none in `max` runs.
     fn median(&self, name: &StrategyName, max: u64) -> Option<u64> {
         let survey = self.survey();
         let first = |base: u64| (0..max).find(|run| (self.fails)(&self.order(name, base + run, &survey)));
@@ -98,8 +98,8 @@ impl Shape {
     }
 }
 
-/// n threads (reorder_n of SCTBench): the first starts the others and then looks. Each of the others makes two
-/// writes; it fails where the look sees a first write and no second: who starts last must end first.
+/// n threads (reorder_n of SCTBench): the first starts the others and then looks. Each of the others makes two writes.
+/// It fails if the look sees some first writes and no second write of the same thread.
 fn reorder(n: u32) -> Shape {
     let mut steps = vec![2; n as usize];
     steps[0] = n;
@@ -112,7 +112,7 @@ fn reorder(n: u32) -> Shape {
     Shape { name: "reorder", steps, forked: true, fails }
 }
 
-/// One thread of k steps, and one that looks at it twice: it fails where both looks fall on one certain step.
+/// One thread of k steps, and one that looks at it twice. It fails if both looks happen at one certain step.
 fn needle(k: u32) -> Shape {
     let fails = |order: &[u32]| {
         let at = order.len() * 73 / 100;
@@ -121,7 +121,7 @@ fn needle(k: u32) -> Shape {
     Shape { name: "needle", fails, ..Shape::free(&[k, 2]) }
 }
 
-/// One thread of k steps and one of three: it fails where the short one ends last.
+/// One thread of k steps and one of three. It fails if the short one ends last.
 fn longshort(k: u32) -> Shape {
     Shape { name: "longshort", fails: |order| order.last() == Some(&1), ..Shape::free(&[k, 3]) }
 }

@@ -1,4 +1,4 @@
-//! Surveys: what is known of a scenario before a strategy sets out.
+//! Surveys: facts about a scenario that are collected before a strategy runs.
 
 use super::{Ask, Strategy};
 use crate::menu::{Item, Menu};
@@ -6,43 +6,43 @@ use crate::moves::Lane;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is known of a scenario before a strategy sets out: how many moves of each lane its dullest run takes.
-/// Some strategies need an estimate of it. It is a fact of the scenario, so a seed still names one run.
+/// Facts about a scenario that are collected before a strategy runs: how many moves of each lane its dullest run takes.
+/// Some strategies need this as an estimate. It depends on the scenario alone, so a seed still names one run.
 ///
-/// Lanes are told apart by ids, and ids follow births: where a run's births come in another order, the estimate
-/// of one lane is held for that of another, and a strategy is less even than it might be, but no less sound.
+/// Lanes are identified by ids, and ids follow births. If births come in another order in some run, the estimate of one
+/// lane is used for another. The strategy is then less even than it could be, but still sound.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// By lane, its moves.
+    /// The moves of each lane.
     pub moves: BTreeMap<Lane, u32>,
-    /// By lane, whenever it could move and could not before: how many moves it had made, and the lane after
-    /// whose move it was.
+    /// For each lane, an entry for each time that it became able to move: how many moves it had made, and the lane that
+    /// moved just before.
     pub wakes: BTreeMap<Lane, Vec<(u32, Lane)>>,
 }
 
 impl Survey {
-    /// All its moves.
+    /// The number of all its moves.
     pub fn len(&self) -> u32 {
         self.moves.values().fold(0, |sum, moves| sum.saturating_add(*moves))
     }
 
-    /// Whether nothing is known.
+    /// Whether it holds no facts.
     pub fn is_empty(&self) -> bool {
         self.moves.is_empty()
     }
 }
 
-/// Always item 0, and looks about: makes a [`Survey`].
+/// Always picks item 0 and observes the run to make a [`Survey`].
 pub struct Surveyor {
     survey: Arc<Mutex<Survey>>,
-    /// Who could move when it was looked last.
+    /// The lanes that could move at the last look.
     could: BTreeSet<Lane>,
     looked: bool,
     last: Option<Lane>,
 }
 
 impl Surveyor {
-    /// One that writes into `survey`.
+    /// Makes a surveyor that writes into `survey`.
     pub fn new(survey: Arc<Mutex<Survey>>) -> Self {
         Surveyor { survey, could: BTreeSet::new(), looked: false, last: None }
     }
@@ -73,7 +73,7 @@ impl Strategy for Surveyor {
     fn went(&mut self, item: Item) {
         let lane = item.lane();
         if !self.looked {
-            // A menu of one item is no choice, and not shown.
+            // A menu of one item is not shown to the strategy, because it is no choice.
             self.look([lane].into());
         }
         self.looked = false;

@@ -1,4 +1,4 @@
-//! What each strategy promises, on programs small enough to know the numbers.
+//! The promises of each strategy, tested on programs that are small enough to know the numbers.
 
 use super::pct::Pct;
 use super::shapes::Shape;
@@ -10,7 +10,7 @@ use crate::seed::Seed;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often each order came about, and the sum of the squares of what these numbers differ by from `expected`.
+/// The number of different orders, and the sum of the squared differences between their counts and `expected`.
 fn spread(orders: impl Iterator<Item = Vec<u32>>, expected: i64) -> (usize, i64) {
     let mut counts: BTreeMap<Vec<u32>, i64> = BTreeMap::new();
     for order in orders {
@@ -41,14 +41,14 @@ fn random_picks_kinds_by_their_weights() {
     for _ in 0..8_000 {
         *picked.entry(menu.item(random.pick(&menu)).kind).or_default() += 1;
     }
-    // 3 to 1 however many of a kind there are: 6,000 of 8,000, give or take four times 39.
+    // The ratio is 3 to 1, however many items of a kind there are: 6,000 of 8,000, give or take four times 39.
     assert!((5_840..6_160).contains(&picked[&Kind::Poll]), "{picked:?}");
     assert_eq!(picked.get(&Kind::Advance), None);
 }
 
 #[test]
 fn pct_finds_a_bug_of_depth_2_once_in_nk_runs() {
-    // Thread 1 must go right after the 13th of 20 steps: n = 2, k = 21, so 1 in 42: 100 of 4,200.
+    // Thread 1 must go right after the 13th of 20 steps. n = 2 and k = 21, so 1 run in 42 fails: 100 of 4,200.
     let bug = Shape { fails: |order| order[13] == 1, ..Shape::free(&[20, 1]) };
     let found = bug.failures(&StrategyName::Pct(Some(2)), 0..4_200);
     assert!(found >= 70, "{found}");
@@ -57,8 +57,8 @@ fn pct_finds_a_bug_of_depth_2_once_in_nk_runs() {
 
 #[test]
 fn pct_finds_a_bug_of_depth_3_once_in_nkk_runs() {
-    // Thread 1's first step must go right after the 6th of 10, and its second after all: n = 2, k = 12, so 1 in
-    // 288: 30 of 8,640.
+    // Thread 1's first step must go right after the 6th of 10, and its second after all of them. n = 2 and k = 12, so 1
+    // run in 288 fails: 30 of 8,640.
     let fails = |order: &[u32]| order[6] == 1 && order[11] == 1;
     let bug = Shape { fails, ..Shape::free(&[10, 2]) };
     let found = bug.failures(&StrategyName::Pct(Some(3)), 0..8_640);
@@ -78,7 +78,8 @@ fn pct_lets_nobody_starve() {
 
 #[test]
 fn pos_is_linear_where_a_random_walk_is_exponential() {
-    // Thread 1's only step must come after all 15 of thread 0: POS 1 in 16, 200 of 3,200; a walk 1 in 2^15.
+    // Thread 1's only step must come after all 15 of thread 0. POS finds it in 1 of 16 runs (200 of 3,200), a walk in 1
+    // of 2^15.
     let late = Shape { fails: |order| order[15] == 1, ..Shape::free(&[15, 1]) };
     let found = late.failures(&StrategyName::Pos, 0..3_200);
     assert!((150..250).contains(&found), "{found}");
@@ -87,8 +88,9 @@ fn pos_is_linear_where_a_random_walk_is_exponential() {
 
 #[test]
 fn urw_makes_all_interleavings_equally_likely() {
-    // C(6, 3) = 20 orders, 1,000 of each. With 19 degrees of freedom chi-square is above 43.8 once in 1,000
-    // times; times 1,000, as each number is divided by 1,000.
+    // There are C(6, 3) = 20 orders, with 1,000 runs of each expected. With 19 degrees of freedom chi-square is above
+    // 43.8 once in 1,000 times. The bound is 1,000 times that, because the terms were not divided by the expected
+    // 1,000.
     let shape = Shape::free(&[3, 3]);
     let survey = shape.survey();
     let orders =
@@ -101,8 +103,8 @@ fn urw_makes_all_interleavings_equally_likely() {
 
 #[test]
 fn urw_counts_those_that_are_not_born_yet() {
-    // Thread 0 starts 1, then 2; they make 2 steps and 1. After the first step: C(4, 2) = 6 orders. With 5
-    // degrees of freedom 20.5.
+    // Thread 0 starts thread 1, then thread 2. They make 2 steps and 1 step. After the first step there are C(4, 2) = 6
+    // orders. With 5 degrees of freedom the limit of chi-square is 20.5.
     let shape = Shape { forked: true, ..Shape::free(&[2, 2, 1]) };
     let survey = shape.survey();
     let lane = Lane::Actor;
@@ -116,7 +118,7 @@ fn urw_counts_those_that_are_not_born_yet() {
 fn surw_makes_all_interleavings_of_its_subset_equally_likely() {
     let subset: BTreeSet<Lane> = [Lane::Actor(1), Lane::Actor(2)].into();
     for forked in [false, true] {
-        // Beside two threads of 3 steps two that are of no interest: one long, one short.
+        // Two other threads, one long and one short, are not in the subset of two threads with 3 steps each.
         let shape = Shape { forked, ..Shape::free(&[30, 3, 3, 1]) };
         let survey = shape.survey();
         let orders = (0..20_000).map(|seed| {
@@ -129,7 +131,7 @@ fn surw_makes_all_interleavings_of_its_subset_equally_likely() {
     }
 }
 
-/// All orders of a search, in the order they were seen; whether that were all.
+/// All orders of a search, in the order in which they were seen, and whether the search was complete.
 fn explored(shape: &Shape, bound: Bound) -> (Vec<Vec<u32>>, bool) {
     let mut frontier = Frontier::new(bound);
     let mut orders = Vec::new();
@@ -175,7 +177,7 @@ fn exhaustive_with_a_bound_on_preemptions_sees_what_it_allows_and_no_more() {
         let bound = Bound { preemptions: Some(most), delays: None };
         let (orders, complete) = explored(&Shape::free(&[k, k]), bound);
         assert!(complete);
-        // With p preemptions there are p + 2 blocks, by turns of one thread and of the other.
+        // With p preemptions there are p + 2 blocks, which alternate between the two threads.
         let blocks = |p: u64| 2 * choose(u64::from(k) - 1, p.div_ceil(2)) * choose(u64::from(k) - 1, p / 2);
         assert_eq!(orders.len() as u64, (0..=u64::from(most)).map(blocks).sum::<u64>());
         let allowed: BTreeSet<_> = all.iter().filter(|order| preemptions(order) <= most as usize).collect();
@@ -185,7 +187,7 @@ fn exhaustive_with_a_bound_on_preemptions_sees_what_it_allows_and_no_more() {
 
 #[test]
 fn exhaustive_with_a_bound_on_delays_sees_what_it_allows_and_no_more() {
-    /// Counts the orders by hand: what is passed over is paid for.
+    /// Counts the orders by hand: each item that is passed over costs one delay.
     fn count(left: &[u32], calm: &Calm, delays: u32) -> usize {
         let poll: RoaringBitmap =
             (0..left.len() as u32).filter(|&thread| left[thread as usize] > 0).collect();
@@ -235,7 +237,7 @@ fn exhaustive_lets_nobody_starve() {
     assert!(complete);
     let second: Vec<usize> =
         orders.iter().map(|order| order.iter().position(|&thread| thread == 1).unwrap()).collect();
-    // A first time, and a thousand times in a row after it.
+    // The lane is chosen once at first, and then a thousand times in a row.
     assert_eq!(second, [1_001, 0]);
 }
 

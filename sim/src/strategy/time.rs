@@ -1,4 +1,4 @@
-//! When time passes though something else could happen.
+//! Lets time pass although something else could happen.
 
 use crate::menu::Menu;
 use crate::seed::below;
@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// Whether a seed's clock runs ahead, and how often.
 ///
-/// A clock that runs ahead of everything else is lawful, but rare: in three seeds of four time passes only when
-/// nothing else can happen, and what a strategy promises of orders is not diluted.
+/// A clock that runs ahead of everything else is legal, but rare. In three seeds of four, time passes only when nothing
+/// else can happen. So the promises of a strategy about orders are not diluted.
 pub(super) struct Time {
     one_in: u32,
 }
@@ -17,7 +17,8 @@ impl Time {
         Time { one_in: if below(rng, 4) == 0 { 4 << below(rng, 5) } else { 0 } }
     }
 
-    /// How many items there are but the clock's, which is the last unless a time is due; `None` where time passes now.
+    /// How many items there are besides that of the clock, which is the last one unless a time is due. `None` if time
+    /// passes now.
     pub(super) fn others(&self, menu: &Menu<'_>, rng: &mut ChaCha8Rng) -> Option<usize> {
         // A time that is due is a move like any other.
         if !menu.could_time_run_ahead() {

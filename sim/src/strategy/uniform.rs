@@ -1,4 +1,4 @@
-//! Uniform random walks: every interleaving about as likely as every other.
+//! Uniform random walks: all interleavings are about equally likely.
 
 use super::time::Time;
 use super::{Ask, Strategy, Survey, Weather};
@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// URW (Zhao, Wolff, Mathur, Roychoudhury, ASPLOS 2025).
 ///
-/// A lane goes with a probability proportional to the moves that it has left, by the survey. Where the survey is
-/// right and nobody waits for anybody, all interleavings are equally likely.
+/// A lane goes with a probability proportional to the moves that it has left, according to the survey. If the survey is
+/// right and no lane waits for another, all interleavings are equally likely.
 ///
-/// Moves that must wait for another lane count for that lane: the one that let them be made in the survey. So all
-/// interleavings are equally likely too where a lane gives birth to others, as in the paper; where lanes wait for
-/// each other on the way it is about so.
+/// Moves that must wait for another lane count for that lane, which is the one that made them possible in the survey.
+/// So all interleavings are equally likely too if a lane gives birth to others, as in the paper. If lanes wait for each
+/// other on the way, this holds approximately.
 pub struct Urw {
     rng: ChaCha8Rng,
     left: Left,
@@ -26,46 +26,47 @@ pub struct Urw {
 
 /// SURW, the selective kind (ibid.).
 ///
-/// Of a subset of all moves, drawn from the seed, the interleavings are equally likely; the others go anyhow, by
-/// the weights of [`Urw`]. Which lane makes the next move of the subset is drawn by the moves of the subset that
-/// each has left; the others wait with theirs until it has, unless nothing else can go.
+/// The interleavings of a subset of all moves, drawn from the seed, are equally likely. The other moves go by the
+/// weights of [`Urw`]. The lane that makes the next move of the subset is drawn by the moves of the subset that each
+/// lane has left. The other lanes hold back their moves of the subset until it has gone, unless nothing else can go.
 ///
-/// The subset is all moves of some lanes: of all actors, of all pipes, of all calls, or of a random half,
-/// quarter or eighth of the lanes.
+/// The subset is all moves of some lanes: of all actors, of all pipes, of all calls, or of a random half, quarter or
+/// eighth of the lanes.
 pub struct Surw {
     rng: ChaCha8Rng,
     left: Left,
-    /// What is left of the subset alone.
+    /// The moves that are left of the subset alone.
     selected: Left,
     intended: Option<Lane>,
-    /// Picks that the intended lane may still keep others waiting.
+    /// For how many more picks the intended lane may keep others waiting.
     patience: u32,
     max_patience: u32,
     time: Time,
     weather: Weather,
 }
 
-/// Picks beyond the survey's moves, after which an intended lane is held to wait for one that waits for it.
+/// How many picks beyond the survey's moves are allowed before an intended lane is assumed to wait for a lane that
+/// waits for it.
 const SPARE: u32 = 64;
 
-/// Moves left by lane, as a survey has them.
+/// The moves that each lane has left, according to a survey.
 struct Left {
-    /// Those that have none left are not in it.
+    /// Lanes without any moves left are not in it.
     own: BTreeMap<Lane, u64>,
     made: BTreeMap<Lane, u32>,
     wakes: BTreeMap<Lane, Vec<(u32, Lane)>>,
-    /// The weights as they were last reckoned, and for how many picks more they do.
+    /// The weights of the last calculation, and for how many more picks they are used.
     reckoned: BTreeMap<Lane, u64>,
     does_for: u32,
 }
 
-/// Lanes up to which weights are reckoned anew for every pick.
+/// Up to this many lanes, weights are calculated for every pick.
 const FEW_LANES: usize = 48;
 
-/// Picks for which weights do where lanes are many: what one move of hundreds changes is little.
+/// For how many picks weights are reused if there are many lanes. One move of hundreds changes them little.
 const PICKS: u32 = 24;
 
-/// Lanes that wait one for the other, at most, that are followed to one that can go.
+/// How many steps a chain of waiting lanes is followed to find a lane that can go.
 const MAX_HOPS: u32 = 16;
 
 impl Left {
@@ -90,15 +91,16 @@ impl Left {
         self.own.get(&lane).copied().unwrap_or(0)
     }
 
-    /// The lane that a lane waits for which cannot move now: who let it move again at this point of the survey.
+    /// The lane for which a lane that cannot move now waits: the one that let it move again at this point of the
+    /// survey.
     fn waits_for(&self, lane: Lane) -> Option<Lane> {
         let made = self.made.get(&lane).copied().unwrap_or(0);
         let wakes = self.wakes.get(&lane)?;
         first_from(wakes, made).or(wakes.last()).map(|(_, by)| *by)
     }
 
-    /// How likely each lane of a menu is to go: by the moves that it has left before it waits for another, and
-    /// those of who waits for it. At least 1: an estimate may be wrong.
+    /// How likely each lane of a menu is to go. The weight is the moves that it has left before it waits for another,
+    /// plus those of the lanes that wait for it. It is at least 1, because an estimate may be wrong.
     fn weights(&mut self, items: &[(usize, Lane)]) -> BTreeMap<Lane, u64> {
         if self.does_for > 0 {
             self.does_for -= 1;
@@ -143,12 +145,12 @@ impl Left {
     }
 }
 
-/// The first of a lane's waits that comes after so many of its moves, or later; they are in order.
+/// A lane's first wait that comes after this many of its moves, or later. The waits are in order.
 fn first_from(wakes: &[(u32, Lane)], moves: u32) -> Option<&(u32, Lane)> {
     wakes.get(wakes.partition_point(|(after, _)| *after < moves))
 }
 
-/// Draws one of some things by their weights, of which at least one is above 0.
+/// Draws one of some things by their weights, at least one of which is above 0.
 fn weighted<T: Copy>(rng: &mut ChaCha8Rng, things: &[(T, u64)]) -> Option<T> {
     let total: u64 = things.iter().map(|(_, weight)| weight).sum();
     let mut left = u64::from(below(rng, u32::try_from(total).unwrap_or(u32::MAX)));
@@ -217,7 +219,8 @@ impl Surw {
         Self::of(seed, profile, survey, &subset)
     }
 
-    /// The walk of one seed that is even over the moves of these lanes; over all, where there are none.
+    /// The walk of one seed that is even over the moves of these lanes. If there are no such moves, it is even over all
+    /// moves.
     pub fn of(seed: Seed, profile: &Profile, survey: &Survey, subset: &BTreeSet<Lane>) -> Self {
         let mut rng = seed.stream(Purpose::Choices);
         let time = Time::new(&mut rng);
@@ -235,8 +238,8 @@ impl Surw {
         }
     }
 
-    /// Draws who makes the next move of the subset. For a lane that cannot move now stands the nearest of those
-    /// it waits for that has such moves left: they come first in any case.
+    /// Draws the lane that makes the next move of the subset. If that lane cannot move now, it is replaced by the
+    /// nearest lane that it waits for and that has such moves left, because those moves come first in any case.
     fn intend(&mut self, items: &[(usize, Lane)]) {
         self.patience = self.max_patience;
         let lanes: Vec<(Lane, u64)> = self.selected.own.iter().map(|(lane, left)| (*lane, *left)).collect();
@@ -266,7 +269,7 @@ impl Strategy for Surw {
         let waits = |lane: Lane| self.intended != Some(lane) && self.selected.own(lane) > 0;
         let free: Vec<_> = items.iter().copied().filter(|&(_, lane)| !waits(lane)).collect();
         if free.is_empty() || self.patience == 0 {
-            // Who was meant to go cannot, or not before another.
+            // The intended lane cannot go, or not before another.
             self.intended = None;
             return by_lane(&mut self.rng, &self.selected.weights(&items), &items);
         }

@@ -1,5 +1,5 @@
-//! Weather: amounts, pipes, gusts and damage, drawn from the seed as a profile says. What order things happen in
-//! is somebody else's.
+//! Weather: amounts, pipes, fault injection and damage, drawn from the seed as steered by a profile. The order of moves
+//! is decided elsewhere.
 
 use super::Ask;
 use crate::choice::Of;
@@ -9,7 +9,7 @@ use crate::profile::{Level, Profile};
 use crate::seed::{Purpose, Seed, below};
 use rand_chacha::ChaCha8Rng;
 
-/// One operation of fake I/O in so many takes time.
+/// One operation of fake I/O in this many takes time.
 const SLOW_OPERATIONS: u32 = 4;
 
 /// Draws everything but the next move.
@@ -25,11 +25,11 @@ impl Weather {
     /// The weather of one seed.
     pub fn new(seed: Seed, profile: &Profile) -> Self {
         let mut rng = seed.stream(Purpose::Weather);
-        // Seeds differ in how much happens: many have no gust at all.
+        // Seeds differ in how much happens. Many have no injected fault at all.
         let gusts = if profile.gusts == 0 { 0 } else { below(&mut rng, profile.gusts + 1) };
         let mut gust_weights = Kind::GUSTS.map(|kind| profile.weight(kind));
         if profile.swarm {
-            // Half of the kinds are left out of a seed, so that those that are in it do not drown each other.
+            // Each kind is left out of about half of the seeds, so that the remaining kinds do not drown each other.
             for weight in &mut gust_weights {
                 *weight *= below(&mut rng, 2);
             }
@@ -37,7 +37,7 @@ impl Weather {
         Weather { rng, small_pieces: profile.small_pieces, gusts, gust_weights, profile: profile.clone() }
     }
 
-    /// Draws what is asked for: below `ask.bound()`, which is at least 2.
+    /// Draws the number that is asked for, below `ask.bound()`, which is at least 2.
     pub fn draw(&mut self, ask: &Ask<'_>) -> u32 {
         let (of, bound) = match ask {
             Ask::Gust(gusts) => return self.gust(gusts),
@@ -53,9 +53,9 @@ impl Weather {
             Of::Refuse(_) => self.one_in(self.profile.refused_cells, bound),
             Of::Gap => self.gap(bound),
             Of::Bytes(_) => self.magnitude(bound),
-            // Mostly in order, or it would be no queue's neighbour that is tried.
+            // Mostly in order, so that a run departs from the order of the queue only now and then.
             Of::Task(_) => self.one_in(3, bound),
-            // In a still world only the order of things varies.
+            // In a still world only the order of moves varies.
             Of::Latency(_) if self.profile.level == Level::Still => 0,
             Of::Latency(_) => self.one_in(SLOW_OPERATIONS, bound),
             Of::Value | Of::Act(_) | Of::Failure(_) | Of::Half(_) | Of::Span | Of::Item(..) | Of::NoGust => {
@@ -70,7 +70,7 @@ impl Weather {
         if level == Level::Weather && self.gusts == 0 { Level::Still as u32 } else { level as u32 }
     }
 
-    /// 0, but once in `often` times something else; never where `often` is 0.
+    /// 0, except once in `often` times; always 0 if `often` is 0.
     fn one_in(&mut self, often: u32, bound: u32) -> u32 {
         if often == 0 || below(&mut self.rng, often) > 0 {
             return 0;
@@ -83,12 +83,12 @@ impl Weather {
             return 0;
         }
         self.small_pieces -= 1;
-        // A power of two, or one beside it: that is where readers err.
+        // A power of two, or a neighbour of one, because readers often fail at these sizes.
         let power = 1 << below(&mut self.rng, bound.ilog2() + 1);
         [power, power - 1, power + 1][below(&mut self.rng, 3) as usize]
     }
 
-    /// A number whose length in bits is drawn evenly: small ones are as likely as large ones.
+    /// A number whose length in bits is drawn evenly, so small numbers are as likely as large ones.
     fn magnitude(&mut self, bound: u32) -> u32 {
         let bits = below(&mut self.rng, bound.ilog2() + 2);
         below(&mut self.rng, 1 << bits.min(31))
