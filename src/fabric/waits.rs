@@ -1,4 +1,4 @@
-//! What each cell waits for, how it asks for news, and why it goes on.
+//! Waits of cells: the things that each cell waits for, how it asks for news, and why it goes on.
 
 use super::{Blocked, Fabric, Habits, Import, Woken};
 use crate::ids::{ActorId, PipeId};
