@@ -1,8 +1,8 @@
-//! The `calls` view of a run: which calls were made on what, and what came of them.
+//! The `calls` view of a run: the calls that were made, the capabilities that they were made on, and their results.
 //!
-//! It is the same for every schedule in which the application behaved the same. A call stands under the call
-//! whose answer it was made on, whether it was pipelined or waited for the answer first; calls on one
-//! capability stand in the order they were sent; ids, frames and time are gone:
+//! The view is the same for every schedule in which the application behaved the same. A call stands under the call on
+//! whose answer it was made, no matter whether it was pipelined or waited for the answer first. Calls on one capability
+//! stand in the order in which they were sent. The view leaves out ids, frames and time:
 //!
 //! ```text
 //! link of pid0
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 
-/// The schema of the host's own capabilities, and of what native vats serve each other.
+/// The schema of the host's own capabilities, and of those that native vats serve each other.
 pub static PEER_SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
     let load =
         |request| Schema::from_request(request).expect("a request that our own code was generated from");
@@ -35,7 +35,7 @@ pub static PEER_SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
 pub fn calls(run: &Run, schema: &Arc<Schema>) -> String {
     let mut links: Vec<String> =
         run.frames(schema).iter().map(|link| of_link(&link.cell, &link.frames)).collect();
-    // Names of cells that are born at the same time depend on who was first.
+    // Sorted, because the names of cells that are born at the same time depend on which was first.
     links.sort();
     let mut text = links.concat();
     let mut ends: Vec<String> = run
@@ -62,14 +62,14 @@ pub fn of_link(cell: &str, frames: &[Frame]) -> String {
     text
 }
 
-/// Where a capability came from: a call, and the fields of its answer (or parameters) that lead to it.
+/// The origin of a capability: a call, and the fields of its answer (or parameters) that lead to the capability.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Origin {
     node: usize,
     path: String,
 }
 
-/// What a side asks for.
+/// The kind of a question.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ask {
     Bootstrap,
@@ -89,7 +89,7 @@ struct Tree {
     nodes: Vec<Node>,
     /// By asker and question id, the node.
     questions: BTreeMap<(Direction, u32), usize>,
-    /// By owner and export id, where it came from first, and how many references are out.
+    /// By owner and export id, its first origin and the number of references that are out.
     exports: BTreeMap<(Direction, u32), (Origin, u32)>,
     /// Capabilities that turned out to be the same as others.
     same: BTreeMap<Origin, Origin>,
@@ -190,12 +190,12 @@ impl Tree {
             let (parent, path) = on.map_or((None, String::new()), |on| (Some(on.node), on.path.clone()));
             children.entry(parent).or_default().push((index, path));
         }
-        // Of one call's capabilities one after the other; calls on one of them as they were sent. Reversed, as
-        // they go onto a stack.
+        // The capabilities of one call come one after the other, and calls on one capability as they were sent. The
+        // order is reversed, because they go onto a stack.
         for of_one in children.values_mut() {
             of_one.sort_by(|(i, a), (j, b)| (b, j).cmp(&(a, i)));
         }
-        // Which side asked first for the other's bootstrap is no one's doing.
+        // It means nothing which side asked first for the other's bootstrap.
         if let Some(roots) = children.get_mut(&None) {
             roots.sort_by(|(i, _), (j, _)| (&self.nodes[*j].line, j).cmp(&(&self.nodes[*i].line, i)));
         }
@@ -224,7 +224,7 @@ impl Tree {
 
     /// The first name of a capability that has several.
     fn first<'t>(&'t self, mut origin: &'t Origin) -> &'t Origin {
-        // A name only ever leads to an earlier one: this comes to an end.
+        // A name only ever leads to an earlier one, so this loop ends.
         while let Some(earlier) = self.same.get(origin) {
             origin = earlier;
         }
@@ -244,7 +244,7 @@ impl Tree {
 /// Depth from which on lines are indented no further.
 const MAX_INDENT: usize = 40;
 
-/// The value with capabilities named as such: their ids depend on the schedule.
+/// The value with its capabilities as the word "capability", because their ids depend on the schedule.
 fn named(value: &Value) -> Value {
     match value {
         Value::Cap(Cap::None) => Value::Null,

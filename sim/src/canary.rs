@@ -1,9 +1,9 @@
-//! The canary: a run made again and compared, so that determinism is shown and not hoped for.
+//! The canary: it repeats a run and compares the two, so that determinism is tested and not assumed.
 //!
-//! A second run of the same seed, on a thread of its own like the first, must be the same step for step; so must a
-//! third whose guests are interpreted by Pulley, wasmtime's other engine. What differs lets the machine into a
-//! world: a wall clock, an address, hash keys or counters from elsewhere. Exempt is the depth at which a stack
-//! overflows, which is the engine's own: a run with such a trap is not compared with Pulley's.
+//! A second run of the same seed, on a thread of its own like the first, must match it step for step. So must a third
+//! run whose guests are interpreted by Pulley, wasmtime's other engine. A difference shows that the machine leaks into
+//! a world: a wall clock, an address, hash keys or counters from elsewhere. There is one exception. The depth at which
+//! a stack overflows depends on the engine, so a run with such a trap is not compared with Pulley's.
 
 use crate::calls::PEER_SCHEMA;
 use crate::outcome::Outcome;
@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 use wavetank::cell::{Cause, ExitRecord};
 use wavetank::{Compiler, Engine, EngineConfig, TrapClass};
 
-/// What a run was compared with.
+/// The run that a first run was compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Against {
     /// A second run of the same kind.
@@ -34,21 +34,22 @@ impl fmt::Display for Against {
     }
 }
 
-/// The first thing in which two runs of one seed differ.
+/// The first difference between two runs of one seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divergence {
-    /// The step, from 1; 0 is what happened before the first, and the last may also be what came of the run.
+    /// The step, from 1. Step 0 is the setup, before the first step. If only the results of the runs differ, this is
+    /// the last step.
     pub step: u64,
-    /// Which run was another than the first.
+    /// The run that differed from the first.
     pub against: Against,
-    /// What the first run saw.
+    /// The event or result that the first run saw.
     pub first: String,
-    /// What the other saw in its place.
+    /// The event or result that the other run saw in its place.
     pub other: String,
 }
 
 impl fmt::Display for Divergence {
-    /// One sentence; what each saw is [`saw`](Divergence::saw).
+    /// One sentence. [`saw`](Divergence::saw) gives the two sides.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Divergence { step, against, .. } = self;
         write!(f, "{against} of the same seed differs at step {step}")
@@ -56,21 +57,21 @@ impl fmt::Display for Divergence {
 }
 
 impl Divergence {
-    /// What each saw, a line each.
+    /// The two sides, one per line.
     pub fn saw(&self) -> Vec<String> {
         vec![format!("the first run: {}", self.first), format!("{}: {}", self.against, self.other)]
     }
 }
 
-/// The engine of the third run, which all canaries of one process share; `None` where Pulley cannot be had.
+/// The engine of the third run, which all canaries of a process share; `None` if Pulley is not available.
 pub fn pulley() -> Option<Arc<Engine>> {
     static PULLEY: OnceLock<Option<Arc<Engine>>> = OnceLock::new();
     let config = EngineConfig { compiler: Compiler::Pulley, cache: true, ..EngineConfig::default() };
     PULLEY.get_or_init(|| Engine::new(&config).ok()).clone()
 }
 
-/// Runs a scenario two or three times and gives the first run, whose outcome is [`Outcome::Diverged`] where
-/// another differs from it.
+/// Runs a scenario two or three times and returns the first run. Its outcome becomes [`Outcome::Diverged`] if another
+/// run differs from it.
 pub fn run_compared(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
     let mut first = run(&scenario, setup);
     let second = run(&scenario, setup);
@@ -86,7 +87,7 @@ pub fn run_compared(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Run 
     first
 }
 
-/// Compares a run with another, and notes it; gives whether they are the same.
+/// Compares a run with another and notes it. Returns whether they are the same.
 fn compare(first: &mut Run, other: &Run, against: Against) -> bool {
     first.compared.push(against);
     let differs = difference(first, other);
@@ -103,7 +104,7 @@ fn overflowed(run: &Run) -> bool {
     run.cells.iter().any(|(_, exit)| exit.as_ref().is_some_and(of_cell))
 }
 
-/// The first step in which two runs differ, and what each saw there.
+/// The first step in which two runs differ, with the text of each side.
 fn difference(one: &Run, other: &Run) -> Option<(usize, String, String)> {
     if let Some((step, one_saw, other_saw)) = in_transcripts(&one.transcript, &other.transcript) {
         let or_end = |saw: Option<String>, run: &Run| saw.unwrap_or_else(|| run.outcome.to_string());
@@ -117,7 +118,7 @@ fn difference(one: &Run, other: &Run) -> Option<(usize, String, String)> {
     Some((last, line(&one, at), line(&other, at)))
 }
 
-/// What a run ended with, a line each.
+/// The results of a run, one per line.
 fn ends(run: &Run) -> Vec<String> {
     let choice = |(number, choice)| format!("choice {number} is {choice:?}");
     let cell = |(name, exit): &(Arc<str>, Option<ExitRecord>)| match exit {
@@ -134,7 +135,7 @@ fn ends(run: &Run) -> Vec<String> {
 
 const NOTHING: &str = "nothing more in this step";
 
-/// The first step in which two transcripts differ, and what each has there; `None` for one that has ended.
+/// The first step in which two transcripts differ, with the text of each side; `None` for a transcript that has ended.
 fn in_transcripts(one: &Transcript, other: &Transcript) -> Option<(usize, Option<String>, Option<String>)> {
     if one == other {
         return None;
@@ -166,7 +167,7 @@ fn in_transcripts(one: &Transcript, other: &Transcript) -> Option<(usize, Option
     })
 }
 
-/// The events of a step; of step 0 those before the first.
+/// The events of a step. Step 0 holds the events before the first move.
 fn events(transcript: &Transcript, step: usize) -> Range<usize> {
     match step.checked_sub(1) {
         None => 0..transcript.steps.first().map_or(transcript.events.len(), |step| step.caused.start),

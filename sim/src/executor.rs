@@ -1,9 +1,9 @@
-//! The executor: polls a task when told to, and knows who could be polled.
+//! The executor: it polls a task when told to, and knows which actors could be polled.
 //!
-//! Between actors the ready set is ordered by id, never by who woke first. Inside one actor tasks run first
-//! in, first out, as capnp-rpc's order of calls needs (capnproto-rust#528).
+//! Between actors the ready set is ordered by id, not by who woke first. Within one actor, tasks run first in, first
+//! out, because capnp-rpc's order of calls depends on it (capnproto-rust#528).
 //!
-//! Not here: who runs next. That is a choice, made outside.
+//! Not here: the choice of who runs next. It is made outside.
 
 use futures::future::LocalBoxFuture;
 use roaring::RoaringBitmap;
@@ -25,15 +25,15 @@ pub struct Executor {
     spawned: Rc<RefCell<Vec<Spawned>>>,
 }
 
-/// Ids of tasks that were woken since they were last looked at, in order.
+/// Ids of the tasks that were woken since the last look, in order.
 type Woken = Arc<Mutex<Vec<u32>>>;
 
 /// Who asked for a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// The host's own machinery, and what it does there.
+    /// The host's own machinery, with the task's role there.
     Host(Role),
-    /// The scenario: it must end before its world has finished.
+    /// The scenario. Its tasks must end before its world has finished.
     Scenario,
 }
 
@@ -41,13 +41,13 @@ pub enum Whose {
 pub struct Live<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Whose queue it stands in.
+    /// The actor in whose queue it stands.
     pub actor: u32,
     /// Who asked for it.
     pub whose: Whose,
     /// Whether it could be polled now.
     pub is_ready: bool,
-    /// What wakes it.
+    /// The waker of the task.
     pub waker: &'a Waker,
 }
 
@@ -67,7 +67,7 @@ struct Spawned {
     future: LocalBoxFuture<'static, ()>,
 }
 
-/// A task's waker: `Send`, as wakers must be, though all is on one thread.
+/// A task's waker. Wakers must be `Send`, although everything here is on one thread.
 struct Signal {
     task: u32,
     queued: AtomicBool,
@@ -86,12 +86,12 @@ impl Wake for Signal {
     }
 }
 
-/// Takes new tasks, also while one is being polled.
+/// Takes new tasks, even while a task is being polled.
 #[derive(Clone)]
 pub struct Spawner(Rc<RefCell<Vec<Spawned>>>);
 
 impl Spawner {
-    /// Takes a task of `actor`. It is ready once the executor has looked.
+    /// Takes a task of `actor`. The task is ready after the executor's next look.
     pub fn spawn(&self, name: &str, actor: u32, whose: Whose, future: LocalBoxFuture<'static, ()>) {
         self.0.borrow_mut().push(Spawned { name: name.into(), actor, whose, future });
     }
@@ -103,7 +103,7 @@ impl Executor {
         Spawner(self.spawned.clone())
     }
 
-    /// Takes in what was spawned and woken since the last look.
+    /// Takes in the tasks that were spawned or woken since the last look.
     pub fn look(&mut self) {
         for Spawned { name, actor, whose, future } in self.spawned.take() {
             let task = self.tasks.len() as u32;
@@ -135,18 +135,18 @@ impl Executor {
         &self.ready
     }
 
-    /// How many tasks of an actor are ready.
+    /// The number of ready tasks of an actor.
     pub fn queued(&self, actor: u32) -> usize {
         self.queues.get(actor as usize).map_or(0, VecDeque::len)
     }
 
-    /// Polls the task of `actor` that has been ready longest. Gives whether there was one.
+    /// Polls the task of `actor` that has been ready longest. Returns whether there was one.
     pub fn poll(&mut self, actor: u32) -> bool {
         self.poll_at(actor, 0)
     }
 
-    /// Polls the task of `actor` at a place of its queue; 0 is the one that has been ready longest. Gives whether
-    /// there was one.
+    /// Polls the task of `actor` at a place in its queue; place 0 has been ready longest. Returns whether there was
+    /// one.
     pub fn poll_at(&mut self, actor: u32, place: usize) -> bool {
         let Some(queue) = self.queues.get_mut(actor as usize) else { return false };
         let Some(id) = queue.remove(place) else { return false };
@@ -177,7 +177,7 @@ impl Executor {
         })
     }
 
-    /// Drops all tasks, youngest first, those included that are spawned meanwhile.
+    /// Drops all tasks, youngest first, including those that are spawned meanwhile.
     pub fn clear(&mut self) {
         loop {
             self.look();
@@ -232,7 +232,7 @@ mod tests {
         while executor.poll(0) {
             turns += 1;
         }
-        // Woken in its last poll: its queue entry finds it gone, and nothing is polled.
+        // The task was woken in its last poll. The queue entry finds it gone, and nothing is polled.
         assert_eq!((polls.get(), turns), (3, 3));
     }
 

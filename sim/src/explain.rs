@@ -1,8 +1,8 @@
-//! The explanation of a failure: what is to be told beside one sentence, a line each, best of a shrunk run.
+//! The explanation of a failure: the lines that are shown beside its one sentence. They are best for a shrunk run.
 //!
-//! Whose fault it is, and who waits for whom; the few choices that are left, in words; the smallest change that makes it
-//! pass; the frames around that change and the last lines of stderr of those it is about; the damage that was done. To
-//! find the change, the run is made again, a few dozen times at most.
+//! They show whose fault it is and who waits for whom; the few choices that are left, in words; the smallest change
+//! that makes the run pass; the frames around that change; the last stderr lines of the cells concerned; and the damage
+//! that was done. To find the change, the run is repeated, a few dozen times at most.
 
 mod causes;
 mod chosen;
@@ -25,32 +25,33 @@ pub use deciding::{Change, Deciding};
 /// Runs that the search for the deciding change may take.
 pub const EXPLAIN_RUNS: usize = 200;
 
-/// What there is to tell of a failure.
+/// The parts of an explanation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
-    /// What came of it, in one sentence.
+    /// The outcome in one sentence.
     pub sentence: String,
-    /// Whose fault it is, then a stall's graph, a trap's functions, a panic's place.
+    /// Whose fault it is, then the graph of a stall, the functions of a trap or the place of a panic.
     pub detail: Vec<String>,
-    /// What the run shows beside, and often is the cause: text among RPC, cancelled calls, output that was thrown away.
+    /// Other facts of the run that are often the cause: text among RPC, cancelled calls, output that was thrown away.
     pub causes: Vec<String>,
-    /// What was chosen otherwise than the calm policy would have, step by step.
+    /// The choices that differ from the calm policy, step by step.
     pub chosen: Vec<String>,
     /// The smallest change that alone makes the run pass.
     pub deciding: Option<Deciding>,
-    /// The frames of the links of those it is about that matter most, and what is missing there, in words.
+    /// The frames that matter most on the links of the cells concerned, and the things that are missing there, in
+    /// words.
     pub frames: Vec<String>,
-    /// What they wrote to stderr last.
+    /// The last lines that these cells wrote to stderr.
     pub stderr: Vec<String>,
-    /// What was done to the world, and what it did without.
+    /// The damage that was done to the world, and the guarantees that the world left out.
     pub damage: Vec<String>,
 }
 
-/// Runs the scenario of a failure again, under the same seed and a strategy.
+/// Runs the scenario of a failure again, under the same seed and a given strategy.
 pub type Again<'a> = &'a dyn Fn(&(dyn Fn() -> Box<dyn Strategy> + Sync)) -> Run;
 
-/// Explains a failure, in at most `budget_runs` runs: 0 where its own choices do not make it fail again. `again`
-/// is [`run_under`](crate::run::run_under) of the same scenario and seed.
+/// Explains a failure, in at most `budget_runs` runs. Pass 0 if the run's own choices do not make it fail again.
+/// `again` is [`run_under`](crate::run::run_under) with the same scenario and seed.
 ///
 /// ```
 /// use wavetank_sim::check::engine;
@@ -87,13 +88,13 @@ pub fn explain(run: &Run, budget_runs: usize, again: Again<'_>) -> Explanation {
     }
 }
 
-/// An outcome on one line: words of a panic may be on several.
+/// An outcome on one line. The message of a panic may have several.
 pub fn sentence(outcome: &Outcome) -> String {
     let text = outcome.to_string();
     harmless(&text.lines().map(str::trim).collect::<Vec<_>>().join(", ")).into_owned()
 }
 
-/// Cells that a failure may be about without being named: in a world of no more than these.
+/// In a world of at most this many cells, a failure that names no cell is taken to be about all of them.
 const FEW_CELLS: usize = 2;
 
 /// The cells that a failure is about.
@@ -104,7 +105,7 @@ fn concerned(run: &Run) -> BTreeSet<&str> {
     if named.is_empty() && run.cells.len() <= FEW_CELLS { cells.collect() } else { named }
 }
 
-/// The last lines that those concerned wrote to stderr.
+/// The last lines that the cells concerned wrote to stderr.
 fn stderr(run: &Run, concerned: &BTreeSet<&str>) -> Vec<String> {
     let mut pipes: BTreeMap<PipeId, (String, Vec<u8>)> = BTreeMap::new();
     for cell in run.facts.cells.iter().filter(|cell| concerned.contains(&*cell.name)) {
@@ -144,7 +145,7 @@ fn damage(run: &Run) -> Vec<String> {
 const DISORDER: &str =
     "the tasks of a vat ran in any order: capnp-rpc promises no order of calls then (capnproto-rust#528)";
 
-/// Lines of each part, at most: a whole explanation fits a screen.
+/// Lines of each part, at most, so that a whole explanation fits a screen.
 const SHOWN_DETAIL: usize = 10;
 const SHOWN_CAUSES: usize = 4;
 const SHOWN_CHOSEN: usize = 6;
@@ -154,7 +155,7 @@ const SHOWN_STDERR: usize = 5;
 const SHOWN_WIDTH: usize = 150;
 
 impl Explanation {
-    /// Its lines after the sentence, cut to what fits a screen.
+    /// The lines after the sentence, cut to fit a screen.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = first(&self.detail, SHOWN_DETAIL);
         lines.extend(first(&self.causes, SHOWN_CAUSES));
@@ -171,7 +172,7 @@ impl Explanation {
 }
 
 impl fmt::Display for Explanation {
-    /// The lines after the sentence, which goes into a heading.
+    /// The lines after the sentence. The sentence itself goes into a heading.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lines().iter().try_for_each(|line| writeln!(f, "  {line}"))
     }
@@ -185,7 +186,7 @@ fn first(lines: &[String], most: usize) -> Vec<String> {
     shown
 }
 
-/// One line, harmless and no longer than a screen is wide.
+/// Makes a line harmless and cuts it to the width of a screen.
 fn cut(line: &mut String) {
     *line = harmless(line).into_owned();
     if let Some((at, _)) = line.char_indices().nth(SHOWN_WIDTH) {

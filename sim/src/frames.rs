@@ -1,7 +1,7 @@
-//! The frames of one link, decoded: what each RPC message says, with the names of the schema.
+//! The frames of one link, decoded: each RPC message as plain data, with the names of the schema.
 //!
-//! A [`Decoder`] takes the bytes of both directions in the order they were written and gives [`Frame`]s, whose
-//! `Display` is one line of a transcript:
+//! A [`Decoder`] takes the bytes of both directions in the order in which they were written. It returns [`Frame`]s,
+//! whose `Display` is one line of a transcript:
 //!
 //! ```text
 //! → call       q1 on q0 Host.executor ()
@@ -10,12 +10,12 @@
 //! → finish     q1 releasing
 //! ```
 //!
-//! `q1` is a question by its number, `q1.executor` the capability that its answer will hold, `#3` a capability
-//! by its number in the table of who exports it. The lines hold nothing of how the bytes were delivered, so
-//! they are the same under every schedule that writes the same frames.
+//! `q1` is a question by its number. `q1.executor` is the capability that its answer will hold. `#3` is a capability by
+//! its number in the export table of its owner. The lines do not show how the bytes were delivered, so they are the
+//! same under every schedule that writes the same frames.
 //!
-//! Not here: which questions and capabilities are open at some point; that is [`crate::ledger`]. Nothing here
-//! fails: bytes that make no sense become [`Message::Garbled`] or [`Value::Malformed`].
+//! Not here: the questions and capabilities that are open at some point; see [`crate::ledger`]. Nothing here fails:
+//! bytes that make no sense become [`Message::Garbled`] or [`Value::Malformed`].
 
 mod decoder;
 mod line;
@@ -31,7 +31,7 @@ pub use decoder::Decoder;
 pub use splitter::{Piece, Splitter};
 pub use value::Value;
 
-/// Which way a frame goes, and thereby who sent it.
+/// The direction of a frame, which also tells who sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     /// From the cell to its host.
@@ -43,15 +43,15 @@ pub enum Direction {
 /// One RPC message on a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Which way it goes.
+    /// Its direction.
     pub direction: Direction,
     /// Its length on the wire, segment table included.
     pub bytes: usize,
-    /// What it says.
+    /// Its content.
     pub message: Message,
 }
 
-/// What a frame says. The ids are those of the wire: a question's id is its asker's, an export's its owner's.
+/// The content of a frame. The ids are those of the wire: the asker numbers questions, the owner numbers exports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Asks for the other side's bootstrap capability.
@@ -63,32 +63,32 @@ pub enum Message {
     Call(Call),
     /// Answers a question.
     Return(Return),
-    /// Says that the asker needs the answer no longer, or never needs it: a cancelled call.
+    /// The asker no longer needs the answer. If it comes before the Return, it cancels the call.
     Finish {
         /// The question.
         question: u32,
-        /// Whether the capabilities in the answer are given back with it.
+        /// Whether it also gives back the capabilities in the answer.
         release_result_caps: bool,
     },
-    /// Says what became of an exported promise.
+    /// Resolves an exported promise.
     Resolve {
         /// The promise's export id.
         promise: u32,
-        /// What became of it.
+        /// The result.
         resolution: Resolution,
     },
     /// Gives references to an import back.
     Release {
         /// The import, by the export id of its owner.
         id: u32,
-        /// How many references.
+        /// The number of references.
         references: u32,
     },
-    /// Marks the point in a line of calls up to which they take the old way.
+    /// Marks a point in a sequence of calls. Calls before it still take the old way.
     Disembargo {
         /// The capability that resolved.
         target: Target,
-        /// Which mark.
+        /// The kind of mark.
         context: Context,
     },
     /// Ends the link.
@@ -97,9 +97,9 @@ pub enum Message {
     Unimplemented(Box<Message>),
     /// A message of level 3 or 4, or an obsolete one, by its name.
     Other(String),
-    /// Bytes that are no RPC message, and why.
+    /// Bytes that are not an RPC message, with the reason.
     Garbled(String),
-    /// The direction ended here. Not a message: added by who owns the link.
+    /// The direction ended here. This is not a message: the owner of the link adds it.
     Closed {
         /// Bytes of a frame that never became whole.
         pending_bytes: usize,
@@ -111,28 +111,28 @@ pub enum Message {
 pub struct Call {
     /// The new question.
     pub question: u32,
-    /// Who is asked.
+    /// The capability that is called.
     pub target: Target,
     /// The interface that declares the method.
     pub interface_id: u64,
     /// The method's index there.
     pub method_id: u16,
-    /// Both by name, `Executor.echo`; `@0xa0b1….method2` where the schema lacks them.
+    /// Both by name, `Executor.echo`, or `@0xa0b1….method2` if the schema lacks them.
     pub method: String,
     /// The parameters.
     pub params: Payload,
-    /// What [`wavetank::fingerprint`] says of all of them.
+    /// The [`wavetank::fingerprint`] of all parameters.
     pub fingerprint: u64,
-    /// Where the answer goes.
+    /// The destination of the answer.
     pub results_to: ResultsTo,
 }
 
-/// Where the answer of a call goes.
+/// The destination of a call's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultsTo {
-    /// To who asks.
+    /// To the caller.
     Caller,
-    /// Nowhere for now: a tail call, whose answer a later Return takes.
+    /// Nowhere for now. It is a tail call, and a later Return takes the answer.
     Yourself,
     /// To a third vat.
     ThirdParty,
@@ -143,17 +143,17 @@ pub enum ResultsTo {
 pub struct Return {
     /// The question, by the id that its asker gave it.
     pub question: u32,
-    /// What was asked, `Executor.echo` or `bootstrap`; `None` where no such question was seen.
+    /// The call that was asked, `Executor.echo` or `bootstrap`; `None` if no such question was seen.
     pub call: Option<String>,
     /// The answer.
     pub outcome: Outcome,
-    /// Whether the capabilities in the call's parameters are given back with it.
+    /// Whether it also gives back the capabilities in the call's parameters.
     pub release_param_caps: bool,
     /// Whether this Return ends the question, so that no Finish need come.
     pub no_finish_needed: bool,
 }
 
-/// What an answer holds.
+/// The content of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The results.
@@ -162,7 +162,7 @@ pub enum Outcome {
     Exception(Exception),
     /// The call was given up after its Finish.
     Canceled,
-    /// The results went where the call said.
+    /// The results went to the destination that the call named.
     SentElsewhere,
     /// The results are those of a question that the answerer asked.
     TakeFromOtherQuestion(u32),
@@ -173,13 +173,13 @@ pub enum Outcome {
 /// Parameters or results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
-    /// The content, cut to what a line can hold.
+    /// The content, cut to fit a line.
     pub value: Value,
     /// The whole capability table, whether the content points to an entry or not.
     pub caps: Vec<Cap>,
 }
 
-/// What became of a promise.
+/// The result of a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
     /// It is this capability from now on.
@@ -195,17 +195,17 @@ pub enum Cap {
     None,
     /// The sender's own, by export id; counts one reference.
     SenderHosted(u32),
-    /// A promise of the sender's, by export id; counts one reference, and a Resolve follows.
+    /// A promise of the sender, by export id; counts one reference, and a Resolve follows.
     SenderPromise(u32),
     /// The receiver's own, by export id.
     ReceiverHosted(u32),
-    /// What the receiver will answer.
+    /// A capability in an answer that the receiver owes.
     ReceiverAnswer(Pipelined),
-    /// In a third vat, reachable meanwhile through this export of the sender, which counts one reference.
+    /// In a third vat. Meanwhile it is reachable through this export of the sender, which counts one reference.
     ThirdPartyHosted(u32),
 }
 
-/// Who is asked.
+/// The capability that a call is made on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// A capability of the receiver, by its export id.
@@ -214,7 +214,7 @@ pub enum Target {
     Answer(Pipelined),
 }
 
-/// A capability in an answer, before or after it came.
+/// A capability in an answer, before or after the answer came.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pipelined {
     /// The question.
@@ -223,21 +223,21 @@ pub struct Pipelined {
     pub path: Vec<String>,
 }
 
-/// Which mark a Disembargo is.
+/// The kind of mark that a Disembargo is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Context {
-    /// Sent out; the receiver sends it back along the resolved capability. The sender's embargo id.
+    /// It was sent out, and the receiver sends it back along the resolved capability. Holds the sender's embargo id.
     SenderLoopback(u32),
-    /// Came back. The receiver's embargo id.
+    /// It came back. Holds the receiver's embargo id.
     ReceiverLoopback(u32),
-    /// Of the three-vat kind.
+    /// It is of the three-vat kind.
     ThirdParty,
 }
 
-/// Why a call or a link failed.
+/// The reason why a call or a link failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exception {
-    /// What kind of failure.
+    /// The kind of failure.
     pub kind: ExceptionKind,
     /// The text that came with it, or its start.
     pub reason: String,
@@ -246,7 +246,7 @@ pub struct Exception {
 /// The kinds of failure that the protocol knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExceptionKind {
-    /// Any other.
+    /// Any other failure.
     Failed,
     /// The callee has too much to do.
     Overloaded,
@@ -268,7 +268,7 @@ impl Direction {
         }
     }
 
-    /// The side that sends this way: `cell` or `host`.
+    /// The side that sends in this direction: `cell` or `host`.
     #[must_use]
     pub fn sender(self) -> &'static str {
         match self {

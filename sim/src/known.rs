@@ -1,6 +1,6 @@
-//! Known faults of the libraries below: docs/known-faults.md, read by people and by this.
+//! Known faults of the libraries below: docs/known-faults.md, read by people and by this module.
 //!
-//! A fault is matched narrowly, by all that its signature says; whatever else a run shows is news.
+//! A fault is matched narrowly, by its whole signature. Anything else that a run shows is a new failure.
 
 use crate::oracle::{Blame, Finding};
 use crate::outcome::Outcome;
@@ -17,19 +17,20 @@ pub struct Known {
     pub layer: &'static str,
     /// The name of the outcome that shows it.
     pub outcome: &'static str,
-    /// Of a panic, its place. Of a finding, a text that its sentence contains: the words of an Abort are all that a
-    /// peer says. Of a stall, all lines of its graph, between them `; `.
+    /// The failure signature. For a panic, it is the place. For a finding, it is a text that the sentence contains,
+    /// because the message of an Abort is all that a peer reports. For a stall, it is all lines of the graph, with `; `
+    /// between them.
     pub signature: &'static str,
     /// The token of the shortest run that shows it.
     pub token: &'static str,
-    /// Where it was reported.
+    /// The upstream report.
     pub upstream: &'static str,
 }
 
 /// All known faults.
 ///
 /// # Panics
-/// Where the table cannot be read: a test sees to it that it can.
+/// If the table cannot be read. A test makes sure that it can.
 pub fn all() -> &'static [Known] {
     static ALL: OnceLock<Vec<Known>> = OnceLock::new();
     ALL.get_or_init(|| TABLE.lines().filter(|line| line.starts_with("| K")).map(row).collect())
@@ -72,7 +73,7 @@ impl Known {
     }
 }
 
-/// Whether a text is a pattern's, in which `*` is any text.
+/// Whether a text matches a pattern, in which `*` stands for any text.
 fn is_like(text: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|start| text.strip_prefix(start)) else { return false };
@@ -115,19 +116,19 @@ mod tests {
 
     #[test]
     fn each_token_shows_its_fault() {
-        // All that are out of date, so that the table can be brought up to date in one go.
+        // Collects all tokens that are out of date, so that the table can be updated in one go.
         let mut stale = Vec::new();
         for known in all() {
             let token: Token = known.token.parse().expect("a token");
             let Recipe::Given { choices, .. } = &token.recipe else { panic!("{} holds choices", known.id) };
             let scenario = scenario::find(&token.scenario).expect("a scenario");
-            // A scenario of its own shows its fault without any choice.
+            // A scenario written for one fault shows it without any choice.
             assert!(scenario.name.starts_with("vats") || choices.is_empty(), "{}", known.id);
             assert!(!scenario.clean);
             let choices = Choices::try_from(token.recipe).unwrap();
             let shown = run(scenario.build, &Setup { choices, ..Setup::new(engine(), token.seed) });
             assert_eq!(self::known(&shown.outcome), Some(known), "{}", shown.outcome);
-            // Its transcript too, or a replay would say that it diverged.
+            // The transcript must match too, or a replay would report that it diverged.
             let token = shown.token(scenario.name).to_string();
             if token != known.token {
                 stale.push(format!("{} {} {token}", known.id, known.token));

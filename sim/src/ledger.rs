@@ -1,27 +1,27 @@
 //! The RPC tables of a link, derived from its frames alone.
 //!
-//! Each side of a link keeps questions and answers, exports and imports. All of them follow from what went
-//! over the wire, so a [`Ledger`] that is given every frame knows what both sides hold: which questions are
-//! open, who holds how many references to what. After a session that ended well nothing is [open](Ledger::open);
-//! what still is was forgotten by someone.
+//! Each side of a link keeps questions and answers, exports and imports. All of them follow from the traffic on the
+//! wire. So a [`Ledger`] that is given every frame knows what both sides hold: the open questions, and the number of
+//! references to each export. After a session that ended well nothing is [open](Ledger::open). If something still is,
+//! one side forgot it.
 //!
-//! The ledger takes the sender's view: a Release counts from when it is written. Frames must come in the order
-//! in which they were written, over both directions. Then a reference is never counted down before it was
-//! counted up, for a side gives back only what it has read.
+//! The ledger takes the sender's view: a Release counts from the moment when it is written. Frames must come in the
+//! order in which they were written, over both directions. Then a reference is never counted down before it was counted
+//! up, because a side gives back only references that it has read.
 //!
-//! **When a question is gone.** The protocol says: after its Return and its Finish, in whichever order, or after
-//! a Return with `noFinishNeeded` alone. capnp-rpc 0.27.3 sets that flag on every result without capabilities.
-//! A late Finish for such a question is lawful, for it may cross the Return.
+//! **When a question is gone.** By the protocol, a question is gone after its Return and its Finish, in whichever
+//! order, or after a Return with `noFinishNeeded` alone. capnp-rpc 0.27.3 sets that flag on every result without
+//! capabilities. A late Finish for such a question is allowed, because it may cross the Return.
 //!
 //! **Cancelled calls.** A Finish before the Return cancels a call. capnp-rpc 0.27.3 then drops the call's future
-//! (`handle_finish`), and with it the only code that would send a Return: neither `canceled` nor anything else
-//! comes, the asker never uses the id again, and both sides keep their entry for as long as the link lasts. Only
-//! a call that something still waits for, such as one pipelined on it, goes on and ends in Return `canceled`. As
-//! no program could do better, such questions are listed apart, by [`Ledger::cancelled`], and are not open. A
-//! Return that crossed the Finish closes the question like any other.
+//! (`handle_finish`), and with it the only code that would send a Return. So neither `canceled` nor any other Return
+//! comes, the asker never uses the id again, and both sides keep their entry as long as the link lasts. Only a call
+//! that something still waits for, such as one pipelined on it, goes on and ends in Return `canceled`. A guest can do
+//! nothing about this, so such questions are not open: [`Ledger::cancelled`] lists them separately. A Return that
+//! crossed the Finish closes the question like any other.
 //!
-//! **What an Abort cuts off stays.** The tables are not cleared when a link ends: what was open then is what the
-//! ledger is for.
+//! **Entries stay after an Abort.** The tables are not cleared when a link ends, because the ledger exists to show the
+//! entries that were open then.
 //!
 //! Not here: answers, imports and embargoes received. Each is the other side's question, export or embargo.
 
@@ -43,7 +43,7 @@ pub struct Ledger {
     violations: Vec<Violation>,
 }
 
-/// What one side asked and exports.
+/// The questions, exports and embargoes of one side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Side {
     questions: BTreeMap<u32, Question>,
@@ -58,11 +58,11 @@ struct Question {
     /// The interface's id and the method's ordinal; none for a bootstrap.
     method: Option<(u64, u16)>,
     state: QuestionState,
-    /// What the asker exported in the parameters.
+    /// The exports of the asker in the parameters.
     param_caps: Vec<u32>,
-    /// What the answerer exported in the results, once they came.
+    /// The exports of the answerer in the results, once they came.
     result_caps: Vec<u32>,
-    /// Whether the Finish that cancelled it gives the results' capabilities back.
+    /// Whether the Finish that cancelled the question also releases the capabilities of its results.
     releases_results: bool,
 }
 
@@ -73,7 +73,7 @@ struct Export {
 }
 
 impl Ledger {
-    /// Books a frame.
+    /// Enters a frame into the tables.
     pub fn apply(&mut self, frame: &Frame) {
         let sender = frame.direction;
         if self.side(sender).aborted {
@@ -90,7 +90,7 @@ impl Ledger {
                 self.finish(sender, *question, *release_result_caps)
             }
             Message::Resolve { promise, resolution } => {
-                // A promise that was released meanwhile is no longer here: its Resolve crossed the Release.
+                // A promise that was released meanwhile is no longer here, because its Resolve crossed the Release.
                 if let Some(export) = self.side(sender).exports.get_mut(promise) {
                     export.promise = false;
                 }
@@ -102,7 +102,7 @@ impl Ledger {
             Message::Disembargo { target, context } => self.disembargo(sender, target, *context),
             Message::Abort(_) => self.side(sender).aborted = true,
             Message::Unimplemented(message) => {
-                // Who does not know Resolve cannot take the capability in it: it comes back.
+                // A side that does not know Resolve cannot take the capability in it, so the reference comes back.
                 if let Message::Resolve { resolution: Resolution::Cap(cap), .. } = &**message {
                     for id in exported(std::slice::from_ref(cap)) {
                         self.release(sender.reversed(), id, 1);
@@ -114,7 +114,7 @@ impl Ledger {
         }
     }
 
-    /// What is open: the cell's questions, exports and embargoes by id, then the host's.
+    /// The open entries: the cell's questions, exports and embargoes by id, then the host's.
     #[must_use]
     pub fn open(&self) -> Vec<Entry> {
         let mut entries = self.entries();
@@ -122,7 +122,7 @@ impl Ledger {
         entries
     }
 
-    /// The cancelled questions for which no Return came; see the module's head for why these are not open.
+    /// The cancelled questions for which no Return came. The module's documentation says why these are not open.
     #[must_use]
     pub fn cancelled(&self) -> Vec<Entry> {
         let mut entries = self.entries();
@@ -130,26 +130,26 @@ impl Ledger {
         entries
     }
 
-    /// Whether a side aborted the connection: nobody waits for an answer any more.
+    /// Whether a side aborted the connection. If so, nobody waits for an answer any more.
     #[must_use]
     pub fn is_aborted(&self) -> bool {
         self.cell.aborted || self.host.aborted
     }
 
-    /// What was wrong, in the order of the frames.
+    /// The violations, in the order of the frames.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
 
-    /// How far a question came; `None` where there is none of this id.
+    /// How far a question has come; `None` if no question has this id.
     #[must_use]
     pub fn question(&self, asker: Direction, id: u32) -> Option<QuestionState> {
         let side = if asker == Direction::Up { &self.cell } else { &self.host };
         side.questions.get(&id).map(|question| question.state)
     }
 
-    /// How many questions and exports a side has.
+    /// The numbers of questions and exports of a side.
     #[must_use]
     pub fn counts(&self, owner: Direction) -> (usize, usize) {
         let side = if owner == Direction::Up { &self.cell } else { &self.host };
@@ -256,7 +256,7 @@ impl Ledger {
                 question.state = QuestionState::Cancelled;
                 question.releases_results |= releases_results;
             }
-            // Crossed a Return that needed no Finish.
+            // It crossed a Return that needed no Finish.
             None => {}
         }
     }
@@ -279,8 +279,8 @@ impl Ledger {
         }
     }
 
-    /// Books capabilities that a side sends: a reference for each of its own, and a look at those it claims to
-    /// hold. Returns the ids of its own.
+    /// Enters the capabilities that a side sends. Each of its own gets a reference. Each that it claims to hold is
+    /// checked. Returns the ids of its own.
     fn export(&mut self, owner: Direction, caps: &[Cap]) -> Vec<u32> {
         for cap in caps {
             match cap {
@@ -288,7 +288,8 @@ impl Ledger {
                     let export = self.side(owner).exports.entry(*id).or_default();
                     export.references = export.references.saturating_add(1);
                 }
-                // capnp-rpc describes a promise as hosted from the second time on, so a promise stays one.
+                // From the second time on, capnp-rpc describes a promise as hosted. So an export that began as a
+                // promise stays one.
                 Cap::SenderPromise(id) => {
                     let export = self.side(owner).exports.entry(*id).or_default();
                     export.promise |= export.references == 0;
@@ -328,7 +329,7 @@ impl Ledger {
     }
 }
 
-/// The export ids among capabilities, each as often as it counts a reference.
+/// The export ids among capabilities, once per reference.
 fn exported(caps: &[Cap]) -> impl Iterator<Item = u32> {
     caps.iter().filter_map(|cap| match cap {
         Cap::SenderHosted(id) | Cap::SenderPromise(id) | Cap::ThirdPartyHosted(id) => Some(*id),

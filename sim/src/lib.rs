@@ -1,6 +1,6 @@
-//! The wave maker: drives a [tank](wavetank) from a seed, and writes down what happened.
+//! The simulator: it drives a [tank](wavetank) from a seed and writes down what happened.
 //!
-//! Everything that can happen next is an item on one [`menu`], and one recorded [`choice`] picks it:
+//! Everything that can happen next is an item on one [`menu`], and one recorded [`choice`] picks the item:
 //!
 //! ```text
 //! seed ─▶ choices ─▶ strategy ─▶ Move ──apply──▶ [ the tank: poll | deliver | grant | answer | advance | gusts ]
@@ -8,7 +8,7 @@
 //!  report ◀──────── outcome ◀──── transcript ◀─────────┘
 //! ```
 //!
-//! Write a test of a guest with [`check`](check()); a scenario is a function over a [`World`]:
+//! Test a guest with [`check`](check()). A scenario is a function over a [`World`]:
 //!
 //! ```
 //! use wavetank::schema::peer_capnp::executor;
@@ -32,8 +32,8 @@
 //! check("answers", answers).seeds(0..20).run();
 //! ```
 //!
-//! Choices are drawn only between polls, never inside one. `seed`, `choice`, `menu`, `moves`, `strategy`,
-//! `executor` and `shrink` know nothing of the tank.
+//! Choices are drawn only between polls, never inside one. The modules `seed`, `choice`, `menu`, `moves`, `strategy`,
+//! `executor` and `shrink` do not depend on the tank.
 
 #![deny(unsafe_code)]
 

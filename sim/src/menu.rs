@@ -1,15 +1,15 @@
-//! The menu: what could happen next, counted, never listed.
+//! The menu: the moves that could happen next, counted but never listed.
 //!
-//! Item 0 is by definition the calm policy's next move: round robin, over the kinds of move and over the ids
-//! within a kind. (Polls always first would let a task that wakes itself starve delivery for ever.)
+//! Item 0 is by definition the next move of the calm policy. That policy goes round robin over the kinds of move, and
+//! over the ids within a kind. (If polls always came first, a task that wakes itself could starve delivery for ever.)
 //!
-//! Beside it there is now and then a list of what could go wrong: [`Gusts`]. It is asked for so seldom that it
-//! may be a list.
+//! Now and then there is a second list, [`Gusts`]: the faults that could be injected. It is asked for so seldom that it
+//! may be a real list.
 
 use crate::moves::{Kind, Lane};
 use roaring::RoaringBitmap;
 
-/// The ids that could be named by each kind of move of [`Kind::ALL`] but [`Kind::Advance`], which names none.
+/// The ids that each kind of move could name. [`Kind::Advance`] is missing, because it names none.
 pub struct Sets<'a> {
     /// Cells to start.
     pub start: &'a RoaringBitmap,
@@ -21,7 +21,7 @@ pub struct Sets<'a> {
     pub grant: &'a RoaringBitmap,
     /// Gates to open.
     pub answer: &'a RoaringBitmap,
-    /// Paused calls and operations of fake I/O.
+    /// Paused calls, and operations of fake I/O.
     pub resume: &'a RoaringBitmap,
     /// Scripts that offer an operation.
     pub act: &'a RoaringBitmap,
@@ -44,12 +44,12 @@ impl<'a> Sets<'a> {
 
 const KINDS: usize = Kind::ALL.len();
 
-/// Where the calm policy stands: what it took last.
+/// The state of the calm policy: its last moves decide whose turn is next.
 #[derive(Clone, Debug, Default)]
 pub struct Calm {
-    /// Index into [`Kind::ALL`] of the kind whose turn comes first.
+    /// Index into [`Kind::ALL`] of the kind that comes first on the next menu.
     next_kind: usize,
-    /// By kind, the first id whose turn it may be.
+    /// By kind, the lowest id that may be next.
     next_id: [u32; KINDS],
 }
 
@@ -58,18 +58,18 @@ pub struct Calm {
 pub struct Item {
     /// The kind of move.
     pub kind: Kind,
-    /// The id of what it touches; that of [`Kind::Advance`] is 0.
+    /// The id of the thing that the move touches. It is 0 for [`Kind::Advance`].
     pub id: u32,
 }
 
 impl Item {
-    /// The line of moves that it is the next of.
+    /// The lane of this move.
     pub fn lane(self) -> Lane {
         Lane::of(self.kind, self.id)
     }
 }
 
-/// What could happen next: by kind, in the order of its items, how many.
+/// The moves that could happen next: their number by kind, in the order of the items.
 #[derive(Clone, Copy)]
 pub struct Menu<'a> {
     calm: &'a Calm,
@@ -79,8 +79,8 @@ pub struct Menu<'a> {
 }
 
 impl Menu<'_> {
-    /// The same menu where a time has come that somebody waits for: then the clock has its turn first, or a cell that
-    /// never rests would keep it from going on for ever.
+    /// The same menu, with the clock first if `is_due`: a time has come that somebody waits for. Otherwise a cell that
+    /// never rests could hold the clock back for ever.
     #[must_use]
     pub fn with_time_due(mut self, is_due: bool) -> Self {
         if is_due {
@@ -89,12 +89,12 @@ impl Menu<'_> {
         self
     }
 
-    /// Whether time could pass though something else could happen and no time is due. Its item is the last.
+    /// Whether time could pass although something else could happen and no time is due. That item is the last one.
     pub fn could_time_run_ahead(&self) -> bool {
         self.counts.last().is_some_and(|&(kind, count)| kind == Kind::Advance && count > 0)
     }
 
-    /// How many items there are.
+    /// The number of items.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -104,15 +104,15 @@ impl Menu<'_> {
         self.len == 0
     }
 
-    /// The kinds of move in the order of their items, each with its number of items, 0 included.
+    /// The kinds of move in the order of their items, each with its number of items, which may be 0.
     pub fn counts(&self) -> &[(Kind, usize)] {
         &self.counts
     }
 
-    /// What an item is. Takes about as long for the last as for the first.
+    /// The move that an item stands for. The last item takes about as long to find as the first.
     ///
     /// # Panics
-    /// Where `item` is not on the menu.
+    /// If `item` is not on the menu.
     pub fn item(&self, mut item: usize) -> Item {
         for (kind, count) in self.counts {
             if item >= count {
@@ -129,14 +129,14 @@ impl Menu<'_> {
         panic!("item {item} beyond the end of a menu of {}", self.len);
     }
 
-    /// All items, in order: for strategies that compare them all.
+    /// All items, in order. Strategies that compare them all use this.
     pub fn items(&self) -> impl Iterator<Item = Item> {
         (0..self.len).map(|item| self.item(item))
     }
 }
 
 impl Calm {
-    /// Counts what could happen. `advance` says whether somebody waits for a time.
+    /// Counts the moves that could happen. `advance` says whether somebody waits for a time.
     pub fn menu<'a>(&'a self, sets: &'a Sets<'a>, advance: bool) -> Menu<'a> {
         let mut counts = [(Kind::Advance, usize::from(advance)); KINDS];
         // The clock keeps the last place: time passes when nothing else can happen.
@@ -149,7 +149,7 @@ impl Calm {
         Menu { calm: self, sets, counts, len }
     }
 
-    /// Notes that a move was made, so that its kind and its id come last next time. Gusts change no turn.
+    /// Notes that a move was made, so that its kind and its id come last next time. Injected faults change no turn.
     pub fn took(&mut self, kind: Kind, id: u32) {
         if kind < Kind::Advance {
             self.next_kind = kind as usize + 1;
@@ -158,22 +158,22 @@ impl Calm {
     }
 }
 
-/// What could go wrong just now, by kind: the ids that each kind of gust could strike.
+/// The faults that could be injected now: for each kind, the ids that it could strike.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gusts(pub Vec<(Kind, Vec<u32>)>);
 
 impl Gusts {
-    /// How many there are, "none of them" included: it is item 0.
+    /// The number of items. Item 0 stands for "no fault" and counts too.
     pub fn len(&self) -> usize {
         1 + self.0.iter().map(|(_, ids)| ids.len()).sum::<usize>()
     }
 
-    /// Whether nothing could go wrong.
+    /// Whether no fault could be injected.
     pub fn is_empty(&self) -> bool {
         self.len() == 1
     }
 
-    /// What an item is; `None` for item 0, which is no gust.
+    /// The fault that an item stands for, or `None` for item 0.
     pub fn item(&self, item: usize) -> Option<Item> {
         let mut left = item.checked_sub(1)?;
         for (kind, ids) in &self.0 {

@@ -3,61 +3,63 @@
 use std::fmt;
 use wavetank::pipe::HalfBreak;
 
-/// One thing that can happen next, with the actor or the thing it touches.
+/// One thing that can happen next, with the actor or the thing that it touches.
 ///
-/// The first eleven happen in every world. The others are *gusts*: they happen only where a strategy asks for
-/// one. Of these, [`Kind::is_damage`] tells what breaks things from what is only weather.
+/// The moves up to [`Move::HangUp`] need no fault injection. The others inject faults, and most of them happen only if
+/// a strategy asks for one. Their kinds are called *gusts* in the code. [`Kind::is_damage`] separates those that break
+/// something from those that are only weather.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Move {
-    /// Let a new cell run. How its pipes flow, and what is done to it, is drawn here.
+    /// Let a new cell run. This move also draws how the cell's pipes flow and which faults may strike it.
     Start(u32),
     /// Poll the task of an actor that has been ready longest.
     Poll(u32),
-    /// Poll another ready task of an actor: its place in the actor's queue, 0 being the one ready longest. Only
-    /// in a world without the order of a vat's own tasks.
+    /// Poll another ready task of an actor, by its place in the actor's queue; place 0 has been ready longest. This
+    /// happens only in a world that does not keep the order of a vat's own tasks.
     PollAt(u32, u32),
     /// Make staged bytes of a pipe visible, or its end.
     Deliver(u32, usize),
-    /// Let a pipe's writer write more; 0 wakes it and lets it write nothing.
+    /// Let a pipe's writer write more. With 0 the writer is woken but may write nothing.
     Grant(u32, usize),
-    /// Let a finished call's answer go out.
+    /// Send the answer of a finished call.
     Answer(u32),
-    /// Let a call go on whose server woke itself.
+    /// Let a paused call continue. Its server has woken itself.
     Resume(u32),
-    /// Let an operation of fake I/O end well, so many nanoseconds from now; 0 is at once.
+    /// Complete an operation of fake I/O after this many nanoseconds; 0 is at once.
     Complete(u32, u64),
-    /// Let an operation of fake I/O fail, so many nanoseconds from now; 0 is at once.
+    /// Fail an operation of fake I/O after this many nanoseconds; 0 is at once.
     Refuse(u32, u64),
-    /// Do one of the operations that a scenario offers: by which it offers them, and which.
+    /// Do one of the operations that a scenario offers: the script that offers it, and the operation.
     Act(u32, u32),
     /// Move the clock to the next time that somebody waits for, in nanoseconds.
     Advance(u64),
 
-    /// End the stdin of a cell whose host has nothing to say: nothing but time could pass. Never drawn.
+    /// End the stdin of a cell whose host has nothing to say. It happens when nothing but time could pass. Never drawn.
     HangUp(u32),
 
-    /// Wake whoever waits for a pipe's bytes, though there are none.
+    /// Wake whoever waits for a pipe's bytes, although there are none.
     Spur(u32),
-    /// Take budget back that was granted and not used, down to so many bytes.
+    /// Take back budget that was granted and not used, down to this many bytes.
     Shrink(u32, usize),
-    /// Let a finished call's answer wait until a time, in nanoseconds.
+    /// Hold a finished call's answer until a time, in nanoseconds.
     Delay(u32, u64),
-    /// Let the next `runBytes` take so long, in nanoseconds.
+    /// Let the next `runBytes` take this long, in nanoseconds.
     Slow(u64),
 
-    /// End a pipe cleanly once so many more bytes were written.
+    /// End a pipe cleanly after this many more bytes.
     Close(u32, usize),
-    /// Break a pipe once so many more bytes were written.
+    /// Break a pipe after this many more bytes.
     Reset(u32, usize),
-    /// Break both pipes of a link, by the one that leads from the cell.
+    /// Break both pipes of a link. The id is that of the pipe that leads from the cell.
     Cut(u32),
-    /// Deliver nothing on a pipe any more, its end included. It is given up at a time, in nanoseconds.
+    /// Stop all delivery on a pipe, its end included. The pipe is given up at a time, in nanoseconds.
     Mute(u32, u64),
-    /// End a pipe at one of its ends only. It is given up at a time, in nanoseconds.
+    /// End a pipe at only one of its ends. The pipe is given up at a time, in nanoseconds.
     Half(u32, HalfBreak, u64),
-    /// Give up a pipe that is mute or half broken: it breaks, and its link with it. Never drawn: its time has come.
+    /// Give up a pipe that is mute or half broken: it breaks, and its link with it. Never drawn: it happens when its
+    /// time comes.
     GiveUp(u32),
-    /// Move the clock on, past whatever others wait for, to a time in nanoseconds.
+    /// Move the clock to a time in nanoseconds, past the times that others wait for.
     Jump(u64),
     /// Cancel a call, by its number.
     Cancel(u32),
@@ -111,7 +113,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kinds that every menu offers, in the order that the calm policy goes round. Time passes last: only
+    /// The kinds that every menu offers, in the round-robin order of the calm policy. Time comes last: it passes only
     /// when nothing else can happen.
     pub const ALL: [Kind; 8] = [
         Kind::Start,
@@ -124,7 +126,7 @@ impl Kind {
         Kind::Advance,
     ];
 
-    /// The kinds of gusts: weather, then damage.
+    /// The kinds of fault injection: weather first, then damage.
     pub const GUSTS: [Kind; 12] = [
         Kind::Spur,
         Kind::Shrink,
@@ -140,15 +142,15 @@ impl Kind {
         Kind::Fail,
     ];
 
-    /// All kinds there are.
+    /// The number of all kinds.
     pub const COUNT: usize = Kind::ALL.len() + Kind::GUSTS.len();
 
-    /// Whether it happens only where a strategy asks for it.
+    /// Whether this kind injects a fault: it is not on the usual menu.
     pub fn is_gust(self) -> bool {
         self >= Kind::Spur
     }
 
-    /// Whether it breaks something: a correct result may change by it.
+    /// Whether it breaks something, so that a correct result may change.
     pub fn is_damage(self) -> bool {
         self >= Kind::Close
     }
@@ -181,7 +183,7 @@ impl Kind {
 }
 
 impl Move {
-    /// What kind of move it is.
+    /// The kind of the move.
     pub fn kind(self) -> Kind {
         match self {
             Move::Start(_) | Move::HangUp(_) => Kind::Start,
@@ -207,7 +209,7 @@ impl Move {
         }
     }
 
-    /// The id of what it touches; 0 where there is only one such thing.
+    /// The id of the thing that the move touches; 0 if there is only one such thing.
     pub fn id(self) -> u32 {
         match self {
             Move::Start(id)
@@ -236,24 +238,24 @@ impl Move {
     }
 }
 
-/// A line of moves that happen one after the other: what a thread is to those who wrote about schedulers.
-/// Strategies rank, count and race these.
+/// A line of moves that happen one after the other. Papers about schedulers call it a thread. Strategies rank, count
+/// and race lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     /// A vat or a cell: its start and its polls.
     Actor(u32),
     /// A pipe: its deliveries and grants.
     Pipe(u32),
-    /// A call: its pauses and its answer; or an operation of fake I/O.
+    /// A call with its pauses and its answer, or an operation of fake I/O.
     Call(u32),
-    /// What a scenario does.
+    /// The operations that a scenario offers.
     Script(u32),
     /// The clock.
     Clock,
 }
 
 impl Lane {
-    /// The lane that a kind of move with this id belongs to. Gusts belong to the lane of what they strike.
+    /// The lane of a kind of move with this id. An injected fault belongs to the lane of the thing that it strikes.
     pub fn of(kind: Kind, id: u32) -> Lane {
         match kind {
             Kind::Start | Kind::Poll => Lane::Actor(id),

@@ -1,6 +1,6 @@
-//! The closest of some names to one that does not exist.
+//! Finds the closest known name to a name that does not exist.
 
-/// From here on two names are taken for each other's, as the command line's parser does for flags.
+/// Names with a score above this count as alike. The parser of the command line uses the same limit for flags.
 const ALIKE: f64 = 0.7;
 
 /// The name that is closest to a text; `None` if none is close.

@@ -1,40 +1,41 @@
-//! Oracles: what judges a run from outside.
+//! Oracles: they judge a run from outside.
 //!
-//! An oracle is a function of plain [`Evidence`] that gives a [`Finding`] or nothing. All are on by default, and
-//! a finding says whose fault it is. [`Oracle`] names them. What they hold true:
+//! An oracle is a function of plain [`Evidence`] that returns a [`Finding`] or nothing. All oracles are on by default.
+//! A finding says whose fault it is. [`Oracle`] names the oracles. Each of them checks one rule:
 //!
-//! | oracle | holds true | looked at | allowed by |
+//! | oracle | rule | when it looks | exceptions |
 //! |---|---|---|---|
-//! | (rest) | nobody still waits when nothing can happen any more; else a stall with its [wait-for graph](crate::outcome::WaitGraph) | at rest | |
-//! | [`livelock`] | who is woken consumes something, who burns fuel gets somewhere, and progress needs no timer | after each step | [`keeps_time`], [`quiet_fuel`] |
-//! | [`blocking`] | nobody blocks elsewhere while its link has bytes to read | where only time could pass, and at rest | |
-//! | [`bytes`] | what was written into a pipe is read, lost with its reader, or still there | at rest | |
-//! | [`budget`] | no pipe holds more than it may, and no write was longer than what was granted | at rest | |
-//! | [`flood`] | the record of a run stays below what one may take | after each step | [`max_record_bytes`] |
+//! | (rest) | nobody still waits when nothing can happen any more; else it is a stall with its [wait-for graph](crate::outcome::WaitGraph) | at rest | |
+//! | [`livelock`] | a task that is woken consumes something, a cell that burns fuel gets somewhere, and progress needs no timer | after each step | [`keeps_time`], [`quiet_fuel`] |
+//! | [`blocking`] | nobody blocks elsewhere while its link has bytes to read | when only time could pass, and at rest | |
+//! | [`bytes`] | bytes written into a pipe are read, lost with its reader, or still there | at rest | |
+//! | [`budget`] | no pipe holds more than it may, and no write was longer than its grant | at rest | |
+//! | [`flood`] | the record of a run stays below its limit | after each step | [`max_record_bytes`] |
 //! | [`fuel`] | no cell burns more than its limit, and one that ran out burned all of it | at rest | |
 //! | [`orphans`] | no cell outlives its parent unless it was told to | at rest | `detached` |
 //! | [`order`] | calls on one capability reach their server in the order in which they were sent | at rest | |
 //! | [`resources`] | a cell that exits has kept nothing of its link, and nothing that grows with use | once it rests | |
 //! | [`ledger`] | each call has one return, each question is finished, no id is used after its release, no frame is cut short | once it rests | |
-//! | [`transport`] | a guest speaks RPC on its link and not elsewhere; where that was asked for, a call was answered | at rest | |
-//! | [`exit`] | expectations hold, and who exits with 0 had no failed link and no unhandled exception | once it rests | [`may_fail`] |
-//! | [`children`] | who exits with 0 had no failed child and left none alone | once it rests | [`children_may_fail`], [`may_leave_children`] |
-//! | `output` | stdout and stderr hold what the scenario expects | once it rests | |
-//! | `invariant` | what the scenario says with [`World::invariant`] | after each step | |
+//! | [`transport`] | a guest speaks RPC on its link and not elsewhere; if the scenario expects RPC, a call was answered | at rest | |
+//! | [`exit`] | expectations hold, and a cell that exits with 0 had no failed link and no unhandled exception | once it rests | [`may_fail`] |
+//! | [`children`] | a cell that exits with 0 had no failed child and left none alone | once it rests | [`children_may_fail`], [`may_leave_children`] |
+//! | `output` | stdout and stderr hold the text that the scenario expects | once it rests | |
+//! | `invariant` | each [`World::invariant`] of the scenario holds | after each step | |
 //!
-//! A guest's trap is an outcome of its own and comes first, but for `transport`: what else is wrong then follows from it.
+//! A guest's trap is an outcome of its own. At rest it comes before every finding except `transport`, because other
+//! findings then follow from it.
 //!
-//! **Damage** excuses what it can cause. Who depends on whom cannot be seen from outside, so in a damaged world
-//! nobody is held to `ledger`, `exit`, the children that it left, and what was expected of it: an error that was
-//! passed on, an early end. A Rust guest that panics on an error (`unwrap`, and so any `unreachable`) is such an
-//! end too. Never excused are orphans, a leak, a child's failure that its parent was told and kept to itself, and a
-//! trap of the guest's own making: one that [breaks a rule](wavetank::TrapClass::is_misuse) of WASI or of the
-//! component model, or any other but `unreachable`. The cells that were [struck](Damage::struck) themselves are
-//! held to those rules only.
+//! **Damage** excuses its possible effects. The dependencies between parties cannot be seen from outside. So in a
+//! damaged world nobody is held to `ledger`, `transport`, `exit`, the children that it left, and the expectations of
+//! the scenario: it may have passed an error on or ended early. A Rust guest that panics on an error (`unwrap`, and so
+//! any `unreachable`) also counts as an early end. Some things are never excused: orphans; a leak; a child's failure
+//! that its parent was told and kept to itself; and a trap of the guest's own making. Such a trap is one that [breaks a
+//! rule](wavetank::TrapClass::is_misuse) of WASI or of the component model, or any other but `unreachable`. The cells
+//! that were [struck](Damage::struck) themselves are held to those rules only.
 //!
-//! **Switching off.** Each oracle can be switched off, with a reason that reports print: for a cell and its
-//! children ([`CellBuilder::without`]), a world ([`World::without`]) or a check ([`Check::without`]), and by the
-//! command with `--without NAME=REASON`. It hides what that oracle would have found, and nothing else.
+//! **Switching off.** Each oracle can be switched off, with a reason that reports print: for a cell and its children
+//! ([`CellBuilder::without`]), a world ([`World::without`]) or a check ([`Check::without`]), and on the command line
+//! with `--without NAME=REASON`. This hides the findings of that oracle, and nothing else.
 //!
 //! [`CellBuilder::without`]: crate::world::CellBuilder::without
 //! [`World::without`]: crate::World::without
@@ -78,18 +79,18 @@ use wavetank::{ActorId, Blocked, Event, Import, LinkId, PipeId, TrapClass};
 
 pub use switch::{NotJudged, Oracle, Scope, UnknownOracle, Without};
 
-/// Something that does not hold.
+/// A rule that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which oracle saw it.
+    /// The oracle that saw it.
     pub oracle: Oracle,
-    /// The cell, pipe or link that it was seen at; of an assertion, the check.
+    /// The cell, pipe or link where it was seen. For an assertion, it is the check.
     pub who: String,
     /// Whose fault it is.
     pub blame: Blame,
-    /// What was seen, in one sentence.
+    /// The finding in one sentence.
     pub what: String,
-    /// More of it, a line each.
+    /// Details, one per line.
     pub detail: Vec<String>,
 }
 
@@ -106,30 +107,30 @@ pub enum Blame {
         /// The interface and the method.
         call: String,
     },
-    /// A task's of the scenario.
+    /// The fault of a task of the scenario.
     Task {
         /// The vat in whose queue it stands; `None` is the host.
         vat: Option<String>,
         /// Its name.
         task: String,
     },
-    /// Of several parties that wait for each other.
+    /// The fault of several parties that wait for each other.
     Cycle(Vec<Party>),
-    /// The scenario's: what it says of it.
+    /// The scenario's, with the reason.
     Scenario(String),
-    /// The tank's, or the simulator's: there is evidence of it.
+    /// The tank's, or the simulator's. There is evidence of it.
     Tank,
-    /// A library's below.
+    /// The fault of a library below.
     Library(&'static str),
     /// Nobody's: it follows from a fault that was injected.
     Fault(String),
     /// No rule could say.
     Unknown,
-    /// Probably this one's: nobody else is left, and nothing proves it.
+    /// Probably this one's: nobody else is left, but nothing proves it.
     Guess(Box<Blame>),
 }
 
-/// Who takes part in a world: what is at an end of a link.
+/// A party of a world: somebody at an end of a link.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Party {
     /// The host itself.
@@ -151,7 +152,7 @@ impl fmt::Display for Party {
 }
 
 impl Blame {
-    /// The same as a guess.
+    /// The same blame as a guess.
     pub fn guessed(self) -> Self {
         match self {
             Blame::Guess(_) | Blame::Unknown => self,
@@ -190,12 +191,12 @@ impl fmt::Display for Blame {
     }
 }
 
-/// What oracles judge from. All of it is public, so that a test can show them something else than what happened.
+/// The evidence that oracles judge from. All of it is public, so that a test can make up evidence of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
     /// The moves.
     pub steps: &'a [Step],
-    /// What happened, in order.
+    /// The events, in order.
     pub events: &'a [Event],
     /// The frames of each link, in order of the links' birth.
     pub links: &'a [LinkFrames],
@@ -205,15 +206,15 @@ pub struct Evidence<'a> {
     pub pipes: &'a [PipeView],
     /// Tasks that have not ended.
     pub tasks: &'a [TaskFacts],
-    /// Who is at the ends of each link, by its id.
+    /// The parties at the ends of each link, by the link's id.
     pub ends: &'a [Ends],
-    /// What was broken on purpose.
+    /// The things that were broken on purpose.
     pub damage: &'a Damage,
     /// Oracles that are switched off for the whole world.
     pub without: &'a Without,
 }
 
-/// How a world stood at its end, beside its transcript.
+/// The state of a world at its end, apart from its transcript.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// Every cell, in order of birth.
@@ -222,17 +223,17 @@ pub struct Facts {
     pub pipes: Vec<PipeView>,
     /// Tasks that have not ended.
     pub tasks: Vec<TaskFacts>,
-    /// Who is at the ends of each link, by its id.
+    /// The parties at the ends of each link, by the link's id.
     pub ends: Vec<Ends>,
     /// Bytes of output that the host threw away because nobody had asked for them, by pipe.
     pub discarded_bytes: BTreeMap<PipeId, usize>,
-    /// What was broken on purpose.
+    /// The things that were broken on purpose.
     pub damage: Damage,
     /// Oracles that are switched off for the whole world.
     pub without: Without,
 }
 
-/// What was broken in a world on purpose.
+/// The things that were broken in a world on purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Damage {
     /// Whether anything was.
@@ -242,8 +243,8 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// Whether a cell's trap may follow from it: an error that the guest panicked on, or what the cell was itself
-    /// ordered to meet. Breaking a rule never does.
+    /// Whether a cell's trap may follow from the damage: the guest panicked on an error, or the cell was itself struck.
+    /// A trap that breaks a rule never follows from damage.
     pub fn excuses(&self, cell: ActorId, trap: TrapClass) -> bool {
         let is_own_making = trap.is_misuse();
         let is_panic = matches!(trap, TrapClass::Unreachable | TrapClass::Ordered);
@@ -251,16 +252,16 @@ impl Damage {
     }
 }
 
-/// What a scenario lets a cell do. Its children inherit it.
+/// The things that a scenario allows a cell to do. Its children inherit them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leave {
     /// It paces itself by the clock.
     pub keeps_time: bool,
-    /// It may exit with 0 though something failed.
+    /// It may exit with 0 although something failed.
     pub may_fail: bool,
-    /// It may exit with 0 though a child of it failed.
+    /// It may exit with 0 although one of its children failed.
     pub children_may_fail: bool,
-    /// It may exit with 0 and leave children for whose end nobody asked.
+    /// It may exit with 0 and leave children whose end nobody asked for.
     pub may_leave_children: bool,
     /// Oracles that do not look at it.
     pub without: Without,
@@ -281,11 +282,11 @@ pub struct CellFacts {
     pub is_detached: bool,
     /// The SHA-256 of the component that it runs.
     pub component: [u8; 32],
-    /// Where its RPC runs.
+    /// The transport of its RPC.
     pub transport: Transport,
-    /// Where its component's imports say that it runs.
+    /// The transport of its RPC according to its component's imports.
     pub imports: Transport,
-    /// How much it may use.
+    /// Its resource limits.
     pub limits: Limits,
     /// Its pipes: stdin, stdout and stderr, then the connection's.
     pub pipes: Vec<PipeId>,
@@ -296,11 +297,11 @@ pub struct CellFacts {
     pub exit: Option<ExitRecord>,
     /// The blocking import that it is inside.
     pub blocked_in: Option<Import>,
-    /// What it waits for there.
+    /// The things that it waits for there.
     pub blocked: Vec<Blocked>,
-    /// Who cared for its end.
+    /// Whether anybody waited for its end or caused it.
     pub care: Care,
-    /// What the scenario lets it do.
+    /// The things that the scenario allows it to do.
     pub leave: Leave,
 }
 
@@ -311,23 +312,23 @@ pub struct TaskFacts {
     pub name: String,
     /// The vat in whose queue it stands; `None` is the host.
     pub vat: Option<String>,
-    /// Whose it is.
+    /// Who asked for it.
     pub whose: Whose,
 }
 
-/// Who is at the ends of a link.
+/// The parties at the ends of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// At the far end, which asks upward.
+    /// The party at the far end, which asks upward.
     pub far: Party,
-    /// At the near end.
+    /// The party at the near end.
     pub near: Party,
     /// The pipe that brings calls to the near end.
     pub up: PipeId,
 }
 
 impl Ends {
-    /// Who serves a call that came over a pipe of the link.
+    /// The party that serves a call that came over a pipe of the link.
     pub fn server(&self, over: PipeId) -> &Party {
         if over == self.up { &self.near } else { &self.far }
     }
@@ -344,7 +345,7 @@ impl Party {
 }
 
 impl<'a> Evidence<'a> {
-    /// What a run left. `links` are its [frames](Run::frames).
+    /// The evidence of a run. `links` are its [frames](Run::frames).
     pub fn of(run: &'a Run, links: &'a [LinkFrames]) -> Self {
         Evidence {
             steps: &run.transcript.steps,
@@ -388,7 +389,7 @@ impl<'a> Evidence<'a> {
         !cell.leave.without.contains_key(&oracle) && self.is_on(oracle)
     }
 
-    /// Whether an oracle is to look at a pipe: the pipe of a cell is left out with the cell.
+    /// Whether an oracle is to look at a pipe. The pipe of a cell is left out with the cell.
     pub fn is_pipe_judged(&self, oracle: Oracle, pipe: PipeId) -> bool {
         let owner = self.cells.iter().find(|cell| cell.pipes.contains(&pipe));
         owner.map_or_else(|| self.is_on(oracle), |owner| self.is_judged(oracle, owner))
@@ -399,7 +400,7 @@ impl<'a> Evidence<'a> {
         !self.without.contains_key(&oracle)
     }
 
-    /// The first finding of those oracles that hold at any rest, a stall included.
+    /// The first finding of the oracles that hold at any rest, including a stall.
     pub(crate) fn wrong(&self) -> Option<Finding> {
         let judges: [(Oracle, Judge); 6] = [
             (Oracle::Bytes, bytes::judge),
@@ -412,7 +413,7 @@ impl<'a> Evidence<'a> {
         self.first(&judges)
     }
 
-    /// The first finding of those oracles that look at what is left when all have ended.
+    /// The first finding of the oracles that look at the state after all have ended.
     pub(crate) fn left(&self) -> Option<Finding> {
         let judges: [(Oracle, Judge); 4] = [
             (Oracle::Resources, resources::judge),
@@ -429,12 +430,12 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// How an oracle judges.
+/// The function of an oracle.
 type Judge = fn(&Evidence<'_>) -> Option<Finding>;
 
 impl Facts {
-    /// The oracles that were switched off, those of the whole world first. A cell that inherited it from its parent is
-    /// not told again.
+    /// The oracles that were switched off, those of the whole world first. A cell that inherited this from its parent
+    /// is not listed again.
     pub fn not_judged(&self) -> Vec<NotJudged> {
         let told = |cell: Option<&CellFacts>, (&oracle, reason): (&Oracle, &Arc<str>)| NotJudged {
             oracle,
@@ -460,7 +461,7 @@ impl CellFacts {
         self.pipes.get(2).copied()
     }
 
-    /// Whether it ended by itself: neither trapped nor killed.
+    /// Its exit record, if it ended by itself and was neither trapped nor killed.
     pub fn exited(&self) -> Option<&ExitRecord> {
         self.exit.as_ref().filter(|exit| exit.cause == Cause::Exited)
     }

@@ -1,4 +1,4 @@
-//! Outcomes: what a simulation found. Finding a bug is a successful run of the simulator.
+//! Outcomes: how a simulation ended. A run that finds a bug is a successful run of the simulator.
 
 use crate::canary::{Against, Divergence};
 use crate::guest_panic::{GuestPanic, SourceLine, shown_backtrace};
@@ -11,55 +11,55 @@ use wavetank::{Trap, TrapClass, harmless};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The world came to rest and everything expected of it holds.
+    /// The world came to rest, and everything that was expected of it holds.
     Finished,
-    /// The world came to rest with somebody still waiting.
+    /// The world came to rest while somebody was still waiting.
     Stalled(WaitGraph),
     /// Somebody keeps running and moves nothing.
     Spinning {
-        /// Who.
+        /// The one that runs.
         who: String,
-        /// What was counted.
+        /// The evidence: the counts that show it.
         evidence: String,
         /// Whose fault it is.
         blame: Blame,
     },
-    /// Something does not hold.
+    /// A property does not hold.
     Violated(Finding),
     /// A guest trapped, and nobody expected it to.
     Trapped {
         /// The cell.
         cell: String,
-        /// What it did.
+        /// The trap.
         trap: Trap,
-        /// What it said of its own panic, if it did.
+        /// The message of the guest's own panic, if there was one.
         panic: Option<GuestPanic>,
     },
     /// The host, a scenario or a library panicked.
     Panicked {
         /// The panic's message.
         message: String,
-        /// File and line, from the folder of its crate on.
+        /// File and line. The path starts at the folder of its crate.
         at: String,
-        /// Whose fault it is, by that place.
+        /// Whose fault it is, judged by that place.
         blame: Blame,
     },
-    /// The world did not come to rest within its steps.
+    /// The world did not come to rest within its limit of steps.
     StepLimit {
-        /// That many.
+        /// The limit.
         steps: u64,
     },
-    /// The same run, made again, was another: something besides seed and choices decides.
+    /// A repeat of the run differed. Something besides the seed and the choices decides.
     Diverged(Divergence),
 }
 
 impl Outcome {
-    /// Whether it is what one hopes for.
+    /// Whether the run ended as one hopes.
     pub fn is_finished(&self) -> bool {
         matches!(self, Outcome::Finished)
     }
 
-    /// Whose fault it is; `None` where all is well, and where nobody can tell.
+    /// Whose fault it is; `None` if all is well, or if nobody can tell.
     pub fn blame(&self) -> Option<Blame> {
         if let Some(known) = known(self) {
             return Some(Blame::Library(known.library()));
@@ -77,8 +77,8 @@ impl Outcome {
         }
     }
 
-    /// What there is to say beyond one sentence, a line each: whose fault it is, then a stall's graph, a trap's
-    /// functions, a panic's place.
+    /// The details beyond one sentence, one per line: whose fault it is, then the graph of a stall, the functions of a
+    /// trap or the place of a panic.
     pub fn detail(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.blame().iter().map(blame_line).collect();
         lines.extend(self.more());
@@ -106,7 +106,7 @@ impl Outcome {
         }
     }
 
-    /// Its name, without more.
+    /// The name of the outcome, without details.
     pub fn name(&self) -> &'static str {
         match self {
             Outcome::Finished => "finished",
@@ -122,7 +122,7 @@ impl Outcome {
 }
 
 impl fmt::Display for Outcome {
-    /// One sentence; a stall's graph is printed apart.
+    /// One sentence. The graph of a stall is printed apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Outcome::Finished => f.write_str("finished"),
@@ -139,7 +139,7 @@ impl fmt::Display for Outcome {
             Outcome::Trapped { cell, trap, panic: None } => {
                 let class = trap.class.to_string();
                 write!(f, "trapped: {cell}, {class}")?;
-                // The engine's words, unless they say no more than the class.
+                // The engine's message, unless it says no more than the class.
                 if trap.message == class || trap.class == TrapClass::Unreachable {
                     Ok(())
                 } else {
@@ -160,17 +160,17 @@ fn blame_line(blame: &Blame) -> String {
     }
 }
 
-/// Functions of a guest's author in a trap's backtrace that are shown.
+/// Functions of a guest's author that are shown of a trap's backtrace, at most.
 const SHOWN_FUNCTIONS: usize = 6;
 
-/// Who waits on what when nothing can happen any more.
+/// The wait-for graph: who waits on what when nothing can happen any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitGraph {
     /// Steps until then.
     pub steps: u64,
     /// Whose fault it is.
     pub blame: Blame,
-    /// Cells that have not ended, each with what it waits on.
+    /// Cells that have not ended, each with the things that it waits on.
     pub cells: Vec<Wait>,
     /// Calls whose answer is owed, by link: `host owes child-echo q3 Executor.echo`.
     pub calls: Vec<String>,
@@ -185,7 +185,7 @@ pub struct WaitGraph {
 pub struct Wait {
     /// The cell.
     pub who: String,
-    /// Each thing that would wake it; empty where it was never started or waits outside of WASI.
+    /// Each thing that would wake it. Empty if the cell was never started or waits outside of WASI.
     pub on: Vec<String>,
 }
 

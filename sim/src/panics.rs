@@ -1,7 +1,7 @@
-//! Panics inside a world: caught, with where they were, and whose fault that makes them.
+//! Panics inside a world: each is caught with its place, and the place decides whose fault it is.
 //!
-//! A process-wide hook is set once. On a thread that is inside a world it writes down what the panic said and
-//! where, and prints nothing: the outcome tells it. On all others the hook that was there before goes on.
+//! A process-wide hook is set once. On a thread that is inside a world, the hook notes the panic's message and place
+//! and prints nothing, because the outcome reports them. On all other threads the previous hook runs.
 
 use crate::oracle::Blame;
 use std::cell::{Cell, RefCell};
@@ -12,7 +12,7 @@ use std::sync::Once;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caught {
     pub(crate) message: String,
-    /// File and line, from the folder of its crate on.
+    /// File and line. The path starts at the folder of its crate.
     pub(crate) at: String,
     pub(crate) blame: Blame,
 }
@@ -22,7 +22,7 @@ thread_local! {
     static CAUGHT: RefCell<Option<Caught>> = const { RefCell::new(None) };
 }
 
-/// Does something of a world's, and catches its panic.
+/// Runs a closure that belongs to a world, and catches its panic.
 pub(crate) fn catch<R>(inside: impl FnOnce() -> R) -> Result<R, Caught> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -34,7 +34,7 @@ pub(crate) fn catch<R>(inside: impl FnOnce() -> R) -> Result<R, Caught> {
     INSIDE.set(false);
     let noted = CAUGHT.take();
     result.map_err(|panic| {
-        // Where somebody has set a hook since, nothing was noted.
+        // If somebody has replaced the hook since, nothing was noted.
         noted.unwrap_or_else(|| Caught {
             message: message(panic.as_ref()),
             at: "an unknown place".into(),
@@ -46,17 +46,18 @@ pub(crate) fn catch<R>(inside: impl FnOnce() -> R) -> Result<R, Caught> {
 fn note(panic: &PanicHookInfo<'_>) {
     let (file, line) = panic.location().map_or(("", 0), |at| (at.file(), at.line()));
     let caught = Caught { message: message(panic.payload()), at: place(file, line), blame: blame(file) };
-    // A panic may be caught on its way and another follow: the last one is what ends the world.
+    // A panic may be caught on its way and another may follow. The last one ends the world, so it overwrites the
+    // others.
     CAUGHT.set(Some(caught));
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".into())
 }
 
-/// Crates below, by the start of their folder's name.
+/// Libraries below us: the start of their folder's name, and their name.
 const LIBRARIES: [(&str, &str); 5] = [
     ("/capnp-rpc-", "capnp-rpc"),
     ("/capnp-0", "capnp"),
@@ -65,7 +66,7 @@ const LIBRARIES: [(&str, &str); 5] = [
     ("/wasmtime", "wasmtime"),
 ];
 
-/// Files of this crate that are written like a user's.
+/// Files of this crate that play the part of a user's code.
 const USERS: [&str; 3] = ["scenario.rs", "bugs.rs", "bugs/"];
 
 fn blame(file: &str) -> Blame {
@@ -83,21 +84,21 @@ fn scenarios() -> Blame {
     Blame::Scenario("it or a capability of its own panicked".into())
 }
 
-/// A file of ours: its crate's folder as we name it, and its path there.
+/// Recognises a file of ours: our name for its crate's folder, and the path within the folder.
 fn own(file: &str) -> Option<(&'static str, &str)> {
     let folder = |file: &'static str, name| file.strip_suffix(name).unwrap_or(file);
     let (sim, tank) = (folder(file!(), "panics.rs"), folder(wavetank::THIS_FILE, "lib.rs"));
     let within = |(folder, name)| Some((name, file.strip_prefix(folder)?));
-    // The one may be in a folder of the other.
+    // One crate may lie in a folder of the other.
     within((sim, "sim/src/")).or_else(|| within((tank, "src/")))
 }
 
-/// A place without what belongs to one machine: from the folder of its crate on.
+/// File and line without anything that belongs to one machine: the path starts at the folder of its crate.
 fn place(file: &str, line: u32) -> String {
     format!("{}:{line}", portable_path(file))
 }
 
-/// The path of a source file from the folder of its crate on: without what belongs to one machine.
+/// The path of a source file from the folder of its crate on, without anything that belongs to one machine.
 pub(crate) fn portable_path(file: &str) -> String {
     let after = |mark: &str| file.split_once(mark).map(|(_, rest)| rest);
     let of_registry = || after("/registry/src/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest);
@@ -108,7 +109,7 @@ pub(crate) fn portable_path(file: &str) -> String {
     }
 }
 
-/// From the folder that holds `src`, `tests`, `examples` or `benches`.
+/// The path from the folder that holds `src`, `tests`, `examples` or `benches`.
 fn from_crate(file: &str) -> &str {
     if !file.starts_with('/') {
         return file;

@@ -1,9 +1,9 @@
-//! The start of a line that replays a failure: a command that works where the line is printed.
+//! The start of a line that replays a failure: a command that works in the place where the line is printed.
 //!
-//! For the `wavetank` command that is the command as it was called: by `cargo run`, by a path, or by a name on `PATH`.
-//! For a check it is `cargo test`, `cargo nextest run` or whatever else runs its test again. What is not known is left
-//! out, so that a line may run more than one test but never runs none. Features are not known: neither cargo nor the
-//! compiler tells a process which it was built with.
+//! For the `wavetank` command, this is the command as it was called: by `cargo run`, by a path, or by a name on `PATH`.
+//! For a check, it is `cargo test`, `cargo nextest run` or any other command that runs its test again. Unknown parts
+//! are left out, so a line may run more than one test but never runs none. Features are unknown: neither cargo nor the
+//! compiler tells a process which features it was built with.
 
 use crate::shell::word;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use manifest::Manifest;
 /// How a process was called.
 #[derive(Clone, Debug, Default)]
 pub struct Called {
-    /// Its arguments, its own name first.
+    /// Its arguments, with its own name first.
     pub args: Vec<String>,
     /// Its environment.
     pub env: BTreeMap<String, String>,
@@ -26,7 +26,7 @@ pub struct Called {
     pub exe: PathBuf,
     /// The current folder.
     pub cwd: PathBuf,
-    /// The name of libtest's thread that this is; `None` of any other thread.
+    /// The name of the thread if it is one of libtest's; `None` for any other thread.
     pub test_thread: Option<String>,
 }
 
@@ -47,20 +47,20 @@ impl Called {
         self.env.get(name).map(String::as_str)
     }
 
-    /// The package that cargo says this process is of, if cargo started it.
+    /// The package of this process according to cargo, if cargo started it.
     fn package(&self) -> Option<(&str, &Path)> {
         self.env("CARGO")?;
         Some((self.env("CARGO_PKG_NAME")?, Path::new(self.env("CARGO_MANIFEST_DIR")?)))
     }
 }
 
-/// The name of this thread if libtest started it for a test. Users name threads too, so that the name alone does not
-/// say so; the functions below on the stack do.
+/// The name of this thread if libtest started it for a test. Users name threads too, so the name alone proves nothing.
+/// The functions below on the stack do.
 fn test_thread() -> Option<String> {
     let thread = std::thread::current();
     let name = thread.name().filter(|name| *name != "main")?;
     let stack = std::backtrace::Backtrace::force_capture().to_string();
-    // Without symbols the stack says nothing.
+    // Without symbols, the stack says nothing.
     let has_symbols = stack.contains("replay_line");
     (!has_symbols || stack.contains("test::run_test")).then(|| name.into())
 }
@@ -76,9 +76,9 @@ pub struct Built<'a> {
 
 /// The files around a process.
 pub(crate) trait Files {
-    /// Whether there is a file or a folder.
+    /// Whether there is a file or a folder at this path.
     fn exists(&self, path: &Path) -> bool;
-    /// Whether there is a file of this path, and it is that other one.
+    /// Whether there is a file at this path and it is the same file as the other.
     fn is_same_file(&self, path: &Path, other: &Path) -> bool;
     /// The text of a file.
     fn read(&self, path: &Path) -> Option<String>;
@@ -101,7 +101,7 @@ impl Files for Disk {
     }
 }
 
-/// The command that this process was called by, to put arguments behind: `cargo run --release --`, or `wavetank`.
+/// The command that called this process, for arguments to follow: `cargo run --release --`, or `wavetank`.
 pub fn command_line(called: &Called, built: &Built<'_>) -> String {
     cargo_run(called, built, &Disk).unwrap_or_else(|| as_called(called, &Disk))
 }
@@ -111,10 +111,10 @@ pub fn test_line(called: &Called) -> String {
     test_line_among(called, &Disk)
 }
 
-/// `cargo run` with the flags that it takes here; `None` if cargo did not run this binary.
+/// `cargo run` with the flags that it needs here; `None` if cargo did not run this binary.
 ///
-/// Cargo sets the same variables for every process that it starts, and these hand them on. So they must name the very
-/// package of this binary, and the binary must be called by its path in a target folder.
+/// Cargo sets the same variables for every process that it starts, and these processes pass them on. So the variables
+/// must name exactly the package of this binary, and the binary must have been called by its path in a target folder.
 fn cargo_run(called: &Called, built: &Built<'_>, files: &dyn Files) -> Option<String> {
     let (package, folder) = called.package()?;
     if package != built.package || folder != built.folder || !called.args.first()?.contains(['/', '\\']) {
@@ -151,11 +151,11 @@ fn run_package(called: &Called, built: &Built<'_>, files: &dyn Files) -> String 
     }
 }
 
-/// The executable, by the word that it was called by if that still leads to it.
+/// The word that the executable was called by, if it still leads to the executable; otherwise its path.
 fn as_called(called: &Called, files: &dyn Files) -> String {
     let exe = called.exe.to_string_lossy();
     let Some(name) = called.args.first().filter(|name| !name.is_empty()) else { return command_word(&exe) };
-    // A program may be called by any word. It must lead to this executable, and not to another of its name.
+    // A program may be called by any word. The word must lead to this executable, and not to another of the same name.
     let leads_to = if name.contains(['/', '\\']) {
         Some(called.cwd.join(name))
     } else {
@@ -166,7 +166,7 @@ fn as_called(called: &Called, files: &dyn Files) -> String {
     command_word(if is_this { name } else { &exe })
 }
 
-/// The first word of a command. With a `=` in it a shell would take it for a variable.
+/// The first word of a command. If it contains a `=`, a shell would take it for a variable, so it is quoted.
 fn command_word(text: &str) -> String {
     let quoted = word(text);
     if quoted == text && text.contains('=') { format!("'{text}'") } else { quoted.into_owned() }
@@ -186,7 +186,7 @@ fn test_line_among(called: &Called, files: &dyn Files) -> String {
 fn by_cargo(called: &Called, files: &dyn Files) -> Option<String> {
     let (package, folder) = called.package()?;
     let package = test_package(called, package, folder, files);
-    // Merged doctests are one process whose tests have names that a filter does not find.
+    // Merged doctests are one process. A filter does not find its tests by their names.
     if is_doctest(&called.exe) {
         return Some(format!("cargo test{package} --doc"));
     }
@@ -234,8 +234,8 @@ fn word_of_filter(name: &str) -> String {
     word(&format!("test(={name})")).into_owned()
 }
 
-/// The flag that names a package to whoever reads the line: in the folder that their shell is in, which tests of cargo
-/// do not run in.
+/// The flag that names a package in the shell's folder, where the reader will type the line. Cargo does not run its
+/// tests in that folder.
 fn test_package(called: &Called, package: &str, folder: &Path, files: &dyn Files) -> String {
     let shell = called.env("PWD").map_or(&*called.cwd, Path::new);
     let is_inside = shell
@@ -257,13 +257,13 @@ fn test_name(called: &Called) -> Option<String> {
     }
 }
 
-/// Whether rustdoc built an executable, in a folder of its own.
+/// Whether rustdoc built an executable. It does so in a folder of its own.
 fn is_doctest(exe: &Path) -> bool {
     let is_rustdocs = |part: Component<'_>| part.as_os_str().to_string_lossy().starts_with("rustdoctest");
     exe.components().any(is_rustdocs)
 }
 
-/// Which tests libtest was asked for.
+/// The tests that libtest was asked for.
 struct Filter {
     names: Vec<String>,
     is_exact: bool,
@@ -290,13 +290,13 @@ impl Filter {
     }
 }
 
-/// Files that cargo puts into target folders. It marks only those that it made itself with a tag.
+/// Files that mark target folders. Cargo writes the tag only into folders that it made itself.
 const TARGET_MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
 
-/// What cargo built, by where it lies in a target folder.
+/// An executable that cargo built, recognised by its place in a target folder.
 pub(crate) struct Artifact {
     name: String,
-    /// Whether a hash stood behind its name.
+    /// Whether its file name ended with a hash.
     hashed: bool,
     place: ArtifactPlace,
     profile: String,
@@ -344,7 +344,7 @@ impl Artifact {
         })
     }
 
-    /// The flags that build it where it is; `profile` is the one that names a profile.
+    /// The flags that build it at this place. `profile` is the flag that names a profile.
     fn flags(&self, profile: &str) -> String {
         let mut flags = match &*self.profile {
             "debug" => String::new(),

@@ -1,4 +1,4 @@
-//! One run: a scenario, a seed and a strategy in, an outcome and a transcript out.
+//! One run: it takes a scenario, a seed and a strategy, and returns an outcome and a transcript.
 
 use crate::calls::PEER_SCHEMA;
 use crate::canary::Against;
@@ -27,22 +27,22 @@ use wavetank::{Engine, Guest};
 /// Stack of a world's thread, in bytes. Guests run on stacks of their own.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
 
-/// Where a run's choices come from.
+/// The source of a run's choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choices {
     /// A strategy draws them, steered by a profile.
     Drawn(StrategyName, Profile),
-    /// They were drawn before: values, each with the fingerprint of what it meant where that is known.
+    /// They were drawn before. Each value has the fingerprint of its meaning, if that is known.
     Given(Vec<(u32, Option<u8>)>),
-    /// The first are these, whatever is too large going round, and the others are drawn.
+    /// The first choices are given and the others are drawn. A given value that is too large wraps around.
     Begun {
         /// The first choices.
         given: Vec<u32>,
-        /// Who draws the others.
+        /// The strategy that draws the others.
         then: StrategyName,
-        /// The seed that they are drawn from. Hash keys and guests' random bytes follow the setup's.
+        /// The seed for drawing them. Hash keys and the random bytes of guests follow the seed of the setup.
         seed: Seed,
-        /// What steers the drawing. No choice makes the world rougher than this allows.
+        /// The profile that steers the drawing. No choice makes the world rougher than the profile allows.
         profile: Profile,
     },
 }
@@ -54,7 +54,7 @@ impl Default for Choices {
 }
 
 impl Choices {
-    /// Whether a survey is of use, where the setup has this seed.
+    /// Whether a survey helps, if the setup has this seed.
     pub fn needs_survey(&self, seed: Seed) -> bool {
         match self {
             Choices::Drawn(strategy, _) => strategy.needs_survey(seed),
@@ -68,7 +68,7 @@ impl TryFrom<Recipe> for Choices {
     type Error = ProfileError;
 
     /// # Errors
-    /// [`ProfileError`] where the profile of a recipe is a file that is not there any more.
+    /// [`ProfileError`] if a recipe names a profile file that no longer exists.
     fn try_from(recipe: Recipe) -> Result<Self, ProfileError> {
         Ok(match recipe {
             Recipe::Drawn { strategy, profile } => Choices::Drawn(strategy, profile.parse()?),
@@ -84,31 +84,31 @@ impl TryFrom<Recipe> for Choices {
 pub struct Setup {
     /// The engine for its guests.
     pub engine: Arc<Engine>,
-    /// The seed: hash keys and guests' random bytes follow it, and choices where they are drawn.
+    /// The seed. Hash keys and the random bytes of guests follow it, and so do choices if they are drawn.
     pub seed: Seed,
-    /// Where the choices come from.
+    /// The source of the choices.
     pub choices: Choices,
-    /// What is known of the scenario before, where it was [surveyed](survey) before; otherwise it is surveyed
-    /// for each run whose strategy wants to know.
+    /// The result of an earlier [survey](survey) of the scenario. If it is `None`, the scenario is surveyed before each
+    /// run whose strategy needs it.
     pub survey: Option<Arc<Survey>>,
     /// Choices until the calm phase begins.
     pub max_choices: usize,
     /// Steps until the run is given up.
     pub max_steps: u64,
-    /// Capacity of pipes in bytes, at least 1, where a scenario does not say.
+    /// Capacity of pipes in bytes, at least 1, unless a scenario sets its own.
     pub capacity_bytes: usize,
-    /// Stops after so many steps and looks at the world: [`Run::view`]. It is not judged then.
+    /// Stops after this many steps and looks at the world: [`Run::view`]. The run is not judged then.
     pub until: Option<u64>,
-    /// Cells that may live in its world at once. Ten times as many may ever be started.
+    /// Cells that may live in its world at once. Ten times as many may be started in total.
     pub max_cells: usize,
-    /// Bytes that its record may grow to, until the run is given up as [flooded](crate::oracle::flood).
+    /// Bytes that its record may reach before the run is given up as [flooded](crate::oracle::flood).
     pub max_record_bytes: u64,
     /// Oracles that are switched off, each with the reason.
     pub without: Without,
 }
 
 impl Setup {
-    /// A setup with everything else as usual: random choices, 2,000 of them, pipes of 64 KiB.
+    /// A setup with the usual values: random choices, 2,000 of them, and pipes of 64 KiB.
     pub fn new(engine: Arc<Engine>, seed: Seed) -> Self {
         Setup {
             engine,
@@ -126,48 +126,48 @@ impl Setup {
     }
 }
 
-/// What a run gave.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// The seed it ran under.
+    /// The seed of the run.
     pub seed: Seed,
-    /// Who made its choices: `random, swarm`, `portfolio: pct:3, swarm`, or `given`.
+    /// The origin of its choices: `random, swarm`, `portfolio: pct:3, swarm`, or `given`.
     pub origin: String,
     /// How it ended.
     pub outcome: Outcome,
     /// How rough its world was.
     pub level: Level,
-    /// What was done to the world, by kind, and how often it took effect.
+    /// The faults that took effect in the world: by kind, how often.
     pub faults: BTreeMap<Fault, u32>,
-    /// What was chosen, without the zeros at the end.
+    /// The choices, without the zeros at the end.
     pub choices: Vec<Choice>,
-    /// On which occasion each of them was drawn.
+    /// The occasion on which each choice was drawn.
     pub occasions: Vec<Occasion>,
-    /// The move in the middle of which it panicked: it is no step.
+    /// The move during which the run panicked. It is not among the steps.
     pub broke_off: Option<Move>,
     /// The run, written down.
     pub transcript: Transcript,
     /// Virtual time at the end, in nanoseconds.
     pub virtual_ns: u64,
-    /// Every cell in order of birth, with its exit where it ended.
+    /// Every cell in order of birth, with its exit if it has ended.
     pub cells: Vec<(Arc<str>, Option<ExitRecord>)>,
     /// The components that ran, by cell in order of birth.
     pub guests: Vec<(Arc<str>, Arc<Guest>)>,
-    /// How the world stood at the end: with the transcript, what oracles judge from.
+    /// The state of the world at the end. Oracles judge from it and from the transcript.
     pub facts: Facts,
-    /// The world after the step that [`Setup::until`] names; `None` where it has fewer.
+    /// The world after the step that [`Setup::until`] names; `None` if the run has fewer steps.
     pub view: Option<WorldView>,
-    /// Where a replay left its track.
+    /// The point at which a replay left its track, if it did.
     pub left_track: Option<String>,
-    /// What it was compared with, by a [`canary`](crate::canary).
+    /// The runs that a [`canary`](crate::canary) compared it with.
     pub compared: Vec<Against>,
     /// The frames of all links, decoded once.
     pub(crate) frames: OnceLock<Arc<[LinkFrames]>>,
 }
 
 impl Run {
-    /// The frames of each link, in order of the links' birth. Decoded once for the schema of the host's own
-    /// capabilities, anew for any other.
+    /// The frames of each link, in order of the links' birth. For the schema of the host's own capabilities they are
+    /// decoded once; for any other schema they are decoded on each call.
     pub fn frames(&self, schema: &Arc<Schema>) -> Arc<[LinkFrames]> {
         if !Arc::ptr_eq(schema, &PEER_SCHEMA) {
             return self.transcript.frames(schema).into();
@@ -180,17 +180,16 @@ impl Run {
         self.facts.not_judged()
     }
 
-    /// The token that replays it.
+    /// The token that replays the run.
     pub fn token(&self, scenario: &str) -> Token {
         Token::of_run(scenario, self.seed, &self.choices, self.transcript.digest())
     }
 }
 
-/// Runs a scenario once, on a thread of its own: std draws hash keys once a thread, and what users keep in
-/// thread-locals must not live on from one world to the next.
+/// Runs a scenario once, on a thread of its own. The standard library draws hash keys once per thread, and things that
+/// users keep in thread-locals must not live on from one world to the next.
 ///
-/// Where its strategy wants a survey and the setup has none, the scenario is run once more before, to be
-/// surveyed.
+/// If the strategy wants a survey and the setup has none, the scenario runs once more beforehand to be surveyed.
 pub fn run(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
     let surveyed;
     let mut setup = setup;
@@ -201,8 +200,8 @@ pub fn run(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
     on_a_thread(setup.seed, || run_here(&scenario, setup))
 }
 
-/// Runs a scenario once under a strategy of one's own, which draws as many choices as it likes. `origin` is what
-/// the run says of who made its choices; those of the setup are not used.
+/// Runs a scenario once under a strategy of your own, which draws as many choices as it likes. `origin` becomes
+/// [`Run::origin`]. The choices of the setup are not used.
 pub fn run_under(
     scenario: impl Fn(&mut World) + Sync,
     setup: &Setup,
@@ -214,11 +213,11 @@ pub fn run_under(
     })
 }
 
-/// Moves of a survey, at most: beyond them there is nothing to plan for.
+/// Moves of a survey, at most. A plan needs no more than that.
 const MAX_SURVEYED: u64 = 20_000;
 
-/// Runs a scenario once with no choices at all, under seed 0, and counts its moves: what some strategies want to
-/// know before they set out.
+/// Runs a scenario once with no choices at all, under seed 0, and counts its moves. Some strategies need these counts
+/// before they begin.
 pub fn survey(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Survey {
     let max_steps = setup.max_steps.min(MAX_SURVEYED);
     let dull = Setup { seed: Seed(0), max_steps, ..setup.clone() };
@@ -242,7 +241,7 @@ fn on_a_thread(seed: Seed, run: impl FnOnce() -> Run + Send) -> Run {
     })
 }
 
-/// Runs a scenario once, on this thread: hash order is this thread's, and not the seed's. For measuring only.
+/// Runs a scenario once, on this thread. Hash order then follows this thread and not the seed. Use it only to measure.
 pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
     let unknown = Survey::default();
     let survey = setup.survey.as_deref().unwrap_or(&unknown);

@@ -1,12 +1,12 @@
-//! What a schema says, as plain lookup tables: names of interfaces and methods, layout of structs and enums.
+//! A schema as plain lookup tables: names of interfaces and methods, layout of structs and enums.
 //!
-//! Generated code has no interface schema at run time, so the tables are read from a CodeGeneratorRequest, the
-//! message that the `capnp` compiler hands to its plugins (`capnp compile -o- x.capnp > x.cgr`). Types are
-//! named by their 64-bit ids, as on the wire.
+//! Generated code has no interface schema at run time. So the tables are read from a CodeGeneratorRequest, the message
+//! that the `capnp` compiler hands to its plugins (`capnp compile -o- x.capnp > x.cgr`). Types are named by their
+//! 64-bit ids, as on the wire.
 //!
-//! Not here: constants, annotations, the brands of generics (a type parameter reads as `AnyPointer`), the
-//! superclasses of interfaces (a Call names the interface that declares its method, never an heir of it), and
-//! default values of pointer fields. Reads no message of a link: that is [`crate::frames`].
+//! Not here: constants, annotations, the brands of generics (a type parameter reads as `AnyPointer`), the superclasses
+//! of interfaces (a Call names the interface that declares its method, never one that inherits it), and default values
+//! of pointer fields. This module reads no message of a link: see [`crate::frames`].
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ use std::fmt;
 use capnp::message::ReaderOptions;
 use capnp::schema_capnp::{code_generator_request, field, node, type_, value};
 
-/// The most groups of one struct that are searched for a field.
+/// Groups of one struct that are searched for a field, at most.
 const MAX_GROUPS: u32 = 64;
 
 /// The result type of methods that are declared as `-> stream`: `StreamResult` of capnp's `stream.capnp`.
@@ -28,7 +28,7 @@ const STREAM_RESULT: u64 = 0x995f_9a33_77c0_b16e;
 pub struct Schema {
     /// Interfaces by type id.
     pub interfaces: BTreeMap<u64, Interface>,
-    /// Structs by type id, those of methods' parameters and results and those of groups among them.
+    /// Structs by type id, including the parameters and results of methods, and including groups.
     pub structs: BTreeMap<u64, Struct>,
     /// The enumerants of each enum by type id, in the order of their values.
     pub enums: BTreeMap<u64, Vec<String>>,
@@ -46,7 +46,7 @@ pub struct Interface {
 /// A method of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Method {
-    /// The name as the schema writes it: `runBytes`.
+    /// The name as written in the schema: `runBytes`.
     pub name: String,
     /// The struct type of the parameters.
     pub params: u64,
@@ -57,7 +57,7 @@ pub struct Method {
 /// A struct or a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Struct {
-    /// Where the union's discriminant is, in units of 16 bits, if the struct has an unnamed union.
+    /// The place of the union's discriminant, in units of 16 bits, if the struct has an unnamed union.
     pub discriminant_offset: Option<u32>,
     /// The fields in the order in which the schema declares them.
     pub fields: Vec<Field>,
@@ -66,15 +66,15 @@ pub struct Struct {
 /// A field of a struct.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// The name as the schema writes it.
+    /// The name as written in the schema.
     pub name: String,
-    /// The discriminant's value while this field is the one that is set; `None` outside a union.
+    /// The value of the discriminant while this field is set; `None` outside a union.
     pub variant: Option<u16>,
-    /// Where the field's value is.
+    /// The place of the field's value.
     pub place: Place,
 }
 
-/// Where the value of a field is.
+/// The place of a field's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In the data or the pointer section.
@@ -115,15 +115,15 @@ pub enum Type {
     Struct(u64),
     /// A capability, by type id of its interface.
     Interface(u64),
-    /// Whatever the sender put there.
+    /// Any value that the sender put there.
     AnyPointer,
 }
 
-/// Why a schema could not be loaded.
+/// The reason why a schema could not be loaded.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes are no CodeGeneratorRequest; make them with `capnp compile -o- x.capnp > x.cgr`.
+    /// The bytes are not a CodeGeneratorRequest. Make one with `capnp compile -o- x.capnp > x.cgr`.
     Request(capnp::Error),
 }
 
@@ -132,14 +132,14 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// [`Error::Request`] where the bytes are not one whole CodeGeneratorRequest.
+    /// [`Error::Request`] if the bytes are not one whole CodeGeneratorRequest.
     pub fn from_request(bytes: &[u8]) -> Result<Self, Error> {
         let mut schema = Self::default();
         schema.load(bytes).map_err(Error::Request)?;
         Ok(schema)
     }
 
-    /// Adds the tables of another schema; where both describe one id, the other's description stays.
+    /// Adds the tables of another schema. If both describe one id, the other's description stays.
     pub fn extend(&mut self, other: Self) {
         self.interfaces.extend(other.interfaces);
         self.structs.extend(other.structs);
@@ -152,7 +152,7 @@ impl Schema {
         self.interfaces.get(&interface_id)?.methods.get(usize::from(method_id))
     }
 
-    /// A method by name, `Executor.echo`; by its numbers where the schema lacks it.
+    /// A method by name, `Executor.echo`, or by its numbers if the schema lacks it.
     #[must_use]
     pub fn method_name(&self, interface_id: u64, method_id: u16) -> String {
         match (self.interfaces.get(&interface_id), self.method(interface_id, method_id)) {
@@ -161,20 +161,20 @@ impl Schema {
         }
     }
 
-    /// Whether a method is declared as `-> stream`; false where the schema lacks it.
+    /// Whether a method is declared as `-> stream`; false if the schema lacks it.
     #[must_use]
     pub fn streams(&self, interface_id: u64, method_id: u16) -> bool {
         self.method(interface_id, method_id).is_some_and(|method| method.results == STREAM_RESULT)
     }
 
-    /// Finds the field at a place of a struct's pointer section: its name, with those of the groups around it,
-    /// and the struct type it points to, if it points to one. `None` where several members of a union share
-    /// the place, for then no one name is right.
+    /// Finds the field at a place of a struct's pointer section. Returns its name, with those of the groups around it,
+    /// and the struct type it points to, if it points to one. The result is `None` if several members of a union share
+    /// the place, because then no single name is right.
     #[must_use]
     pub fn pointer_field(&self, struct_id: u64, index: u16) -> Option<(String, Option<u64>)> {
         let mut found = Vec::new();
         let mut layouts = vec![(struct_id, String::new())];
-        // A forged schema may have groups that hold themselves.
+        // A forged schema may have groups that contain themselves.
         for _ in 0..MAX_GROUPS {
             let Some((id, group)) = layouts.pop() else { break };
             for field in self.structs.get(&id).map_or(&[][..], |layout| &layout.fields) {
@@ -207,7 +207,7 @@ impl Schema {
                 }
                 node::Interface(reader) => {
                     let name = node.get_display_name()?.to_str()?;
-                    // The prefix is file and scopes: "peer.capnp:Host." before "Peer".
+                    // The prefix is the file and the scopes: "peer.capnp:Host." before "Peer".
                     let prefix_len = node.get_display_name_prefix_length() as usize;
                     let name = name.get(prefix_len..).unwrap_or(name).to_owned();
                     self.interfaces.insert(id, Interface { name, methods: load_methods(reader)? });

@@ -1,4 +1,4 @@
-//! Transcripts under insta, in one line.
+//! Snapshots of transcripts with insta, in one line.
 //!
 //! ```no_run
 //! use wavetank_sim::snapshot::View;
@@ -13,18 +13,18 @@
 use crate::calls::{PEER_SCHEMA, calls};
 use crate::run::Run;
 
-/// What of a transcript is looked at.
+/// The part of a transcript that a snapshot shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// Calls and their results: the same for every schedule in which the application behaved the same.
+    /// Calls and their results. They are the same for every schedule in which the application behaved the same.
     Calls,
-    /// The RPC frames of each link: the same where they were sent in the same order.
+    /// The RPC frames of each link. They are the same if they were sent in the same order.
     Frames,
-    /// Every move and what it caused: the same for the same choices.
+    /// Every move and its effects. They are the same if the choices are the same.
     Steps,
 }
 
-/// A run as a text.
+/// The text of a run.
 pub fn text(run: &Run, view: View) -> String {
     match view {
         View::Calls => calls(run, &PEER_SCHEMA),
@@ -42,14 +42,14 @@ pub fn text(run: &Run, view: View) -> String {
     }
 }
 
-/// Compares a run with `snapshots/FAMILY/SCENARIO.snap` beside the manifest of the crate that calls it. Seed and
-/// strategy stand in the snapshot's metadata alone. `INSTA_UPDATE=always` and `cargo insta review` work as ever.
+/// Compares a run with `snapshots/FAMILY/SCENARIO.snap` beside the manifest of the calling crate. The seed and the
+/// strategy are only in the snapshot's metadata. `INSTA_UPDATE=always` and `cargo insta review` work as usual.
 ///
-/// Takes a [`Run`](crate::Run), `"family/scenario"` and a [`View`](crate::snapshot::View). The calling crate
-/// needs `insta`.
+/// Takes a [`Run`](crate::Run), `"family/scenario"` and a [`View`](crate::snapshot::View). The calling crate needs
+/// `insta`.
 ///
 /// # Panics
-/// Where the run did not finish, and where it differs from the snapshot.
+/// If the run did not finish, or if it differs from the snapshot.
 #[macro_export]
 macro_rules! assert_transcript {
     ($run:expr, $name:expr, $view:expr $(,)?) => {{

@@ -1,6 +1,6 @@
 //! The transcript: a run, written down.
 //!
-//! It holds no address, no hash key and no wall time, so that two runs of one seed have the same.
+//! It holds no address, no hash key and no wall time, so two runs of one seed have the same transcript.
 
 use crate::calls::PEER_SCHEMA;
 use crate::frames::{Decoder, Direction, Frame};
@@ -14,21 +14,21 @@ use twox_hash::{XxHash3_64, XxHash3_128};
 use wavetank::pipe::Ending;
 use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId, harmless};
 
-/// All moves of a run, and what each of them caused.
+/// All moves of a run, and the events that each of them caused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
-    /// The moves, in order. What happened before the first stands before its events.
+    /// The moves, in order. Events from before the first move come before its events.
     pub steps: Vec<Step>,
-    /// What happened, in order.
+    /// The events, in order.
     pub events: Vec<Event>,
 }
 
 /// One move and its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What was done.
+    /// The move.
     pub moved: Move,
-    /// What it caused: indexes into [`Transcript::events`].
+    /// The events that it caused: indexes into [`Transcript::events`].
     pub caused: Range<usize>,
 }
 
@@ -41,14 +41,14 @@ pub struct LinkFrames {
     pub cell: Arc<str>,
     /// Its frames, in the order in which their last bytes were written.
     pub frames: Vec<Frame>,
-    /// Bytes from the cell that are in no frame yet.
+    /// Bytes from the cell that belong to no complete frame yet.
     pub pending_up_bytes: usize,
 }
 
 /// One link's frames with the steps at which they were written.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkTrace {
-    /// The cell at its far end, or between two vats the first of them.
+    /// The cell at its far end. Between two vats, it is the first of them.
     pub(crate) cell: Arc<str>,
     /// Whether a cell is at its far end.
     pub(crate) is_of_cell: bool,
@@ -56,17 +56,17 @@ pub(crate) struct LinkTrace {
     pub(crate) up: PipeId,
     /// The pipe from the host to the cell.
     pub(crate) down: PipeId,
-    /// The frames, in the order in which their last bytes were written, each with the number of that step: 0 is before
-    /// the first.
+    /// The frames, in the order in which their last bytes were written. Each comes with the number of that step; 0 is
+    /// before the first.
     pub(crate) frames: Vec<(u64, Frame)>,
-    /// Bytes from the cell that are in no frame yet.
+    /// Bytes from the cell that belong to no complete frame yet.
     pub(crate) pending_up_bytes: usize,
-    /// Bytes to the cell that are in no frame yet.
+    /// Bytes to the cell that belong to no complete frame yet.
     pub(crate) pending_down_bytes: usize,
 }
 
 impl Transcript {
-    /// The XXH3 (128 bits) of all of it: equal for equal runs.
+    /// The XXH3 hash (128 bits) of the whole transcript. It is equal for equal runs.
     pub fn digest(&self) -> [u8; 16] {
         let mut hash = Hash(XxHash3_128::new());
         let mut written = 0;
@@ -158,7 +158,7 @@ impl Transcript {
         links
     }
 
-    /// One event in words, with the frames that it completes or else a digest of its bytes.
+    /// One event in words, followed by the frames that it completes or, if there are none, by a digest of its bytes.
     pub(crate) fn event_text(&self, index: usize, schema: &Arc<Schema>) -> String {
         let mut wires = Wires::of(&self.events);
         let mut frames = Vec::new();
@@ -178,7 +178,7 @@ impl Transcript {
         text
     }
 
-    /// Every move and what it caused, a line each; below the bytes of a link, the frames that they complete.
+    /// Every move and its events, one per line. Below the bytes of a link stand the frames that they complete.
     pub fn steps_text(&self, schema: &Arc<Schema>) -> String {
         let names = Names::of(&self.events, schema);
         let mut text = String::new();
@@ -202,12 +202,12 @@ impl Transcript {
     }
 }
 
-/// The links' decoders, fed with events as they come.
+/// The decoders of the links, which take events as they come.
 #[derive(Default)]
 struct Wires {
     decoders: Vec<Decoder>,
     by_pipe: BTreeMap<PipeId, (usize, Direction)>,
-    /// What was laid over pipes that turned out to be a cell's own.
+    /// Links over pipes that turned out to be the cell's own.
     none: BTreeSet<LinkId>,
 }
 
@@ -259,7 +259,7 @@ impl Write for Hash {
     }
 }
 
-/// Names of actors and pipes, as their births gave them.
+/// Names of actors, pipes and calls, as the events give them.
 #[derive(Debug, Default)]
 pub struct Names {
     actors: BTreeMap<ActorId, Arc<str>>,
@@ -268,7 +268,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Collects the names of all that was born.
+    /// Collects all names from the events.
     pub fn of(events: &[Event], schema: &Schema) -> Self {
         let mut names = Names::default();
         for event in events {

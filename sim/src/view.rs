@@ -1,7 +1,7 @@
-//! A world at one step, as plain data that prints: what `replay --until` shows.
+//! A world at one step, as plain data that can be printed: the output of `replay --until`.
 //!
-//! Who looks is [`World`](crate::World), told by [`Setup::until`](crate::Setup::until). Not here: how the world
-//! came so far, which is its transcript.
+//! [`World`](crate::World) fills it in if [`Setup::until`](crate::Setup::until) asks for it. Not here: the history of
+//! the world, which is its transcript.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ pub struct WorldView {
     pub last: Option<String>,
     /// The clock, in nanoseconds.
     pub now_ns: u64,
-    /// The times that somebody waits for, in nanoseconds, the next first.
+    /// The times that somebody waits for, in nanoseconds, earliest first.
     pub timers_ns: Vec<u64>,
     /// Tasks that have not ended, in order of birth.
     pub tasks: Vec<TaskView>,
     /// Every cell, in order of birth.
     pub cells: Vec<CellView>,
-    /// Pipes that somebody still holds an end of.
+    /// Pipes of which somebody still holds an end.
     pub pipes: Vec<PipeView>,
     /// Calls that were made and not answered.
     pub calls: Vec<CallView>,
-    /// What could happen next, the calm policy's move first.
+    /// The moves that could happen next; the calm policy's move is first.
     pub next: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ pub struct TaskView {
     pub actor: Arc<str>,
     /// Whether it could be polled now.
     pub is_ready: bool,
-    /// What it waits for, as far as can be seen from outside.
+    /// The things that it waits for, as far as they can be seen from outside.
     pub waits_on: Vec<String>,
 }
 
@@ -56,11 +56,11 @@ pub struct CellView {
     pub exit: Option<ExitRecord>,
     /// The blocking import that it is inside.
     pub blocked_in: Option<Import>,
-    /// What it waits for there.
+    /// The things that it waits for there.
     pub waits_on: Vec<String>,
-    /// Fuel it has burned.
+    /// Fuel that it has burned.
     pub fuel: u64,
-    /// Resources that it holds, by kind and how many.
+    /// Resources that it holds: their kind and number.
     pub handles: Vec<(String, usize)>,
 }
 
@@ -69,11 +69,11 @@ pub struct CellView {
 pub struct CallView {
     /// Its number and method.
     pub name: String,
-    /// Who asks.
+    /// The caller.
     pub asker: String,
-    /// How many steps ago it came to its server.
+    /// Steps since it came to its server.
     pub age_steps: u64,
-    /// Whether its server still works, or its answer waits.
+    /// Whether its server still works on it, or its answer waits.
     pub state: String,
 }
 

@@ -1,4 +1,4 @@
-//! A world: all live parts of one run, as a scenario builds it and the wave maker drives it.
+//! A world: all live parts of one run. A scenario builds it and the simulator drives it.
 
 mod cells;
 mod drive;
@@ -39,7 +39,7 @@ pub(crate) use drive::SMALL_CAPACITY_BYTES;
 pub use gusts::Fault;
 pub(crate) use gusts::{SLICES, trap_fuel};
 
-/// What the parts of a world are made with.
+/// The configuration of a world.
 pub(crate) struct WorldConfig {
     pub(crate) seed: Seed,
     pub(crate) chooser: Rc<RefCell<Chooser>>,
@@ -62,14 +62,14 @@ pub struct World {
     max_steps: u64,
     until: Option<u64>,
     max_record_bytes: u64,
-    /// Bytes that what was recorded so far takes, about.
+    /// Bytes that the record takes so far, about.
     record_bytes: u64,
     expectations: RefCell<Vec<Expectation>>,
     roots: RefCell<Vec<(Cell, Stdio)>>,
-    /// What the scenario lets its cells do, and what it says must hold after every step.
+    /// The things that the scenario allows its cells to do.
     leave: RefCell<BTreeMap<ActorId, Leave>>,
     invariants: RefCell<Vec<Invariant>>,
-    /// Oracles that are switched off for all of it.
+    /// Oracles that are switched off for the whole world.
     without: RefCell<Without>,
     chooser: Rc<RefCell<Chooser>>,
     calm: Calm,
@@ -89,28 +89,28 @@ pub struct World {
     pub(crate) frames: OnceLock<Arc<[LinkFrames]>>,
 }
 
-/// Operations that a scenario offers, one of which at a time is a move like any other: a workload that draws
-/// nothing inside a poll, and shrinks like everything else.
+/// Operations that a scenario offers. Each of them is a move like any other, one at a time. So a workload draws nothing
+/// inside a poll, and it shrinks like everything else.
 pub trait Script {
-    /// How many operations there are to choose from now; 0 where it is at its end. Operation 0 is the dullest:
-    /// best the one that ends the script, for it is what is done where nothing was chosen.
+    /// The number of operations to choose from now; 0 if the script is at its end. Operation 0 is done if nothing was
+    /// chosen, so it should be the dullest: best the one that ends the script.
     fn offers(&self) -> u32;
 
     /// Does an operation, one below [`offers`](Self::offers).
     fn act(&mut self, operation: u32);
 }
 
-/// What is wrong with a world at rest.
+/// A check of a world at rest, which returns the finding if something is wrong.
 type AtRest = Box<dyn Fn(&Transcript, bool) -> Option<Finding>>;
 
-/// Lets others go first: what follows is a step of its own, wherever it is awaited. In a task of a scenario that is
-/// the task's next poll; in a server's method the call goes on by a move ([`Move::Resume`]). A future inside another
-/// that polls it again within the same step does not get past it.
+/// Lets others go first: the code after it runs in a step of its own, wherever this is awaited. In a task of a
+/// scenario, that step is the task's next poll. In a server's method, the call continues by a move ([`Move::Resume`]).
+/// If another future polls this one again within the same step, it does not get past it.
 pub async fn yield_now() {
     let mut since = None;
     std::future::poll_fn(|cx| {
         let now = turn::now();
-        // Outside a world there are no steps: to be polled again is all there is.
+        // Outside a world there are no steps, so a second poll is enough.
         if since.is_some_and(|first| first != now || now.is_none()) {
             return Poll::Ready(());
         }
@@ -190,9 +190,10 @@ impl World {
 
     /// Fake I/O, for the scenario's tasks and for servers: give them clones of it.
     ///
-    /// An operation ends by a move, which decides how long it takes (no time, or from a quarter of a
-    /// millisecond to two seconds of virtual time; always no time in a world without weather) and, only after [`fails`](Io::fails), whether it fails. So
-    /// it draws one or two choices, when it ends.
+    /// A move ends each operation. The move decides how long the operation takes: no time, or from a quarter of a
+    /// millisecond to two seconds of virtual time, and always no time in a world without weather. After
+    /// [`fails`](Io::fails), the move also decides whether the operation fails. So it draws one or two choices when the
+    /// operation ends.
     ///
     /// ```
     /// use wavetank_sim::{World, check};
@@ -211,14 +212,14 @@ impl World {
         self.tank.io()
     }
 
-    /// What was done and what happened so far.
+    /// The moves and events so far.
     pub fn transcript(&self) -> &Transcript {
         &self.transcript
     }
 
-    /// Says what must hold after every step. The run ends at the first step after which it does not, as violated,
-    /// with the invariant's name, the step's number and what is wrong. It may look at all of the world and must
-    /// change nothing.
+    /// Adds a condition that must hold after every step. The run ends as violated at the first step after which the
+    /// condition does not hold, with the invariant's name, the step's number and the error. The condition may look at
+    /// the whole world and must change nothing.
     ///
     /// ```
     /// use wavetank_sim::oracle::Oracle;
@@ -246,7 +247,7 @@ impl World {
     /// Draws a number below `bound`: a choice like any other, recorded and replayed; 0 is the dullest.
     ///
     /// # Panics
-    /// Where `bound` is 0, and where it is called while the world runs.
+    /// If `bound` is 0, or if it is called while the world runs.
     #[track_caller]
     pub fn draw(&self, bound: u32) -> u32 {
         assert!(bound > 0, "nothing is below 0");
@@ -254,7 +255,7 @@ impl World {
         chooser.draw(Of::Value, bound)
     }
 
-    /// Adds a script: operations that the wave maker picks from, as it picks everything else.
+    /// Adds a script: operations that the simulator picks from, as it picks everything else.
     ///
     /// ```
     /// use std::cell::Cell;
@@ -286,8 +287,7 @@ impl World {
         self.scripts.borrow_mut().push(Box::new(script));
     }
 
-    /// Says that damage may be done to this world wherever there is weather, and not only under a profile that
-    /// does damage anyway.
+    /// Allows damage to this world whenever there is weather, and not only under a profile that does damage anyway.
     pub fn invite_damage(&self) {
         self.invites_damage.set(true);
     }
@@ -297,15 +297,15 @@ impl World {
         self.tank.vat(name)
     }
 
-    /// Joins two vats by a link and gives what each sees of the other: the second's capability for the first,
-    /// then the first's for the second. How the link's pipes flow is drawn.
+    /// Joins two vats by a link and returns the capability that each sees of the other: the second's capability for the
+    /// first, then the first's for the second. It draws how the link's pipes flow.
     pub fn join(&self, name: &str, ends: [(ActorId, Client); 2]) -> [Client; 2] {
         let links = self.tank.join(name, ends);
         self.adopt(&links[0]);
         links.map(|link| capnp_rpc::new_future_client(async move { link.bootstrap().await }))
     }
 
-    /// Draws how the pipes of a link between two vats flow, and counts it among what damage may strike.
+    /// Draws how the pipes of a link between two vats flow, and lets damage strike the link.
     pub fn adopt(&self, link: &Link) {
         self.joined.borrow_mut().push([link.up(), link.down()]);
         for pipe in [link.up(), link.down()] {
@@ -313,13 +313,14 @@ impl World {
         }
     }
 
-    /// Says what must hold once the world is at rest, unless it was damaged: given the transcript and whether
-    /// somebody still waits, what is wrong. It is asked before a stall is told.
+    /// Adds a check of the world at rest, which is skipped if the world was damaged. The check gets the transcript and
+    /// whether somebody still waits, and returns a finding if something is wrong. It is asked before a stall is
+    /// reported.
     pub fn expect_at_rest(&self, wrong: impl Fn(&Transcript, bool) -> Option<Finding> + 'static) {
         self.at_rest.borrow_mut().push(Box::new(wrong));
     }
 
-    /// Switches an oracle off for the whole world, and says why: reports print the reason. All other oracles go on.
+    /// Switches an oracle off for the whole world, with a reason that reports print. All other oracles stay on.
     ///
     /// ```
     /// use wavetank_sim::oracle::Oracle;
@@ -336,8 +337,8 @@ impl World {
         self.without.borrow_mut().insert(oracle, reason.into());
     }
 
-    /// Lays a link over which the scenario writes and reads bytes by hand, as a far end that does not keep to the
-    /// protocol; the host serves `bootstrap` on it. How the link's pipes flow is drawn.
+    /// Lays a link over which the scenario writes and reads bytes by hand, as a far end that need not follow the
+    /// protocol. The host serves `bootstrap` on it. It draws how the link's pipes flow.
     pub fn wire(&self, name: &str, bootstrap: Client) -> Wire {
         let wire = self.tank.wire(name, self.host, bootstrap);
         for pipe in [wire.link.up(), wire.link.down()] {
@@ -346,8 +347,9 @@ impl World {
         wire
     }
 
-    /// Serves a capability of a vat on a link whose far end is bytes, in the hands of another: gives what the vat
-    /// sees of the other, what writes to the vat and what reads from it. How the link's pipes flow is drawn.
+    /// Serves a capability of a vat on a link whose far end is plain bytes, in the hands of another. Returns the
+    /// capability that the vat sees of the other, the writer to the vat and the reader from it. It draws how the link's
+    /// pipes flow.
     pub fn wire_to(
         &self,
         name: &str,
@@ -361,12 +363,12 @@ impl World {
         (capnp_rpc::new_future_client(async move { link.bootstrap().await }), to, from)
     }
 
-    /// Adds a task of a vat. The world is at rest only when it has ended.
+    /// Adds a task of a vat. The world is at rest only after the task has ended.
     pub fn task_of(&self, vat: ActorId, name: &str, task: impl Future<Output = ()> + 'static) {
         self.executor.spawner().spawn(name, vat.0, Whose::Scenario, task.boxed_local());
     }
 
-    /// Adds a task of the host. The world is at rest only when it has ended.
+    /// Adds a task of the host. The world is at rest only after the task has ended.
     pub fn task(&self, name: &str, task: impl Future<Output = ()> + 'static) {
         self.task_of(self.host, name, task);
     }
@@ -374,7 +376,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // Tasks first: they hold what the tank is made of.
+        // The tasks go first, because they hold parts of the tank.
         self.executor.clear();
     }
 }

@@ -1,5 +1,5 @@
-//! What the run shows beside its verdict and often is its cause, a sentence each: text among RPC, calls that their caller
-//! cancelled, methods that a server does not have, and output that was thrown away.
+//! Facts of the run that the verdict does not state but that are often its cause, a sentence each: text among RPC,
+//! calls that their caller cancelled, methods that a server does not have, and output that was thrown away.
 
 use crate::frames::{Direction, ExceptionKind, Frame, Message, Outcome as Answer};
 use crate::run::Run;
@@ -10,10 +10,10 @@ use wavetank::{Event, PipeId};
 /// Sentences of one kind, at most.
 const SHOWN: usize = 3;
 
-/// Bytes of misplaced text that are shown.
+/// Bytes of misplaced text that are shown, at most.
 const SHOWN_TEXT_BYTES: usize = 40;
 
-/// Bytes of what is no text that are shown.
+/// Bytes that are shown if they are not text, at most.
 const SHOWN_BYTES: usize = 8;
 
 /// The causes that concern these links and cells.
@@ -52,7 +52,7 @@ fn text_among_rpc(run: &Run, link: &LinkTrace) -> Option<String> {
         return None;
     }
     let text_bytes = rest.iter().take_while(|byte| is_text(**byte)).count();
-    // Of what is no text at all, the first bytes.
+    // If it is not text at all, the first few bytes are shown.
     let shown_bytes =
         if text_bytes > 0 { text_bytes.min(SHOWN_TEXT_BYTES) } else { rest.len().min(SHOWN_BYTES) };
     let start = String::from_utf8_lossy(&rest[..shown_bytes]).into_owned();
@@ -79,7 +79,7 @@ fn written(run: &Run, of: PipeId) -> Vec<u8> {
     written
 }
 
-/// Calls to which the answer was that there is no such method.
+/// Calls that were answered with "there is no such method".
 fn unimplemented(link: &LinkTrace) -> Vec<String> {
     let mut asked = BTreeMap::new();
     let mut lines = Vec::new();
@@ -109,7 +109,7 @@ fn unimplemented(link: &LinkTrace) -> Vec<String> {
     lines
 }
 
-/// Calls that their caller cancelled: finished before they were answered.
+/// Calls that their caller cancelled, that is, finished before they were answered.
 fn cancelled(run: &Run, link: &LinkTrace) -> Vec<String> {
     let mut open: BTreeMap<(Direction, u32), String> = BTreeMap::new();
     let mut lines = Vec::new();
@@ -123,7 +123,7 @@ fn cancelled(run: &Run, link: &LinkTrace) -> Vec<String> {
             }
             Message::Finish { question, .. } => {
                 let Some(method) = open.remove(&(frame.direction, *question)) else { continue };
-                // Who ends also finishes all that is open: then its end is the cause.
+                // A cell that ends also finishes all of its open calls. Then its end is the cause.
                 let caller = party(link, frame.direction);
                 if !ends_at(run, link, frame.direction, *step) {
                     lines.push(format!(
@@ -137,7 +137,7 @@ fn cancelled(run: &Run, link: &LinkTrace) -> Vec<String> {
     lines
 }
 
-/// Whether the cell of a link ends in the step in which it finished a question.
+/// Whether the cell of a link ended in the step in which it finished a question.
 fn ends_at(run: &Run, link: &LinkTrace, direction: Direction, step: u64) -> bool {
     let Some(at) = (step as usize).checked_sub(1).and_then(|at| run.transcript.steps.get(at)) else {
         return false;
@@ -148,7 +148,7 @@ fn ends_at(run: &Run, link: &LinkTrace, direction: Direction, step: u64) -> bool
     run.transcript.events[at.caused.clone()].iter().any(ended)
 }
 
-/// The party that sent what goes in a direction.
+/// The party that sends in a direction.
 fn party(link: &LinkTrace, direction: Direction) -> String {
     match direction {
         Direction::Up if link.is_of_cell => link.cell.to_string(),

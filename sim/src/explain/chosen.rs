@@ -1,4 +1,4 @@
-//! Choices in words: what was chosen at each step, and what would have been done without.
+//! Choices in words: the choice at each step, and the calm policy's move in its place.
 
 use crate::choice::{Choice, Occasion, Of};
 use crate::menu::Item;
@@ -10,12 +10,12 @@ use crate::world::{SLICES, SMALL_CAPACITY_BYTES, trap_fuel};
 use std::collections::BTreeMap;
 use wavetank::{ActorId, Freedoms, GateId, PipeId};
 
-/// All moves of a run, that one included in the middle of which it panicked.
+/// All moves of a run, including the one during which it panicked.
 pub(super) fn moves(run: &Run) -> Vec<Move> {
     run.transcript.steps.iter().map(|step| step.moved).chain(run.broke_off).collect()
 }
 
-/// Each step at which something was chosen that is not 0.
+/// Each step at which a choice was not 0.
 pub(super) fn chosen(run: &Run, names: &Names) -> Vec<String> {
     let moves = moves(run);
     let mut by_step: BTreeMap<u64, Vec<(Choice, Occasion)>> = BTreeMap::new();
@@ -46,7 +46,7 @@ fn at_step(step: u64, drawn: &[(Choice, Occasion)], moves: &[Move], names: &Name
             let gust = if moved.kind().is_gust() { "a gust: " } else { "" };
             format!("step {step}: {gust}{}", names.moved(moved))
         }
-        // Something was chosen for a step that never came.
+        // The choice was for a step that never came.
         None if step > 0 => return None,
         None => "set up".into(),
     };
@@ -54,7 +54,7 @@ fn at_step(step: u64, drawn: &[(Choice, Occasion)], moves: &[Move], names: &Name
     let mut conditions = Vec::new();
     for &(Choice { value, of }, occasion) in drawn {
         match of {
-            // The gust itself tells when it came; what never came changed nothing.
+            // The fault's own move shows when it came. A fault that never came changed nothing.
             Of::Gap | Of::NoGust => continue,
             Of::Item(kind, _) if !kind.is_gust() => says += &ahead_of(occasion, step, moves, names),
             Of::Amount(_) => {
@@ -71,7 +71,7 @@ fn at_step(step: u64, drawn: &[(Choice, Occasion)], moves: &[Move], names: &Name
     matters.then_some(says)
 }
 
-/// What the calm policy would have done instead, and when it came.
+/// The move that the calm policy would have made instead, and the step at which it came.
 fn ahead_of(occasion: Occasion, step: u64, moves: &[Move], names: &Names) -> String {
     let Some(calm) = occasion.calm else { return String::new() };
     match next_of(moves, step as usize, calm) {
@@ -85,7 +85,7 @@ pub(super) fn next_of(moves: &[Move], from: usize, item: Item) -> Option<usize> 
     (from..moves.len()).find(|&at| moves[at].kind() == item.kind && moves[at].id() == item.id)
 }
 
-/// An item that never became a move.
+/// An item that never became a move, in words.
 fn bare(Item { kind, id }: Item, names: &Names) -> String {
     match kind {
         Kind::Start => names.moved(Move::Start(id)),
@@ -99,7 +99,7 @@ fn bare(Item { kind, id }: Item, names: &Names) -> String {
     }
 }
 
-/// How a world, a pipe or a cell is made.
+/// A setting of a world, a pipe or a cell, in words.
 fn condition(of: Of, value: u32, names: &Names) -> Option<String> {
     let actor = |id| names.actor(ActorId(id));
     Some(match of {
@@ -129,7 +129,7 @@ fn condition(of: Of, value: u32, names: &Names) -> Option<String> {
         }
         Of::Trap(cell) => format!("{} is trapped at {} fuel", actor(cell), trap_fuel(value - 1)),
         Of::Refuse(cell) => format!("{} is refused memory after {} growths", actor(cell), value - 1),
-        // The move tells.
+        // The move itself says it.
         _ => return None,
     })
 }

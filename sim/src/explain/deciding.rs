@@ -1,19 +1,20 @@
 //! The deciding change: the smallest change of a failing run that alone makes it pass.
 //!
-//! Each candidate is tried: a run that [follows](Follow) the failing one's moves and draws, with one thing undone.
-//! First it is made sure that following the run without any change fails in the same way, so that the change is all
-//! that the two runs differ in by intent. What is undone, the surest explanation first:
+//! Each candidate is tried in a run of its own. That run [follows](Follow) the moves and draws of the failing one, with
+//! one thing undone. Before that, a run without any change must fail in the same way. So the change is the only
+//! intended difference between the two runs. The candidates, the surest explanation first:
 //!
 //! 1. one fault or one piece of weather: a wake-up for nothing, an operation that fails, a freedom of a host;
 //! 2. one amount of bytes: all of them instead of some;
 //! 3. one order: a move that was made before the one that the calm policy would have made;
 //! 4. one setting: a held pipe, a small fuel slice, a value of the scenario.
 //!
-//! In each group the last in time comes first: it is the nearest to the failure. How pipes flow and how much fuel a cell
-//! burns at a time also decide which moves there are. So if an order was chosen as well, these settings say nothing.
+//! In each group the latest comes first, because it is the nearest to the failure. The flow of pipes and the fuel that
+//! a cell burns at a time also decide which moves there are. So if an order was chosen as well, these settings prove
+//! nothing and are not tried.
 //!
-//! If nothing but orders was chosen, or nothing at all, a move is tried just before one of the [`NEAREST`] before it, the
-//! nearest first. If no single change makes the run pass, there is none to name.
+//! If only orders were chosen, or nothing at all, each move is also tried just before one of the [`NEAREST`] moves
+//! before it, the nearest first. If no single change makes the run pass, none is named.
 
 use super::Again;
 use super::chosen::{moves, next_of, setting_undone};
@@ -31,7 +32,7 @@ use wavetank::Freedoms;
 /// The smallest change that makes a failing run pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deciding {
-    /// What is changed.
+    /// The change.
     pub change: Change,
     /// The change in words, to follow "it passes".
     says: String,
@@ -40,14 +41,14 @@ pub struct Deciding {
 /// A change of one thing in a run. Steps are numbered from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A fault or a piece of weather does not come.
+    /// A fault or a piece of weather is left out.
     Without {
         /// The step at which it came.
         step: usize,
-        /// What came.
+        /// The move that injected it.
         moved: Move,
     },
-    /// A move is of all bytes instead of some.
+    /// A move takes all bytes instead of some.
     Whole {
         /// The step.
         step: usize,
@@ -56,12 +57,12 @@ pub enum Change {
     },
     /// A move is made after another instead of before it.
     After {
-        /// The move that came first, and its step.
+        /// The move that came first in the failing run, and its step.
         first: (usize, Move),
-        /// The move that comes first now, and its step.
+        /// The move that comes first after the change, and its step.
         second: (usize, Move),
     },
-    /// Something is made as usual.
+    /// A setting has its usual value.
     Setting(Of),
 }
 
@@ -85,7 +86,7 @@ impl Deciding {
 /// Steps between two moves whose order is changed, at most.
 const NEAREST: usize = 4;
 
-/// Steps that the search may take in all: few tries if a run is long.
+/// Steps that the search may take in all. If a run is long, there are few tries.
 const SEARCH_STEPS: usize = 500_000;
 
 /// Finds the deciding change in at most `budget_runs` runs.
@@ -101,11 +102,11 @@ pub(super) fn deciding(run: &Run, names: &Names, budget_runs: usize, again: Agai
     Some(Deciding { change: found.change, says: found.says })
 }
 
-/// What the run of a candidate makes.
+/// The plan for the run of a candidate.
 enum Plan {
-    /// These moves as far as they can be made, with these draws.
+    /// Make these moves as far as they can be made, with these draws.
     Follow(Vec<Item>, Vec<Choice>),
-    /// These values, whatever they mean then.
+    /// Use these values, whatever they mean at that point.
     Values(Vec<u32>),
 }
 
@@ -132,7 +133,7 @@ impl Search<'_> {
     fn passes(&self, candidate: &Candidate) -> bool {
         let again = self.run(&candidate.plan);
         let is_made = match candidate.change {
-            // Only if the later move could be made so early at all.
+            // It counts only if the later move could be made so early at all.
             Change::After { first: (step, _), second: (_, later) } => {
                 moves(&again).get(step - 1).copied().and_then(item) == item(later)
             }
@@ -169,7 +170,7 @@ impl Search<'_> {
                 Of::Item(kind, _) if kind.is_gust() => faults.extend(self.without_gust(at)),
                 Of::Item(..) => orders.extend(self.calm_orders(at)),
                 Of::Amount(_) => amounts.extend(self.whole_amount(at)),
-                // Details of a gust, which is undone as a whole.
+                // Details of an injected fault, which is undone as a whole.
                 Of::Gap | Of::NoGust | Of::Bytes(_) | Of::Half(_) | Of::Span | Of::Level => {}
                 Of::Failure(_) | Of::Trap(_) | Of::Refuse(_) | Of::Host(_) => {
                     faults.extend(self.usual_setting(at));
@@ -197,7 +198,7 @@ impl Search<'_> {
         candidates
     }
 
-    /// The run without what came at a step.
+    /// The run without the fault that was injected at a step.
     fn without_gust(&self, at: usize) -> Option<Candidate> {
         let (step, moved) = self.step_of(at)?;
         let mut choices = self.run.choices.clone();
@@ -216,7 +217,7 @@ impl Search<'_> {
         Some(self.drawn_otherwise(Change::Whole { step, moved }, says, choices))
     }
 
-    /// The run with a setting as usual; for a host with several freedoms, without one of them.
+    /// The run with a setting at its usual value. If a host has several freedoms, one of them is left out at a time.
     fn usual_setting(&self, at: usize) -> Vec<Candidate> {
         let Choice { value, of } = self.run.choices[at];
         let values: Vec<u32> = match of {
@@ -237,8 +238,9 @@ impl Search<'_> {
         candidates
     }
 
-    /// The run with a move after the one that the calm policy would have made instead: with all other moves as they
-    /// were, and, if that run cannot be made, with all other choices as they were.
+    /// The run with a move after the one that the calm policy would have made instead. The first candidate keeps all
+    /// other moves as they were. The second one is for the case that this run cannot be made: it keeps all other
+    /// choices.
     fn calm_orders(&self, at: usize) -> Vec<Candidate> {
         let occasion = self.run.occasions[at];
         let calm = occasion.calm.and_then(|calm| {
@@ -254,7 +256,7 @@ impl Search<'_> {
         vec![candidate, by_value]
     }
 
-    /// The run with a move made so many steps earlier, for each move.
+    /// The runs in which one move is made this many steps earlier, for each move.
     fn exchanged_at(&self, apart: usize) -> Vec<Candidate> {
         (apart..self.moves.len()).rev().filter_map(|at| self.exchanged(at - apart, at)).collect()
     }
@@ -291,7 +293,7 @@ impl Search<'_> {
     }
 }
 
-/// What a menu calls a move; `None` of gusts, which are on no menu.
+/// The menu item of a move; `None` for injected faults, which are on no menu.
 fn item(moved: Move) -> Option<Item> {
     (!moved.kind().is_gust()).then(|| Item { kind: moved.kind(), id: moved.id() })
 }

@@ -1,7 +1,7 @@
-//! What was said over the links of a failure: the frames that matter, and in words what is missing from them.
+//! The traffic on the links of a failure: the frames that matter, and in words the things that are missing.
 //!
-//! The frames that matter are those around the deciding change and those of calls that failed or have no answer, then the
-//! last ones. Each stands with the step at which its last byte was written.
+//! The frames that matter are those around the deciding change and those of calls that failed or have no answer. After
+//! them come the last frames of the link. Each frame is shown with the step at which its last byte was written.
 
 use crate::calls::PEER_SCHEMA;
 use crate::frames::{Direction, Frame, Message, Outcome as Answer};
@@ -17,11 +17,11 @@ const SHOWN_LINKS: usize = 3;
 /// Frames that are shown of all links together.
 const SHOWN_FRAMES: usize = 8;
 
-/// Calls without an answer that are named, for each link.
+/// Calls without an answer that are named, per link.
 const SHOWN_OPEN_CALLS: usize = 3;
 
-/// The lines of the links of the concerned cells. If no cell is concerned, as between vats, those of links on which
-/// something is open.
+/// The lines of the links of the cells concerned. If no cell is concerned, as between vats, the lines are those of
+/// links with an open call or a failure.
 pub(super) fn lines(run: &Run, concerned: &BTreeSet<&str>, steps: &[usize]) -> Vec<String> {
     let all = run.transcript.links(&PEER_SCHEMA);
     let shown = shown(&all, concerned);
@@ -34,7 +34,7 @@ pub(super) fn lines(run: &Run, concerned: &BTreeSet<&str>, steps: &[usize]) -> V
     lines
 }
 
-/// What the run shows beside its verdict on the same links.
+/// The other facts of the run that concern the same links.
 pub(super) fn causes(run: &Run, concerned: &BTreeSet<&str>) -> Vec<String> {
     let all = run.transcript.links(&PEER_SCHEMA);
     super::causes::causes(run, &shown(&all, concerned), concerned)
@@ -75,7 +75,7 @@ fn frames_of(link: &LinkTrace, steps: &[usize], most: usize) -> Vec<String> {
     lines
 }
 
-/// Who reads at each end.
+/// The readers at the two ends.
 fn ends(link: &LinkTrace) -> (&str, &str) {
     if link.is_of_cell { ("the cell", "the host") } else { (&link.cell, "its peer") }
 }
@@ -102,7 +102,7 @@ fn places_of_interest(link: &LinkTrace, steps: &[usize], most: usize) -> Vec<usi
         choose_call_of(link, place, &mut choose);
     }
     for &step in steps {
-        // The last frame before the step, and the first one from it on.
+        // The last frame before the step, and the first frame from the step on.
         let after = link.frames.partition_point(|(written, _)| (*written as usize) < step);
         choose(after);
         if let Some(before) = after.checked_sub(1) {
@@ -144,7 +144,7 @@ fn fails(link: &LinkTrace) -> bool {
     link.frames.iter().any(|(_, frame)| is_failure(frame))
 }
 
-/// Calls that were asked and never answered on a link that was not aborted, in the order of their ids: who asked, the
+/// Calls that were never answered, on a link that was not aborted, in the order of their ids. Each has the asker, the
 /// question and the method.
 fn open_calls(link: &LinkTrace) -> Vec<(Direction, u32, String)> {
     let mut ledger = Ledger::default();
@@ -161,7 +161,7 @@ fn open_calls(link: &LinkTrace) -> Vec<(Direction, u32, String)> {
     open
 }
 
-/// What is missing on a link, a sentence each.
+/// The things that are missing on a link, a sentence each.
 fn in_words(link: &LinkTrace, run: &Run) -> Vec<String> {
     let mut lines = Vec::new();
     let open = open_calls(link);

@@ -9,7 +9,7 @@ use crate::strategy::Follow;
 use crate::transcript::Names;
 use crate::world::World;
 
-/// The first failure of a case, shrunk, and what is told of it.
+/// The first failure of a case, shrunk, and its explanation.
 fn told(case: &str) -> (Run, Explanation) {
     let case = bugs::find(case).expect("a case").buggy;
     let setup = |seed| Setup::new(engine(), Seed(seed));
@@ -134,7 +134,7 @@ fn what_is_drawn_at_set_up_and_by_gusts_is_told() {
     );
 }
 
-/// The causes that are told of a scenario under the calm policy.
+/// The causes that the explanation of a scenario names under the calm policy.
 fn causes_of(scenario: impl Fn(&mut World) + Sync) -> Vec<String> {
     let setup = Setup { choices: Choices::Given(Vec::new()), ..Setup::new(engine(), Seed(0)) };
     let run = run(&scenario, &setup);
@@ -150,7 +150,7 @@ fn a_method_that_a_server_does_not_have_is_named() {
     let causes = causes_of(|world| {
         let server = world.cell("server", crate::guests::SERVER).transport(crate::Transport::Connection);
         let server = server.serve(crate::peer::executor(world)).spawn();
-        // What it exports is an Executor.
+        // It exports an Executor.
         let exported: host::Client = server.exported();
         world.task("caller", async move {
             let _ = exported.executor_request().send().promise.await;
@@ -172,10 +172,10 @@ fn a_call_that_its_caller_cancelled_is_told() {
         world.task("caller", async move {
             let mut request = exported.echo_request();
             request.get().set_message("hello");
-            // The bootstrap first, so that the call goes out at once.
+            // The bootstrap comes first, so that the call goes out at once.
             let _ = exported.echo_request().send().promise.await;
             drop(request.send().promise);
-            // Until the link's own task has said so.
+            // Wait until the link's own task has sent the Finish.
             for _ in 0..20 {
                 crate::world::yield_now().await;
             }
@@ -188,7 +188,7 @@ fn a_call_that_its_caller_cancelled_is_told() {
 #[test]
 fn text_on_the_stdout_that_carries_rpc_is_shown() {
     let causes = causes_of(|world| {
-        // It prints, and its stdout was said to carry RPC.
+        // It prints, although its stdout was said to carry RPC.
         let printer = world.cell("printer", crate::guests::BUGS).args(["g24", "mended"]);
         let printer = printer.transport(crate::Transport::Stdio).serve(crate::peer::executor(world)).spawn();
         printer.expect_exit(77);

@@ -1,7 +1,7 @@
-//! From the bytes of a link to its frames.
+//! Decodes the bytes of a link into its frames.
 //!
-//! Frames are read with the generated readers of capnp-rpc. What they cannot know is kept here: the questions
-//! of both sides, so that an answer is named by what was asked.
+//! Frames are read with the generated readers of capnp-rpc. This module remembers the questions of both sides, which
+//! those readers cannot know. So an answer is named by the call that was asked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::schema::Schema;
 
-/// The most steps into an answer that a pipelined capability is named by.
+/// Steps into an answer by which a pipelined capability is named, at most.
 const MAX_PATH: usize = 16;
 
 /// Decodes the bytes of one link.
@@ -59,9 +59,9 @@ impl Decoder {
         }
     }
 
-    /// Takes the next bytes of a direction and returns the frames that became whole with them. Bytes must come
-    /// in the order in which they were written, over both directions: an answer is named by a call that came
-    /// before it. After a frame that no reader could skip, the direction gives no more frames.
+    /// Takes the next bytes of a direction and returns the frames that they complete. Bytes must come in the order in
+    /// which they were written, over both directions, because an answer is named by a call that came before it. After a
+    /// frame that no reader could skip, the direction returns no more frames.
     pub fn push(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Frame> {
         let splitter = match direction {
             Direction::Up => &mut self.up,
@@ -83,7 +83,7 @@ impl Decoder {
         frames
     }
 
-    /// How many bytes of a direction are in no frame yet.
+    /// The bytes of a direction that belong to no frame yet.
     #[must_use]
     pub fn pending_bytes(&self, direction: Direction) -> usize {
         match direction {
@@ -92,7 +92,7 @@ impl Decoder {
         }
     }
 
-    /// The line that marks the end of a direction.
+    /// The frame that marks the end of a direction.
     #[must_use]
     pub fn close(&self, direction: Direction) -> Frame {
         let pending_bytes = self.pending_bytes(direction);
@@ -103,14 +103,14 @@ impl Decoder {
 #[derive(Clone, Debug)]
 struct Names {
     schema: Arc<Schema>,
-    /// The latest question of each number, by who asked. An entry is never removed, only replaced: an answer
-    /// stays a target after its Return, and ids are few because the lowest free one is taken.
+    /// The latest question of each number, by asker. An entry is never removed, only replaced, because an answer stays
+    /// a target after its Return. There are few ids, because the lowest free one is taken.
     asked: BTreeMap<(Direction, u32), Asked>,
 }
 
 #[derive(Clone, Debug)]
 struct Asked {
-    /// Whether it was for the bootstrap capability.
+    /// Whether it asked for the bootstrap capability.
     is_bootstrap: bool,
     /// `bootstrap` or the method.
     name: String,
@@ -146,7 +146,7 @@ impl Names {
         self.asked.insert((direction, question), asked);
     }
 
-    /// Reads a message; one that another sends back is read too, but not one in that.
+    /// Reads a message. A message that this one sends back is read too, but not one inside that.
     fn message(&self, direction: Direction, reader: message::Reader, outer: bool) -> capnp::Result<Message> {
         use capnp_rpc::rpc_capnp::message as m;
         let Ok(which) = reader.which() else {

@@ -1,7 +1,7 @@
 //! Reads a payload's content into a [`Value`] by the schema.
 //!
-//! The bytes may be anything. capnp's reader checks every pointer and charges it to the message's traversal
-//! limit; the bounds here keep a line readable and the work in proportion to the frame.
+//! The bytes may be anything. capnp's reader checks every pointer and charges it to the message's traversal limit. The
+//! limits here keep a line readable and the work in proportion to the frame.
 
 #[cfg(test)]
 mod tests;
@@ -20,23 +20,23 @@ use twox_hash::XxHash3_64;
 use super::{Cap, Value};
 use crate::schema::{Place, Schema, Struct, Type};
 
-/// The deepest nesting that is read, a field of the content being at depth 1.
+/// The deepest nesting that is read. A field of the content is at depth 1.
 const MAX_DEPTH: u32 = 16;
-/// The most elements of one list that are read.
+/// Elements of one list that are read, at most.
 const MAX_ELEMENTS: u32 = 64;
-/// The most values of one payload that are read.
+/// Values of one payload that are read, at most.
 const MAX_VALUES: u32 = 512;
-/// The most bytes of one text that are kept.
+/// Bytes of one text that are kept, at most.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// The limits for reading a frame of `bytes` bytes: a message that visits each of its objects once stays far
-/// below, one whose pointers visit the same object again and again is stopped.
+/// The limits for reading a frame of `bytes` bytes. A message that visits each of its objects once stays far below
+/// them. A message whose pointers visit the same object again and again is stopped.
 pub(super) fn limits(bytes: usize) -> ReaderOptions {
     ReaderOptions { traversal_limit_in_words: Some(bytes / 2 + (64 << 10)), nesting_limit: 64 }
 }
 
-/// Reads a payload's content, a struct of type `ty` or, without one, whatever is there. A capability in it is
-/// the descriptor in `caps` that it points to.
+/// Reads a payload's content as a struct of type `ty` or, without a type, as an untyped value. A capability in it is
+/// read as the descriptor in `caps` that it points to.
 pub(super) fn read_content(
     schema: &Schema,
     payload: payload::Reader,
@@ -121,7 +121,7 @@ impl Reader<'_> {
             fields.push((field.name.clone(), value));
         }
         if !variant_known {
-            // A newer sender's: the schema here has no name for what is set.
+            // A newer sender set it: the schema here has no name for the member that is set.
             fields.push(("union".to_owned(), Value::Enum(variant.unwrap_or_default().to_string())));
         }
         Value::Struct(fields)
@@ -248,8 +248,8 @@ impl<'a> FromPointerReader<'a> for Pointer<'a> {
     }
 }
 
-/// An index into a payload's capability table. capnp hands out what a pointer's index stands for, never the
-/// index, so the table it looks into holds these, and `get_ptr` gives the index back. Nobody calls them.
+/// An index into a payload's capability table. capnp returns the capability that a pointer's index stands for, never
+/// the index itself. So the table that it looks into holds these, and `get_ptr` returns the index. Nobody calls them.
 struct Handle(usize);
 
 impl ClientHook for Handle {

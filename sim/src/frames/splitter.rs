@@ -1,35 +1,34 @@
 //! Cuts the bytes of one direction into whole frames.
 //!
 //! A frame on a stream is a segment table and the segments it announces, padded to words
-//! (<https://capnproto.org/encoding.html#serialization-over-a-stream>). Nothing is read inside the segments
-//! here.
+//! (<https://capnproto.org/encoding.html#serialization-over-a-stream>). Nothing is read inside the segments here.
 
-/// The most segments a frame may have, as in capnp's own reader.
+/// Segments of a frame, at most. The limit is that of capnp's own reader.
 const MAX_SEGMENTS: u32 = 512;
-/// The most words of segments a frame may announce: 128 MiB, what the host's links take.
+/// Words of segments that a frame may announce, at most: 128 MiB, the limit of the host's links.
 const MAX_WORDS: u64 = 16 << 20;
 
-/// The bytes of one direction that no whole frame has used yet.
+/// The bytes of one direction that belong to no whole frame yet.
 #[derive(Clone, Debug, Default)]
 pub struct Splitter {
     buffer: Vec<u8>,
-    /// How much of `buffer` earlier pieces used.
+    /// Bytes of `buffer` that earlier pieces used.
     used_bytes: usize,
-    /// Set by a segment table that cannot be true: where the next frame starts is then unknown for good, and
-    /// what comes is only counted.
+    /// Set by a segment table that cannot be right. The start of the next frame is then unknown for good, and further
+    /// bytes are only counted.
     lost_bytes: Option<usize>,
 }
 
-/// What the splitter found.
+/// A piece that the splitter found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// A whole frame, segment table and all.
+    /// A whole frame, segment table included.
     Whole(&'a [u8]),
-    /// A segment table of this many bytes that no frame can have. Nothing comes after it.
+    /// A segment table that no frame can have. Nothing comes after it.
     Garbled {
-        /// The bytes that say so.
+        /// The bytes of the table that show it.
         bytes: usize,
-        /// What they say.
+        /// The reason.
         reason: String,
     },
 }
@@ -46,8 +45,8 @@ impl Splitter {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Hands out the next piece, or `None` until more bytes are pushed. How the bytes were cut into pushes
-    /// changes nothing about the pieces.
+    /// Returns the next piece, or `None` until more bytes are pushed. The pieces do not depend on how the bytes were
+    /// cut into pushes.
     pub fn next_piece(&mut self) -> Option<Piece<'_>> {
         if self.lost_bytes.is_some() {
             return None;
@@ -66,7 +65,7 @@ impl Splitter {
         }
     }
 
-    /// How many bytes were pushed that are in no whole frame.
+    /// The number of pushed bytes that belong to no whole frame.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         self.buffer.len() - self.used_bytes + self.lost_bytes.unwrap_or(0)

@@ -5,7 +5,7 @@ use super::{Decoder, Direction, Frame, Message};
 use crate::ledger::Ledger;
 use crate::schema::Schema;
 
-/// What pid0 does: asks for a process in one go, waits for it, and calls once more.
+/// The calls of pid0: it asks for a process in one go, waits for it, and calls once more.
 fn boot(session: &Session) {
     let executor = session.host().executor_request().send().pipeline.get_executor();
     let mut run = executor.run_bytes_request();
@@ -154,8 +154,8 @@ fn arbitrary_bytes_become_lines_and_never_panic() {
     let mut random = Xorshift(0x9e37_79b9_7f4a_7c15);
     let mut kinds = [0u32; 3];
     for _ in 0..4000 {
-        // A frame that is true down to its root and kind of message, so that the readers behind get to see
-        // the noise; much of that in few and low bits, for pointers that lead somewhere.
+        // A frame that is correct down to its root and its kind of message, so that the readers behind it meet the
+        // noise. Much of the noise is in few and low bits, for pointers that lead somewhere.
         let words = 3 + random.below(40);
         let size_of_body = random.below(5) << 32 | random.below(4) << 48;
         let mut bytes = vec![0, 0, 0, 0, words as u8, 0, 0, 0];
@@ -207,7 +207,7 @@ fn real_frames_with_flipped_bits_never_panic() {
     assert!(kinds.iter().all(|count| *count > 100), "whole and garbled frames were met: {kinds:?}");
 }
 
-/// The peer schema with a few bits flipped, if that can still be read.
+/// The peer schema with a few bits flipped, if the result can still be read.
 fn forge_schema(random: &mut Xorshift) -> Arc<Schema> {
     let mut request = PEER_REQUEST.to_vec();
     for _ in 0..4 {
@@ -217,7 +217,7 @@ fn forge_schema(random: &mut Xorshift) -> Arc<Schema> {
     Schema::from_request(&request).map_or_else(|_| peer_schema(), Arc::new)
 }
 
-/// Prints and books frames, as users will.
+/// Prints frames and enters them into a ledger, as users will.
 fn judge(frames: Vec<Frame>) -> Vec<Frame> {
     let mut ledger = Ledger::default();
     for frame in &frames {

@@ -1,5 +1,4 @@
-//! Real traffic for tests: two vats of capnp-rpc, joined by pipes in memory that write down what goes over
-//! them.
+//! Real traffic for tests: two vats of capnp-rpc, joined by pipes in memory that record their bytes.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -33,7 +32,7 @@ pub(crate) const PEER_REQUEST: &[u8] = wavetank::schema::REQUEST;
 pub(crate) struct Manner {
     /// How it hands out its executor.
     pub(crate) executor: Handout,
-    /// It asks the cell for its bootstrap capability, and a process's bootstrap capability is that one.
+    /// It asks the cell for its bootstrap capability, and hands that one out as the bootstrap capability of a process.
     pub(crate) asks_back: bool,
 }
 
@@ -51,7 +50,7 @@ pub(crate) enum Handout {
 
 /// A cell and its host, both played here. The cell's own bootstrap capability is an executor.
 pub(crate) struct Session {
-    /// What the cell holds; `None` once dropped.
+    /// The capability that the cell holds; `None` once dropped.
     pub(crate) host: Option<host::Client>,
     /// Ends the processes: each `wait` answers with this code.
     exit: Option<oneshot::Sender<i32>>,
@@ -89,7 +88,7 @@ impl Session {
         self.host.as_ref().expect("not dropped yet")
     }
 
-    /// Asks for an executor and waits for the answer, of which only the executor is kept.
+    /// Asks for an executor and waits for the answer. Only the executor is kept.
     pub(crate) fn take_executor(&mut self) -> executor::Client {
         let answer = self.host().executor_request().send().promise;
         let (give, mut take) = oneshot::channel();
@@ -116,7 +115,7 @@ impl Session {
         self.settle();
     }
 
-    /// Drops what the cell holds and lets it disconnect in order.
+    /// Drops the cell's capability and lets it disconnect in order.
     pub(crate) fn leave(&mut self) {
         self.host = None;
         self.settle();
@@ -124,7 +123,7 @@ impl Session {
         self.settle();
     }
 
-    /// What was written so far.
+    /// The bytes that were written so far.
     pub(crate) fn written(&self) -> Vec<(Direction, Vec<u8>)> {
         self.tape.borrow().clone()
     }
@@ -244,7 +243,7 @@ fn never_exited() -> Error {
     Error::failed("never exited".to_owned())
 }
 
-/// One direction of bytes; both its ends are this.
+/// One direction of bytes. This type is both of its ends.
 #[derive(Clone)]
 struct Pipe {
     direction: Direction,

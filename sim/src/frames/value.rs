@@ -1,12 +1,12 @@
 //! Decoded parameters and results, and how they print.
 //!
-//! Reading them out of a message is in [`super::reader`].
+//! [`super::reader`] reads them out of a message.
 
 use std::fmt;
 
 use super::Cap;
 
-/// A value out of a payload. What is long or deep was cut when it was read; cuts print as `…`.
+/// A value out of a payload. Long or deep values were cut when they were read; cuts print as `…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A field without bits.
@@ -21,48 +21,48 @@ pub enum Value {
     Float32(u32),
     /// The bits of a 64-bit float.
     Float64(u64),
-    /// The name of an enumerant, or its number where the schema has no name for it.
+    /// The name of an enumerant, or its number if the schema has no name for it.
     Enum(String),
     /// UTF-8.
     Text {
         /// The text, or its start.
         start: String,
-        /// The length of the whole.
+        /// The length of the whole text.
         bytes: usize,
     },
-    /// Bytes, of which only length and digest are kept.
+    /// Bytes. Only their length and a digest are kept.
     Data {
         /// The length.
         bytes: usize,
-        /// The first four bytes of the XXH3 (64 bits).
+        /// The first four bytes of the XXH3 hash (64 bits).
         digest: [u8; 4],
     },
     /// The first elements of a list.
     List {
-        /// Those that were read.
+        /// The elements that were read.
         elements: Vec<Value>,
-        /// How many more there are.
+        /// The number of further elements.
         more: usize,
     },
     /// Fields with their names, in the order of the schema.
     Struct(Vec<(String, Value)>),
     /// A capability.
     Cap(Cap),
-    /// A null pointer where no default is known.
+    /// A null pointer without a known default.
     Null,
-    /// A struct or list of a type that no schema names: its words and capabilities, all it points to among
-    /// them.
+    /// A struct or list of a type that no schema names. It counts words and capabilities, including all that it points
+    /// to.
     Opaque {
         /// `AnyStruct` or `AnyList`.
         kind: &'static str,
-        /// Words of the whole.
+        /// Words in total.
         words: u64,
-        /// Capability pointers in the whole.
+        /// Capability pointers in total.
         caps: u32,
     },
-    /// What a pointer that leads nowhere was meant to be.
+    /// A pointer that cannot be read, with the reason.
     Malformed(String),
-    /// Left out: too deep, or too much came before.
+    /// Left out: it is nested too deep, or too much came before it.
     Cut,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Value {
             Self::Bool(bit) => write!(f, "{bit}"),
             Self::Int(int) => write!(f, "{int}"),
             Self::UInt(int) => write!(f, "{int}"),
-            // A NaN prints its bits: there are many, and they all print as `NaN` otherwise.
+            // A NaN prints its bits, because there are many of them and otherwise all would print as `NaN`.
             Self::Float32(bits) if f32::from_bits(*bits).is_nan() => write!(f, "NaN(0x{bits:08x})"),
             Self::Float64(bits) if f64::from_bits(*bits).is_nan() => write!(f, "NaN(0x{bits:016x})"),
             Self::Float32(bits) => write!(f, "{:?}", f32::from_bits(*bits)),

@@ -1,15 +1,15 @@
-//! What a ledger finds: entries that are open, and what no correct side does.
+//! The findings of a ledger: entries that are open, and violations of the protocol.
 
 use std::fmt;
 
 use crate::frames::{Direction, Frame};
 
-/// Something that is still open.
+/// An entry that is still open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// A question.
     Question {
-        /// Who asked.
+        /// The side that asked.
         asker: Direction,
         /// Its id.
         id: u32,
@@ -17,87 +17,87 @@ pub enum Entry {
         call: String,
         /// The interface's id and the method's ordinal; none for a bootstrap.
         method: Option<(u64, u16)>,
-        /// How far it came.
+        /// Its state.
         state: QuestionState,
     },
     /// An export to which the other side holds references.
     Export {
-        /// Whose it is.
+        /// The side that exports it.
         owner: Direction,
         /// Its id.
         id: u32,
-        /// How many references.
+        /// The number of references.
         references: u32,
         /// Whether it is a promise for which no Resolve came.
         promise: bool,
     },
     /// A Disembargo that did not come back.
     Embargo {
-        /// Who sent it.
+        /// The side that sent it.
         sender: Direction,
         /// Its id.
         id: u32,
     },
 }
 
-/// How far an open question came.
+/// How far an open question has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuestionState {
-    /// Asked, nothing since: the answer is owed.
+    /// It was asked and nothing has happened since: the answer is owed.
     Asked,
-    /// Returned, and the asker has not sent Finish.
+    /// It was answered with a Return, but the asker has not sent Finish.
     Returned,
-    /// Cancelled by Finish, and no Return came.
+    /// It was cancelled by Finish, and no Return came.
     Cancelled,
 }
 
-/// What no correct side does.
+/// Something that no correct side does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// A question was asked under an id that is taken.
+    /// A question was asked under an id that is in use.
     QuestionInUse {
-        /// Who asked.
+        /// The side that asked.
         asker: Direction,
         /// The id.
         id: u32,
         /// The new question.
         call: String,
     },
-    /// An answer came to a question that was not asked, or was answered before.
+    /// An answer came to a question that was not asked, or that was answered before.
     Unasked {
-        /// Who answered.
+        /// The side that answered.
         answerer: Direction,
         /// The question's id.
         id: u32,
     },
     /// More references were given back than held.
     OverRelease {
-        /// Whose export it is.
+        /// The side that exports it.
         owner: Direction,
         /// The export's id.
         id: u32,
-        /// How many references there were.
+        /// The number of references that were held.
         held: u32,
-        /// How many were given back.
+        /// The number of references that were given back.
         released: u32,
     },
-    /// An export was named to which its user holds no reference.
+    /// A side used an export to which it holds no reference.
     NotHeld {
-        /// Whose export it would be.
+        /// The side that would have exported it.
         owner: Direction,
         /// The export's id.
         id: u32,
     },
     /// A Disembargo came back that was not sent.
     UnknownEmbargo {
-        /// Who would have sent it.
+        /// The side that would have sent it.
         sender: Direction,
         /// Its id.
         id: u32,
     },
-    /// A frame came after the Abort of its own side.
+    /// A side sent a frame after its own Abort.
     AfterAbort(Frame),
-    /// Bytes came that are no frame.
+    /// The bytes do not form a frame.
     Garbled(Frame),
 }
 

@@ -44,7 +44,7 @@ fn a_cancelled_call_gets_no_return() {
     session.exit(3);
     let echo = executor.echo_request().send();
     session.settle();
-    // No Return of q3, and q3 is not used again.
+    // There is no Return of q3, and q3 is not used again.
     assert_eq!(
         session.lines(before),
         [
@@ -88,7 +88,7 @@ fn a_cancelled_call_that_others_wait_for_is_returned() {
 
 #[test]
 fn references_are_counted_as_they_are_given_back() {
-    // The cell lends two of its own in a call; the host keeps one reference of three.
+    // The cell lends two capabilities of its own in a call, one of them twice. The host keeps one reference of three.
     let caps = || vec![Cap::SenderHosted(4), Cap::SenderPromise(5), Cap::SenderHosted(4)];
     let mut ledger = book([(Up, call(0, Target::Answer(Pipelined { question: 9, path: vec![] }), caps()))]);
     assert_eq!(
@@ -116,7 +116,7 @@ fn references_are_counted_as_they_are_given_back() {
     apply(&mut ledger, Up, Message::Finish { question: 0, release_result_caps: true });
     assert_eq!(lines(&ledger), ["export 4 of the cell: 1 reference"]);
 
-    // A Return that releases the parameters, and needs no Finish: a late one is no fault.
+    // This Return releases the parameters and needs no Finish. A late Finish is not a violation.
     apply(&mut ledger, Up, call(0, Target::Import(7), caps()));
     answer = Return { release_param_caps: true, no_finish_needed: true, ..results(0, vec![]) };
     apply(&mut ledger, Down, Message::Return(answer));

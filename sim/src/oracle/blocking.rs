@@ -1,24 +1,24 @@
 //! Nobody blocks elsewhere while its own link has bytes to read.
 //!
-//! A guest has one thread. While it is inside `blocking-read`, `blocking-write-and-flush` or `pollable.block` of
-//! some stream, its RPC stands still: calls to it are not answered, answers are not seen, and in the end the
-//! peer gives up (G12 of the catalogue of bugs, a blocking read of stdin in a cooperative loop). `wasi:io/poll`
-//! over all that is waited for is there to spare it that.
+//! A guest has one thread. While it is inside `blocking-read`, `blocking-write-and-flush` or `pollable.block` of some
+//! stream, its RPC stands still: calls to it are not answered, answers are not seen, and in the end the peer gives up
+//! (G12 of the catalogue of bugs, a blocking read of stdin in a cooperative loop). A guest avoids this with a
+//! `wasi:io/poll` over all things that it waits for.
 //!
-//! It is asked for only when nothing but time could pass: otherwise what the guest waits for may be on its way.
-//! There, bytes that are visible on the link of a cell that is blocked on another pipe are its fault. Waiting for
-//! a time is not: it ends. At rest nothing ends any more, and then a `poll` whose list leaves the link out is
-//! found too.
+//! The oracle looks only when nothing but time could pass; before that, the thing that the guest waits for may be on
+//! its way. At that point, if a cell is blocked on another pipe while bytes are visible on its link, it is the cell's
+//! fault. Waiting for a time is not a fault, because it ends. At rest nothing ends any more, so then a `poll` whose
+//! list leaves the link out is found too.
 
 use super::{CellFacts, Evidence, Finding, Oracle};
 use wavetank::{Blocked, Import, PipeId};
 
-/// Judges a world in which nothing but time could pass.
+/// Judges a world at rest, in which not even time can pass.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     judged(evidence).find_map(|cell| blocked(evidence, cell, true))
 }
 
-/// Judges one in which time could.
+/// Judges a world in which time could still pass.
 pub(crate) fn judge_before_time(evidence: &Evidence<'_>) -> Option<Finding> {
     judged(evidence).find_map(|cell| blocked(evidence, cell, false))
 }

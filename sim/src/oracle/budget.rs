@@ -1,12 +1,11 @@
-//! Budget is a promise, and room has an end: a pipe never holds more bytes than its capacity, and no write was
-//! longer than what had been granted. Where several handles of one pipe had a permit at the same time, each may use its
-//! own: then it is so many times as much.
+//! Budget is a promise, and room has an end: a pipe never holds more bytes than its capacity, and no write was longer
+//! than its grant. If several handles of one pipe had a permit at the same time, each may use its own permit, so the
+//! capacity counts once per permit.
 //!
-//! `wasi:io/streams` on `check-write`: it "returns the number of bytes permitted for the next call to write",
-//! and a `write` of more traps. A guest that writes too much is therefore a trap (G02 of the catalogue of bugs,
-//! a write over what `check-write` granted); what is held true here is that the tank keeps the same book. The
-//! book is kept from the moves alone: a held pipe's writer has what the last grant gave it, less what it wrote
-//! since.
+//! `wasi:io/streams` on `check-write`: it "returns the number of bytes permitted for the next call to write", and a
+//! longer `write` traps. So a guest that writes too much is a trap (G02 of the catalogue of bugs, a write over the
+//! number from `check-write`). This oracle checks that the tank keeps the same book. The book is kept from the moves
+//! alone: the writer of a held pipe has the last grant, less the bytes that it wrote since.
 
 use super::{Blame, Evidence, Finding, Oracle};
 use crate::moves::Move;
@@ -14,10 +13,10 @@ use wavetank::{ActorId, Event, PipeId};
 
 #[derive(Clone, Default)]
 struct Book {
-    /// Most bytes it may hold.
+    /// Bytes that it may hold, at most.
     capacity: usize,
     held: usize,
-    /// Granted and not yet written.
+    /// Bytes granted and not yet written.
     granted: usize,
 }
 
@@ -48,8 +47,8 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     take(evidence, &mut books, done..evidence.events.len())
 }
 
-/// How a cell's pipes flow is drawn when it starts. What is in one by then stays, and so does what its writer was
-/// promised.
+/// The flow of a cell's pipes is drawn when the cell starts. Bytes that are in a pipe by then stay, and so does the
+/// budget that its writer was promised.
 fn shape(evidence: &Evidence<'_>, books: &mut [Book], cell: ActorId) {
     for pipe in evidence.cell(cell).map_or(&[][..], |cell| &cell.pipes) {
         if let (Some(book), Some(view)) = (books.get_mut(pipe.index()), evidence.pipes.get(pipe.index())) {
@@ -70,7 +69,7 @@ fn take(evidence: &Evidence<'_>, books: &mut [Book], range: std::ops::Range<usiz
             let (book, view) = (books.get_mut(pipe.index())?, evidence.pipes.get(pipe.index())?);
             book.held += bytes.len();
             let is_judged = || evidence.is_pipe_judged(Oracle::Budget, *pipe);
-            // Other handles may have used what was granted: each was told of all of it.
+            // Other handles may have used the grant, because each was told of all of it.
             if view.held && view.permits <= 1 && bytes.len() > book.granted && is_judged() {
                 let (wrote, granted) = (bytes.len(), book.granted);
                 let what =

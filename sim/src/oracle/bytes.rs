@@ -1,13 +1,13 @@
-//! Bytes are kept: what was written into a pipe was read, was lost when its reader went, or is still there; and
+//! Bytes are kept: every byte written into a pipe was read, was lost when its reader went, or is still there. And
 //! nothing is read before it was written.
 //!
-//! A pipe carries bytes in order and neither makes nor loses any (`wasi:io/streams`: an output-stream's bytes
-//! are "written to the destination" in order). This is the tank's own promise, so a finding is the tank's fault.
+//! A pipe carries bytes in order and neither makes nor loses any (`wasi:io/streams`: an output-stream's bytes are
+//! "written to the destination" in order). This is the tank's own promise, so a finding is the tank's fault.
 
 use super::{Blame, Evidence, Finding, Oracle};
 use wavetank::{Event, PipeId};
 
-/// What the events say of one pipe.
+/// The totals of one pipe, from its events.
 #[derive(Clone, Copy, Default)]
 struct Book {
     written: u64,

@@ -1,22 +1,24 @@
-//! Who exits with 0 has cared for its children.
+//! A cell that exits with 0 has cared for its children.
 //!
-//! A parent that starts children and says that all went well (exit code 0) vouches for them. Three ways to be wrong:
+//! A parent that starts children and reports that all went well (exit code 0) vouches for them. It can be wrong in
+//! three ways:
 //!
 //! - **A failure kept to itself.** `Process.wait` told it that a child exited with another code than 0, or trapped
-//!   (134), and it exits with 0. A child that was killed (137) is none: somebody wanted that. A cell that serves
-//!   `Process.wait` to others hands the code on and is let off.
+//!   (134), and it exits with 0. A child that was killed (137) does not count, because somebody wanted that. A cell
+//!   that serves `Process.wait` to others hands the code on and is excused.
 //! - **A failure that nobody asked for.** A child failed while its parent ran, and nobody called `Process.wait` or
 //!   `Process.kill` on it.
-//! - **A child that nobody waited for.** It still ran when its parent exited, was killed for that, and nobody had called
-//!   `Process.wait` or `Process.kill`. Whether it still runs is a race, so one more sign counts: of several children
-//!   that run the same component, some were waited for and this one was not. A wait that was given up counts as none.
+//! - **A child that nobody waited for.** It still ran when its parent exited, it was killed for that, and nobody had
+//!   called `Process.wait` or `Process.kill`. Whether it still runs is a race, so one more sign counts: of several
+//!   children that run the same component, some were waited for and this one was not. A wait that was given up does not
+//!   count.
 //!
-//! A child that was started detached is its own: only a failure that its parent was told counts. What a parent means
-//! to leave or to let fail, its scenario says, with
+//! A child that was started detached is on its own: only a failure that its parent was told counts. If a parent leaves
+//! children or lets them fail on purpose, its scenario says so with
 //! [`may_leave_children`](crate::world::CellBuilder::may_leave_children) and
 //! [`children_may_fail`](crate::world::CellBuilder::children_may_fail).
 //!
-//! In a damaged world a parent may have had to leave early: there only the first way counts.
+//! In a damaged world a parent may have had to leave early, so only the first way counts there.
 
 use super::{CellFacts, Evidence, Finding, Oracle};
 use crate::frames::{Direction, Frame, Message, Outcome, Value};
@@ -43,7 +45,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     })
 }
 
-/// A failure that it was told of.
+/// A failure that the parent was told of.
 fn kept_to_itself(evidence: &Evidence<'_>, parent: &CellFacts) -> Option<String> {
     let (link, ..) = parent.link.filter(|_| !parent.leave.children_may_fail)?;
     let frames = &evidence.links.iter().find(|of| of.link == link)?.frames;
@@ -107,7 +109,7 @@ fn left_alone(evidence: &Evidence<'_>, parent: &CellFacts) -> Option<String> {
                     "its child {name} still ran: nobody had waited for it or killed it, and it was killed with its parent"
                 ));
             }
-            // Somebody else than its parent had it killed.
+            // Somebody other than its parent killed it.
             Cause::Killed => return None,
             Cause::Exited if exit.code == 0 => {}
             Cause::Exited | Cause::Trapped(_) if parent.leave.children_may_fail => {}

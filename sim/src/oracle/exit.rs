@@ -1,13 +1,13 @@
-//! The exit record, joined: a cell's exit code, its trap and what its RPC came to must tell one story.
+//! The exit record: a cell's exit code and the result of its RPC must tell one story.
 //!
-//! A guest that swallows an error exits with 0 after a failure (G14 of the catalogue of bugs: `run` returns ok
-//! whatever its application said), and whoever started it goes on as if all were well. So a cell that exited with
-//! 0 must not have had a link that ended in an error, nor one that was broken off by an Abort that names a failure, nor
-//! have met an exception as the last answer it got and made no call after it. (The answer to a streaming call does not
-//! count: nobody can wait for it.) A guest that means it is told
-//! apart by its scenario, with [`may_fail`](crate::world::CellBuilder::may_fail).
+//! A guest that swallows an error exits with 0 after a failure (G14 of the catalogue of bugs: `run` returns ok whatever
+//! its application said), and its parent goes on as if all were well. So a cell that exited with 0 must have none of
+//! these: a link that ended in an error; a link that was broken off by an Abort that names a failure; or an exception
+//! as the last answer it got, with no call after it. (The answer to a streaming call does not count, because nobody can
+//! wait for it.) If a guest does this on purpose, its scenario says so with
+//! [`may_fail`](crate::world::CellBuilder::may_fail).
 //!
-//! What a scenario expects of a cell's code, trap and output is judged before, in `world/judge.rs`.
+//! The expectations of a scenario for a cell's code, trap and output are judged earlier, in `world/judge.rs`.
 
 use super::streams::Streams;
 use super::{CellFacts, Evidence, Finding, Oracle};
@@ -47,7 +47,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     })
 }
 
-/// An Abort that names more than the end: its own, or its host's before it had closed its side.
+/// An Abort that names more than the end: the cell's own, or its host's before the cell had closed its side.
 fn aborted(frames: &[Frame]) -> Option<String> {
     let is_over =
         |frame: &&Frame| frame.direction == Direction::Up && matches!(frame.message, Message::Closed { .. });
@@ -63,7 +63,7 @@ fn aborted(frames: &[Frame]) -> Option<String> {
     })
 }
 
-/// The last answer that it got, where that is an exception and it asked for nothing more.
+/// The last answer that the cell got, if it is an exception and the cell made no call after it.
 fn swallowed(frames: &[Frame], streams: &Streams) -> Option<String> {
     let mut given_up = BTreeSet::new();
     let mut last = None;

@@ -1,14 +1,14 @@
 //! Flood: a run whose record grows without end.
 //!
-//! All that is written and all that happens is kept until a run is over, so a guest that logs for ever, or passes
-//! calls to and fro for ever, would fill the machine long before its fuel or the steps are used up. Like livelock,
-//! it never comes to rest and is looked for after each step.
+//! All bytes and events are kept until a run is over. So a guest that logs for ever, or passes calls to and fro for
+//! ever, would fill the machine's memory long before its fuel or the steps are used up. Like a livelock, such a run
+//! never comes to rest and is looked for after each step.
 
 use super::{Blame, CellFacts, Evidence, Finding, Oracle};
 use std::collections::BTreeMap;
 use wavetank::{ActorId, Event, PipeId};
 
-/// What one event takes, about, beside the bytes it holds.
+/// Bytes that one event takes, about, apart from the bytes that it holds.
 const EVENT_BYTES: u64 = 64;
 
 /// Bytes that an event takes in the record, about.

@@ -1,9 +1,9 @@
-//! The fuel ledger: no cell burns more than its limit, one that ran out of fuel burned all of it, and what its
-//! end said is what its record says.
+//! The fuel ledger: no cell burns more than its limit, a cell that ran out of fuel burned all of it, and the fuel in
+//! the event of its end equals the fuel in its exit record.
 //!
-//! Fuel is what bounds a guest that computes for ever. A budget that is refilled on the way bounds nothing (H09
-//! of the catalogue of bugs, one of 25,000 units that ran 19 million), and one that ends early kills the
-//! innocent (H08). Both are the tank's fault.
+//! Fuel bounds a guest that computes for ever. A budget that is refilled on the way bounds nothing (H09 of the
+//! catalogue of bugs, one of 25,000 units that ran 19 million), and one that ends early kills the innocent (H08). Both
+//! are the tank's fault.
 
 use super::{Blame, CellFacts, Evidence, Finding, Oracle};
 use wavetank::cell::Cause;

@@ -1,23 +1,23 @@
-//! The RPC ledger: each call has one return, each question is finished, references balance, no id is used after
-//! its release, and no frame is cut short.
+//! The RPC ledger: each call has one return, each question is finished, references balance, no id is used after its
+//! release, and no frame is cut short.
 //!
 //! rpc.capnp: "The caller must send Finish" for each question whose Return asks for one, and a Release for each
-//! reference that it was given; ids are its own to use again only then. A guest that never drops its
-//! capabilities leaves both undone (G03 of the catalogue of bugs). The tables are [`crate::ledger`]'s.
+//! reference that it was given. Only then may it use its ids again. A guest that never drops its capabilities does
+//! neither (G03 of the catalogue of bugs). The tables are those of [`crate::ledger`].
 //!
-//! **Who owes.** What a cell that exited had asked and not finished, or had been given and not released, is its
-//! own fault. What its host held of it ends with it: whoever is called may exit, and the caller meets a broken
-//! link. So open entries of the host's side are not looked at; a call that is owed by a cell that lives is a
+//! **Who owes.** If a cell exited with a question that it had not finished, or with a reference that it had not
+//! released, that is its own fault. The entries of its host end with it: a callee may exit, and the caller then meets a
+//! broken link. So open entries of the host's side are not looked at. If a cell that lives owes an answer, that is a
 //! stall.
 //!
-//! **Streaming calls owe nothing.** A client has no means to wait for a streaming call's Return: what it awaits is
-//! flow control alone. So such a question that is still open when its cell exits is no leak, whether its Return was
-//! on its way or its server had not begun. Which methods stream is known from the schema of the host's own
-//! capabilities, and of others from what their gates found out ([`Event::Streams`]). A method of an unknown schema of
-//! which no server began a call is taken for one that does not stream.
+//! **Streaming calls owe nothing.** A client cannot wait for a streaming call's Return: it can only await flow control.
+//! So if such a question is still open when its cell exits, that is no leak, whether its Return was on its way or its
+//! server had not begun. The schema of the host's own capabilities says which of their methods stream. For other
+//! methods, their gates find it out ([`Event::Streams`]). If no server began a call of a method of an unknown schema,
+//! the method counts as one that does not stream.
 //!
-//! **Who is let off.** A cell that trapped or was killed had no time, and one whose link broke had no way. A link
-//! between two vats has no end, so only what no correct side does is looked at there.
+//! **Exceptions.** A cell that trapped or was killed had no time, and one whose link broke had no way. A link between
+//! two vats has no end, so only violations of the protocol count there.
 
 use super::streams::Streams;
 use super::{Blame, CellFacts, Evidence, Finding, Oracle};
@@ -94,7 +94,7 @@ fn open(link: &LinkFrames, ledger: &Ledger, streams: &Streams) -> Option<Finding
     Some(finding(link, Direction::Up, what, left))
 }
 
-/// A frame that its writer did not finish, though its reader was still there.
+/// A frame that its writer did not finish although its reader was still there.
 fn cut_short(evidence: &Evidence<'_>, link: &LinkFrames, cell: &CellFacts) -> Option<Finding> {
     let (_, up, down) = cell.link?;
     let closed = |pipe, end| {

@@ -1,35 +1,36 @@
 //! Livelock: somebody keeps running and gets nowhere.
 //!
-//! Nothing ever comes to rest then, so it is looked for after each step, at a cost of a few additions. Five ways:
+//! Such a world never comes to rest, so this oracle looks after each step, at a cost of a few additions. There are five
+//! ways:
 //!
-//! - **Asking without waiting** (G07 and G08 of the catalogue of bugs, a pollable that is always ready, a link's
-//!   end that counts as progress): 10,000 times in a row a cell asks for news (`ready`, an immediately ready
-//!   `poll`, an empty `read`, a `check-write` of 0) and neither waits nor moves a byte, while nothing else could
-//!   happen that would bring it news. Time passes meanwhile, by [`LOOK_NS`](wavetank::LOOK_NS) a call, and others
-//!   run: only what is stuck all the same counts. A cell that looks at the time may do so 50,000 times in a row,
-//!   for 2.5 seconds: it may wait for a time that it alone knows.
-//! - **Burning without asking**: a cell burns [`quiet_fuel`](wavetank::cell::Limits::quiet_fuel) in whole slices,
-//!   one after the other, and asks its host for nothing meanwhile.
+//! - **Asking without waiting** (G07 and G08 of the catalogue of bugs, a pollable that is always ready, a link's end
+//!   that counts as progress): 10,000 times in a row a cell asks for news (`ready`, an immediately ready `poll`, an
+//!   empty `read`, a `check-write` of 0) and neither waits nor moves a byte, while nothing else could happen that would
+//!   bring it news. Time passes meanwhile, by [`LOOK_NS`](wavetank::LOOK_NS) a call, and others run. So a cell counts
+//!   only if it is stuck all the same. A cell that looks at the time may do so 50,000 times in a row, for 2.5 seconds,
+//!   because it may wait for a time that it alone knows.
+//! - **Burning without asking**: a cell burns [`quiet_fuel`](wavetank::cell::Limits::quiet_fuel) in whole slices, one
+//!   after the other, and asks its host for nothing meanwhile.
 //! - **A task of the host that wakes itself**: a million polls in a row that cause nothing. If it is a call whose
 //!   server pauses again and again, its resumes between the polls are no progress either, and the call is named.
-//! - **Waiting for nothing but the next time**: the clock moves again and again, and whoever it wakes sets a new
-//!   timer and does nothing else. After [a million](TICKS) moves of the clock in a row, or 10,000 that took a
-//!   [day](PATIENCE_NS) of virtual time, and if no task of the host waits for a time, the world counts as one at rest:
-//!   it is a stall, with its wait-for graph, or spinning if the guest waits for nothing but times.
+//! - **Waiting only for the next time**: the clock moves again and again, and the cell that it wakes sets a new timer
+//!   and does nothing else. The limit is [a million](TICKS) moves of the clock in a row, or 10,000 that took a
+//!   [day](PATIENCE_NS) of virtual time. After that, if no task of the host waits for a time, the world counts as one
+//!   at rest: it is a stall, with its wait-for graph, or spinning if the guest waits for nothing but times.
 //! - **Progress only because a timer fired** (G05), in either of two ways:
 //!   - *Left unsent*: a cell had something to write to its link and waited, and only a timer would have let it go on.
-//!     The proof is a wake-up for nothing: no time has passed since the cell went to wait, nothing came, it was not
-//!     out of budget, and yet it writes. [`probe`](crate::world) makes such wake-ups for cells that wait for a timer
-//!     and for their link. One such turn is enough. Who sleeps between calls, has a clock tick beside them, or tries
-//!     again after a time-out does not go on when it is woken for nothing, and is not blamed.
+//!     The proof is a wake-up for nothing: no time has passed since the cell went to wait, nothing came, it was not out
+//!     of budget, and yet it writes. [`probe`](crate::world) makes such wake-ups for cells that wait for a timer and
+//!     for their link. One such turn is enough. A cell that sleeps between calls, has a clock tick beside them, or
+//!     tries again after a time-out does not go on when it is woken for nothing, and is not blamed.
 //!   - *Left unread*: [three times](TIMED_READS) a cell reads its link because a timer had woken it, although the bytes
 //!     were there before, and it has never waited for its link at all.
 //!
-//!   A guest for which this is right is told apart by its scenario, with
+//!   If this is right for a guest, its scenario says so with
 //!   [`keeps_time`](crate::world::CellBuilder::keeps_time).
 //!
-//! What cannot be seen: a runtime that leaves a message unsent and waits for a timer *alone*. From outside it is an
-//! application that sleeps.
+//! One case cannot be seen: a runtime that leaves a message unsent and waits for a timer *alone*. From outside it looks
+//! like an application that sleeps.
 
 use super::{Blame, Finding, Oracle};
 use crate::moves::Move;
@@ -38,39 +39,39 @@ use std::collections::{BTreeMap, BTreeSet};
 use wavetank::cell::Limits;
 use wavetank::{Event, Habits, IDLE_CALLS_PER_TURN};
 
-/// Calls in a row by which a cell asks for news, gets none and does not wait, while nothing else could happen, until
-/// it counts as spinning. A guest that blocks in `wasi:io/poll` makes a handful.
+/// Calls in a row that make a cell count as spinning: it asks for news, gets none and does not wait, while nothing else
+/// could happen. A guest that blocks in `wasi:io/poll` makes a handful.
 pub const IDLE_CALLS: u64 = 10_000;
 
-/// The same for a cell that looks at the time: one call in four at least does.
+/// The same limit for a cell that looks at the time in at least one of four calls.
 pub const LOOKS: u64 = 50_000;
 
-/// Polls in a row that cause nothing, until the task of the host that is polled counts as spinning.
+/// Polls in a row that cause nothing, after which the polled task of the host counts as spinning.
 pub const IDLE_POLLS: u64 = 1_000_000;
 
-/// Turns in which a cell that never waits for its link reads it because a timer woke it, until that counts as its
-/// only reason.
+/// Turns in which a cell that never waits for its link reads it because a timer woke it. After this many, the timer
+/// counts as its only reason.
 pub const TIMED_READS: u64 = 3;
 
 /// Moves of the clock in a row, with nothing else done in between, after which nothing else is expected.
 pub const TICKS: u64 = 1_000_000;
 
-/// Fewer are enough if they took as long as [`PATIENCE_NS`].
+/// Fewer moves of the clock are enough if they took [`PATIENCE_NS`].
 pub const FEW_TICKS: u64 = 10_000;
 
 /// A day of virtual time, in nanoseconds.
 pub const PATIENCE_NS: u64 = 24 * 60 * 60 * 1_000_000_000;
 
-/// What became of a poll.
+/// The result of a poll.
 #[derive(Clone, Copy, Debug)]
 pub struct Polled {
-    /// Who was polled.
+    /// The actor that was polled.
     pub actor: u32,
     /// Whether anything was recorded.
     pub caused: bool,
     /// Whether it could be polled again at once.
     pub is_ready: bool,
-    /// Whether nothing else could happen, but that others ask in vain as well and that time passes.
+    /// Whether nothing else could happen, except that others also ask in vain and that time passes.
     pub is_alone: bool,
     /// How it asks for news.
     pub habits: Habits,
@@ -79,17 +80,17 @@ pub struct Polled {
 /// A cell that asks and asks.
 #[derive(Clone, Copy, Debug, Default)]
 struct Asking {
-    /// Its idle calls in a row when it was polled last.
+    /// Its idle calls in a row at its last poll.
     seen: u64,
-    /// Those that it made while nothing else could happen.
+    /// The idle calls that it made while nothing else could happen.
     alone: u64,
 }
 
-/// What is known of the one who was polled, asked for only where it counts.
+/// Facts about the polled actor, asked for only when they count.
 pub struct Who {
     /// Its name.
     pub name: String,
-    /// How much it may use, where it is a cell.
+    /// Its resource limits, if it is a cell.
     pub limits: Option<Limits>,
     /// Whether it paces itself by the clock.
     pub keeps_time: bool,
@@ -97,7 +98,7 @@ pub struct Who {
     pub blame: Blame,
 }
 
-/// Looks on at a run.
+/// Watches a run for livelocks.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     idle_polls: u64,
@@ -106,7 +107,7 @@ pub struct Watch {
     /// By cell: whole slices in a row that it burned in silence, and the calls it had made before.
     quiet: BTreeMap<u32, (u64, u64)>,
     ticks: Ticks,
-    /// By cell, those whose last poll ended while they asked in vain.
+    /// Cells whose last poll ended while they asked in vain.
     asking: BTreeMap<u32, Asking>,
     /// Cells that keep time.
     excused: BTreeSet<u32>,
@@ -120,7 +121,7 @@ struct Ticks {
 }
 
 impl Watch {
-    /// Notes a move, what it caused and what time it is then. Says now and then that nothing but time has passed for
+    /// Notes a move, its events and the time after it. Now and then it returns true: nothing but time has passed for
     /// very long.
     pub fn only_time_passes(&mut self, moved: Move, caused: &[Event], now_ns: u64) -> bool {
         let is_poll = matches!(moved, Move::Poll(_) | Move::PollAt(..));
@@ -143,7 +144,7 @@ impl Watch {
         self.resumes.clear();
     }
 
-    /// Notes that a paused call was let go on.
+    /// Notes that a paused call was resumed.
     pub fn resumed(&mut self, call: u32) {
         *self.resumes.entry(call).or_default() += 1;
     }
@@ -153,7 +154,7 @@ impl Watch {
         self.resumes.iter().max_by_key(|(_, resumes)| **resumes).map(|(call, _)| *call)
     }
 
-    /// Notes a poll, and says whether that was one too many.
+    /// Notes a poll, and returns an outcome if it was one too many.
     pub fn polled(&mut self, polled: Polled, who: impl FnOnce() -> Who) -> Option<Outcome> {
         let Polled { actor, caused, habits, .. } = polled;
         self.idle_polls = if caused { 0 } else { self.idle_polls + 1 };
@@ -163,7 +164,7 @@ impl Watch {
         let slices = self.silent_slices(polled);
         let timed = only_by_time(habits).filter(|_| !self.excused.contains(&actor));
         let asks = self.asks_in_vain(polled);
-        // Limits are asked for only now and then: a slice is a million where nothing else was said.
+        // Limits are asked for only now and then. By default, a slice is a million.
         let burns = slices > 0 && (slices.is_power_of_two() || slices.is_multiple_of(16));
         let idles = self.idle_polls >= IDLE_POLLS;
         if !(timed.is_some() || asks || burns || idles) {
@@ -206,8 +207,8 @@ impl Watch {
         self.asking.contains_key(&actor)
     }
 
-    /// Whether the one polled has asked in vain too often. A cell that others keep waiting is not to blame, and
-    /// every strategy lets them run in the end: choices are bounded, and the calm policy goes round.
+    /// Whether the polled cell has asked in vain too often. A cell that others keep waiting is not to blame, and every
+    /// strategy lets the others run in the end: choices are bounded, and the calm policy goes round.
     fn asks_in_vain(&mut self, Polled { actor, is_alone, habits, .. }: Polled) -> bool {
         if habits.idle_calls < IDLE_CALLS_PER_TURN {
             self.asking.remove(&actor);
@@ -225,8 +226,8 @@ impl Watch {
         asking.alone >= most
     }
 
-    /// Whole slices in a row that the one polled has burned without a word. Its host sees a slice's end as a poll
-    /// that leaves it ready.
+    /// Whole slices in a row that the polled cell has burned in silence. Its host sees the end of a slice as a poll
+    /// that leaves the cell ready.
     fn silent_slices(&mut self, Polled { actor, caused, is_ready, habits, .. }: Polled) -> u64 {
         if caused || !is_ready {
             self.quiet.remove(&actor);
@@ -239,7 +240,7 @@ impl Watch {
     }
 }
 
-/// Why a cell's progress hangs on a timer, if it does.
+/// The reason why a cell's progress depends on a timer, if it does.
 fn only_by_time(habits: Habits) -> Option<String> {
     let Habits { timed_writes, late_writes, timed_reads, waited_for_link, .. } = habits;
     if late_writes > 0 {

@@ -1,15 +1,14 @@
 //! Calls on one capability reach their server in the order in which they were sent.
 //!
-//! rpc.capnp calls it E-order: "calls made on the same capability are delivered in the order in which they were
-//! made", pipelined ones included. capnp-rpc keeps it only where tasks of one vat run first in, first out
-//! (capnproto-rust#528), and has broken it (C01 of the catalogue of bugs, a plain call that overtakes streaming
-//! ones).
+//! rpc.capnp calls it E-order: "calls made on the same capability are delivered in the order in which they were made",
+//! pipelined ones included. capnp-rpc keeps it only if the tasks of one vat run first in, first out
+//! (capnproto-rust#528), and has broken it (C01 of the catalogue of bugs, a plain call that overtakes streaming ones).
 //!
-//! What is compared: the frames of the calls on one target of a link, and what came in at gates of that link. A
-//! gate sees no ids, so a call is known by its method and by the [fingerprint](wavetank::fingerprint) of its
-//! parameters. Calls that are made alike on two targets, or come in more often than they were sent (a server may
-//! call itself), are left out; so are calls on capabilities of guests, for which there are no gates. A call that
-//! never comes in, because it was cancelled or the link broke, breaks no order.
+//! The oracle compares the frames of the calls on one target of a link with the calls that came in at gates of that
+//! link. A gate sees no ids, so a call is recognised by its method and by the [fingerprint](wavetank::fingerprint) of
+//! its parameters. Three kinds of calls are left out: calls that are alike on two targets; calls that come in more
+//! often than they were sent (a server may call itself); and calls on capabilities of guests, which have no gates. A
+//! call that never comes in, because it was cancelled or the link broke, breaks no order.
 
 use super::{Blame, Evidence, Finding, Oracle};
 use crate::frames::{Direction, Message, Target};
@@ -17,7 +16,7 @@ use crate::transcript::LinkFrames;
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::{Event, LinkId};
 
-/// How a call is known on both sides: interface, method, and fingerprint of the parameters.
+/// The identity of a call on both sides: interface, method, and fingerprint of the parameters.
 type Mark = (u64, u16, u64);
 
 /// Judges all links.
@@ -27,7 +26,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     for event in evidence.events {
         match event {
             Event::LinkBorn { up, .. } => drop(ups.insert(*up)),
-            // Between two vats both ends have gates.
+            // Between two vats, both ends have gates.
             Event::Called { interface, method, link, over, params, .. } if ups.contains(over) => {
                 came.entry(*link).or_default().push((*interface, *method, *params));
             }
@@ -66,7 +65,7 @@ fn overtaken(link: &LinkFrames, came: &[Mark]) -> Option<Finding> {
     };
     sent.iter().enumerate().find_map(|(index, Sent { calls, target })| {
         let mut left = calls.iter().filter(|(mark, _)| is_clear(index, mark));
-        // In order: what came in is what was sent, with some left out.
+        // The calls are in order if those that came in are those that were sent, with some left out.
         let late =
             came.iter().filter(|mark| is_clear(index, mark)).find(|mark| !left.any(|(of, _)| of == *mark))?;
         let method = calls.iter().find(|(mark, _)| mark == late).map_or("a call", |(_, method)| method);
@@ -80,7 +79,7 @@ fn overtaken(link: &LinkFrames, came: &[Mark]) -> Option<Finding> {
     })
 }
 
-/// Calls to the host by target. An id means another target once it was given back and used again.
+/// Calls to the host by target. An id means another target after it was given back and used again.
 fn sent(link: &LinkFrames) -> Vec<Sent<'_>> {
     let mut sent: Vec<Sent<'_>> = Vec::new();
     let mut current: BTreeMap<Target, usize> = BTreeMap::new();
@@ -105,7 +104,7 @@ fn sent(link: &LinkFrames) -> Vec<Sent<'_>> {
     sent
 }
 
-/// A question's number is used again: what is called on its answer from now on is something else.
+/// A question's number is used again, so calls on its answer from now on have another target.
 fn forget(current: &mut BTreeMap<Target, usize>, question: u32) {
     current.retain(|target, _| !matches!(target, Target::Answer(on) if on.question == question));
 }

@@ -1,15 +1,15 @@
 //! No cell outlives its parent unless it was told to.
 //!
-//! `Executor.runBytes` of `capnp/peer.capnp`: "A detached child outlives its parent"; all others end with it. A
-//! host whose error paths return without ending what they started leaves orphans (H04 of the catalogue of bugs).
-//! A child that lives on is the tank's fault; a cell that a capability of the host started for nobody is that
-//! capability's, and is asked for once all cells of the scenario's own have ended.
+//! `Executor.runBytes` of `capnp/peer.capnp`: "A detached child outlives its parent"; all others end with it. A host
+//! whose error paths return without ending the cells that they started leaves orphans (H04 of the catalogue of bugs).
+//! If a child lives on, it is the tank's fault. If a capability of the host started a cell for nobody, it is that
+//! capability's fault. Such a cell is looked for once all cells of the scenario's own have ended.
 
 use super::{Blame, Evidence, Finding, Oracle};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::{ActorId, Event};
 
-/// Judges every end in its order, then who is left.
+/// Judges every end in its order, then the cells that are left.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     outlived(evidence).or_else(|| left_alone(evidence))
 }

@@ -1,31 +1,33 @@
-//! The resource tree: children go before their parents, and who exits has leaked nothing.
+//! The resource tree: children go before their parents, and a cell that exits has leaked nothing.
 //!
-//! The first half is a trap: a stream that is dropped before its pollable ends the guest with "resource has
-//! children" (`wasi:io/poll`: a pollable is a child of what it was made of). The usual way around it, never to
-//! drop anything, is a leak that no trap tells of: no Finish, no Release, bytes that were queued and never sent
-//! (G03 of the catalogue of bugs). Here the second half is judged: what a cell's table still holds at a clean exit.
+//! The first half is a trap: a stream that is dropped before its pollable ends the guest with "resource has children"
+//! (`wasi:io/poll`: a pollable is a child of the resource that it was made from). Some guests avoid this by never
+//! dropping anything. That is a leak, and no trap reports it: no Finish, no Release, bytes that were queued and never
+//! sent (G03 of the catalogue of bugs). This oracle judges the second half: the handles that a cell's table still holds
+//! at a clean exit.
 //!
 //! A program may keep things for life: libc keeps its streams of stdin, stdout and stderr, an executor keeps a timer in
 //! a static, and `process::exit` drops nothing that was in use. So these, and only these, are leaks:
 //!
-//! - **What belongs to the link.** Of a `wetware:streams` connection: the connection, its two streams and all pollables
-//!   of them. Where stdin and stdout carry the RPC, each may keep one stream and one pollable, as libc keeps them;
-//!   more is a leak. Whether the RPC itself ended in order is the [ledger](super::ledger)'s.
-//! - **What grows with use.** Handles of one sort (streams of one pipe, pollables of one pipe, pollables of timers) of
-//!   which each took the place of the one before: it was born after the other's [last use](wavetank::cell::Lived).
-//!   Three in a row are a leak. Ten timers that wait side by side are one generation, however many there are, and so
-//!   are ten that were made at the start; ten timers of which each was waited for before the next was made are ten.
+//! - **Handles of the link.** Of a `wetware:streams` connection, these are the connection, its two streams and all
+//!   pollables of them. If stdin and stdout carry the RPC, each may keep one stream and one pollable, as libc keeps
+//!   them; more is a leak. The [ledger](super::ledger) checks whether the RPC itself ended in order.
+//! - **Handles that grow with use.** These are handles of one sort (streams of one pipe, pollables of one pipe,
+//!   pollables of timers), each of which took the place of the one before: it was born after the other's [last
+//!   use](wavetank::cell::Lived). Three in a row are a leak. Ten timers that wait side by side are one generation, and
+//!   so are ten that were made at the start. If each of ten timers was waited for before the next was made, they are
+//!   ten generations.
 //!
-//! A trap or a kill leaves what it leaves: the host takes it back with the store. A cell that was refused memory or
-//! trapped on purpose is let off; in a damaged world all others are judged as ever.
+//! A trap or a kill may leave anything: the host takes it back with the store. A cell that was refused memory or
+//! trapped on purpose is excused; in a damaged world all others are judged as usual.
 
 use super::{CellFacts, Evidence, Finding, Oracle};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::cell::{Left, Transport};
 use wavetank::{HandleKind, PipeId};
 
-/// Generations of handles, each left behind by the next, from which on they are a leak. Two are a program that changed
-/// its mind once.
+/// Generations of handles, each left behind by the next, that make a leak. Two generations can come from a program that
+/// changed its mind once.
 pub const GENERATIONS: usize = 3;
 
 /// Judges all cells that exited.
@@ -37,7 +39,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     })
 }
 
-/// What is left of the cell's link.
+/// The handles that are left of the cell's link.
 fn of_link(evidence: &Evidence<'_>, cell: &CellFacts, left: &[Left]) -> Option<Finding> {
     let (_, up, down) = cell.link?;
     let mut kept_by_libc = BTreeSet::new();
@@ -63,7 +65,7 @@ fn of_link(evidence: &Evidence<'_>, cell: &CellFacts, left: &[Left]) -> Option<F
     Some(finding(evidence, cell, what, &leaked))
 }
 
-/// What was left behind again and again.
+/// The handles that were left behind again and again.
 fn grown(evidence: &Evidence<'_>, cell: &CellFacts, left: &[Left]) -> Option<Finding> {
     let mut by_sort: BTreeMap<(HandleKind, Option<PipeId>), Vec<&Left>> = BTreeMap::new();
     for left in left {
@@ -85,8 +87,8 @@ fn grown(evidence: &Evidence<'_>, cell: &CellFacts, left: &[Left]) -> Option<Fin
     })
 }
 
-/// The longest row of handles of which each was born after the last use of the one before: always the one next whose
-/// last use comes first.
+/// The longest row of handles in which each was born after the last use of the one before. The next handle is always
+/// the one whose last use comes first.
 fn generations<'a>(left: &[&'a Left]) -> Vec<&'a Left> {
     let mut by_end = left.to_vec();
     by_end.sort_by_key(|left| (left.lived.last_used, left.handle));

@@ -1,12 +1,12 @@
-//! Rest: whether a world in which nothing can happen any more has finished, or somebody still waits; and then who
-//! waits for what, and whose fault that is.
+//! Rest: it decides whether a world in which nothing can happen any more has finished, or whether somebody still waits.
+//! If somebody does, it says who waits for what, and whose fault that is.
 //!
-//! The graph is told whole, since a stall has many sides (G04, G06, G09 and H01 of the catalogue of bugs: a call
-//! that never leaves, a writer left out of the poll set, a log that nobody reads, a peer that never speaks).
-//! Whose fault it is follows from what could have gone on and did not, the surest sign first: a cell that did not flush
-//! what it wrote, one that was not
-//! woken, one that leaves bytes or budget unused, a call that its server holds, one that its guest does not
-//! answer; then whoever the last to wait waits for.
+//! The wait-for graph is shown whole, because a stall has many sides (G04, G06, G09 and H01 of the catalogue of bugs: a
+//! call that never leaves, a writer left out of the poll set, a log that nobody reads, a peer that never speaks). The
+//! blame goes to a party that could have gone on and did not. The signs are tried from the surest on: a cell that did
+//! not flush its output, a cell that was not woken, one that leaves bytes or budget unused, a call that its server
+//! holds, a call that its guest does not answer. If there is no such sign, the last cell to wait decides: the blame
+//! goes to the party that it waits for.
 
 use super::{Blame, CellFacts, Evidence, Party, TaskFacts};
 use crate::calls::PEER_SCHEMA;
@@ -20,7 +20,7 @@ use wavetank::peer::{BYTE_STREAM, PROCESS};
 use wavetank::pipe::PipeView;
 use wavetank::{ActorId, Blocked, Event, GateId, LinkId, Role};
 
-/// The wait-for graph of a world at rest; `None` where all cells and tasks have ended.
+/// The wait-for graph of a world at rest; `None` if all cells and tasks have ended.
 pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
     let living: Vec<&CellFacts> = evidence.cells.iter().filter(|cell| cell.exit.is_none()).collect();
     // A link between two vats has no end of its own.
@@ -38,7 +38,7 @@ pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
         .map(|cell| Wait { who: cell.name.to_string(), on: cell.blocked.iter().map(on).collect() });
     let pipes =
         living.iter().flat_map(|cell| &cell.pipes).filter_map(|id| holding(&evidence.pipes[id.index()]));
-    // A living cell's own task, its link's and its streams' say nothing that the cell does not say.
+    // A living cell's own task and those of its link and streams are left out, because the cell's line covers them.
     let is_said =
         |task: &TaskFacts| served_by(task).is_some_and(|served| living.iter().any(|cell| cell.id == served));
     let tasks = evidence.tasks.iter().filter(must_end).filter(|task| !is_said(task));
@@ -136,7 +136,8 @@ fn owed<'a>(evidence: &Evidence<'a>) -> Vec<Owed<'a>> {
     owed
 }
 
-/// Whether nobody waits for answers on a link any more: an RPC system of it has ended, and with it all its questions.
+/// Whether nobody waits for answers on a link any more. One of its RPC systems has ended, and all its questions with
+/// it.
 fn is_over(evidence: &Evidence<'_>, link: LinkId) -> bool {
     evidence
         .events
@@ -145,7 +146,7 @@ fn is_over(evidence: &Evidence<'_>, link: LinkId) -> bool {
 }
 
 /// Calls at servers that wait for each other in a circle: each is asked by the server of the one before. The host and
-/// cells are left out: they may serve one call while they wait for another.
+/// cells are left out, because they may serve one call while they wait for another.
 fn cycle<'a>(owed: &'a [Owed<'a>]) -> Option<Vec<&'a Owed<'a>>> {
     let is_of_vats =
         |owed: &&Owed<'_>| owed.is_at_server && owed.creditor.vat().is_some() && owed.debtor.vat().is_some();
@@ -173,8 +174,8 @@ fn cycle_line(path: &[&Owed<'_>]) -> String {
     format!("cycle: {}", waits.collect::<Vec<_>>().join(", "))
 }
 
-/// Whose fault it is. The rules that see who could go on come first; from [`unanswered`] on, the rules say who is left to
-/// wait for, which is a guess.
+/// Whose fault it is. The rules that see a party that could go on come first. From [`unanswered`] on, the rules only
+/// see who is left to wait for, which is a guess.
 fn blame(
     evidence: &Evidence<'_>,
     living: &[&CellFacts],
@@ -194,14 +195,14 @@ fn blame(
         .unwrap_or(Blame::Unknown)
 }
 
-/// A cell that waits, and has written what it did not flush: its host may keep that for ever.
+/// A cell that waits and has written bytes that it did not flush. Its host may keep them for ever.
 fn unflushed(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     let keeps =
         |cell: &&&CellFacts| cell.pipes.iter().any(|pipe| evidence.pipes[pipe.index()].unflushed_bytes > 0);
     living.iter().find(keeps).map(|cell| cell.blame())
 }
 
-/// Who waits for what is there was not woken.
+/// A cell that waits for something that is already there was not woken.
 fn asleep(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     let came = |blocked: &Blocked| match *blocked {
         Blocked::Reading(pipe) => evidence.visible_bytes(pipe) > 0,
@@ -214,8 +215,8 @@ fn asleep(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     living.iter().any(|cell| cell.blocked.iter().any(came)).then_some(Blame::Tank)
 }
 
-/// A cell that does not wait for its link though bytes are visible there, or that has budget for the rest of a
-/// frame that it began, or for what it was once refused to write, and does not write it.
+/// A cell that does not use what it has. Either it does not wait for its link although bytes are visible there. Or it
+/// has budget for the rest of a frame that it began, or for a write that was once refused, and does not write.
 fn idle(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     let idles = |cell: &&&CellFacts| {
         let Some((link, up, down)) = cell.link else { return false };
@@ -232,7 +233,8 @@ fn idle(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     living.iter().find(idles).map(|cell| cell.blame())
 }
 
-/// A call that came in at a server of a vat and is not done. What waits for a cell by its nature is left to that cell.
+/// A call that came in at a server of a vat and is not done. Calls that wait for a cell by their nature are skipped, so
+/// that the blame can go to that cell.
 fn held_call(evidence: &Evidence<'_>) -> Option<Blame> {
     let open = open_calls(evidence);
     let held = open.values().find(|call| ![PROCESS, BYTE_STREAM].contains(&call.interface))?;
@@ -245,7 +247,7 @@ struct AtServer {
     interface: u64,
     method: u16,
     link: LinkId,
-    /// Which end asked.
+    /// The direction of the asker.
     direction: Direction,
     server: Option<Party>,
 }
@@ -276,8 +278,8 @@ fn open_calls(evidence: &Evidence<'_>) -> BTreeMap<GateId, AtServer> {
     open
 }
 
-/// A cell that waits for its stdin, which holds nothing and which nobody closed, and asked nothing that is not answered:
-/// whoever started it could end the wait.
+/// A cell that waits for its stdin, which is its own and which nobody closed, and that has no question open on its
+/// link. The one who started it could end the wait.
 fn stdin_left_open(evidence: &Evidence<'_>, living: &[&CellFacts], owed: &[Owed<'_>]) -> Option<Blame> {
     let waits = |cell: &&&CellFacts| {
         let link = cell.link.map(|(link, ..)| link);
@@ -292,7 +294,8 @@ fn stdin_left_open(evidence: &Evidence<'_>, living: &[&CellFacts], owed: &[Owed<
     living.iter().rev().find(waits).map(|cell| starter_of(evidence, cell))
 }
 
-/// A cell that waits only until somebody reads its stdout or stderr, which is full: whoever asked for that output.
+/// A cell that waits only until somebody reads its stdout or stderr, which is full. The blame goes to the one who
+/// started it.
 fn output_unread(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     let waits = |cell: &&&CellFacts| {
         let is_full_output = |blocked: &Blocked| match *blocked {
@@ -311,7 +314,7 @@ fn output_unread(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame
     living.iter().rev().find(waits).map(|cell| starter_of(evidence, cell))
 }
 
-/// A cell that was asked, has read all there was, and waits for more instead of answering.
+/// A cell that was asked, has read everything, and waits for more instead of answering.
 fn unanswered(evidence: &Evidence<'_>, living: &[&CellFacts], owed: &[Owed<'_>]) -> Option<Blame> {
     let owes = |cell: &&&CellFacts| {
         let Some((link, _, down)) = cell.link else { return false };
@@ -319,11 +322,11 @@ fn unanswered(evidence: &Evidence<'_>, living: &[&CellFacts], owed: &[Owed<'_>])
         let asked = |owed: &Owed<'_>| owed.link.link == link && owed.asker == Direction::Down;
         down.visible_bytes + down.staged_bytes == 0 && owed.iter().any(asked)
     };
-    // The youngest first: an elder may owe its answer because of it.
+    // The youngest comes first, because an older one may owe its answer because of it.
     living.iter().rev().find(owes).map(|cell| cell.blame())
 }
 
-/// The youngest cell that lives waits for somebody: nobody younger is left to wait for.
+/// The youngest living cell waits for somebody, and nobody younger is left to wait for.
 fn last_to_wait(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     let cell = living.last()?;
     let Some((link, up, down)) = cell.link else { return Some(starter_of(evidence, cell)) };
@@ -334,7 +337,7 @@ fn last_to_wait(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame>
     });
     let waits_for = |of: &dyn Fn(Blocked) -> bool| cell.blocked.iter().any(|&blocked| of(blocked));
     if waits_for(&|blocked| blocked == Blocked::Reading(down)) && asked {
-        // It has the answers to all it asked, and neither asks nor ends.
+        // It has the answers to all its questions, and neither asks more nor ends.
         return Some(cell.blame());
     }
     if waits_for(&|blocked| blocked == Blocked::Writing(up)) {
@@ -343,7 +346,8 @@ fn last_to_wait(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame>
     Some(starter_of(evidence, cell))
 }
 
-/// Who must end a cell that serves, or that waits for bytes or a reader of its stdio: whoever started it.
+/// The one who must end a cell that serves, or that waits for bytes or for a reader of its stdio: the one who started
+/// it.
 fn starter_of(evidence: &Evidence<'_>, cell: &CellFacts) -> Blame {
     match cell.parent.and_then(|parent| evidence.cell(parent)).filter(|parent| parent.exit.is_none()) {
         Some(parent) => parent.blame(),
@@ -351,7 +355,7 @@ fn starter_of(evidence: &Evidence<'_>, cell: &CellFacts) -> Blame {
     }
 }
 
-/// A task of the scenario that has not ended: a guess, unless it is all that is left.
+/// A task of the scenario that has not ended. This is a guess, unless the task is all that is left.
 fn scenarios_task(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     let mut tasks = evidence.tasks.iter().filter(|task| task.whose == Whose::Scenario);
     let task = tasks.next()?;

@@ -1,12 +1,12 @@
-//! Which methods stream. A client has no means to wait for a streaming call's Return: what it awaits is flow control
-//! alone. So nothing can be asked of it that it could know only by that Return.
+//! The methods that stream. A client cannot wait for a streaming call's Return: it can only await flow control. So
+//! nothing can be asked of it that it could know only by that Return.
 
 use super::Evidence;
 use crate::calls::PEER_SCHEMA;
 use std::collections::BTreeSet;
 use wavetank::Event;
 
-/// The methods of which a gate found out that they stream; those of known schemas are in the schemas.
+/// The methods that a gate found to stream. For known schemas, the schema says it.
 pub(super) struct Streams(BTreeSet<(u64, u16)>);
 
 impl Streams {

@@ -1,7 +1,7 @@
 //! The oracles by name, and how one is switched off.
 //!
-//! To add an oracle, add a variant and its line in the table, then call its judge in `oracle.rs`. Panics, traps,
-//! stalls and spinning are outcomes of their own and no oracles: they cannot be switched off.
+//! To add an oracle, add a variant and its line in the table, then call its judge in `oracle.rs`. Panics, traps, stalls
+//! and spinning are outcomes of their own and not oracles: they cannot be switched off.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ pub enum Oracle {
     Bytes,
     /// Budget is a promise.
     Budget,
-    /// The record of a run stays below what one may take.
+    /// The record of a run stays below its limit.
     Flood,
     /// No cell burns more fuel than its limit.
     Fuel,
@@ -28,27 +28,27 @@ pub enum Oracle {
     Orphans,
     /// Calls on one capability keep their order.
     Order,
-    /// Who exits has leaked no resource.
+    /// A cell that exits has leaked no resource.
     Resources,
     /// RPC calls and references balance.
     Ledger,
     /// A guest speaks RPC on its link and not elsewhere.
     Transport,
-    /// Exit codes tell what happened.
+    /// Exit codes tell the truth.
     Exit,
-    /// Who exits with 0 has cared for its children.
+    /// A cell that exits with 0 has cared for its children.
     Children,
-    /// Output holds what the scenario expects.
+    /// Output holds the text that the scenario expects.
     Output,
-    /// What [`World::invariant`](crate::World::invariant) says holds after every step.
+    /// Each [`World::invariant`](crate::World::invariant) holds after every step.
     Invariant,
-    /// What [`Check::each`](crate::check::Check::each) asserts of a run holds.
+    /// Each assertion of [`Check::each`](crate::check::Check::each) about a run holds.
     Each,
     /// One of the scenario's own, by its name: see [`World::expect_at_rest`](crate::World::expect_at_rest).
     Own(&'static str),
 }
 
-/// What an oracle can be switched off for.
+/// The scope in which an oracle can be switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// One cell, or a whole world.
@@ -60,7 +60,7 @@ pub enum Scope {
 use Oracle as O;
 use Scope::{Cell, World};
 
-/// All of them but the scenario's own, with name and scope.
+/// All oracles except the scenario's own, with name and scope.
 const TABLE: [(Oracle, &str, Scope); 16] = [
     (O::Livelock, "livelock", Cell),
     (O::Blocking, "blocking", Cell),
@@ -81,7 +81,7 @@ const TABLE: [(Oracle, &str, Scope); 16] = [
 ];
 
 impl Oracle {
-    /// All of them but the scenario's own.
+    /// All oracles except the scenario's own.
     pub fn all() -> impl Iterator<Item = Oracle> {
         TABLE.iter().map(|(oracle, ..)| *oracle)
     }
@@ -94,7 +94,7 @@ impl Oracle {
         }
     }
 
-    /// What it can be switched off for.
+    /// The scope in which it can be switched off.
     pub fn scope(self) -> Scope {
         self.line().map_or(World, |(.., scope)| *scope)
     }
@@ -123,26 +123,26 @@ impl FromStr for Oracle {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown oracle {name:?}: there are {}", Oracle::all().map(Oracle::name).collect::<Vec<_>>().join(", "))]
 pub struct UnknownOracle {
-    /// What was asked for.
+    /// The name.
     pub name: String,
 }
 
 /// Oracles that are switched off, each with the reason.
 pub type Without = BTreeMap<Oracle, Arc<str>>;
 
-/// An oracle that was switched off: what was not judged, and why.
+/// An oracle that was switched off, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NotJudged {
     /// The oracle.
     pub oracle: Oracle,
-    /// The cell that it did not look at; `None` if it did not look at anything.
+    /// The cell that it did not look at; `None` if it was off for the whole world.
     pub cell: Option<Arc<str>>,
     /// The reason that was given.
     pub reason: Arc<str>,
 }
 
 impl fmt::Display for NotJudged {
-    /// As reports print it: `resources of pid0 (std keeps its handles)`.
+    /// The text of reports: `resources of pid0 (std keeps its handles)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let NotJudged { oracle, cell, reason } = self;
         match cell {

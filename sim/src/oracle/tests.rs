@@ -1,5 +1,5 @@
-//! Oracles before hand-made evidence: what no guest of this repository does. What they do before real runs is in
-//! `tests/it/oracles/`.
+//! Tests of oracles on hand-made evidence, for behaviour that no guest of this repository shows. The tests on real runs
+//! are in `tests/it/oracles/`.
 
 use super::livelock::{
     FEW_TICKS, IDLE_CALLS, IDLE_POLLS, LOOKS, PATIENCE_NS, Polled, TICKS, TIMED_READS, Watch, Who,
@@ -21,7 +21,7 @@ fn who(limits: Option<Limits>, keeps_time: bool) -> Who {
     Who { name: "child".into(), limits, keeps_time, blame: Blame::Guest("child".into()) }
 }
 
-/// Habits as they are after so many turns of a sort.
+/// The habits of a cell after this many turns of each sort.
 fn habits(timed_writes: u64, late_writes: u64, timed_reads: u64) -> Habits {
     let mut habits = Habits::default();
     habits.timed_writes = timed_writes;
@@ -135,7 +135,7 @@ fn slices_count_only_in_a_row_and_in_silence() {
     let mut watch = Watch::default();
     let mut take = |polled| watch.polled(polled, || who(Some(limits()), false)).is_some();
     assert_eq!([(); 4].map(|()| take(slice(5))), [false, false, false, true]);
-    // A call to the host, an event, and a rest each begin the count anew.
+    // A call to the host, an event, and a rest each reset the count.
     for news in [slice(6), Polled { caused: true, ..slice(5) }, Polled { is_ready: false, ..slice(5) }] {
         let mut watch = Watch::default();
         let mut take = |polled| watch.polled(polled, || who(Some(limits()), false)).is_some();
@@ -249,7 +249,7 @@ fn bytes_that_a_cell_leaves_alone_are_its_fault() {
     facts.cells[0].blocked = vec![Blocked::Writing(PipeId(2))];
     facts.pipes[2].budget_bytes = 0;
     assert_eq!(stall(&facts), guest("parent"));
-    // Told as blocking before it comes to that.
+    // The blocking oracle reports it before it comes to that.
     let found = blocking::judge(&Evidence::from_facts(&facts, &[])).expect("8 bytes wait");
     assert_eq!(found.what, "parent is inside poll on parent stderr while 8 bytes wait on its link");
     assert_eq!(
@@ -320,7 +320,7 @@ fn a_call_at_its_server_is_the_capabilitys_until_it_is_done() {
     assert_eq!(blame(&[called, Event::Done { gate: GateId(0) }]), guest("parent").guessed());
 }
 
-/// Two vats and a link between them, over which one asked the other.
+/// Two vats and a link between them, with the questions that were asked over it.
 fn two_vats(asked: &[(Direction, u32)], is_over: bool) -> (Facts, Vec<LinkFrames>, Vec<Event>) {
     let vat = |name: &str| Party::Vat(name.into());
     let facts = Facts {
@@ -405,7 +405,7 @@ fn a_task_that_is_left_alone_is_named_and_nobody_knows_more() {
 #[test]
 fn a_child_that_waits_for_its_stdin_is_for_whoever_holds_the_other_end() {
     let mut facts = family();
-    // Its link is elsewhere: its stdin is its own.
+    // Its link is elsewhere, and its stdin is its own.
     facts.cells[1].link = None;
     assert_eq!(stall(&facts), guest("parent"));
     facts.pipes[3].writer_open = false;
@@ -426,7 +426,7 @@ fn a_child_born_after_its_parents_end_is_an_orphan_unless_it_is_detached() {
     assert_eq!(judged(true), None);
 }
 
-/// A child that ended so, and how its parent and others cared for it.
+/// A child that ended in this way, and whether its parent and others asked for its end.
 fn parent_of(code: i32, cause: Cause, care: Care) -> Facts {
     let mut facts = family();
     let ended = |code, cause| Some(ExitRecord { code, cause, fuel: 0, left: Vec::new() });
@@ -505,7 +505,7 @@ fn damage_excuses_what_follows_from_it_and_no_misuse() {
 
 #[test]
 fn tasks_are_told_apart_by_what_they_do_and_not_by_their_names() {
-    // A cell lives whose name ends the names of tasks of others, or is one.
+    // A living cell has the same name as a task of another, or its name ends such a name.
     let mut facts = family();
     facts.cells[0].name = "echo".into();
     facts.cells[1].exit = Some(ExitRecord { code: 0, cause: Cause::Exited, fuel: 0, left: Vec::new() });

@@ -1,13 +1,13 @@
-//! The transport: a guest speaks RPC on its link and not elsewhere, and where RPC is asked for it takes place.
+//! The transport: a guest speaks RPC on its link and not elsewhere, and if RPC is expected, it takes place.
 //!
-//! A guest whose RPC runs over stdio and whose host listens on a connection, or the reverse, does nothing at all: its
+//! If a guest's RPC runs over stdio and its host listens on a connection, or the reverse, nothing happens at all: the
 //! host hears no call, and if the guest gives up quietly the world finishes. So a cell whose link stayed silent must
-//! not have written RPC to its stdout: not one whose stdout is not its link, and not one that printed a line first, so
+//! not have written RPC to its stdout. This holds if its stdout is not its link, and if it printed a line first, so
 //! that its host took its stdout for text.
 //!
-//! That nothing was said on a link is no fault by itself, because not every program speaks RPC. A scenario that wants
-//! it says so with [`expect_rpc`](crate::world::CellHandle::expect_rpc). What a sweep counts for its summary is here
-//! too: [`messages`] and [`unopened`].
+//! A silent link is no fault by itself, because not every program speaks RPC. A scenario that wants RPC says so with
+//! [`expect_rpc`](crate::world::CellHandle::expect_rpc). The counts for the summary of a sweep are here too:
+//! [`messages`] and [`unopened`].
 
 use super::{Blame, CellFacts, Evidence, Finding, Oracle};
 use crate::calls::PEER_SCHEMA;
@@ -17,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use wavetank::cell::Transport;
 use wavetank::{ActorId, Event, HandleKind, PipeId};
 
-/// Bytes of a stdout that are looked through.
+/// Bytes of a stdout that are searched, at most.
 const SEARCHED_BYTES: usize = 64 * 1024;
 
-/// Bytes of what stands before the RPC on a stdout that are quoted.
+/// Bytes before the RPC on a stdout that are quoted, at most.
 const QUOTED_BYTES: usize = 40;
 
 /// Judges all cells whose link stayed silent.
@@ -57,7 +57,7 @@ fn stdout_beside_link(cell: &CellFacts) -> Option<PipeId> {
     cell.link.is_none_or(|(_, up, _)| up != stdout).then_some(stdout)
 }
 
-/// Where in what a guest printed its RPC begins: at the start, or after a line.
+/// The place in a guest's output where its RPC begins: at the start, or after a line.
 fn rpc_starts_at(bytes: &[u8]) -> Option<usize> {
     let after_lines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
     std::iter::once(0).chain(after_lines).find(|&at| begins_rpc(&bytes[at..]))
@@ -65,7 +65,7 @@ fn rpc_starts_at(bytes: &[u8]) -> Option<usize> {
 
 /// Whether a client's first message stands at the start of these bytes, whole.
 fn begins_rpc(bytes: &[u8]) -> bool {
-    // A count of segments below 512: most bytes are not looked at any further.
+    // The count of segments must be below 512. Most bytes fail this test and are not looked at any further.
     let may_begin = bytes.get(1..4).is_some_and(|count| count[0] <= 1 && count[1..] == [0, 0]);
     let first = || Decoder::new(PEER_SCHEMA.clone()).push(Direction::Up, bytes).into_iter().next();
     may_begin
@@ -102,7 +102,7 @@ fn misplaced(cell: &CellFacts, bytes: &[u8], at: usize) -> Finding {
     }
 }
 
-/// What is wrong with a cell that had to make or take a call; nothing if one was answered.
+/// The finding about a cell that had to make or take a call; `None` if one was answered.
 pub(crate) fn without_rpc(evidence: &Evidence<'_>, cell: &CellFacts) -> Option<Finding> {
     let frames = frames_of(evidence, cell);
     if has_answered_call(frames) {
@@ -149,12 +149,13 @@ fn has_answered_call(frames: &[Frame]) -> bool {
     })
 }
 
-/// Whether it asks, answers or gives back something: an Abort ends a link on which perhaps nothing was said.
+/// Whether a frame asks, answers or gives back something. An Abort does not count: the link may have been silent
+/// before.
 fn is_message(frame: &Frame) -> bool {
     !matches!(frame.message, Message::Closed { .. } | Message::Garbled(_) | Message::Abort(_))
 }
 
-/// How many RPC messages these links carried, in both directions, but for the Abort at a link's end.
+/// The number of RPC messages on these links, in both directions, without the Abort at a link's end.
 pub fn messages(links: &[LinkFrames]) -> u64 {
     links.iter().flat_map(|link| &link.frames).filter(|frame| is_message(frame)).count() as u64
 }

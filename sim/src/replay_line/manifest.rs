@@ -1,4 +1,4 @@
-//! What a `Cargo.toml` says of packages and targets, as far as a command line needs it.
+//! The packages and targets in a `Cargo.toml`, as far as a command line needs them.
 
 use super::{Artifact, ArtifactPlace, Files};
 use std::path::{Path, PathBuf};
@@ -23,14 +23,14 @@ impl Manifest {
         self.key(table, key)?.as_str()
     }
 
-    /// The names of the targets of a kind that it lists, as `bin`.
+    /// The names of the listed targets of a kind, such as `bin`.
     fn listed(&self, kind: &str) -> Vec<&str> {
         let listed = self.table.get(kind).and_then(Value::as_array);
         let names = listed.into_iter().flatten().filter_map(|target| target.get("name")?.as_str());
         names.collect()
     }
 
-    /// Whether `cargo run` in this package runs a binary without being told which.
+    /// Whether `cargo run` in this package runs this binary if no binary is named.
     pub(super) fn runs_by_default(&self, name: &str, files: &dyn Files) -> bool {
         if let Some(default) = self.text("package", "default-run") {
             return default == name;
@@ -60,11 +60,11 @@ impl Manifest {
         listed.into_iter().flatten().filter_map(Value::as_str).any(|pattern| matches(pattern, folder))
     }
 
-    /// Whether `cargo run` in the root of this workspace runs a package of it without being told which.
+    /// Whether `cargo run` in the root of this workspace runs this package if no package is named.
     pub(super) fn runs_package_by_default(&self, package: &Path, files: &dyn Files) -> bool {
         let list = match self.key("workspace", "default-members") {
             Some(_) => "default-members",
-            // The root package alone.
+            // In this case cargo runs the root package alone.
             None if self.table.contains_key("package") => return false,
             None => "members",
         };
@@ -81,8 +81,8 @@ impl Manifest {
         })
     }
 
-    /// The flags of the targets that an executable may be of: more than one if two share a name, none if it is of
-    /// another package.
+    /// The flags of the targets that an executable may belong to: more than one if two share a name, none if it belongs
+    /// to another package.
     pub(super) fn targets(&self, artifact: &Artifact, files: &dyn Files) -> Vec<String> {
         let name = &artifact.name;
         let mut flags = Vec::new();
@@ -104,14 +104,14 @@ impl Manifest {
         flags
     }
 
-    /// The flag of the target of a kind whose executable has a name.
+    /// The flag of the target of this kind whose executable has this name.
     fn target(&self, kind: &str, folder: &str, name: &str, files: &dyn Files) -> Option<String> {
         let package =
             self.text("package", "name").filter(|_| kind == "bin" && self.has("src/main.rs", files));
         let mut listed = self.listed(kind);
         listed.extend(package);
         let known = listed.into_iter().find(|listed| crate_name(listed) == crate_name(name));
-        // A file's name may have dashes, where that of its crate has underscores.
+        // A file's name may have dashes while that of its crate has underscores.
         let dashes = name.replace('_', "-");
         let found = known.or_else(|| {
             let has_file = |name: &&str| {

@@ -9,7 +9,7 @@ impl Files for BTreeMap<&str, &str> {
 
     fn is_same_file(&self, path: &Path, other: &Path) -> bool {
         let file = |path: &Path| self.iter().find(|(name, _)| Path::new(name) == path).map(|(_, text)| *text);
-        // The text of a link is the file that it leads to.
+        // The text of a link is the path of the file that it leads to.
         let leads_to = |path: &Path| match file(path) {
             Some(target) if target.starts_with('/') => Some(PathBuf::from(target)),
             Some(_) => Some(path.components().collect::<PathBuf>()),
@@ -23,7 +23,7 @@ impl Files for BTreeMap<&str, &str> {
     }
 }
 
-/// A checkout like this one, a project of a user with it below, and a project that has nothing to do with it.
+/// A checkout like this one, a user's project below it, and an unrelated project.
 fn files() -> BTreeMap<&'static str, &'static str> {
     BTreeMap::from([
         (
@@ -68,7 +68,7 @@ type Env<'a> = &'a [(&'a str, &'a str)];
 /// The case, its environment, arguments, executable and thread, and its line.
 type TestCase<'a> = (&'a str, Env<'a>, &'a [&'a str], &'a str, Option<&'a str>, String);
 
-/// What cargo sets for a package.
+/// The variables that cargo sets for a package.
 fn cargo<'a>(package: &'a str, folder: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("CARGO", "/c/cargo"),

@@ -54,7 +54,7 @@ fn pointer_fields_are_found_through_groups() {
     let group = |name: &str, id| Field { name: name.to_owned(), variant: None, place: Place::Group(id) };
     let layout = |fields| Struct { discriminant_offset: None, fields };
     let outer = vec![slot("count", 1, Type::UInt(8)), slot("next", 0, Type::Struct(7)), group("inner", 2)];
-    // The group holds itself, as no compiler would have it.
+    // The group contains itself, which no compiler would write.
     let inner = vec![slot("cap", 1, Type::Interface(8)), group("inner", 2)];
     let mut schema = Schema { structs: [(1, layout(outer)), (2, layout(inner))].into(), ..Schema::default() };
     assert_eq!(schema.pointer_field(1, 0), Some(("next".to_owned(), Some(7))));

@@ -1,4 +1,4 @@
-//! How a scenario starts cells, and says what must become of them.
+//! Lets a scenario start cells and say what it expects of them.
 
 use super::World;
 use super::judge::{Expectation, Expected, Stream};
@@ -11,13 +11,13 @@ use wavetank::peer::HostInfo;
 use wavetank::stdio::Input;
 use wavetank::{Role, Tank, TrapClass, caller};
 
-/// What a cell is served on its link.
+/// The capability that a cell is served on its link.
 pub struct Bootstrap(Make);
 
 type Make = Box<dyn FnOnce(&Tank, &Cell) -> Client>;
 
 impl Bootstrap {
-    /// A capability that is made when the cell it is for is known.
+    /// A capability that is made once its cell is known.
     pub fn new(make: impl FnOnce(&Tank, &Cell) -> Client + 'static) -> Self {
         Bootstrap(Box::new(make))
     }
@@ -51,7 +51,7 @@ pub mod peer {
 }
 
 impl World {
-    /// Prepares a cell that nobody starts but the scenario itself.
+    /// Prepares a cell that only the scenario itself starts.
     pub fn cell<'w>(&'w self, name: &str, wasm: &'w [u8]) -> CellBuilder<'w> {
         CellBuilder {
             world: self,
@@ -100,18 +100,18 @@ impl<'w> CellBuilder<'w> {
         self
     }
 
-    /// What it reads from stdin before the end, where stdin is not its transport. Nothing by default. If nothing is
-    /// said of its transport, and its imports ask for no connection, a stdin that is given says that stdin and stdout
-    /// are its own.
+    /// The bytes that it reads from stdin before the end, if stdin is not its transport. There are none by default. If
+    /// no transport was set and its imports ask for no connection, setting a stdin means that stdin and stdout are its
+    /// own.
     pub fn stdin(mut self, bytes: &[u8]) -> Self {
         self.stdin = bytes.into();
         self
     }
 
-    /// Where its RPC runs. If nothing is said its imports decide: over a connection if its component imports
-    /// `wetware:streams/streams`, else over its stdin and stdout, as soon as it or its host speaks RPC there. A
-    /// program without RPC keeps its stdin and stdout then; under [`Transport::Stdio`] what it prints is a broken
-    /// link.
+    /// The transport of its RPC. If none is set, its imports decide. The RPC runs over a connection if the component
+    /// imports `wetware:streams/streams`. Otherwise it runs over stdin and stdout, as soon as the cell or its host
+    /// speaks RPC there. A program without RPC then keeps its stdin and stdout. Under [`Transport::Stdio`], its output
+    /// would be a broken link.
     ///
     /// Its children do not inherit it: the imports of each decide.
     pub fn transport(mut self, transport: Transport) -> Self {
@@ -119,7 +119,7 @@ impl<'w> CellBuilder<'w> {
         self
     }
 
-    /// How much it may use. Its children inherit it.
+    /// Its resource limits. Its children inherit them.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -131,7 +131,7 @@ impl<'w> CellBuilder<'w> {
         self
     }
 
-    /// Leaves its stdin open after what it was given, for the scenario to write and to end; see
+    /// Leaves its stdin open after the given bytes, so that the scenario can write to it and end it; see
     /// [`CellHandle::stdin`].
     ///
     /// ```
@@ -155,35 +155,35 @@ impl<'w> CellBuilder<'w> {
         self
     }
 
-    /// Says that it paces itself by the clock: that a timer makes it write to its link, again and again, is no
+    /// Says that it paces itself by the clock. If a timer makes it write to its link, again and again, that is no
     /// livelock. Its children inherit it.
     pub fn keeps_time(mut self) -> Self {
         self.leave.keeps_time = true;
         self
     }
 
-    /// Says that it may exit with 0 though its link failed or its last call did. Its children inherit it.
+    /// Allows it to exit with 0 although its link or its last call failed. Its children inherit it.
     pub fn may_fail(mut self) -> Self {
         self.leave.may_fail = true;
         self
     }
 
-    /// Says that its children may fail: exit with another code than 0, or panic, as one whose output is closed early.
-    /// It may exit with 0 all the same, as a supervisor that starts them anew. A child that breaks a rule of WASI traps
-    /// as ever. Its children inherit it.
+    /// Allows its children to fail: to exit with another code than 0, or to panic, like one whose output is closed
+    /// early. The cell may still exit with 0, like a supervisor that restarts its children. A child that breaks a rule
+    /// of WASI traps as usual. Its children inherit it.
     pub fn children_may_fail(mut self) -> Self {
         self.leave.children_may_fail = true;
         self
     }
 
-    /// Says that it may exit with 0 and leave children that nobody waited for or killed. Its children inherit it.
+    /// Allows it to exit with 0 and leave children that nobody waited for or killed. Its children inherit it.
     pub fn may_leave_children(mut self) -> Self {
         self.leave.may_leave_children = true;
         self
     }
 
-    /// Switches an oracle off for it and its children, and says why: reports print the reason. All other oracles go on,
-    /// and so does this one for other cells.
+    /// Switches an oracle off for it and its children, with a reason that reports print. All other oracles stay on, and
+    /// so does this one for other cells.
     ///
     /// ```
     /// use wavetank_sim::oracle::Oracle;
@@ -215,10 +215,10 @@ impl<'w> CellBuilder<'w> {
         self
     }
 
-    /// Brings it to life. It runs once the wave maker starts it.
+    /// Brings it to life. It runs once the simulator starts it.
     ///
     /// # Panics
-    /// Where the bytes are no component that this host can start.
+    /// If the bytes are not a component that this host can start.
     #[track_caller]
     pub fn spawn(self) -> CellHandle<'w> {
         let world = self.world;
@@ -250,7 +250,8 @@ impl<'w> CellBuilder<'w> {
         };
         let mut kept = None;
         let writes_stdin = !self.stdin.is_empty() || self.keeps_stdin;
-        // A cell that may still speak RPC over its stdio gets its stdin's end when it is known that it does not.
+        // A cell that may still speak RPC over its stdio gets the end of its stdin only when it is known that it does
+        // not.
         let stdin_is_known = self.transport.is_some() || cell.transport() == Transport::Connection;
         let stdin = stdio.stdin.take().filter(|_| stdin_is_known || writes_stdin);
         if let Some(stdin) = stdin.filter(|_| stdio.claim()) {
@@ -263,7 +264,7 @@ impl<'w> CellBuilder<'w> {
                 world.host,
                 Role::StdioOf(cell.id()),
                 async move {
-                    // A cell need not read what it is given.
+                    // A cell need not read the bytes that it is given.
                     let _ = stdin.write(bytes.into()).await;
                 }
                 .boxed_local(),
@@ -288,42 +289,42 @@ impl CellHandle<'_> {
         &self.cell
     }
 
-    /// Its stdin, where it was [kept open](CellBuilder::keep_stdin) and is not its transport. It ends when this
-    /// is closed, or dropped by all who hold it.
+    /// Its stdin, if it was [kept open](CellBuilder::keep_stdin) and is not its transport. It ends when this is closed,
+    /// or when all holders have dropped it.
     pub fn stdin(&mut self) -> Option<Rc<Input>> {
         self.stdin.take()
     }
 
-    /// The capability that its guest exports, as a client that may be called at once: calls wait until the
-    /// guest has answered. Under damage a call may be cancelled: then it ends in an exception.
+    /// The capability that its guest exports, as a client that may be called at once: calls wait until the guest has
+    /// answered. Under damage a call may be cancelled: then it ends in an exception.
     pub fn exported<C: FromClientHook>(&self) -> C {
         let link = self.cell.link().expect("a started cell has its link");
         let exported: Client = capnp_rpc::new_future_client(async move { link.bootstrap().await });
         caller(&self.world.fabric, exported).cast_to()
     }
 
-    /// Says that RPC must have taken place: at least one call over its link was answered, in either direction. That
-    /// its bootstrap capability was asked for is no call.
+    /// Expects RPC: at least one call over its link must be answered, in either direction. A request for its bootstrap
+    /// capability does not count as a call.
     pub fn expect_rpc(&self) -> &Self {
         self.expect(Expected::Rpc)
     }
 
-    /// Says that it must end with this code.
+    /// Expects that it ends with this code.
     pub fn expect_exit(&self, code: i32) -> &Self {
         self.expect(Expected::Code(code))
     }
 
-    /// Says that it must trap so.
+    /// Expects that it ends in a trap of this class.
     pub fn expect_trap(&self, class: TrapClass) -> &Self {
         self.expect(Expected::Trap(class))
     }
 
-    /// Says that its stdout must hold this text.
+    /// Expects that its stdout contains this text.
     pub fn expect_stdout(&self, text: &str) -> &Self {
         self.expect(Expected::Output(Stream::Stdout, text.into()))
     }
 
-    /// Says that its stderr must hold this text.
+    /// Expects that its stderr contains this text.
     pub fn expect_stderr(&self, text: &str) -> &Self {
         self.expect(Expected::Output(Stream::Stderr, text.into()))
     }

@@ -1,4 +1,4 @@
-//! The loop: menu, pick, apply, record.
+//! The main loop: menu, pick, apply, record.
 
 use super::World;
 use super::gusts::{Fault, LATENCIES, span_ns};
@@ -104,7 +104,8 @@ impl World {
                 let bound = u32::try_from(bytes).map_or(u32::MAX, |bytes| bytes.saturating_add(1));
                 match chooser.draw(Of::Amount(id), bound) as usize {
                     0 => Move::Grant(id, bytes),
-                    // Dullest last: a grant of nothing is further from the usual than one of nearly all.
+                    // This is the last value, because a grant of nothing is further from the usual than one of nearly
+                    // all.
                     none if none == bytes => {
                         self.weather.count(Fault::EmptyGrant);
                         Move::Grant(id, 0)
@@ -129,8 +130,8 @@ impl World {
         })
     }
 
-    /// A host that was asked nothing and has nothing to ask hangs up when nothing but time could pass. No choice: what
-    /// a guest that only reads its stdin waits for would never come.
+    /// A host that was asked nothing and has nothing to ask hangs up when nothing but time could pass. Paused calls and
+    /// fake I/O do not count. This is no choice: otherwise a guest that only reads its stdin would wait for ever.
     fn hang_up(&self, timer_ns: Option<u64>) -> Option<Move> {
         let only_time = self.with_sets(|sets| {
             [sets.start, sets.poll, sets.deliver, sets.grant, sets.answer, sets.act]
@@ -144,7 +145,7 @@ impl World {
         Some(Move::HangUp(cell.0))
     }
 
-    /// Which task of an actor is polled: the one that has been ready longest, but in a disordered world.
+    /// Picks the task of an actor to poll: the one that has been ready longest, except in a disordered world.
     fn poll_of(&self, actor: u32, chooser: &mut Chooser) -> Move {
         if self.weather.level() < Level::Disorder {
             return Move::Poll(actor);
@@ -155,8 +156,8 @@ impl World {
         }
     }
 
-    /// Lets a paused call go on, or decides an operation of fake I/O. Draws how long it takes, then, only if its
-    /// scenario allowed that it fails, whether it does.
+    /// Resumes a paused call, or decides an operation of fake I/O. For an operation it draws how long it takes. Then it
+    /// draws whether the operation fails, but only if the scenario allows that.
     fn resume_of(&self, id: u32, chooser: &mut Chooser) -> Move {
         let Some(fails_one_in) = self.fabric.operation_fails_one_in(GateId(id)) else {
             return Move::Resume(id);
@@ -242,7 +243,7 @@ impl World {
         }
     }
 
-    /// Draws how a pipe flows. Dullest first: free; held; held and small.
+    /// Draws how a pipe flows, dullest first: free; held; held and small.
     pub(super) fn shape_pipe(&self, pipe: PipeId, full_bytes: usize, chooser: &mut Chooser) {
         match chooser.draw(Of::Pipe(pipe.0), 3) {
             0 => self.fabric.shape(pipe, full_bytes, false),

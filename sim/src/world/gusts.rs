@@ -1,14 +1,15 @@
-//! Gusts and damage: what could go wrong at a moment, doing it, and the count of what was struck.
+//! Fault injection, called gusts in the code: the faults that could be injected at a moment, their moves, and the count
+//! of those that took effect. They are weather or damage.
 //!
-//! **What counts.** A fault counts from the moment at which it can have an effect. Most are that from their move on:
-//! a mute pipe also withholds its end, so it counts although no byte was in it. Three are orders that may come to
-//! nothing, and count when the tank says that they took effect: a pipe that is to end after more bytes, a cell that
+//! **When a fault counts.** A fault counts from the moment at which it can have an effect. For most, that is their
+//! move: a mute pipe also withholds its end, so it counts although no byte was in it. Three are orders that may come to
+//! nothing. They count when the tank reports that they took effect: a pipe that is to end after more bytes, a cell that
 //! is to be trapped at some fuel or to be refused memory, and a `runBytes` that is to fail or to take longer.
 //!
-//! **How a damaged world comes to rest.** A pipe that is mute, or broken for one of its ends only, stays so for a
-//! drawn virtual time, two minutes at most; then its link breaks, as by a keep-alive's time-out. That time is an item
-//! of the clock like any other timer. A guest whose timer is shorter than a millisecond could need millions of steps
-//! to get there: after 1,000 moves of the clock all such pipes are given up, whatever time it is.
+//! **How a damaged world comes to rest.** A pipe that is mute, or broken at one of its ends only, stays so for a drawn
+//! virtual time, two minutes at most. Then its link breaks, as by a keep-alive's time-out. That time is an item of the
+//! clock like any other timer. If a guest's timer is shorter than a millisecond, it could take millions of steps to get
+//! there. So after 1,000 moves of the clock all such pipes are given up, whatever time it is.
 
 use super::World;
 use crate::choice::{Chooser, Of};
@@ -20,13 +21,13 @@ use std::fmt;
 use wavetank::pipe::{Ending, HalfBreak};
 use wavetank::{ActorId, End, Event, Freedoms, Orders, PipeId};
 
-/// Something that was done to a world, as sweeps count it: only where what it struck had begun, and where it
-/// took effect.
+/// A fault that was injected into a world, as sweeps count it: only if its target had begun, and only if the fault took
+/// effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// Less was delivered than was there.
+    /// Fewer bytes were delivered than were there.
     ShortDelivery,
-    /// Less was granted than there was room for.
+    /// Less budget was granted than there was room for.
     SmallGrant,
     /// A writer was woken and granted nothing.
     EmptyGrant,
@@ -40,7 +41,7 @@ pub enum Fault {
     SlowSpawn,
     /// A cell burned small fuel slices.
     SmallSlice,
-    /// A cell's host took a freedom that WASI's text leaves it.
+    /// A cell's host took a freedom that the text of WASI leaves it.
     FreeHost,
     /// A pipe was ended.
     Close,
@@ -48,7 +49,7 @@ pub enum Fault {
     Reset,
     /// A link was broken.
     Cut,
-    /// A pipe withheld what was written to it, and its end.
+    /// A pipe withheld the bytes written to it, and its end.
     Mute,
     /// A pipe was ended at one of its ends only.
     Half,
@@ -65,7 +66,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All of them: weather, then damage.
+    /// All faults: weather first, then damage.
     pub const ALL: [Fault; 19] = [
         Fault::ShortDelivery,
         Fault::SmallGrant,
@@ -125,15 +126,15 @@ impl fmt::Display for Fault {
     }
 }
 
-/// How rough a world is, and what was done to it.
+/// How rough a world is, and the faults that took effect in it.
 #[derive(Debug, Default)]
 pub(crate) struct Weather {
     level: Level,
-    /// Moves until the next gust.
+    /// Moves until the next fault.
     next_gust: Option<u32>,
-    /// Pipes that are mute or half broken, and when each is given up.
+    /// Pipes that are mute or half broken, each with the time at which it is given up.
     silent: BTreeMap<PipeId, u64>,
-    /// Moves of the clock until all of them are.
+    /// Moves of the clock after which all of them are given up.
     patience: u32,
     refused: BTreeSet<ActorId>,
     faults: BTreeMap<Fault, u32>,
@@ -144,7 +145,7 @@ impl Weather {
         self.level
     }
 
-    /// What was struck, and how often.
+    /// The faults that took effect, and how often.
     pub(crate) fn faults(&self) -> &BTreeMap<Fault, u32> {
         &self.faults
     }
@@ -158,7 +159,7 @@ impl Weather {
         *self.faults.entry(fault).or_default() += 1;
     }
 
-    /// Counts what an order came to, once the tank says so.
+    /// Counts the effect of an order, once the tank reports it.
     pub(super) fn see(&mut self, event: &Event) {
         match event {
             Event::Ended { ending: Ending::Close, .. } => self.count(Fault::Close),
@@ -178,17 +179,17 @@ impl Weather {
         self.count(fault);
     }
 
-    /// Notes that the clock was moved on because nothing else was done.
+    /// Notes that the clock was moved because nothing else was done.
     pub(super) fn time_passed(&mut self) {
         self.patience = self.patience.saturating_sub(1);
     }
 
-    /// When the next silent pipe is given up.
+    /// The time at which the next silent pipe is given up.
     pub(super) fn next_give_up_ns(&self) -> Option<u64> {
         self.silent.values().copied().min()
     }
 
-    /// The pipe whose time has come: it is given up before anything else is done.
+    /// The move that gives up a pipe whose time has come. It is made before anything else.
     pub(super) fn give_up(&self, now_ns: u64) -> Option<Move> {
         let is_due = |until_ns: u64| until_ns <= now_ns || self.patience == 0;
         let due = self.silent.iter().find(|(_, until_ns)| is_due(**until_ns));
@@ -201,22 +202,22 @@ impl Weather {
     }
 }
 
-/// Most moves until the next gust.
+/// Bound of the drawn number of moves until the next fault.
 const MAX_GAP: u32 = 4096;
 
-/// Most bytes until a pipe ends.
+/// Bytes until a pipe ends, at most.
 const MAX_BYTES: u32 = 64 * 1024;
 
-/// Lengths of time that can be drawn, four to an octave: from 0.26 ms to 40 hours.
+/// Spans of time that can be drawn, four to an octave: from 0.26 ms to 17 hours.
 const SPANS: u32 = 112;
 
-/// Of these, how many can pass until a silent pipe is given up: two minutes at most.
+/// The first of these spans, up to two minutes: how long a silent pipe may last before it is given up.
 const KEEP_ALIVE_SPANS: u32 = 76;
 
-/// Moves of the clock until silent pipes are given up, whatever time it is.
+/// Moves of the clock after which silent pipes are given up, whatever time it is.
 const PATIENCE: u32 = 1000;
 
-/// How a pipe can be half broken, dullest first.
+/// The ways in which a pipe can be half broken, dullest first.
 const HALVES: [HalfBreak; 4] = [
     HalfBreak { end: End::Writer, ending: Ending::Reset },
     HalfBreak { end: End::Reader, ending: Ending::Reset },
@@ -224,21 +225,21 @@ const HALVES: [HalfBreak; 4] = [
     HalfBreak { end: End::Reader, ending: Ending::Close },
 ];
 
-/// The first of them, up to two seconds: how long an operation of fake I/O takes.
+/// The first of these spans, up to two seconds: how long an operation of fake I/O may take.
 pub(super) const LATENCIES: u32 = 52;
 
 pub(super) fn span_ns(value: u32) -> u64 {
     u64::from(4 + value % 4) << (16 + value / 4)
 }
 
-/// Points at which a cell can be trapped, four to an octave: from 320 to 3.7 × 10^8 units of fuel.
+/// Points at which a cell can be trapped, four to an octave: from 256 to 2.3 × 10^8 units of fuel.
 const TRAPS: u32 = 80;
 
 pub(crate) fn trap_fuel(value: u32) -> u64 {
     u64::from(4 + value % 4) << (6 + value / 4)
 }
 
-/// Growths of memory after which a cell can be refused more.
+/// Bound of the number of memory growths after which a cell is refused more.
 const GROWTHS: u32 = 32;
 
 /// Small fuel slices, dullest first.
@@ -258,7 +259,7 @@ impl World {
         self.weather.next_gust = gap.checked_sub(1);
     }
 
-    /// Draws what is done to a cell that is about to start.
+    /// Draws the orders for a cell that is about to start: its fuel slice, its host's freedoms and its faults.
     pub(super) fn draw_orders(&mut self, cell: ActorId, chooser: &mut Chooser) {
         let mut orders = Orders::default();
         let slice = chooser.draw(Of::Slice(cell.0), 1 + SLICES.len() as u32);
@@ -283,7 +284,7 @@ impl World {
         }
     }
 
-    /// The gust that comes now, if one does.
+    /// The fault to inject now, if there is one.
     pub(super) fn next_gust(&mut self, chooser: &mut Chooser) -> Option<Move> {
         match &mut self.weather.next_gust {
             None => return None,
@@ -302,7 +303,7 @@ impl World {
         gust
     }
 
-    /// What could go wrong now.
+    /// The faults that could be injected now.
     fn gusts(&self) -> Gusts {
         let fabric = &self.fabric;
         let cells = self.tank.cells();
@@ -341,7 +342,7 @@ impl World {
         Gusts(gusts)
     }
 
-    /// The move that a gust is, with how much of it drawn.
+    /// The move of a fault, with its amount drawn.
     fn gust(&self, Item { kind, id }: Item, chooser: &mut Chooser) -> Move {
         match kind {
             Kind::Delay => Move::Delay(id, self.later_ns(SPANS, chooser)),
@@ -367,12 +368,12 @@ impl World {
         }
     }
 
-    /// A time to come, one of so many spans away.
+    /// A time in the future, at the end of one of this many spans.
     fn later_ns(&self, spans: u32, chooser: &mut Chooser) -> u64 {
         self.fabric.now_ns().saturating_add(span_ns(chooser.draw(Of::Span, spans)))
     }
 
-    /// Does what a gust does.
+    /// Makes the move of a fault.
     pub(super) fn apply_gust(&mut self, moved: Move) {
         let fabric = self.fabric.clone();
         match moved {
@@ -417,7 +418,7 @@ impl World {
         }
     }
 
-    /// Breaks a pipe, and the other one of its link where it is one of a link.
+    /// Breaks a pipe. If it is one of a link, the other pipe of the link breaks too.
     fn break_link_of(&self, pipe: PipeId) {
         let links = self.tank.cells().into_iter().filter_map(|cell| cell.link());
         let joined = self.joined.borrow();

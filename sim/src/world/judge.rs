@@ -1,4 +1,4 @@
-//! The judgement: what is looked at while a world runs, and what when it rests.
+//! The judgement: the checks while a world runs, and the checks when it rests.
 
 use super::World;
 use crate::calls::PEER_SCHEMA;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use wavetank::cell::{Cause, Cell, ExitRecord, Limits};
 use wavetank::{ActorId, Blocked, Event, GateId, IDLE_CALLS_PER_TURN, LinkEnds, TrapClass};
 
-/// What a scenario says must hold at the end.
+/// An expectation of the scenario about a cell at the end.
 pub(super) struct Expectation {
     pub(super) cell: Cell,
     pub(super) what: Expected,
@@ -38,7 +38,7 @@ pub(super) enum Stream {
     Stderr,
 }
 
-/// What a scenario says must hold after every step.
+/// A condition of the scenario that must hold after every step.
 pub(super) struct Invariant {
     pub(super) name: String,
     pub(super) holds: Holds,
@@ -47,10 +47,10 @@ pub(super) struct Invariant {
 type Holds = Box<dyn Fn(&World) -> Result<(), String>>;
 
 impl World {
-    /// Looks on before a move is made: whether somebody blocks where only time could help.
+    /// Looks at the world before a move is made: does somebody block while only time could help?
     pub(super) fn before(&self, moved: Move) -> Option<Outcome> {
         let Move::Advance(_) = moved else { return None };
-        // Whoever waits for a peer that is mute waits for what was done to it.
+        // Somebody who waits for a mute peer waits because of an injected fault.
         if self.weather.has_silent_pipes()
             || !self.could_only_time_pass()
             || !self.fabric.somebody_blocks_outside_poll()
@@ -63,14 +63,14 @@ impl World {
         is_on.then(|| blocking::judge_before_time(&evidence)).flatten().map(Outcome::Violated)
     }
 
-    /// Whether nothing is left to do but to let time pass.
+    /// Whether nothing is left to do but to let time pass. Paused calls, fake I/O and scripts are not looked at.
     pub(super) fn could_only_time_pass(&self) -> bool {
         self.with_sets(|sets| {
             [sets.start, sets.poll, sets.deliver, sets.grant, sets.answer].iter().all(|set| set.is_empty())
         })
     }
 
-    /// Looks on after a move was made, which caused these events.
+    /// Looks at the world after a move that caused these events.
     pub(super) fn after(&self, moved: Move, caused: Range<usize>, watch: &mut Watch) -> Option<Outcome> {
         let events = &self.transcript.events[caused.clone()];
         if watch.only_time_passes(moved, events, self.fabric.now_ns())
@@ -97,8 +97,8 @@ impl World {
         self.broken_invariant()
     }
 
-    /// What a world is in which only the clock has moved for very long: a stall, or a cell that does nothing but
-    /// wait for the next time. `None` if somebody else than a cell still waits for a time and may change something
+    /// The outcome of a world in which only the clock has moved for very long: a stall, or a cell that only waits for
+    /// the next time. `None` if somebody other than a cell still waits for a time, because it may change something
     /// then.
     fn ticks(&self) -> Option<Outcome> {
         let (facts, frames) = (self.facts(), self.frames_so_far());
@@ -128,8 +128,8 @@ impl World {
         evidence.wrong().map(Outcome::Violated).or_else(|| rest::stalled(&evidence).map(Outcome::Stalled))
     }
 
-    /// Whether nothing could happen but that this actor and others that ask in vain are polled, or that time runs
-    /// ahead.
+    /// Whether only three things could happen: a poll of this actor, polls of others that ask in vain, or time that
+    /// runs ahead.
     fn is_alone(&self, actor: u32, watch: &Watch) -> bool {
         !self.fabric.is_timer_due()
             && self.with_sets(|sets| {
@@ -139,7 +139,7 @@ impl World {
             })
     }
 
-    /// Who was polled: a cell, or where it is a task of the host, the call among its own that pauses most.
+    /// Facts about the polled actor. It is a cell or, if it is a task of the host, its call that pauses most.
     fn who(&self, actor: ActorId, paused: Option<GateId>) -> Who {
         let Some(cell) = self.tank.cell(actor) else {
             if let Some(call) = paused {
@@ -155,7 +155,7 @@ impl World {
         Who {
             name: cell.name().to_string(),
             limits: Some(Limits {
-                // It may have been told to burn less at a time than its limits say.
+                // An order may make it burn less at a time than its limits say.
                 fuel_slice: self.fabric.orders(actor).fuel_slice.unwrap_or(cell.limits().fuel_slice),
                 ..cell.limits().clone()
             }),
@@ -164,7 +164,7 @@ impl World {
         }
     }
 
-    /// A task of the scenario that an actor holds and that has not ended: a guess, if it holds others too.
+    /// A task of the scenario that an actor holds and that has not ended. It is a guess.
     fn task_of_actor(&self, actor: ActorId) -> Blame {
         let is_scenarios = |task: &Live<'_>| task.whose == Whose::Scenario;
         let mut own = self.executor.tasks().filter(is_scenarios).filter(|task| task.actor == actor.0);
@@ -198,7 +198,7 @@ impl World {
         }
     }
 
-    /// What a cell may do: what its root was allowed, for children inherit it.
+    /// The things that a cell may do. Children inherit the permissions of their root.
     fn leave_of(&self, cell: ActorId) -> Leave {
         let leave = self.leave.borrow();
         let mut of = cell;
@@ -243,7 +243,8 @@ impl World {
             events: &transcript.events,
             ..Evidence::from_facts(&facts, &frames)
         };
-        // Before traps: a guest that is heard by nobody may panic because of it. A damaged world excuses silence.
+        // This comes before traps, because a guest that nobody hears may panic for that reason. A damaged world excuses
+        // silence.
         if !self.weather.is_damaged()
             && let Some(finding) = transport::judge(&evidence)
         {
@@ -270,7 +271,8 @@ impl World {
         self.unmet(&evidence).or_else(|| evidence.left()).map_or(Outcome::Finished, Outcome::Violated)
     }
 
-    /// The first expectation that does not hold. What was damaged need not come to its usual end, but to an end.
+    /// The first expectation that does not hold. In a damaged world a cell need not come to its usual end, but to an
+    /// end.
     fn unmet(&self, evidence: &Evidence<'_>) -> Option<Finding> {
         if evidence.damage.is_done {
             return None;
@@ -284,7 +286,7 @@ impl World {
         })
     }
 
-    /// The frames of all links as they are while the world runs.
+    /// The frames of all links so far, while the world runs.
     fn frames_so_far(&self) -> Vec<LinkFrames> {
         self.transcript.frames(&PEER_SCHEMA)
     }
@@ -293,7 +295,7 @@ impl World {
         self.frames.get_or_init(|| self.transcript.frames(&PEER_SCHEMA).into()).clone()
     }
 
-    /// How everything stands now.
+    /// The present state of everything.
     pub(crate) fn facts(&self) -> Facts {
         let cells = self.tank.cells();
         let struck = self.transcript.events.iter().filter_map(|event| match event {
@@ -345,13 +347,13 @@ impl World {
         facts
     }
 
-    /// Who is at the ends of each link, by its id.
+    /// The parties at the ends of each link, by the link's id.
     fn ends(&self) -> Vec<Ends> {
         let party = |LinkEnds { far, near, up }| Ends { far: self.party(far), near: self.party(near), up };
         self.fabric.links().into_iter().map(party).collect()
     }
 
-    /// The party that an actor is.
+    /// The party of an actor.
     fn party(&self, actor: ActorId) -> Party {
         if actor == self.host {
             return Party::Host;
@@ -394,7 +396,7 @@ impl World {
         })
     }
 
-    /// What a cell wrote to its stderr of the panic that ended it.
+    /// The last panic message that a cell wrote to its stderr.
     fn panic_of(&self, cell: &Cell) -> Option<GuestPanic> {
         let stderr = cell.pipes().get(2)?;
         let written: Vec<u8> = self

@@ -1,4 +1,4 @@
-//! Looking at a world between two steps.
+//! Looks at a world between two steps.
 
 use super::World;
 use crate::calls::PEER_SCHEMA;
@@ -12,7 +12,7 @@ use wavetank::pipe::PipeView;
 use wavetank::{ActorId, Blocked, Event, GateId, Guest, LinkId, PipeId};
 
 impl World {
-    /// Whether this is the step to stop after; then it is looked at. Draws nothing.
+    /// Whether this is the step to stop after. If so, it also looks at the world. Draws nothing.
     pub(super) fn is_far_enough(&mut self) -> bool {
         let is_there = self.until == Some(self.transcript.steps.len() as u64);
         if is_there && self.view.is_none() {
@@ -81,8 +81,8 @@ impl World {
         view
     }
 
-    /// Ends all cells, in the usual order: a cell that lives keeps its fuel to itself until its end. What is left
-    /// is good for nothing but to be dropped.
+    /// Ends all cells, in the usual order, because a living cell does not tell its fuel until its end. Afterwards the
+    /// world can only be dropped.
     fn end_cells(&mut self) {
         for cell in self.tank.cells() {
             cell.kill();
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// Handles by cell and kind, and how many.
+    /// The number of handles by cell and kind.
     fn handles(&self) -> BTreeMap<(ActorId, String), usize> {
         let mut handles: BTreeMap<(ActorId, String), usize> = BTreeMap::new();
         for event in &self.transcript.events {
@@ -149,7 +149,7 @@ impl World {
                 None if paused.contains(&gate.0) => "its server woke itself and waits for a resume".into(),
                 None => "its server works".into(),
             };
-            // An event of step 1 stands at place 0.
+            // The events of step 1 have place 0.
             let age_steps = (steps.len() as u64).saturating_sub(step_of(*at) + 1);
             Some(CallView { name: names.call(gate), asker: asker.clone(), age_steps, state })
         };

@@ -1,29 +1,29 @@
-//! A question to guests that wait for a time: would you have gone on anyway?
+//! Probes: they ask guests that wait for a time whether they would have gone on anyway.
 //!
-//! A runtime that forgets to send what its application queued, and has a timer to hide it, looks from outside like
-//! an application that sleeps between its calls: both write when their timer fires. What tells them apart is a
-//! wake-up that brings nothing. WASI allows one at any time ("readiness" is a hint, `wasi:io/streams`), and who sleeps
-//! goes on sleeping, while the message that was left behind goes out. The oracle [`livelock`](crate::oracle::livelock)
-//! counts such writes; here the wake-ups are made.
+//! Suppose that a runtime forgets to send a message that its application queued, and that a timer hides this. From
+//! outside it looks like an application that sleeps between its calls: both write when their timer fires. A wake-up
+//! that brings nothing tells them apart. WASI allows one at any time ("readiness" is a hint, `wasi:io/streams`). An
+//! application that sleeps goes on sleeping, while the forgotten message goes out. The oracle
+//! [`livelock`](crate::oracle::livelock) counts such writes. This module makes the wake-ups.
 //!
-//! They come where a cell waits in `poll` for a timer and for its link, and nothing but time could pass: so neither
-//! time nor any byte comes between the cell's wait and its answer. They come at the first such wait of a cell, and
-//! at its 2nd, 4th, 8th and so on. They are no choice, and come in every world, calm ones too.
+//! A probe comes when a cell waits in `poll` for a timer and for its link, and nothing but time could pass. So neither
+//! time nor any byte comes between the cell's wait and its answer. Probes come at the first such wait of a cell, and at
+//! its 2nd, 4th, 8th and so on. They are no choice, and come in every world, calm ones too.
 
 use super::World;
 use crate::moves::Move;
 use std::collections::BTreeMap;
 use wavetank::{ActorId, Blocked};
 
-/// What was asked so far.
+/// The probes so far.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
-    /// By cell: its waits that could be asked about, and the time of the last one, in nanoseconds.
+    /// By cell: its waits that could be probed, and the time of the last one, in nanoseconds.
     waits: BTreeMap<ActorId, (u64, u64)>,
 }
 
 impl World {
-    /// The question that is asked before the clock moves, if one is.
+    /// The probe to make before the clock moves, if there is one.
     pub(super) fn probe(&mut self) -> Option<Move> {
         let now_ns = self.fabric.now_ns();
         if !self.could_only_time_pass() {

@@ -1,5 +1,5 @@
 //! The count of steps that [`yield_now`](super::yield_now) compares. A world has a thread to itself while it runs, and
-//! who yields holds no world, so the count is the thread's.
+//! a future that yields holds no world. So the count belongs to the thread.
 
 use std::cell::Cell;
 

@@ -8,8 +8,8 @@ const UNION: u64 = 1;
 const WRAPPER: u64 = 2;
 const ENUM: u64 = 3;
 
-/// Describes `Value` of schema.capnp, a union of every scalar, as far as the tests set it, and a struct
-/// with one pointer.
+/// Describes `Value` of schema.capnp, a union of every scalar, as far as the tests set it, and a struct with one
+/// pointer.
 fn schema(wrapped: Type) -> Schema {
     let slot = |offset, ty, default| Place::Slot { offset, ty, default };
     let field = |name: &str, variant, place| Field { name: name.to_owned(), variant, place };
@@ -82,14 +82,14 @@ fn what_is_long_is_cut() {
         "{structs}"
     );
     assert!(structs.ends_with(", … 4936 more])"), "{structs}");
-    // A list of lists comes to the bound of values before that of elements is met in each.
+    // A list of lists reaches the limit on values before it reaches the limit on elements in each list.
     let lists = list(Type::List(Box::new(Type::Void)), &|content| {
         let mut outer = content.initn_as::<capnp::list_list::Builder<primitive_list::Owned<()>>>(64);
         for index in 0..64 {
             outer.reborrow().init(index, 64);
         }
     });
-    // What is not a void: the wrapper, the outer list and eight inner ones, of which the last is cut.
+    // These values are not voids: the wrapper, the outer list and eight inner lists. The last inner list is cut.
     assert_eq!(lists.matches("void").count(), 512 - 10, "{lists}");
     assert!(lists.ends_with("void, … 10 more], … 56 more])"), "{lists}");
 }
