@@ -12,7 +12,7 @@
 //!
 //! | oracle | a fault |
 //! | --- | --- |
-//! | `order`, `order at home` | a call arrived before one made earlier on the same client, or twice; at home if it came back to the vat that made it |
+//! | `order`, `order at home` | a call arrived twice or before an earlier one on its client (at home: in its own vat) |
 //! | `target` | a call arrived at a node that its reference does not lead to |
 //! | `result` | a call failed though nothing was broken, or did not fail although it must |
 //! | `lost` | a call was answered and never arrived, or never arrived and nobody was told |
@@ -152,7 +152,7 @@ impl Vats {
 /// Maximum number of operations of one world.
 const MAX_OPERATIONS: u32 = 40;
 
-/// Maximum number of reconnections of a pair of vats.
+/// Maximum number of connections of a pair of vats, one after another.
 const MAX_GENERATIONS: u32 = 2;
 
 /// Maximum number of references that a vat holds; further ones are dropped.

@@ -194,7 +194,7 @@ fn a_failure_is_tried_on_its_shrunk_choices_then_on_its_own_then_on_its_seed() {
     };
     let outcome = "panicked: too many are above 39".to_string();
     assert_eq!(tries(drawn), (Verdict::StillFails, 1, format!("still fails: {outcome}")));
-    // Three of the 40 shrunk choices now pass, but the choices of the seed still fail.
+    // Three draws of 40 now pass, but the draws of the seed do not.
     let half_mended = |world: &mut World| {
         let drawn: Vec<u32> = (0..20).map(|_| world.draw(100)).collect();
         assert!(drawn.iter().filter(|&&value| value >= 41).count() < 3, "too many are above 39");
