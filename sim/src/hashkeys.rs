@@ -1,9 +1,9 @@
 //! Makes hash order follow the seed.
 //!
-//! std draws the keys of its hash maps once per thread from libc's `getrandom`. The linker gives it the function
-//! defined here instead: on a world's thread it answers from the seed, on all other threads it makes the real system
-//! call. So hash order, which leaks out of libraries (capnp-rpc walks hash maps when a link breaks), belongs to the
-//! seed: it is reproduced, and it differs between seeds.
+//! std draws the keys of its hash maps once per thread from libc's `getrandom`. It finds the function defined here
+//! instead: on a world's thread this answers from the seed, on all other threads it makes the real system call. So hash
+//! order, which leaks out of libraries (capnp-rpc walks hash maps when a link breaks), belongs to the seed: it is
+//! reproduced, and it differs between seeds.
 //!
 //! This works on Linux only. On other systems std asks for randomness in other ways, and hash order stays random;
 //! [`effective`] reports that. This is the only unsafe code of this crate.

@@ -270,7 +270,8 @@ mod tests {
             let setup = Setup { choices: drawn, ..Setup::new(engine(), Seed(seed)) };
             let found = run(case.buggy, &setup);
             let replay = |choices| run(case.buggy, &Setup { choices, ..setup.clone() });
-            // This checks the result only; it does not check each candidate of the shrinker.
+            // Each candidate must be no rougher. So this does not show where a shrinker would end that may make worlds
+            // rougher.
             let Some(smaller) = shrink_while(&found, 200, |choices| Some(replay(choices))) else { continue };
             assert!(smaller.run.level <= found.level, "seed {seed}");
             assert_eq!(failure(&smaller.run.outcome), failure(&found.outcome), "seed {seed}");

@@ -20,7 +20,7 @@ fn panic_of(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
     panic.downcast_ref::<String>().expect("a message").clone()
 }
 
-/// An executor of the host that answers in capitals.
+/// An executor of the host that puts `Echo:` before each answer.
 struct Loud;
 
 impl executor::Server for Loud {

@@ -44,7 +44,7 @@ pub(crate) fn nothing_is_left(run: &Run, schema: &Arc<Schema>) {
     assert!(judged_frames > 0, "seed {}: there is no frame to judge", run.seed);
 }
 
-/// libc keeps a stream and its pollable for stdout and for stderr if the guest printed there.
+/// libc keeps a stream and its pollable for stdout or stderr if the guest printed there; at most one pair may be left.
 fn only_stdio(left: &[Left]) -> bool {
     let count = |kind| left.iter().filter(|left| left.kind == kind).count();
     let (streams, pollables) = (count(HandleKind::OutputStream), count(HandleKind::Pollable));

@@ -254,7 +254,7 @@ fn log2(number: u64) -> u64 {
     u64::from(u64::BITS - number.leading_zeros())
 }
 
-/// The same in quarters of a bit.
+/// The length of a number with two more bits, which split each power of two into quarters.
 fn fourths(number: u64) -> u64 {
     let bits = log2(number);
     if bits < 3 { number } else { 4 * bits + (number >> (bits - 3) & 3) }

@@ -23,7 +23,7 @@ pub enum Kind {
     Give,
     /// A call that passes a capability, which the receiver keeps.
     Take,
-    /// A call that passes a capability and gets one back.
+    /// A call that passes a capability and gets it back.
     Swap,
     /// A reference is dropped.
     Drop,
@@ -61,7 +61,7 @@ pub enum Kind {
     Tail,
     /// A result that is set twice.
     Rewrite,
-    /// A promise is passed in a call to the target that it will resolve to.
+    /// A call on an unresolved promise that passes this promise itself.
     Itself,
     /// Not an operation: vats also call their own objects, and look after a call only at their next turn.
     AtHome,

@@ -1,4 +1,4 @@
-//! Malformed and unusual components.
+//! Components that are malformed, or larger than the host allows.
 
 use super::*;
 

@@ -272,8 +272,8 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Whether a saved failure belongs to this scenario. A component counts as the same if its path is the same, whatever
-/// the file now contains.
+/// Whether a saved failure belongs to this scenario. For a component, the path and the inputs must be the same, but the
+/// file may have changed.
 fn is_of(kept: &Kept, job: &Job) -> bool {
     match (&kept.setting.source, job.source()) {
         (
