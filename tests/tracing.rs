@@ -1,5 +1,5 @@
-//! What guests say, as tracing events. In a process of its own: tracing's subscriber is the whole process's, and other
-//! tests would fill it.
+//! The output of guests as tracing events. This test has its own process, because tracing's subscriber is shared by the
+//! whole process, and other tests would fill it.
 
 use wavetank_sim::check::engine;
 use wavetank_sim::{Seed, Setup, run, scenario};

@@ -1,9 +1,8 @@
-//! How many executions it takes to the first failure of each case of the bug benchmark: the median over ten base
-//! seeds, by random walks, by the portfolio, and by the fuzzer. Left out is what random walks find at once under
-//! every base seed, and what only two runs together show.
+//! Counts how many executions it takes to find the first failure of each case of the bug benchmark: the median over ten
+//! base seeds, by random walks, by the portfolio, and by the fuzzer. A case is left out if random walks find it at once
+//! under every base seed, or if only a comparison of two runs shows it.
 //!
-//! `cargo run --release -p wavetank-sim --example fuzz_table [MOST] [CASE..]`, where MOST is 5000 unless told
-//! otherwise.
+//! `cargo run --release -p wavetank-sim --example fuzz_table [MOST] [CASE..]`. MOST defaults to 5000.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,13 +14,13 @@ use wavetank_sim::{Choices, Profile, Seed, Setup, StrategyName, run, survey};
 
 const BASES: u64 = 10;
 
-/// What stands between two base seeds: more than any campaign takes.
+/// The distance between two base seeds: more seeds than any campaign takes.
 const APART: u64 = 1_000_000;
 
 #[derive(Clone)]
 struct Row {
     id: &'static str,
-    /// By strategy, the median; `None` beyond what was tried.
+    /// The median of each strategy; `None` if it is beyond the number of executions tried.
     medians: [Option<u64>; 3],
     found: [usize; 3],
 }
@@ -91,7 +90,7 @@ fn drawn(case: &Case, strategy: &StrategyName, base: u64, most: u64, survey: &Ar
     })
 }
 
-/// The lower of the two in the middle; `None` stands for more than was tried.
+/// The median, or the lower of the two middle values. `None` stands for more than the number of executions tried.
 fn median(mut firsts: Vec<Option<u64>>) -> Option<u64> {
     firsts.sort_by_key(|first| first.unwrap_or(u64::MAX));
     *firsts.get((firsts.len().max(1) - 1) / 2)?

@@ -40,7 +40,7 @@ fn main() {
     };
     let build = builder(name);
     let engine = wavetank_sim::check::engine();
-    let start = Instant::now(); // The search is bounded by time; no world sees it.
+    let start = Instant::now(); // The search is bounded by time; no world sees the clock.
     let mut kinds: BTreeMap<String, (Vec<u64>, Duration)> = BTreeMap::new();
     let mut worlds = 0u64;
     for seed in from..to {
@@ -83,7 +83,7 @@ fn vats(told: Arc<Mutex<Vec<String>>>) -> Vats {
     Vats::new().told(move |_, words| told.lock().unwrap().push(words.into()))
 }
 
-/// What tells kinds of failure apart: the known fault, or else what is seen.
+/// The key that tells kinds of failure apart: the known fault if there is one, otherwise the visible symptom.
 fn key(run: &Run) -> Option<String> {
     if let Some(Known { id, signature, .. }) = known(&run.outcome) {
         return Some(format!("{id}: {signature}"));
@@ -94,7 +94,7 @@ fn key(run: &Run) -> Option<String> {
         Outcome::Stalled(graph) => format!("stalled: {}", graph.to_string().replace('\n', "; ")),
         Outcome::Violated(finding) => {
             let (oracle, what) = (finding.oracle, finding.what.replace("remote exception: ", ""));
-            // What the connection broke of counts, and not whether a call or the connection tells it.
+            // Only the reason why the connection broke counts, not whether a call or the connection reports it.
             match what.split_once("failed: ").or(what.split_once("aborted: ")) {
                 Some((_, error)) => format!("failed: {}", error.split(" (it leads").next().unwrap_or(error)),
                 None => format!("violated ({oracle})"),
@@ -118,7 +118,7 @@ fn words(text: &str) -> String {
     out.trim_end().to_string()
 }
 
-/// Shrinks one failure of a kind: how many choices are left, and what there is to print.
+/// Shrinks one failure of a kind; gives the number of choices left and the text to print.
 fn shrink_one(name: &str, build: Build, engine: &Arc<Engine>, seed: u64, wanted: &str) -> (usize, String) {
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let attempt = |choices: Choices| {
@@ -145,8 +145,8 @@ fn shrink_one(name: &str, build: Build, engine: &Arc<Engine>, seed: u64, wanted:
     (left, lines.join("\n"))
 }
 
-/// Failures of a kind that are shrunk, of which the smallest is shown.
+/// Number of failures of a kind that are shrunk; the smallest is shown.
 const SHRUNK_SEEDS: usize = 5;
 
-/// Runs that shrinking one failure may take.
+/// Number of runs that shrinking one failure may take.
 const SHRINK_RUNS: usize = 10_000;

@@ -1,12 +1,13 @@
 //! The bug benchmark: faults that really happened, each as a scenario beside its mended twin.
 //!
-//! Five families. `g..` are guests whose fault is in the component (`guests/bugs`, `guests/faults`); `h..` are
-//! hosts and `w..` what hosts give as WASI, both written as tasks of vats; `p..` are servers that pause; the others are the shapes that schedulers
-//! are compared on. A case is a pair of scenarios over the public API. The buggy one fails under some schedule, or in
-//! a way that only an oracle of its own can see; the mended one finishes under every schedule.
+//! There are five families. `g..` are guests whose fault is in the component (`guests/bugs`, `guests/faults`); `h..`
+//! are faults of hosts, and `w..` are faults in the WASI that hosts provide, both written as tasks of vats; `p..` are
+//! servers that pause; the others are the shapes that papers compare schedulers on. A case is a pair of scenarios over
+//! the public API. The buggy one fails under some schedule, or in a way that only a special oracle can see; the mended
+//! one finishes under every schedule.
 //!
-//! Not here: the same faults in the tank itself, into which no scenario can put one. `tests/it/wasi.rs` and the
-//! canary ask for those.
+//! Not here: the same faults in the tank itself, because no scenario can put one there. `tests/it/wasi.rs` and the
+//! canary check those.
 
 mod cells;
 mod hosts;
@@ -24,24 +25,24 @@ use crate::world::{World, yield_now};
 pub struct Case {
     /// Its name: small letters, digits, dashes and underscores.
     pub id: &'static str,
-    /// What the fault is, in one line.
+    /// The fault, in one line.
     pub summary: &'static str,
     /// Builds the world with the fault.
     pub buggy: fn(&mut World),
-    /// Builds the world that does the same job without it.
+    /// Builds the world that does the same job without the fault.
     pub mended: fn(&mut World),
-    /// Whether a single run shows nothing, and only a second one of the same seed does.
+    /// Whether the fault shows only if a second run of the same seed is compared with the first.
     pub is_compared: bool,
 }
 
 impl Case {
-    /// Runs one of its worlds as the fault needs to be looked for: once, or under the [canary](crate::canary).
+    /// Runs one of its worlds in the way that can find the fault: once, or under the [canary](crate::canary).
     pub fn run(&self, build: fn(&mut World), setup: &Setup) -> Run {
         if self.is_compared { run_compared(build, setup) } else { run(build, setup) }
     }
 }
 
-/// Whether the fault is there.
+/// Whether the world has the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Buggy,
@@ -50,7 +51,7 @@ enum Way {
 
 use Way::{Buggy, Mended};
 
-/// One line of [`ALL`]: the function that builds both worlds, with what it needs beside the way.
+/// One line of [`ALL`]: the function that builds both worlds, with its further arguments after the way.
 macro_rules! case {
     ($id:literal, $summary:literal, $build:path $(, $with:expr)*) => {
         Case {
@@ -63,7 +64,7 @@ macro_rules! case {
     };
 }
 
-/// All of them.
+/// All cases.
 pub const ALL: &[Case] = &[
     // Guests.
     case!("g01", "a handle passed as a plain number", cells::fault_handle),
@@ -128,7 +129,7 @@ pub const ALL: &[Case] = &[
         is_compared: true,
         ..case!("h13", "waiters woken in the order of a hash map", hosts::hashed_waiters)
     },
-    // What hosts give as WASI.
+    // The WASI that hosts provide.
     case!("w01", "a stdout that drops the waker of whoever waits for it", hosts::stdout_worker),
     case!("w02", "two pollables of one stream, one waker kept", hosts::two_pollables),
     case!("w03", "a clock that reckons the wrong way round", hosts::clock_underflow),
@@ -155,12 +156,12 @@ pub const ALL: &[Case] = &[
     case!("philosophers", "three dine, left fork first", shapes::philosophers),
 ];
 
-/// The case of an id.
+/// The case with this id.
 pub fn find(id: &str) -> Option<&'static Case> {
     ALL.iter().find(|case| case.id == id)
 }
 
-/// As many steps of nothing.
+/// As many steps that do nothing.
 async fn steps(count: u32) {
     for _ in 0..count {
         yield_now().await;

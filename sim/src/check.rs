@@ -33,31 +33,31 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wavetank::{Engine, EngineConfig};
 
-/// Runs this one seed, of every check.
+/// Runs this one seed in every check.
 const SEED: &str = "WAVETANK_SEED";
 
-/// Runs this range of seeds, of every check: `0..10000`.
+/// Runs this range of seeds in every check: `0..10000`.
 const SEEDS: &str = "WAVETANK_SEEDS";
 
-/// Removes kept failures that fail no more.
+/// Removes saved failures that no longer fail.
 const PRUNE: &str = "WAVETANK_PRUNE";
 
-/// Runs what this token says, of the check that it names.
+/// Repeats the run of this token, in the check that it names.
 const TOKEN: &str = "WAVETANK_TOKEN";
 
-/// The engine that checks of one process share.
+/// The engine that the checks of one process share.
 ///
 /// # Panics
-/// Where wasmtime cannot be set up.
+/// If wasmtime cannot be set up.
 pub fn engine() -> Arc<Engine> {
     static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
     let make = || Engine::new(&EngineConfig { cache: true, ..EngineConfig::default() });
     ENGINE.get_or_init(|| make().unwrap_or_else(|e| panic!("no WebAssembly engine: {e}"))).clone()
 }
 
-/// Prepares a check of a scenario, under 100 seeds unless told otherwise.
+/// Prepares a check of a scenario, under 100 seeds unless set otherwise.
 ///
-/// `name` is what its failures and its tokens call it; best the name of the test.
+/// `name` appears in its failures and tokens; best take the name of the test.
 pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
     Check {
         name: name.into(),
@@ -78,7 +78,7 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
     }
 }
 
-/// A scenario and how it is to be checked.
+/// A scenario and how to check it.
 #[must_use = "nothing is checked before `run`"]
 pub struct Check<F> {
     name: String,
@@ -93,32 +93,32 @@ pub struct Check<F> {
     shrink_runs: usize,
     canary: bool,
     without: Without,
-    /// What was not judged in the runs so far.
+    /// The oracles that did not judge the runs so far.
     told: Mutex<BTreeSet<NotJudged>>,
     failures: Failures,
-    /// Made for the first seed that wants it.
+    /// Made for the first seed that needs it.
     survey: OnceLock<Arc<Survey>>,
 }
 
-/// Where failures are kept.
+/// Where failures are saved.
 enum Failures {
-    /// Where the environment says, or in `wavetank-failures`.
+    /// The folder that the environment names, or `wavetank-failures`.
     Usual,
     In(PathBuf),
     Nowhere,
 }
 
-/// What a user asserts of every finished run.
+/// The user's assertions about every finished run.
 type Each = Box<dyn Fn(&Run) + Sync>;
 
 impl<F: Fn(&mut World) + Sync> Check<F> {
-    /// The seeds to run, one at least.
+    /// The seeds to run, at least one.
     pub fn seeds(mut self, seeds: Range<u64>) -> Self {
         self.seeds = seeds;
         self
     }
 
-    /// Who picks what happens next.
+    /// The strategy that picks each next step.
     pub fn strategy(mut self, strategy: StrategyName) -> Self {
         if let Choices::Drawn(of, _) = &mut self.choices {
             *of = strategy;
@@ -126,7 +126,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
-    /// What steers the strategy.
+    /// The profile that steers the strategy.
     pub fn profile(mut self, profile: Profile) -> Self {
         if let Choices::Drawn(_, of) = &mut self.choices {
             *of = profile;
@@ -134,19 +134,19 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
-    /// Threads to spread the seeds over, at least 1. The result is the same for any number.
+    /// Number of threads for the seeds, at least 1. The result is the same for any number.
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = jobs.max(1);
         self
     }
 
-    /// Choices until the calm phase begins.
+    /// Number of choices until the calm phase begins.
     pub fn max_choices(mut self, choices: usize) -> Self {
         self.max_choices = Some(choices);
         self
     }
 
-    /// Steps until a run is given up.
+    /// Number of steps until a run is given up.
     pub fn max_steps(mut self, steps: u64) -> Self {
         self.max_steps = Some(steps);
         self
@@ -158,28 +158,28 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
-    /// Looks at every run that finished: its frames, its cells, its steps. An assertion that fails there is a
-    /// failure of that seed.
+    /// Looks at every run that finished: its frames, its cells, its steps. If an assertion fails there, that seed
+    /// fails.
     pub fn each(mut self, look: impl Fn(&Run) + Sync + 'static) -> Self {
         self.each = Some(Box::new(look));
         self
     }
 
-    /// Runs that may be spent on making a failure smaller: 500 unless told otherwise, 0 for none.
+    /// Number of runs to spend on shrinking a failure: 500 unless set otherwise, 0 for none.
     pub fn shrink_runs(mut self, runs: usize) -> Self {
         self.shrink_runs = runs;
         self
     }
 
-    /// Whether each run is made again, and once more on wasmtime's interpreter, and compared step by step. Finds
-    /// what in a scenario or a server of its own does not follow the seed. Takes three times as long, and more for
-    /// guests that compute much.
+    /// Whether to repeat each run, and once more on wasmtime's interpreter, and compare the runs step by step. This
+    /// finds anything in a scenario or its servers that does not follow the seed. It takes three times as long, and
+    /// more for guests that compute much.
     pub fn canary(mut self, canary: bool) -> Self {
         self.canary = canary;
         self
     }
 
-    /// Switches an oracle off in every run, and says why: reports print the reason. All other oracles go on.
+    /// Switches an oracle off in every run, for a reason that reports print. All other oracles stay on.
     ///
     /// ```
     /// use wavetank_sim::oracle::Oracle;
@@ -197,20 +197,20 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
-    /// The folder of kept failures, instead of what `WAVETANK_FAILURES` says and of `wavetank-failures` beside the
-    /// crate's Cargo.toml.
+    /// The folder of saved failures. Without it, the folder is the value of `WAVETANK_FAILURES`, or `wavetank-failures`
+    /// beside the crate's Cargo.toml.
     pub fn failures(mut self, folder: impl Into<PathBuf>) -> Self {
         self.failures = Failures::In(folder.into());
         self
     }
 
-    /// Keeps no failures and tries none again.
+    /// Saves no failures, and retries none.
     pub fn no_failures(mut self) -> Self {
         self.failures = Failures::Nowhere;
         self
     }
 
-    /// Runs one seed and gives what came of it, whatever it is.
+    /// Runs one seed and gives its run, whatever its outcome.
     pub fn run_seed(&self, seed: u64) -> Run {
         self.run_with(Seed(seed), self.choices.clone(), self.canary)
     }
@@ -233,7 +233,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self.looked(if canary { run_compared(&self.scenario, &setup) } else { run(&self.scenario, &setup) })
     }
 
-    /// A run as its user's look at it leaves it.
+    /// The run after the user's assertions.
     fn looked(&self, mut run: Run) -> Run {
         let each = self.each.as_ref().filter(|_| !run.facts.without.contains_key(&Oracle::Each));
         if let (Some(look), true) = (each, run.outcome.is_finished())
@@ -250,15 +250,15 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         run
     }
 
-    /// Runs all seeds, or those that `WAVETANK_SEED` or `WAVETANK_SEEDS` name, or the one run that
-    /// `WAVETANK_TOKEN` holds where that is of this check. Before, unless single runs were asked for, its kept
-    /// failures are tried again; those that fail no more are told on stderr, and removed under `WAVETANK_PRUNE=1`.
+    /// Runs all seeds, or those that `WAVETANK_SEED` or `WAVETANK_SEEDS` name, or the one run of the token in
+    /// `WAVETANK_TOKEN` if the token is of this check. Unless single runs were asked for, it first retries its saved
+    /// failures. Those that no longer fail are reported on stderr, and removed under `WAVETANK_PRUNE=1`.
     ///
     /// # Panics
-    /// With the account of the failure of the lowest seed that fails, made as small as can be, and the lines that
-    /// replay it. It is kept: [`failures`](Self::failures). So it panics where a kept failure still fails, or cannot be
-    /// read. Also where there is no seed to run, and where one of the variables holds no seed or token. A seed that
-    /// shows a [known](crate::known) fault of a library is told on stderr and passed over.
+    /// If a seed fails: with the account of the lowest one, made as small as possible, and the lines that replay it.
+    /// The failure is saved: [`failures`](Self::failures). It also panics if a saved failure still fails or cannot be
+    /// read, if there is no seed to run, or if one of the variables holds no valid seed or token. A seed that shows a
+    /// [known](crate::known) fault of a library does not count: it is reported on stderr.
     #[track_caller]
     pub fn run(self) {
         if let Some(token) = wanted_token().filter(|token| token.scenario == self.token_name()) {
@@ -305,7 +305,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         Setting::of(&self.token_name(), Source::Check, &self.setup(seed, self.choices.clone()), self.canary)
     }
 
-    /// Keeps a failure; gives the line that says where.
+    /// Saves a failure; gives the line that says where.
     fn keep(&self, folder: Option<&Path>, failure: &Run, shrunk: Option<&ShrunkRun>) -> String {
         let Some((folder, kept)) = folder.zip(Kept::new(self.setting(failure.seed), failure)) else {
             return String::new();
@@ -320,7 +320,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         }
     }
 
-    /// Tries the kept failures of this check again; gives what there is to say of its files that cannot be read.
+    /// Retries the saved failures of this check; gives a message for each of its files that cannot be read.
     #[track_caller]
     fn try_kept(&self, folder: &Path) -> Vec<String> {
         let name = self.token_name();
@@ -359,7 +359,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         unreadable
     }
 
-    /// What to do about a failure that has no smaller run.
+    /// Advice about a failure that has no smaller run.
     fn advice(&self, failure: &Run) -> &'static str {
         match failure.outcome {
             Outcome::Diverged(_) => {
@@ -377,7 +377,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         let work = || {
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
-                // Beyond a failure nothing matters: it is the lowest seed that is told.
+                // Seeds beyond a failure do not matter, because the lowest failing seed is reported.
                 if seed >= lowest.load(Ordering::Relaxed) {
                     return;
                 }
@@ -391,7 +391,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                     continue;
                 }
                 if !run.outcome.is_finished() && lowest.fetch_min(seed, Ordering::Relaxed) > seed {
-                    // At once: what comes next may not come to an end.
+                    // Save it at once: the next steps may never end.
                     self.keep(folder, &run, None);
                     let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
                     if failure.as_ref().is_none_or(|other| other.seed.0 > seed) {
@@ -435,13 +435,13 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         text
     }
 
-    /// What tokens call it: names there have neither dots nor spaces.
+    /// Its name in tokens, where names have neither dots nor spaces.
     fn token_name(&self) -> String {
         self.name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
     }
 }
 
-/// The folder of the crate that is tested, where cargo says so; else the current one.
+/// The folder of the tested crate, if cargo sets it; otherwise the current folder.
 #[expect(clippy::disallowed_methods, reason = "read once before any world, by checks alone")]
 fn crate_folder() -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default()

@@ -1,14 +1,14 @@
-//! Fuzzing: choices changed a little, run, and kept where a run did what none did before.
+//! Fuzzing: mutates choices, runs them, and keeps those whose run did something new.
 //!
-//! A case is a choice sequence. It is run by giving the choices and then, mostly, letting a strategy draw the rest:
-//! a good beginning with a fresh end. What a run covers is read off its [transcript](coverage), so a world under a
-//! fuzzer runs as it always does. Cases that bring rare features are changed more often (Böhme, Pham,
-//! Roychoudhury, "Coverage-based Greybox Fuzzing as Markov Chain", CCS 2016).
+//! A case is a choice sequence. Its run takes the given choices first and then, mostly, lets a strategy draw the rest:
+//! a good beginning with a fresh end. The coverage of a run is read from its [transcript](coverage), so a world under a
+//! fuzzer runs as it always does. Cases that bring rare features are mutated more often (Böhme, Pham, Roychoudhury,
+//! "Coverage-based Greybox Fuzzing as Markov Chain", CCS 2016).
 //!
-//! All of it follows a seed and a number of runs: the clock may only say when to stop. Worlds run in this process;
-//! one that kills it is lost, but the same seed comes to it again.
+//! A campaign follows a seed and a number of runs: the clock only decides when to stop. Worlds run in this process. If
+//! one kills it, the campaign is lost, but the same seed leads to that world again.
 //!
-//! Not here: what a failure is ([`crate::same`]), how it is made smaller ([`crate::shrink`]).
+//! Not here: how failures are told apart ([`crate::same`]), and how they are made smaller ([`crate::shrink`]).
 
 pub mod corpus;
 pub mod coverage;
@@ -35,18 +35,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A case that was kept.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Its choices, as its run made them.
+    /// The choices that its run made.
     pub choices: Vec<Choice>,
     /// The features that it was the first to bring.
     pub brought: Vec<u64>,
-    /// How many runs there were when it came.
+    /// The number of runs before this case came.
     run: u64,
-    /// How often it was changed.
+    /// How often it was mutated.
     changed: u32,
 }
 
 impl Case {
-    /// Its choices' values.
+    /// The values of its choices.
     pub fn values(&self) -> Vec<u32> {
         self.choices.iter().map(|choice| choice.value).collect()
     }
@@ -60,7 +60,7 @@ pub struct Fuzzer<F> {
     rng: ChaCha8Rng,
     coverage: Coverage,
     cases: Vec<Case>,
-    /// What is to be run before anything is changed.
+    /// Cases to run before any case is mutated.
     given: VecDeque<Vec<u32>>,
     failures: BTreeSet<Failure>,
     runs: u64,
@@ -70,17 +70,17 @@ pub struct Fuzzer<F> {
 pub struct Fuzzed {
     /// The run.
     pub run: Run,
-    /// Whether its case was kept: it did something new.
+    /// Whether its case was kept because it did something new.
     pub is_kept: bool,
-    /// How it failed, where that is new and no known fault of a library.
+    /// The failure, if it is new and not a known fault of a library.
     pub found: Option<Failure>,
 }
 
-/// Runs of the portfolio at the beginning: each of its parts once.
+/// Number of portfolio runs at the beginning: one for each part of the portfolio.
 const FIRST_DRAWN: u64 = 16;
 
 impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
-    /// A fuzzer of a scenario. Everything follows the setup's seed; its choices are not used.
+    /// A fuzzer of a scenario. The whole campaign follows the setup's seed; the setup's choices are not used.
     pub fn new(scenario: F, setup: &Setup, profile: &Profile) -> Self {
         Fuzzer {
             scenario,
@@ -95,7 +95,7 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         }
     }
 
-    /// Gives it cases that were kept before. They are run first.
+    /// Adds cases that were kept earlier. They are run first.
     pub fn give(&mut self, cases: impl IntoIterator<Item = Vec<u32>>) {
         self.given.extend(cases);
     }
@@ -120,7 +120,7 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         Fuzzed { run, is_kept, found }
     }
 
-    /// No choices at all; and a look at what the scenario is.
+    /// Runs without any choice, and surveys the scenario.
     fn survey(&mut self) -> Run {
         let survey = Arc::new(Mutex::new(Survey::default()));
         let dull = || Box::new(Surveyor::new(survey.clone())) as _;
@@ -136,7 +136,7 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         }
         let seed = Seed(self.rng.next_u64());
         if self.runs <= FIRST_DRAWN {
-            // Which part takes a seed is its remainder.
+            // The remainder of a seed decides which part of the portfolio takes it.
             let seed = Seed(seed.0 & !0xf | (self.runs - 1));
             return self.run(Vec::new(), StrategyName::Portfolio, seed);
         }
@@ -153,8 +153,8 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
 
     fn run(&mut self, given: Vec<u32>, then: StrategyName, seed: Seed) -> Run {
         let mut profile = self.profile.clone();
-        // In half of the runs all pipes are held and all cells slow, where the profile knows of such: what bytes
-        // do then is what is looked for.
+        // In half of the runs all pipes are held and all cells slow, if the profile enables these, because the search
+        // is for odd behaviour of bytes.
         if self.runs == 0 || below(&mut self.rng, 2) == 0 {
             profile.held_pipes = profile.held_pipes.min(1);
             profile.small_slices = profile.small_slices.min(1);
@@ -164,7 +164,8 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         run(&self.scenario, &Setup { choices, ..self.setup.clone() })
     }
 
-    /// Picks the case to change: of some drawn the one whose rarest feature is rarest, and which was changed least.
+    /// Picks the case to mutate. Of a few drawn cases it takes the one whose rarest feature is rarest and that was
+    /// mutated least.
     fn pick(&mut self) -> usize {
         let drawn: Vec<usize> = (0..DRAWN).map(|_| place(self.cases.len(), &mut self.rng)).collect();
         let cost = |at: &usize| {
@@ -175,23 +176,23 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         drawn.into_iter().min_by_key(cost).expect("some were drawn")
     }
 
-    /// How many of the cases that were given have not been run.
+    /// Number of given cases that have not been run yet.
     pub fn left(&self) -> usize {
         self.given.len()
     }
 
-    /// How many runs were made.
+    /// Number of runs so far.
     pub fn runs(&self) -> u64 {
         self.runs
     }
 
-    /// Whether coverage rests: of the last 20,000 runs not one in two hundred did something new.
+    /// Whether coverage rests: of the last 20,000 runs, fewer than one in two hundred did something new.
     pub fn rests(&self) -> bool {
         let few_ago = self.cases.len().checked_sub(FEW_CASES).map_or(0, |at| self.cases[at].run);
         self.runs - few_ago >= REST_RUNS
     }
 
-    /// The fewest of the kept cases, about, that still cover what all of them do. Runs each once more.
+    /// A nearly minimal set of kept cases with the same coverage as all of them. Runs each case once more.
     pub fn minimal(&mut self) -> Vec<Vec<u32>> {
         let values: Vec<Vec<u32>> = self.cases.iter().map(Case::values).collect();
         let covers: Vec<(usize, Vec<u64>)> = values
@@ -204,35 +205,35 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         corpus::cover(&covers).into_iter().map(|at| values[at].clone()).collect()
     }
 
-    /// A failed run made as small as can be.
+    /// A failed run, made as small as possible.
     pub fn shrunk(&self, run: &Run) -> Option<ShrunkRun> {
         shrink_run(run, SHRINK_RUNS, |choices| {
             crate::run::run(&self.scenario, &Setup { choices, ..self.setup.clone() })
         })
     }
 
-    /// How many features were seen.
+    /// Number of features seen.
     pub fn coverage(&self) -> usize {
         self.coverage.len()
     }
 
-    /// The cases that were kept, in the order in which they came.
+    /// The kept cases, in the order in which they came.
     pub fn cases(&self) -> &[Case] {
         &self.cases
     }
 }
 
-/// Runs over which coverage may come to rest. What is drawn anew does something new now and then for as long as it is
-/// drawn, so that nothing new at all would be waited for in vain.
+/// Number of runs that decide whether coverage rests. Fresh draws always do something new now and then, so waiting for
+/// no news at all would never end.
 const REST_RUNS: u64 = 20_000;
 
-/// Cases that are so few in as many runs that they count as rest.
+/// If so many runs or more bring only this many cases, coverage counts as resting.
 const FEW_CASES: usize = 100;
 
-/// Runs in eight that begin with nothing given, however much was kept.
+/// Number of runs in eight that begin with nothing given, however many cases were kept.
 const FRESH: u32 = 3;
 
-/// Cases of which the best is changed.
+/// Number of cases drawn, of which the best is mutated.
 const DRAWN: usize = 6;
 
 fn place(bound: usize, rng: &mut ChaCha8Rng) -> usize {

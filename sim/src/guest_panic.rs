@@ -1,7 +1,7 @@
-//! What a guest said of its own panic, and which functions of its backtrace are its author's.
+//! The panic message of a guest, and the functions of a guest's backtrace that its author wrote.
 //!
-//! To the engine a panic is nothing but the instruction `unreachable`. The message and the place stand on the guest's
-//! stderr, in the form of its language's runtime. [`GuestPanic::last_in`] knows these forms:
+//! To the engine a panic is just the instruction `unreachable`. The message and the place are on the guest's stderr, in
+//! the format of its language's runtime. [`GuestPanic::last_in`] knows these formats:
 //!
 //! | runtime | form |
 //! |---|---|
@@ -11,15 +11,15 @@
 //! | AssemblyScript's `abort` | `abort: MESSAGE in FILE(LINE:COLUMN)` |
 //! | Go, TinyGo | `panic: MESSAGE` |
 //!
-//! Text of a guest is for people and for telling two failures apart. No verdict depends on it.
+//! The text of a guest is for people, and for telling two failures apart. No verdict depends on it.
 
 use crate::panics::portable_path;
 use serde::{Deserialize, Serialize};
 
-/// A panic, in the words of the guest.
+/// A panic, as the guest reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestPanic {
-    /// Its message, which may have several lines.
+    /// The message, which may have several lines.
     pub message: String,
     /// The source line, if the guest names it.
     pub at: Option<SourceLine>,
@@ -28,7 +28,7 @@ pub struct GuestPanic {
 /// A line of a source file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLine {
-    /// The file, as far as it does not depend on the machine.
+    /// The file, with a path that does not depend on the machine if possible.
     pub file: String,
     /// The line, from 1.
     pub line: u32,
@@ -49,10 +49,10 @@ impl std::fmt::Display for SourceLine {
 }
 
 impl GuestPanic {
-    /// The panic that ended a guest which wrote this to stderr: the last one there.
+    /// The panic that ended a guest with this stderr: the last panic in it.
     ///
-    /// If a panic could not be handled because of where it happened (a destructor, a function that must not unwind), std
-    /// panics once more and names itself as the place. Then the panic before it is the cause.
+    /// If a panic could not be handled because of its place (a destructor, a function that must not unwind), std panics
+    /// once more and names a place of its own. Then the panic before it is the cause.
     pub fn last_in(stderr: &str) -> Option<Self> {
         let lines: Vec<&str> = stderr.lines().collect();
         let all: Vec<GuestPanic> = (0..lines.len()).filter_map(|at| starting_at(&lines[at..])).collect();
@@ -70,7 +70,7 @@ fn starting_at(lines: &[&str]) -> Option<GuestPanic> {
         .or_else(|| go(line))
 }
 
-/// The words between a thread's name and a panic's place.
+/// The words between the name of a thread and the place of its panic.
 const PANICKED_AT: &str = " panicked at ";
 
 fn rust(line: &str, next: &[&str]) -> Option<GuestPanic> {
@@ -126,7 +126,7 @@ fn is_runtime_file(file: &str) -> bool {
     file.starts_with("library/")
 }
 
-/// The lines that show a backtrace: the author's functions, and how many of the language's runtime are left out.
+/// The lines of a backtrace to show: the author's functions, and how many functions of the runtime are left out.
 pub(crate) fn shown_backtrace(functions: &[String], most: usize) -> Vec<String> {
     let authors: Vec<&String> = functions.iter().filter(|function| !is_of_runtime(function)).collect();
     if authors.is_empty() {
@@ -151,7 +151,7 @@ pub(crate) fn author_function(functions: &[String]) -> Option<&str> {
 
 /// Whether a function belongs to a language's runtime: Rust's std, libc, or the code that calls `main`.
 fn is_of_runtime(function: &str) -> bool {
-    // `<std::io::Stdout as core::fmt::Write>::write_str`: the type says whose it is.
+    // `<std::io::Stdout as core::fmt::Write>::write_str`: the type says which crate it belongs to.
     let path = function.trim_start_matches(['<', '&', '(', '*', '[']);
     let path = path.strip_prefix("mut ").or(path.strip_prefix("dyn ")).unwrap_or(path);
     const CRATES: [&str; 6] =
@@ -168,7 +168,8 @@ fn is_of_runtime(function: &str) -> bool {
         "cabi_realloc",
         "runtime.abort",
     ];
-    // The exports that a component lifts, as `wasi:cli/run@0.2.0#run`, and what wit-bindgen makes for them.
+    // The exports that a component lifts, as `wasi:cli/run@0.2.0#run`, and the functions that wit-bindgen makes for
+    // them.
     let is_export = function.contains('#');
     CRATES.iter().any(|name| path.starts_with(name))
         || C.contains(&path)

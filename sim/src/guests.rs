@@ -4,13 +4,13 @@ macro_rules! guests {
     ($($(#[$doc:meta])* $name:ident $file:literal;)*) => {
         $($(#[$doc])* pub const $name: &[u8] = include_bytes!(concat!("../../guests/built/", $file, ".wasm"));)*
 
-        /// All of them, by the names of their files.
+        /// All of them, by their file names.
         pub const ALL: &[(&str, &[u8])] = &[$(($file, $name)),*];
     };
 }
 
 guests! {
-    /// Starts `child-echo` over a connection and waits for it, in one pipelined breath.
+    /// Starts `child-echo` over a connection and waits for it, all in one pipeline.
     PID0 "pid0";
     /// The same over stdio, with `child-echo-stdio`.
     PID0_STDIO "pid0-stdio";
@@ -26,23 +26,23 @@ guests! {
     CHILD_TINY "child-tiny";
     /// Copies stdin to stdout; no RPC.
     CHILD_COPY "child-copy";
-    /// Reads stdin in small pieces with naps between, then writes as much at once; no RPC.
+    /// Reads stdin in small pieces with sleeps between them, then writes as much at once; no RPC.
     CHILD_SLOW "child-slow";
-    /// Starts itself again and again, as often as told.
+    /// Starts itself again and again, as often as its argument says.
     CHAIN "chain";
-    /// Tries everything of WASI that the host offers.
+    /// Tries every part of WASI that the host offers.
     PROBE "probe";
-    /// Asks one question about WASI 0.2: docs/wasi-conformance.md lists them.
+    /// Asks one question about WASI 0.2; docs/wasi-conformance.md lists them.
     CONFORMANCE "conformance";
     /// Exports a capability and serves it until its link ends.
     SERVER "server";
-    /// Exports an Executor that starts children by the one of its own host, over a connection.
+    /// Exports an Executor that starts children through the Executor of its own host, over a connection.
     RELAY "relay";
     /// The same over stdio.
     RELAY_STDIO "relay-stdio";
     /// Opens its connection and makes one call, without the guest runtime.
     RAW_CONNECTION "raw-connection";
-    /// Starts 32 of `child-tiny` at once, over stdio.
+    /// Starts 32 instances of `child-tiny` at once, over stdio.
     CROWD "crowd";
     /// Calls on promised capabilities of relays three deep, over stdio.
     PIPELINE "pipeline";
@@ -50,9 +50,9 @@ guests! {
     BACKPRESSURE "backpressure";
     /// Writes to `child-copy` and reads from it at the same time.
     FULL_DUPLEX "full-duplex";
-    /// Lets go of streams, capabilities and children in every order.
+    /// Drops streams, capabilities and children in every order.
     CLEANUP "cleanup";
-    /// Sends streaming calls, awaits each, and ends as its first argument says.
+    /// Makes streaming calls, awaits each, and ends in the way its first argument names.
     STREAMER "streamer";
     /// Uses a handle that was passed to it as a plain number.
     FAULT_HANDLE "fault-handle";
@@ -62,8 +62,8 @@ guests! {
     FAULT_DROP "fault-drop";
     /// Asks `ready` in a loop instead of blocking in `poll`.
     FAULT_SPIN "fault-spin";
-    /// Commits the fault that its first argument names, or does the same job rightly, as its second says.
+    /// Commits the fault that its first argument names, or does the same job correctly, as its second argument says.
     BUGS "bugs";
-    /// Tries what its first argument names: docs/hostile.md lists all of it.
+    /// Makes the attack that its first argument names; docs/hostile.md lists them all.
     HOSTILE "hostile";
 }

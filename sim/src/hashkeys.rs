@@ -1,12 +1,12 @@
-//! Hash order, from the seed.
+//! Makes hash order follow the seed.
 //!
-//! std draws the keys of its hash maps once a thread from libc's `getrandom`. The one defined here is what it
-//! finds: on a world's thread it answers from the seed, on all others it makes the real system call. So hash
-//! order, which leaks out of libraries (capnp-rpc walks hash maps when a link breaks), belongs to the seed: it
-//! is reproduced, and it differs between seeds.
+//! std draws the keys of its hash maps once per thread from libc's `getrandom`. It finds the function defined here
+//! instead: on a world's thread this answers from the seed, on all other threads it makes the real system call. So hash
+//! order, which leaks out of libraries (capnp-rpc walks hash maps when a link breaks), belongs to the seed: it is
+//! reproduced, and it differs between seeds.
 //!
-//! Linux only. Elsewhere std asks the system by other ways and hash order stays random; [`effective`] says so.
-//! This is the only unsafe code of this crate.
+//! This works on Linux only. On other systems std asks for randomness in other ways, and hash order stays random;
+//! [`effective`] reports that. This is the only unsafe code of this crate.
 
 #![expect(unsafe_code, reason = "std finds its source of randomness by a symbol of C")]
 
@@ -18,13 +18,13 @@ thread_local! {
     static SEED: Cell<Option<Seed>> = const { Cell::new(None) };
 }
 
-/// Makes this thread a world's: its hash keys come from `seed`. To be called before its first hash map.
+/// Makes this thread a world's thread, with hash keys from `seed`. Call it before the thread's first hash map.
 pub fn enter(seed: Seed) {
     SEED.set(Some(seed));
 }
 
-/// Whether hash keys really follow the seed here: two fresh threads of one seed agree, and one of another
-/// seed does not.
+/// Whether hash keys really follow the seed on this system: two fresh threads with one seed agree, and a thread with
+/// another seed does not.
 pub fn effective() -> bool {
     let first = keyed_hash(Seed(1));
     first == keyed_hash(Seed(1)) && first != keyed_hash(Seed(2))
@@ -41,17 +41,17 @@ fn keyed_hash(seed: Seed) -> u64 {
     std::thread::scope(|scope| scope.spawn(hash).join()).expect("hashing a number does not panic")
 }
 
-/// Fills `bytes` where this thread is a world's.
+/// Fills `bytes` if this thread belongs to a world.
 fn fill(bytes: &mut [u8]) -> bool {
     let Some(seed) = SEED.get() else { return false };
     seed.stream(Purpose::HashKeys).fill_bytes(bytes);
     true
 }
 
-/// `getrandom(2)`, found by std before libc's.
+/// `getrandom(2)`. std finds this one before libc's.
 ///
 /// # Safety
-/// As for libc's: `buffer` must be valid for writes of `len` bytes.
+/// The same as for libc's function: `buffer` must be valid for writes of `len` bytes.
 #[cfg(target_os = "linux")]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getrandom(
@@ -60,7 +60,7 @@ unsafe extern "C" fn getrandom(
     flags: libc::c_uint,
 ) -> libc::ssize_t {
     if len > 0 {
-        // SAFETY: the caller promises `len` writable bytes; they are written before anything reads them.
+        // SAFETY: the caller promises `len` writable bytes, and they are written before anything reads them.
         let bytes = unsafe {
             std::ptr::write_bytes(buffer.cast::<u8>(), 0, len);
             std::slice::from_raw_parts_mut(buffer.cast::<u8>(), len)
@@ -69,7 +69,7 @@ unsafe extern "C" fn getrandom(
             return len as libc::ssize_t;
         }
     }
-    // SAFETY: the arguments are passed on as they came.
+    // SAFETY: the arguments are passed on unchanged.
     unsafe { libc::syscall(libc::SYS_getrandom, buffer, len, flags) as libc::ssize_t }
 }
 

@@ -1,7 +1,7 @@
-//! Failures that are kept: a text file each, complete enough to be tried again and to be read.
+//! Saved failures: one text file each, complete enough to retry the failure and to be read.
 //!
-//! [`Kept`] is plain data; `text` writes and reads it, `folder` is where the files lie, `again` tries one again. When
-//! a failure is kept is not here: a sweep and a check decide that.
+//! [`Kept`] is plain data; `text` writes and reads it, `folder` manages the files, `again` retries a failure. Not here:
+//! when to save a failure. A sweep and a check decide that.
 
 mod again;
 mod folder;
@@ -25,41 +25,41 @@ use std::collections::BTreeMap;
 use wavetank::cell::Transport;
 use wavetank::{ActorId, GateId, PipeId};
 
-/// A failure as it is kept.
+/// A saved failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// What was run, and how.
+    /// The scenario and its settings.
     pub setting: Setting,
     /// The seed.
     pub seed: Seed,
-    /// Who made the choices: `portfolio: pct:3, swarm`.
+    /// The source of the choices: `portfolio: pct:3, swarm`.
     pub drawn_by: String,
-    /// The outcome in one sentence: of the shrunk run where there is one.
+    /// The outcome in one sentence; of the shrunk run if there is one.
     pub outcome: String,
-    /// More lines of it.
+    /// More lines about the outcome.
     pub detail: Vec<String>,
-    /// Its way of failing: what it is tried again for.
+    /// The failure signature that a retry must show again.
     pub failure: String,
-    /// The guests that its cells ran: the SHA-256 of each, in hexadecimal, by the cell's name.
+    /// The guests that its cells ran: the SHA-256 of each, in hexadecimal, by the name of the cell.
     pub guests: BTreeMap<String, String>,
-    /// The smallest run found that fails alike.
+    /// The smallest run found that fails in the same way.
     pub shrunk: Option<Shrunk>,
     /// The run as it was found.
     pub original: Original,
 }
 
-/// What was run, and how: all but the seed and the choices.
+/// The scenario and its settings: everything but the seed and the choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The scenario's name, as tokens have it.
+    /// The name of the scenario in tokens.
     pub scenario: String,
-    /// Where it comes from.
+    /// The source of the scenario.
     pub source: Source,
-    /// The strategy, where choices were drawn.
+    /// The strategy, if the choices were drawn.
     pub strategy: Option<StrategyName>,
-    /// The profile's name or file, where choices were drawn.
+    /// The name or file of the profile, if the choices were drawn.
     pub profile: Option<String>,
-    /// Whether the run was made again and compared.
+    /// Whether the run was repeated and compared.
     pub canary: bool,
     /// The engine: its version, compiler and allocator.
     pub engine: String,
@@ -67,20 +67,20 @@ pub struct Setting {
     pub config: String,
 }
 
-/// Where a scenario comes from.
+/// The source of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// It is built in.
     BuiltIn,
-    /// A test wrote it.
+    /// A test defines it.
     Check,
-    /// It is a component that runs as pid0, with what is given to it.
+    /// It is a component that runs as pid0, with these inputs.
     Component {
         /// The component's file.
         path: String,
         /// Its arguments.
         args: Vec<String>,
-        /// Where its RPC runs, if that was said; otherwise its imports decide.
+        /// The transport of its RPC, if the user set one; otherwise its imports decide.
         transport: Option<Transport>,
         /// Whether it must make a call that is answered.
         expects_rpc: bool,
@@ -94,38 +94,38 @@ pub struct Shrunk {
     pub choices: Vec<KeptChoice>,
     /// Its transcript's digest, in hexadecimal.
     pub transcript: String,
-    /// Runs that were spent on finding it.
+    /// Number of runs spent on finding it.
     pub runs: usize,
 }
 
-/// A choice as it is kept.
+/// A saved choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptChoice {
-    /// What was chosen.
+    /// The chosen value.
     pub value: u32,
-    /// The fingerprint of what it meant.
+    /// The fingerprint of its meaning.
     pub check: u8,
-    /// What it meant, for people.
+    /// Its meaning, for people.
     pub says: String,
 }
 
 /// A run as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Original {
-    /// How many choices it drew; 0 where that is not known.
+    /// The number of choices it drew; 0 if that is not known.
     pub choices: usize,
-    /// Its transcript's digest, in hexadecimal; empty where the run's process died.
+    /// Its transcript's digest, in hexadecimal; empty if the process of the run died.
     pub transcript: String,
     /// The token that replays it: its choices, packed.
     pub token: Token,
 }
 
 impl Setting {
-    /// The setting of runs of a scenario under a setup.
+    /// The setting for runs of a scenario under a setup.
     pub fn of(scenario: &str, source: Source, setup: &Setup, canary: bool) -> Self {
         let (strategy, profile) = match &setup.choices {
             Choices::Drawn(strategy, profile) => (Some(strategy.clone()), Some(profile.name.clone())),
-            // Begun with some that were given: to draw them again from the seed alone would be another run.
+            // The run began with given choices, so that drawing from the seed alone would give another run.
             Choices::Given(_) | Choices::Begun { .. } => (None, None),
         };
         let Setup { max_choices, max_steps, capacity_bytes, .. } = setup;
@@ -143,7 +143,7 @@ impl Setting {
 }
 
 impl Kept {
-    /// A run as it was found; `None` where it finished.
+    /// A run as it was found; `None` if it finished.
     pub fn new(setting: Setting, run: &Run) -> Option<Self> {
         let transcript = run.transcript.digest();
         let original = Original {
@@ -164,7 +164,7 @@ impl Kept {
         })
     }
 
-    /// The same with a smaller run that fails alike.
+    /// The same failure with a smaller run that fails in the same way.
     pub fn with_shrunk(self, smaller: &ShrunkRun) -> Self {
         let ShrunkRun { run, shrunk } = smaller;
         let names = Names::of(&run.transcript.events, &crate::calls::PEER_SCHEMA);
@@ -181,7 +181,7 @@ impl Kept {
         Kept { outcome: sentence(&run.outcome), detail: run.outcome.detail(), shrunk: Some(shrunk), ..self }
     }
 
-    /// A world whose process died; `None` where its choices were not drawn.
+    /// A world whose process died; `None` if its choices were not drawn.
     pub fn aborted(setting: Setting, seed: Seed, how: &str) -> Option<Self> {
         let recipe = Recipe::Drawn { strategy: setting.strategy.clone()?, profile: setting.profile.clone()? };
         let token = Token { scenario: setting.scenario.clone(), seed, recipe };
@@ -198,7 +198,8 @@ impl Kept {
         })
     }
 
-    /// The tokens to try it again with, the smallest run first: shrunk, as it was found, drawn anew from its seed.
+    /// The tokens for a retry, the smallest run first: the shrunk choices, the choices as found, and new draws from the
+    /// seed.
     pub fn tokens(&self) -> Vec<Token> {
         let with = |recipe| Token { recipe, ..self.original.token.clone() };
         let shrunk = self.shrunk.as_ref().map(|shrunk| {
@@ -216,10 +217,10 @@ impl Kept {
     }
 }
 
-/// The way of failing of a world whose process died.
+/// The failure signature of a world whose process died.
 pub const ABORTED: &str = "aborted";
 
-/// What a choice meant, in a few words.
+/// The meaning of a choice, in a few words.
 fn says(of: Of, names: &Names) -> String {
     let actor = |id| names.actor(ActorId(id));
     let pipe = |id| names.pipe(PipeId(id));
@@ -251,7 +252,7 @@ fn says(of: Of, names: &Names) -> String {
     }
 }
 
-/// The guests of a run: the SHA-256 of each in hexadecimal, by the cell's name.
+/// The guests of a run: the SHA-256 of each in hexadecimal, by the name of the cell.
 fn guests_of(run: &Run) -> BTreeMap<String, String> {
     run.guests.iter().map(|(cell, guest)| (cell.to_string(), hex(&guest.digest()))).collect()
 }

@@ -1,4 +1,4 @@
-//! The same choices against another component: what became of a failure, and what changed.
+//! Compares a fix: runs the same choices with another component, and says how the failure and the run changed.
 
 use crate::calls::{PEER_SCHEMA, calls};
 use crate::run::Run;
@@ -7,22 +7,22 @@ use crate::transcript::Transcript;
 use similar::{ChangeTag, TextDiff};
 use std::fmt;
 
-/// What became of a run when a guest of it was another.
+/// The result of a run in which a guest was replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It failed, and finishes now.
+    /// It failed before, and finishes now.
     Mended,
-    /// It finished before and does so now.
+    /// It finished before and finishes now.
     Finished,
     /// It fails as before.
     StillFails,
-    /// It fails in another way, or did not fail before: how, in one sentence.
+    /// It fails in another way, or did not fail before; the new failure in one sentence.
     FailsOtherwise(String),
-    /// It finishes, but a choice means another thing now than it did: that is another schedule.
+    /// It finishes, but a choice now has another meaning, so this is another schedule.
     Diverged {
-        /// The step at which it does.
+        /// The step of that choice.
         step: u64,
-        /// Which choice.
+        /// A sentence that says which choice.
         why: String,
     },
 }
@@ -45,16 +45,16 @@ impl fmt::Display for Verdict {
 /// Two runs of the same choices, compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comparison {
-    /// What became of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The first step that is another, from 1; `None` where the transcripts are the same.
+    /// The first step that differs, from 1; `None` if the transcripts are the same.
     pub changed_at: Option<u64>,
-    /// What differs in the calls or, where they are the same, in the frames: lines after `-` and `+`, the first
-    /// few.
+    /// The differences between the calls or, if these are the same, between the frames: the first few lines, after `-`
+    /// and `+`.
     pub changes: Vec<String>,
 }
 
-/// Lines of changes, at most.
+/// Maximum number of lines of changes.
 const SHOWN_CHANGES: usize = 20;
 
 impl fmt::Display for Comparison {
@@ -73,7 +73,7 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// Compares a run with one of the same choices in which a guest was another.
+/// Compares a run with a run of the same choices in which a guest was replaced.
 pub fn compare(before: &Run, after: &Run) -> Comparison {
     let changed_at = first_change(&before.transcript, &after.transcript);
     let failure = |run: &Run| failure(&run.outcome).map(|failure| failure.across_builds());
@@ -93,13 +93,13 @@ pub fn compare(before: &Run, after: &Run) -> Comparison {
     Comparison { verdict, changed_at, changes }
 }
 
-/// The step of the first choice that is another.
+/// The step of the first choice that differs.
 fn left_at(before: &Run, after: &Run) -> Option<u64> {
     let at = before.choices.iter().zip(&after.choices).position(|(was, is)| was != is)?;
     after.occasions.get(at).map(|occasion| occasion.step)
 }
 
-/// The first step that differs; 0 for what happened before the first.
+/// The first step that differs; 0 stands for the events before the first step.
 fn first_change(one: &Transcript, other: &Transcript) -> Option<u64> {
     if one == other {
         return None;

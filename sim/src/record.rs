@@ -1,4 +1,4 @@
-//! Records: one world of a sweep on one line, the same whoever ran it.
+//! Records: one world of a sweep on one line, the same for any worker.
 
 use crate::calls::{PEER_SCHEMA, calls};
 use crate::explain::sentence;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use twox_hash::XxHash3_64;
 
-/// What a sweep keeps of a world. Holds nothing of when or where it ran.
+/// The result of one world of a sweep. It does not depend on when or where the world ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The seed.
@@ -23,52 +23,52 @@ pub struct Record {
     pub outcome: String,
     /// The outcome in one sentence.
     pub says: String,
-    /// More lines of it, as a stall's graph; empty where there is no more to say.
+    /// More lines about the outcome, such as the wait-for graph of a stall; empty if there are none.
     pub detail: Vec<String>,
-    /// Names the behaviour: equal where the same calls were made with the same results.
+    /// The name of the behaviour: equal if the same calls were made with the same results.
     pub behaviour: String,
     /// The start of the transcript's digest.
     pub digest: String,
-    /// Moves made.
+    /// Number of moves.
     pub steps: u64,
-    /// Choices drawn.
+    /// Number of choices drawn.
     pub choices: usize,
     /// Virtual time at the end, in nanoseconds.
     pub virtual_ns: u64,
-    /// What was done to the world, by kind, and how often it took effect.
+    /// The faults injected into the world, by kind, and how often each took effect.
     #[serde(default)]
     pub faults: BTreeMap<String, u32>,
-    /// The token that replays it; only where it did not finish.
+    /// The token that replays it; only if it did not finish.
     pub token: Option<String>,
-    /// Its way of failing: equal where worlds fail alike.
+    /// Its failure signature: equal for worlds that fail in the same way.
     pub failure: Option<String>,
     /// The known fault that it shows: its name in docs/known-faults.md.
     pub known: Option<String>,
-    /// How many choices the seed drew, where it was shrunk. Everything else here is of the smaller run.
+    /// The number of choices that the seed drew, if the run was shrunk. Then all else here describes the smaller run.
     pub shrunk_from: Option<usize>,
     /// The oracles that were switched off, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_judged: Vec<String>,
-    /// Runs that it was compared with: a second, and a third on Pulley.
+    /// Number of runs that it was compared with: a second, and a third on Pulley.
     pub compared: usize,
-    /// RPC messages that its links carried; `None` of a world without cells, and where that is not known.
+    /// Number of RPC messages that its links carried; `None` if the world has no cells or the number is not known.
     #[serde(default)]
     pub rpc_messages: Option<u64>,
-    /// Cells that ended by themselves and never opened the connection that they were offered.
+    /// Cells that ended by themselves without ever opening the connection that they were offered.
     #[serde(default)]
     pub unopened: Vec<String>,
-    /// The place in a source file that it points to, if one is known.
+    /// The place in a source file that the failure points to, if one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<SourceLine>,
 }
 
-/// How a world ended that only its process's parent could see.
+/// The end of a world that only the parent of its process could see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// The process died: so.
+    /// The process died in this way.
     Died(String),
-    /// The process said nothing for so many seconds, and was killed. The one limit of wall-clock time there is:
-    /// what loops inside one poll never comes back to whoever counts steps.
+    /// The process was silent for so many seconds, and was killed. This is the only limit of wall-clock time, because a
+    /// loop inside one poll never returns to the code that counts steps.
     Hung(u64),
 }
 
@@ -92,7 +92,7 @@ impl fmt::Display for Cut {
 }
 
 impl Record {
-    /// What is kept of a run of a scenario.
+    /// The record of a run of a scenario.
     pub fn new(scenario: &str, run: &Run) -> Self {
         let behaviour = XxHash3_64::oneshot(calls(run, &PEER_SCHEMA).as_bytes());
         let token = (!run.outcome.is_finished()).then(|| run.token(scenario).to_string());
@@ -123,7 +123,7 @@ impl Record {
         }
     }
 
-    /// What is known of a world whose process did not live to tell.
+    /// The record of a world whose process died or hung.
     pub fn cut(scenario: &str, seed: Seed, choices: &Choices, cut: &Cut) -> Self {
         let token = match choices {
             Choices::Drawn(strategy, profile) => {
@@ -155,12 +155,12 @@ impl Record {
         }
     }
 
-    /// Whether it is what one hopes for.
+    /// Whether the world finished without a failure.
     pub fn is_finished(&self) -> bool {
         self.outcome == "finished"
     }
 
-    /// Whether it is a failure that is not known.
+    /// Whether it is a failure, and not a known fault.
     pub fn is_news(&self) -> bool {
         !self.is_finished() && self.known.is_none()
     }

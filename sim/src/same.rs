@@ -1,6 +1,7 @@
-//! Ways of failing: what two runs must share to count as the same failure, and the smaller run of a failure.
+//! Failure signatures: the properties that two runs must share to count as the same failure. Also the smaller run of a
+//! failure.
 //!
-//! Steps, times and other numbers are left out: they change with every choice that is taken away.
+//! Steps, times and other numbers are left out, because they change with every choice that is removed.
 
 use crate::guest_panic::{SourceLine, author_function};
 use crate::known::known;
@@ -14,29 +15,29 @@ use std::fmt;
 use wavetank::cell::Limits;
 use wavetank::{Trap, TrapClass};
 
-/// Runs that shrinking may spend on one failure.
+/// Number of runs that shrinking may spend on one failure.
 pub const SHRINK_RUNS: usize = 500;
 
-/// Steps that shrinking may spend on one failure, reckoned at what the run it begins with took.
+/// Number of steps that shrinking may spend on one failure; each run is counted as long as the run to shrink.
 const SHRINK_STEPS: u64 = 5_000_000;
 
-/// Fuel that counts as one step: it takes a few times as long to burn as a step to make.
+/// Fuel that counts as one step. Burning it takes a few times as long as making a step.
 const FUEL_OF_A_STEP: u64 = 20_000;
 
-/// A way of failing. Two runs that share it fail alike.
+/// A failure signature. Two runs with the same signature fail in the same way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Failure {
     /// The outcome's name.
     pub outcome: &'static str,
-    /// What of it: the oracle, the class of a trap, the words of a panic without their digits.
+    /// More about the outcome: the oracle, the class of a trap, or the words of a panic without their digits.
     pub of: Option<String>,
-    /// Whom it is about: a cell or, of a stall, all cells and tasks that wait.
+    /// The parties of the failure: a cell or, for a stall, all cells and tasks that wait.
     pub who: BTreeSet<String>,
-    /// Where a guest or the host panicked.
+    /// The place where a guest or the host panicked.
     pub at: Option<Place>,
 }
 
-/// Where a program panicked.
+/// The place where a program panicked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The source file and the line in it, if they are known.
@@ -46,8 +47,8 @@ pub struct Place {
 }
 
 impl Failure {
-    /// The failure without the number of a line: what it has in common with the same failure of another build. The lines
-    /// of a program move with every edit, and a saved failure is tried again after edits.
+    /// The signature without the line number: the part that it shares with the same failure of another build. The lines
+    /// of a program move with every edit, and a saved failure is retried after edits.
     pub fn across_builds(&self) -> Self {
         let at = self.at.clone().map(|at| Place { source: at.source.map(|(file, _)| (file, None)), ..at });
         Failure { at, ..self.clone() }
@@ -78,7 +79,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// An outcome's way of failing; `None` where it finished.
+/// The failure signature of an outcome; `None` if it finished.
 pub fn failure(outcome: &Outcome) -> Option<Failure> {
     let one = |who: &str| BTreeSet::from([who.to_string()]);
     let mut at = None;
@@ -112,7 +113,7 @@ pub fn failure(outcome: &Outcome) -> Option<Failure> {
 
 /// The guest's function that trapped, and the source line if the guest named it.
 fn place_of_trap(trap: &Trap, source: Option<SourceLine>) -> Option<Place> {
-    // Which function uses up what is left says nothing about the failure.
+    // If a resource ran out, the function that used the last of it says nothing about the failure.
     let is_used_up = matches!(
         trap.class,
         TrapClass::OutOfFuel | TrapClass::StackOverflow | TrapClass::MemoryLimit | TrapClass::Ordered
@@ -124,12 +125,12 @@ fn place_of_trap(trap: &Trap, source: Option<SourceLine>) -> Option<Place> {
     (place.source.is_some() || place.function.is_some()).then_some(place)
 }
 
-/// The first line of a message without its digits: ids and counts follow the choices.
+/// The first line of a message without its digits, because ids and counts depend on the choices.
 fn without_digits(message: &str) -> String {
     message.lines().next().unwrap_or_default().chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
-/// A failing run made smaller.
+/// A smaller run of a failure.
 #[derive(Clone, Debug)]
 pub struct ShrunkRun {
     /// The smallest run found that fails in the same way.
@@ -138,31 +139,31 @@ pub struct ShrunkRun {
     pub shrunk: Shrunk,
 }
 
-/// Shrinks a run that failed, in at most `budget_runs` runs, and fewer if one takes long. `replay` runs the
-/// same scenario under the same seed with the choices it is given.
+/// Shrinks a run that failed, in at most `budget_runs` runs, and fewer if one takes long. `replay` runs the same
+/// scenario under the same seed with the choices it is given.
 ///
-/// The smaller run has the same [`failure`]. If the failure is [known](crate::known), so is that of the smaller run, and
-/// if it is new, so is the other. The smaller run's world is no rougher: its level is no higher, and nothing is damaged
-/// there in a way in which nothing was damaged before.
+/// The smaller run has the same [`failure`]. It shows a [known](crate::known) failure if the original does, and a new
+/// one if the original does. The smaller run's world is no rougher: its level is no higher, and it has no kind of
+/// damage that the original world did not have.
 ///
-/// `None` where there are no runs to spend, and where there is nothing to shrink: the run finished, or its own
-/// choices do not make it fail again. Then something besides seed and choices decides, as where it diverged;
-/// [`canary`](crate::canary) finds what.
+/// `None` if there are no runs to spend, or if there is nothing to shrink: the run finished, or its own choices do not
+/// make it fail again. In the latter case, as after a divergence, something besides seed and choices decides;
+/// [`canary`](crate::canary) finds it.
 pub fn shrink_run(run: &Run, budget_runs: usize, replay: impl Fn(Choices) -> Run) -> Option<ShrunkRun> {
     let affordable = usize::try_from(SHRINK_STEPS / cost_steps(run)).unwrap_or(usize::MAX).max(1);
     shrink_while(run, budget_runs.min(affordable), |choices| Some(replay(choices)))
 }
 
-/// What a run takes, in steps: its steps, and what its guests computed.
+/// The cost of a run in steps: its own steps plus the computation of its guests.
 fn cost_steps(run: &Run) -> u64 {
     let fuel: u64 = run.cells.iter().filter_map(|(_, exit)| exit.as_ref()).map(|exit| exit.fuel).sum();
-    // Who spins has not ended, and so has not told its fuel.
+    // A guest that spins has not ended, so its fuel is not known.
     let spun = if matches!(run.outcome, Outcome::Spinning { .. }) { Limits::default().quiet_fuel } else { 0 };
     (run.transcript.steps.len() as u64 + (fuel + spun) / FUEL_OF_A_STEP).max(1)
 }
 
-/// The same in at most `budget_runs` runs however long they take. Where `replay` gives no run there is no more time:
-/// then the smallest so far is given.
+/// The same in at most `budget_runs` runs, however long they take. If `replay` gives no run, time is up, and the result
+/// is the smallest run so far.
 pub fn shrink_while(
     run: &Run,
     budget_runs: usize,
@@ -193,7 +194,7 @@ pub fn shrink_while(
     Some(ShrunkRun { run: Run { origin: run.origin.clone(), left_track: None, ..best }, shrunk })
 }
 
-/// Whether more was allowed in the world of a run than in that of another, or something else was damaged there.
+/// Whether a run's world allowed more than another's, or had a kind of damage that the other did not have.
 fn is_rougher(run: &Run, than: &Run) -> bool {
     let is_new_damage = |fault: &Fault| fault.is_damage() && !than.faults.contains_key(fault);
     run.level > than.level || run.faults.keys().any(is_new_damage)
@@ -246,7 +247,7 @@ mod tests {
         for other in &others {
             assert_ne!(failure(&one), failure(other), "{other}");
         }
-        // After an edit above it, the same panic stands on another line.
+        // After an edit above it, the same panic is on another line.
         let across = |outcome: &Outcome| failure(outcome).expect("it failed").across_builds();
         assert_eq!(across(&one), across(&others[1]));
         assert_ne!(across(&one), across(&others[0]));
@@ -269,7 +270,8 @@ mod tests {
             let setup = Setup { choices: drawn, ..Setup::new(engine(), Seed(seed)) };
             let found = run(case.buggy, &setup);
             let replay = |choices| run(case.buggy, &Setup { choices, ..setup.clone() });
-            // What a shrinker comes to if it may make worlds rougher is not looked at: every candidate is.
+            // Each candidate must be no rougher. So this does not show where a shrinker would end that may make worlds
+            // rougher.
             let Some(smaller) = shrink_while(&found, 200, |choices| Some(replay(choices))) else { continue };
             assert!(smaller.run.level <= found.level, "seed {seed}");
             assert_eq!(failure(&smaller.run.outcome), failure(&found.outcome), "seed {seed}");

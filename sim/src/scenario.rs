@@ -16,13 +16,13 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it does, in one line.
     pub summary: &'static str,
-    /// Whether a correct tank always finishes it; otherwise its guest commits a fault, or a library.
+    /// Whether a correct tank always finishes it. If not, its guest or a library has a fault.
     pub clean: bool,
     /// Builds its world.
     pub build: fn(&mut World),
 }
 
-/// All of them.
+/// All scenarios except those of the bug benchmark.
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "pid0",
@@ -66,7 +66,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "vats",
         summary: "two to four native vats that do at random every legal thing",
-        // capnp-rpc 0.27.3 has faults that lawful traffic reaches: docs/known-faults.md.
+        // capnp-rpc 0.27.3 has faults that lawful traffic triggers: docs/known-faults.md.
         clean: false,
         build: |world| Vats::new().build(world),
     },
@@ -150,19 +150,19 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
-/// The scenario of a name, those of the [bug benchmark](crate::bugs) included.
+/// The scenario with this name, including those of the [bug benchmark](crate::bugs).
 pub fn find(name: &str) -> Option<&'static Scenario> {
     ALL.iter().chain(of_bugs()).find(|scenario| scenario.name == name)
 }
 
-/// The cases of the bug benchmark: each as `bug-ID`, and mended as `bug-ID-mended`.
+/// The cases of the bug benchmark: each as `bug-ID`, and its mended twin as `bug-ID-mended`.
 pub fn of_bugs() -> &'static [Scenario] {
     static OF_BUGS: OnceLock<Vec<Scenario>> = OnceLock::new();
     OF_BUGS.get_or_init(|| bugs::ALL.iter().flat_map(both_ways).collect())
 }
 
 fn both_ways(case: &bugs::Case) -> [Scenario; 2] {
-    // Leaked once: names of scenarios live as long as the program.
+    // Leaked once, because names of scenarios live as long as the program.
     let name = |end| -> &'static str { Box::leak(format!("bug-{}{end}", case.id).into_boxed_str()) };
     [
         Scenario { name: name(""), summary: case.summary, clean: false, build: case.buggy },
@@ -184,7 +184,7 @@ fn echo(world: &mut World) {
     child.expect_exit(0).expect_stderr("CHILD_OK").expect_rpc();
 }
 
-/// Links that the first one starts, itself included.
+/// Number of links in the chain, including the first.
 const CHAIN_DEPTH: u32 = 8;
 
 fn chain(world: &mut World) {
@@ -216,14 +216,14 @@ fn full_duplex(world: &mut World) {
 }
 
 fn cleanup(world: &mut World) {
-    // Children are among what they let go of.
+    // Some of the things that it drops are children.
     let cleanup = connected(world, "cleanup", guests::CLEANUP).may_leave_children();
     cleanup.stdin(b"abc").spawn().expect_exit(0);
     let leave = connected(world, "leave", guests::CLEANUP).may_leave_children();
     leave.args(["leave"]).spawn().expect_exit(0);
 }
 
-/// A first guest whose children's stdin and stdout are free for bytes.
+/// A first guest over a connection, so that the stdin and stdout of its children are free for bytes.
 fn connected<'w>(world: &'w World, name: &str, wasm: &'w [u8]) -> CellBuilder<'w> {
     world.cell(name, wasm).transport(Transport::Connection).serve(peer::host(world))
 }

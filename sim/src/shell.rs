@@ -1,9 +1,9 @@
-//! Words of a command line, as a shell reads them back.
+//! Words of a command line, quoted so that a shell reads them back unchanged.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// A word quoted for a POSIX shell, where it has to be. Always on one line.
+/// Quotes a word for a POSIX shell if needed. The result is always on one line.
 ///
 /// ```
 /// use wavetank_sim::shell::word;
@@ -36,7 +36,7 @@ pub fn word(text: &str) -> Cow<'_, str> {
     quoted.into()
 }
 
-/// Words with spaces between them.
+/// Quotes words and puts spaces between them.
 pub fn words(words: &[String]) -> String {
     words.iter().map(|text| word(text)).collect::<Vec<_>>().join(" ")
 }

@@ -1,6 +1,7 @@
-//! Tokens: a run as one printable word that replays it.
+//! Tokens: one printable word that replays a run.
 //!
-//! `wt1.SCENARIO.SEED.PAYLOAD`, where the payload is base64 of a [`Recipe`] and of a checksum of everything before.
+//! The format is `wt1.SCENARIO.SEED.PAYLOAD`. The payload is base64 of a [`Recipe`] and of a checksum of everything
+//! before it.
 
 use crate::choice::Choice;
 use crate::seed::Seed;
@@ -13,39 +14,39 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// Names the version: of this format, and of what a choice means.
+/// The version of this format and of the meaning of choices.
 const PREFIX: &str = "wt1";
 
-/// More than the choices of any run take before they are packed: a bound for readers of hostile tokens.
+/// More bytes than the unpacked choices of any run take: a bound against hostile tokens.
 const MAX_PLAIN_BYTES: usize = 4_000_000;
 
-/// The most that deflate can do: tokens are pasted by hand.
+/// The highest level of deflate, because people paste tokens by hand.
 const COMPRESSION: u8 = 10;
 
 const CHECKSUM_BYTES: usize = 4;
 
-/// What replays a run.
+/// The data that replays a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// The scenario's name.
     pub scenario: String,
     /// The seed: hash keys and guests' random bytes follow it.
     pub seed: Seed,
-    /// Where the choices come from.
+    /// The source of the choices.
     pub recipe: Recipe,
 }
 
-/// Where the choices of a run come from.
+/// The source of the choices of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipe {
-    /// They are these, and made this transcript.
+    /// Given choices, with the transcript that they made.
     Given {
-        /// The choices, each with the fingerprint of what it meant.
+        /// The choices, each with the fingerprint of its meaning.
         choices: Marked,
         /// The first bytes of the transcript's digest.
         digest: [u8; 8],
     },
-    /// They are to be drawn again: all that is left of a run whose process died.
+    /// Choices that must be drawn again. Only this is known of a run whose process died.
     Drawn {
         /// The strategy.
         strategy: StrategyName,
@@ -54,17 +55,17 @@ pub enum Recipe {
     },
 }
 
-/// Choices, each with the fingerprint of what it meant.
+/// Choices, each with the fingerprint of its meaning.
 pub type Marked = Vec<(u32, u8)>;
 
-/// Why a text is no token.
+/// Why a text is not a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// It does not look like one.
+    /// It does not look like a token.
     #[error("not a token: a token begins with {PREFIX}. and is printed after `replay:`")]
     NotAToken,
-    /// It was made by another version.
+    /// Another version made it.
     #[error(
         "this token is of version {0}; this wavetank reads {PREFIX}: replay it with the wavetank that printed it"
     )]
@@ -75,7 +76,7 @@ pub enum TokenError {
 }
 
 impl Token {
-    /// The token of a run that was made.
+    /// The token of a run.
     pub fn of_run(scenario: &str, seed: Seed, choices: &[Choice], digest: [u8; 16]) -> Self {
         let choices = choices.iter().map(|choice| (choice.value, choice.of.check())).collect();
         let digest = *digest.first_chunk().expect("16 bytes begin with 8");
@@ -129,7 +130,7 @@ fn marked(packed: &[u8]) -> Option<Marked> {
     let plain = decompress_to_vec_with_limit(packed, MAX_PLAIN_BYTES).ok()?;
     let mut rest = &plain[..];
     let len = take_number(&mut rest)? as usize;
-    // Each takes at least two bytes: nothing is set aside for more than there can be.
+    // Each choice takes at least two bytes, so this bounds the memory to allocate.
     if len > rest.len() / 2 {
         return None;
     }
@@ -145,7 +146,7 @@ fn checksum(head: &str, payload: &[u8]) -> [u8; CHECKSUM_BYTES] {
     sum[..CHECKSUM_BYTES].try_into().expect("a digest has 32 bytes")
 }
 
-/// LEB128: seven bits a byte, the lowest first.
+/// Appends a number in LEB128: seven bits per byte, the lowest first.
 fn push_number(bytes: &mut Vec<u8>, mut number: u32) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
@@ -259,7 +260,7 @@ mod tests {
             if round % 2 == 0 {
                 bytes.extend(noise);
             } else {
-                // True down to the numbers, of which a few are long.
+                // Valid down to the numbers, of which a few are long.
                 let mut plain = vec![noise.len() as u8 / 2];
                 plain.extend(noise.iter().map(|byte| if byte % 8 == 0 { *byte } else { byte & 0x7f }));
                 bytes.extend([7; 8]);

@@ -1,20 +1,20 @@
-//! Native vats that do at random every legal thing: the scenario `vats`.
+//! Native vats that do every legal operation at random: the scenario `vats`.
 //!
-//! Two to four vats, each joined to each other, with no wasm. The next thing one of them does is a move: calls,
+//! There are two to four vats, each joined to each other, with no wasm. Each move is one operation of a vat: calls,
 //! pipelined and not, with capabilities and promises as arguments and results, a promise resolved to another vat's
-//! promise, echoes of one's own, streams, cancellation, release in flight, exceptions, disconnection and a new
-//! connection. What is on offer follows from the state of the protocol: references that are held, promises that are
-//! unresolved, questions that are open, connections that are up.
+//! promise, echoes of a vat's own capabilities, streams, cancellation, release in flight, exceptions, disconnection and
+//! a new connection. The menu of operations follows from the state of the protocol: the references that are held, the
+//! promises that are unresolved, the questions that are open, and the connections that are up.
 //!
-//! Beside it stands a direct object graph (`graph`) that says where each reference must lead; each call carries
-//! its line and its number there, and the node it arrives at books it. Oracles, in the order in which they are
-//! asked at rest:
+//! A direct object graph (`graph`) runs alongside and says where each reference must lead. Each call carries its line
+//! and its number in the line, and the node at which it arrives records it. These are the oracles, in the order in
+//! which they judge at rest:
 //!
 //! | oracle | a fault |
 //! | --- | --- |
-//! | `order`, `order at home` | a call arrived before one made earlier on the same client, or twice; at home where it came back to the vat that made it |
+//! | `order`, `order at home` | a call arrived twice or before an earlier one on its client (at home: in its own vat) |
 //! | `target` | a call arrived at a node that its reference does not lead to |
-//! | `result` | a call failed though nothing was broken, or did not fail where it must |
+//! | `result` | a call failed though nothing was broken, or did not fail although it must |
 //! | `lost` | a call was answered and never arrived, or never arrived and nobody was told |
 //! | a stall | something waits, and there is nothing to wait for |
 //! | `protocol` | a frame that no correct side sends, or an Abort that nobody asked for |
@@ -22,11 +22,11 @@
 //! | `cancelled` | a cancelled question that no Return ever frees |
 //! | `kept` | an object lives though nobody holds it |
 //!
-//! Two features of their own are left to the scenario `vats-ends` (see [`Vats::ends`]): ends that come without a word,
-//! and objects that do something when they end.
+//! Two features are left to the scenario `vats-ends` (see [`Vats::ends`]): ends without a message, and objects that act
+//! when they end.
 //!
-//! Some operations always meet a fault of capnp-rpc 0.27.3. Each kind of operation that is not plain traffic is
-//! drawn into a world or left out of it, so that none drowns the others.
+//! Some operations always meet a fault of capnp-rpc 0.27.3. So each kind of operation that is not plain traffic is
+//! drawn into a world or left out of it, so that no kind hides the others.
 
 mod graph;
 mod node;
@@ -53,7 +53,7 @@ use wavetank::{ActorId, LinkId, Tank};
 
 pub use operations::Kind;
 
-/// How the world of the scenario is made.
+/// How to build the world of the scenario.
 #[derive(Default)]
 pub struct Vats {
     count: Option<usize>,
@@ -63,26 +63,26 @@ pub struct Vats {
     told: Option<Told>,
 }
 
-/// Shows an RPC system its streams: of which link, by order of birth, and of which of its ends.
+/// Wraps the streams of an RPC system. The numbers are the link, by order of birth, and the end of the link.
 type Over = Box<dyn Fn(usize, usize, Streams) -> Streams>;
 
-/// Hears of each operation that is done.
+/// Is called for each operation that is done.
 type Told = Rc<dyn Fn(Kind, &str)>;
 
 impl Vats {
-    /// Two to four vats, as drawn; all operations.
+    /// Two to four vats, as drawn, with all operations.
     pub fn new() -> Self {
         Vats::default()
     }
 
-    /// So many vats.
+    /// Sets the number of vats.
     #[must_use]
     pub fn count(mut self, vats: usize) -> Self {
         self.count = Some(vats);
         self
     }
 
-    /// Only these kinds of operation, and all of them.
+    /// Sets the kinds of operation; no other kinds occur.
     #[must_use]
     pub fn kinds(mut self, kinds: &[Kind]) -> Self {
         self.kinds = Some(kinds.to_vec());
@@ -97,22 +97,21 @@ impl Vats {
         self
     }
 
-    /// Shows each RPC system its streams in another way: for vats that are wrong on purpose.
+    /// Wraps the streams of each RPC system: for vats that are wrong on purpose.
     #[must_use]
     pub fn over(mut self, over: impl Fn(usize, usize, Streams) -> Streams + 'static) -> Self {
         self.over = Some(Box::new(over));
         self
     }
 
-    /// Hears of each operation when it is done.
+    /// Calls `told` for each operation when it is done.
     #[must_use]
     pub fn told(mut self, told: impl Fn(Kind, &str) + 'static) -> Self {
         self.told = Some(Rc::new(told));
         self
     }
 
-    /// Builds the world. Draws how many vats there are, which kinds of operation, how many, and how the links
-    /// are.
+    /// Builds the world. It draws the number of vats, the kinds and number of operations, and the links.
     pub fn build(self, world: &World) {
         let vats = self.count.unwrap_or_else(|| 2 + world.draw(3) as usize);
         let kinds = self.kinds.unwrap_or_else(|| operations::draw(world, self.ends));
@@ -142,7 +141,7 @@ impl Vats {
         let of = shared.clone();
         world.expect_at_rest(move |transcript, stalled| {
             let (oracle, what) = of.judge(transcript, stalled)?;
-            // The vats do what is lawful, and their objects agree with a graph without RPC.
+            // The vats only do what is lawful, and a graph without RPC predicts their objects.
             let (who, blame) = ("vats".into(), Blame::Library("capnp-rpc"));
             Some(Finding { oracle: Oracle::Own(oracle), who, blame, what, detail: Vec::new() })
         });
@@ -150,13 +149,13 @@ impl Vats {
     }
 }
 
-/// Operations of one world, at most.
+/// Maximum number of operations of one world.
 const MAX_OPERATIONS: u32 = 40;
 
-/// Connections of a pair of vats, one after another, at most.
+/// Maximum number of connections of a pair of vats, one after another.
 const MAX_GENERATIONS: u32 = 2;
 
-/// References that a vat holds, at most: what comes beyond is dropped.
+/// Maximum number of references that a vat holds; further ones are dropped.
 const MAX_REFERENCES: usize = 10;
 
 struct State {
@@ -167,26 +166,26 @@ struct State {
     vats: Vec<Vat>,
     pairs: Vec<Pair>,
     references: u32,
-    /// Promises that are not resolved: by their id, the vat that will do it, and the way to.
+    /// Promises that are not resolved: by id, the vat that will resolve it and its resolver.
     promises: BTreeMap<usize, (usize, Resolver)>,
     /// Calls whose server waits for an operation.
     holds: BTreeMap<usize, oneshot::Sender<()>>,
-    /// Calls that their caller waits for, by number, with the vat of the caller.
+    /// Calls whose caller waits, by number, with the vat of the caller.
     open: BTreeMap<usize, (usize, AbortHandle)>,
     disconnected: BTreeSet<LinkId>,
-    /// Bootstraps that were asked for and are not there yet.
+    /// Number of bootstraps that were asked for and have not arrived.
     asking: usize,
     stage: Stage,
 }
 
-/// How far a world is.
+/// The stage of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
-    /// Operations are made.
+    /// Operations go on.
     Open,
-    /// All that is held is dropped.
+    /// All references are being dropped.
     Closing,
-    /// The world itself is taken down: nothing that ends does anything more.
+    /// The world itself is taken down: objects that end now do nothing more.
     Over,
 }
 
@@ -197,7 +196,7 @@ struct Vat {
     actor: ActorId,
     root: (Target, node_capnp::Client),
     references: BTreeMap<u32, Reference>,
-    /// Who waits until it has no call open.
+    /// The waker of the task that waits until the vat has no open call.
     closer: Option<Waker>,
 }
 
@@ -242,8 +241,8 @@ impl Vat {
     }
 }
 
-/// What the vats' tasks, the servers and the script share. Never borrowed while a client or a promise is dropped,
-/// for that may drop a server.
+/// The state that the vats' tasks, the servers and the script share. It must not be borrowed while a client or a
+/// promise is dropped, because that may drop a server.
 #[derive(Clone)]
 struct Shared(Rc<RefCell<State>>);
 
@@ -256,7 +255,7 @@ impl Shared {
         self.0.borrow_mut()
     }
 
-    /// Joins two vats, by as many connections as are drawn.
+    /// Joins two vats, by a drawn number of connections.
     fn join(&self, world: &World, vats: [usize; 2], over: &dyn Fn(usize, usize, Streams) -> Streams) {
         let mut links = Vec::new();
         let gated = world.draw(2) == 1;
@@ -279,7 +278,7 @@ impl Shared {
         self.borrow_mut().pairs.push(Pair { vats, links, current: 0 });
     }
 
-    /// What is wrong at rest.
+    /// The fault at rest, if there is one.
     fn judge(&self, transcript: &Transcript, stalled: bool) -> Option<graph::Fault> {
         let state = self.borrow();
         let links = transcript.frames(&PEER_SCHEMA);

@@ -1,17 +1,17 @@
-//! What CI gets of the command: JSON lines, shards and their merge, JUnit, annotations.
+//! The command in CI: JSON lines, shards and their merge, JUnit, annotations.
 
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Without lines that say that a component compiles, which is so the first time on a machine.
+/// Removes lines that report the compilation of a component, which appear only the first time on a machine.
 fn without_compiling(err: &str) -> String {
     let lines = err.split_inclusive('\n').filter(|line| !line.starts_with("compiling "));
     lines.collect()
 }
 
-/// Runs it; gives its exit code, stdout and stderr.
+/// Runs the command; gives its exit code, stdout and stderr.
 fn wavetank(args: &[&str]) -> (i32, String, String) {
     let ran = Command::new(env!("CARGO_BIN_EXE_wavetank"))
         .args(args)
@@ -23,7 +23,7 @@ fn wavetank(args: &[&str]) -> (i32, String, String) {
     (ran.status.code().expect("an exit code"), text(ran.stdout), without_compiling(&text(ran.stderr)))
 }
 
-/// A folder of this test's own, empty.
+/// An empty folder for this test.
 fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = std::fs::remove_dir_all(&folder);
@@ -39,7 +39,7 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).expect("the file was written")
 }
 
-/// The lines of a file without what no two sweeps share.
+/// The lines of a file without the parts that differ in every sweep.
 fn lines(path: &Path) -> Vec<Value> {
     let text = read(path);
     let mut lines: Vec<Value> =
@@ -49,13 +49,13 @@ fn lines(path: &Path) -> Vec<Value> {
     lines
 }
 
-/// A report without how fast it was.
+/// A report without its speed.
 fn untimed(report: &str) -> String {
     let cut = |line: &str| line.split(" of virtual time, ").next().unwrap_or(line).to_string();
     report.lines().map(cut).collect::<Vec<_>>().join("\n")
 }
 
-/// A sweep on one machine, or one shard of it: exit code and report.
+/// Runs a sweep on one machine, or one shard of it; gives its exit code and report.
 fn sweep(args: &[&str], shard: Option<&str>, json: &Path, junit: &Path) -> (i32, String) {
     let shard: Vec<&str> = shard.iter().flat_map(|shard| ["--shard", shard]).collect();
     let files = ["--json", name(json), "--junit", name(junit)];
@@ -67,7 +67,7 @@ fn sweep(args: &[&str], shard: Option<&str>, json: &Path, junit: &Path) -> (i32,
 fn shards_in_any_order_merge_to_what_one_machine_gives() {
     let folder = folder("shards");
     let at = |name: &str| folder.join(name);
-    // Failures of several kinds, some of them shrunk.
+    // Failures of several kinds, some of which are shrunk.
     let args = ["fault-drop", "--seeds", "18446744073709551600..18446744073709551615", "--profile", "harsh"];
     let other = ["pid0", "--seeds", "3..40", "--profile", "harsh"];
     for args in [args, other] {
@@ -75,7 +75,7 @@ fn shards_in_any_order_merge_to_what_one_machine_gives() {
         for shard in ["1", "2", "3", "4"] {
             sweep(&args, Some(&format!("{shard}/4")), &at(&format!("{shard}.json")), &at("shard.xml"));
         }
-        // The second one twice.
+        // The second shard comes twice.
         let files = ["3.json", "2.json", "4.json", "1.json", "2.json"].map(at);
         let mut merge = vec!["merge", "--json"];
         let (json, junit) = (at("merged.json"), at("merged.xml"));
@@ -116,7 +116,7 @@ fn a_shard_killed_half_way_and_run_again_merges_to_what_one_machine_gives() {
     for mut other in others {
         other.wait().expect("it ends");
     }
-    // As if it had been killed in the middle of a line.
+    // Cut the file as if its writer had been killed in the middle of a line.
     let mut torn = read(&at("killed.json"));
     torn.truncate(torn.len() - 20);
     std::fs::write(at("killed.json"), torn).expect("a file");
@@ -139,7 +139,7 @@ fn a_shard_killed_half_way_and_run_again_merges_to_what_one_machine_gives() {
     assert!(again.code().is_some());
     let (code, out, err) = merge(&["3.json", "killed.json", "again.json", "1.json"]);
     assert_eq!((code, untimed(&out)), one);
-    // The torn line alone is told.
+    // Only the torn line is reported.
     assert_eq!(err.lines().count(), 1, "{err}");
     assert_eq!(lines(&at("merged.json")), lines(&at("one.json")));
     assert_eq!(read(&at("merged.xml")), read(&at("one.xml")));
@@ -182,7 +182,8 @@ fn a_failure_is_an_annotation_where_github_runs_it() {
     assert_eq!(annotations(run(None, &[])), Vec::<String>::new());
 }
 
-/// The place of a panic is one that GitHub can show if its file is below the current folder.
+/// An annotation has the place of a panic only if its file is below the current folder, because only then can GitHub
+/// show it.
 #[test]
 fn an_annotation_carries_the_place_of_a_panic_if_its_file_is_here() {
     let folder = folder("places");
@@ -211,7 +212,7 @@ fn junit_has_no_case_for_seeds_that_there_are_not() {
     assert!(xml("echo").contains("name=\"3 seeds that finished\""), "{}", xml("echo"));
 }
 
-/// What docs/json.md tells of is what is written: the same lines with the same keys.
+/// The command writes the lines that docs/json.md documents, with the same keys.
 #[test]
 fn the_documented_lines_are_those_that_are_written() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
@@ -223,13 +224,13 @@ fn the_documented_lines_are_those_that_are_written() {
     let written: Vec<Value> =
         read(&json).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(told.iter().map(keys).collect::<Vec<_>>(), written.iter().map(keys).collect::<Vec<_>>());
-    // And each key is told of in the tables.
+    // The tables of the document describe each key.
     for key in written.iter().flat_map(keys) {
         assert!(doc.contains(&format!("`{key}`")), "docs/json.md does not tell of {key}");
     }
 }
 
-/// The keys of a line, of its parts too. What is counted by name has names and no keys.
+/// The keys of a line and of its parts. In maps that count by name, the names are not keys.
 fn keys(line: &Value) -> BTreeSet<String> {
     let Some(object) = line.as_object() else { return BTreeSet::new() };
     let by_name = ["outcomes", "behaviours", "faults"];

@@ -1,4 +1,4 @@
-//! The `wavetank` command, as its users meet it.
+//! The `wavetank` command from the view of its users.
 
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wavetank_sim::{guests, scenario};
 
-/// It keeps no failures: tests/keep.rs sees to these.
+/// The command, without saved failures; tests/keep.rs tests these.
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
     command.env("WAVETANK_FAILURES", "").env_remove("GITHUB_ACTIONS");
     command
 }
 
-/// Without lines that say that a component compiles, which is so the first time on a machine.
+/// Removes lines that report the compilation of a component, which appear only the first time on a machine.
 fn without_compiling(err: &str) -> String {
     let lines = err.split_inclusive('\n').filter(|line| !line.starts_with("compiling "));
     lines.collect()
 }
 
-/// Runs it; gives its exit code, stdout and stderr.
+/// Runs the command; gives its exit code, stdout and stderr.
 fn wavetank(args: &[&str]) -> (i32, String, String) {
     let ran = command().args(args).output().expect("wavetank runs");
     let text = |bytes| String::from_utf8(bytes).expect("text");
@@ -145,7 +145,7 @@ fn the_list_names_every_scenario() {
 
 // ---- sweeps
 
-/// A folder of this test's own, empty.
+/// An empty folder for this test.
 fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = std::fs::remove_dir_all(&folder);
@@ -197,7 +197,7 @@ fn the_first_failure_of_a_kind_is_shrunk_and_its_token_replays() {
     let args = ["run", "fault-spin", "--seeds", "0..12", "--jobs", "2"];
     let (code, lines) = json_of(&args, &folder.join("shrunk.json"));
     assert_eq!(code, 1);
-    // The heading, a line for each seed, the one that was shrunk, and the summary.
+    // The heading, a line for each seed, the shrunk run, and the summary.
     assert_eq!(lines.len(), 15);
     let (found, shrunk) = (&lines[1..13], &lines[13]["shrunk"]);
     assert!(shrunk["shrunk_from"].as_u64().expect("a count") > 0, "{shrunk}");
@@ -264,7 +264,7 @@ fn a_sweep_says_how_many_behaviours_it_saw() {
     assert!(out.contains("worlds/s"), "{out}");
 }
 
-/// Starts a sweep of some seconds and waits until one of its processes is well at work; gives that process.
+/// Starts a sweep of some seconds and waits until one of its workers is busy; gives the sweep and that worker.
 #[cfg(target_os = "linux")]
 fn busy_sweep() -> (std::process::Child, String) {
     use std::process::Stdio;
@@ -281,7 +281,7 @@ fn busy_sweep() -> (std::process::Child, String) {
         assert_eq!(sweep.try_wait().expect("a status"), None, "the sweep ended before it was met");
         std::thread::yield_now();
     };
-    // A process that has burned so much has its guest compiled and is in the middle of a world.
+    // A process that has used so much time has compiled its guest and is in the middle of a world.
     while ticks_burned(&worker) < 40 {
         assert_eq!(sweep.try_wait().expect("a status"), None, "the sweep ended before it was well at work");
         std::thread::yield_now();
@@ -289,7 +289,7 @@ fn busy_sweep() -> (std::process::Child, String) {
     (sweep, worker)
 }
 
-/// Processes that a process has started, by any of its threads.
+/// The child processes of a process, started by any of its threads.
 #[cfg(target_os = "linux")]
 fn children(process: u32) -> Vec<String> {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
@@ -298,11 +298,11 @@ fn children(process: u32) -> Vec<String> {
     listed.iter().flat_map(|list| list.split_whitespace()).map(String::from).collect()
 }
 
-/// Processor time of a process, in ticks of the kernel's (mostly 10 ms).
+/// Processor time of a process, in ticks of the kernel (mostly 10 ms).
 #[cfg(target_os = "linux")]
 fn ticks_burned(process: &str) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // After the name in brackets: user and kernel time are the 12th and 13th.
+    // After the name in brackets, user and kernel time are the 12th and 13th fields.
     let after = stat.rsplit(')').next().unwrap_or_default();
     after.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
 }
@@ -315,7 +315,7 @@ fn signal(name: &str, process: &str) {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_process_that_dies_costs_one_world_and_the_sweep_goes_on() {
-    // Between two worlds it would cost none: then once more.
+    // If the worker dies between two worlds, no world is lost. Then try again.
     let out = (0..5).find_map(|_| {
         let (sweep, worker) = busy_sweep();
         signal("-KILL", &worker);
@@ -342,7 +342,7 @@ fn ctrl_c_ends_a_sweep_with_what_was_found_so_far() {
     assert!(out.contains("of 60 (stopped early)"), "{out}");
 }
 
-// ---- components of one's own
+// ---- components of the user's own
 
 fn file(folder: &Path, name: &str, bytes: &[u8]) -> String {
     let path = folder.join(name);
@@ -466,7 +466,7 @@ fn a_replay_that_diverges_says_so_and_exits_with_3() {
     assert!(err.contains("another component"), "{err}");
 }
 
-// ---- explanations, stops and mended guests
+// ---- explanations, stops and fixed guests
 
 #[test]
 fn a_failing_seed_is_shrunk_and_explained() {
@@ -582,7 +582,7 @@ fn a_guest_that_another_starts_is_replaced_too() {
     let (code, out, _) = wavetank(&["replay", &token, "--guest", &format!("child-echo={louder}")]);
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("finished, as before\n  the transcript is another from step "), "{out}");
-    // Choices that were drawn for a busy guest mean something else for one that does nothing.
+    // Choices that were drawn for a busy guest mean something else for a guest that does nothing.
     let tiny = file(&folder, "tiny.wasm", guests::CHILD_TINY);
     let diverged = (0..40).find_map(|seed| {
         let token = replay_token(&finds_nothing(&["run", "pid0", "--seed", &seed.to_string()])).to_string();
@@ -621,7 +621,7 @@ fn every_strategy_runs_echo_in_processes_too() {
 
 // ---- fuzzing
 
-/// The names of the files of a folder.
+/// The names of the files in a folder.
 fn names(folder: &Path) -> BTreeSet<String> {
     let listed = std::fs::read_dir(folder).expect("a folder");
     listed.map(|file| file.expect("a file").file_name().into_string().expect("plain names")).collect()
@@ -632,7 +632,7 @@ fn a_corpus_is_run_first_and_minimised_only_when_all_of_it_was() {
     let folder = folder("corpus");
     let path = folder.to_str().expect("plain names");
     let fuzz = |runs: &str, flags: &[&str]| {
-        // How far it is goes to stderr.
+        // Progress goes to stderr.
         let (code, out, err) =
             wavetank(&[&["fuzz", "echo", "--corpus", path, "--runs", runs], flags].concat());
         assert_eq!(code, 0, "{out}{err}");
@@ -641,7 +641,7 @@ fn a_corpus_is_run_first_and_minimised_only_when_all_of_it_was() {
     let first = fuzz("200", &[]);
     let cases = names(&folder);
     assert!(first.ends_with(&format!(", {} cases: 0 failures; the runs are made\n", cases.len())), "{first}");
-    // What lies beside the cases is not the fuzzer's.
+    // Other files beside the cases do not belong to the fuzzer.
     file(&folder, "README.md", b"not a case");
     std::fs::create_dir(folder.join("more")).expect("a folder for a test");
     let all = names(&folder);
@@ -686,7 +686,7 @@ fn the_readme_shows_what_is_printed() {
         let mut command = command();
         command.env_remove("WAVETANK_FAILURES").current_dir(&folder);
         let ran = command.args(line.split(' ')).output().expect("wavetank runs");
-        // This one may be a debug build.
+        // This test binary may be a debug build.
         let out = String::from_utf8(ran.stdout).expect("text");
         let out = out.replace("cargo run -- replay", "cargo run --release -- replay");
         assert_eq!(out, printed, "{line}");

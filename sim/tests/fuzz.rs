@@ -1,5 +1,5 @@
-//! Fuzzing without libFuzzer: the same seed finds the same, clean scenarios give nothing, and what libFuzzer is
-//! pointed at withstands the committed corpora and random bytes.
+//! Fuzzing without libFuzzer: the same seed finds the same failures, clean scenarios give none, and the functions that
+//! libFuzzer calls withstand the committed corpora and random bytes.
 
 use rand_chacha::rand_core::Rng;
 use std::collections::BTreeSet;
@@ -88,7 +88,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
-/// The names of what lies in a folder of `fuzz`, without their ends.
+/// The names of the files in a folder of `fuzz`, without their extensions.
 fn stems(folder: &str) -> BTreeSet<String> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz").join(folder);
     let listed = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
@@ -104,7 +104,7 @@ fn no_target_is_forgotten() {
     assert_eq!(stems("seeds"), targets);
     assert!(stems("dictionaries").is_subset(&targets) && stems("options").is_subset(&targets));
     targets.iter().for_each(|target| drop(seeds(target)));
-    // The scripts that build and run them ask cargo-fuzz for their names.
+    // The scripts that build and run the targets ask cargo-fuzz for their names.
     for script in [include_str!("../../.ci/lib.sh"), include_str!("../../.clusterfuzzlite/build.sh")] {
         let lines: Vec<&str> = script.lines().map(str::trim).collect();
         assert!(lines.iter().any(|line| line.ends_with(" fuzz list)")), "{script}");
@@ -114,7 +114,7 @@ fn no_target_is_forgotten() {
     assert!(targets.iter().all(|target| docs.contains(&format!("\n| `{target}` |"))));
 }
 
-/// As many inputs of random bytes.
+/// `count` inputs of random bytes.
 fn random(count: u64, longest: u32) -> impl Iterator<Item = Vec<u8>> {
     (0..count).map(move |seed| {
         let mut rng = Seed(seed).stream(Purpose::Fuzz);
@@ -148,7 +148,7 @@ fn the_target_of_tokens_withstands() {
     nothing_is_found(seeds("token").into_iter().chain(random(2_000, 200)), token);
 }
 
-/// Faults of libraries that hostile frames reach: docs/fuzzing.md tells of each.
+/// Faults of libraries that hostile frames trigger; docs/fuzzing.md describes each.
 const KNOWN: &str = include_str!("../../docs/fuzzing.md");
 
 #[test]
@@ -165,7 +165,7 @@ fn the_target_of_wire_finds_only_what_is_known() {
     assert!(news.is_empty(), "{news:#?}");
 }
 
-/// The sweeps above find nothing. This shows that the same functions can.
+/// The sweeps above find nothing. This shows that the same functions can find failures.
 #[test]
 fn the_targets_find_what_is_there() {
     let found = random(2_000, 200).find_map(|bytes| budgets(bug("g04"), &bytes)).expect("g04 stalls");

@@ -1,16 +1,16 @@
-//! What hostile flags, files and host capabilities get of the command: docs/hostile.md, a test a line.
+//! How the command handles hostile flags, files and host capabilities: docs/hostile.md, one test for each line.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use wavetank_sim::guests;
 
-/// Without lines that say that a component compiles, which is so the first time on a machine.
+/// Removes lines that report the compilation of a component, which appear only the first time on a machine.
 fn without_compiling(err: &str) -> String {
     let lines = err.split_inclusive('\n').filter(|line| !line.starts_with("compiling "));
     lines.collect()
 }
 
-/// Runs it; gives its exit code, stdout and stderr.
+/// Runs the command; gives its exit code, stdout and stderr.
 fn wavetank(args: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
     let ran = command
@@ -23,7 +23,7 @@ fn wavetank(args: &[&str]) -> (i32, String, String) {
     (ran.status.code().expect("an exit code"), text(ran.stdout), without_compiling(&text(ran.stderr)))
 }
 
-/// A file of this test's own.
+/// A file for this test.
 fn file(name: &str, bytes: &[u8]) -> String {
     let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
     std::fs::create_dir_all(&folder).expect("a folder for tests");
@@ -92,7 +92,8 @@ fn lines_of_junk_are_not_merged() {
     for (name, bytes, hint) in cases {
         refused(&["merge", &file(name, bytes)], hint);
     }
-    // A heading that promises more seeds and shards than there could be: told, not counted through.
+    // A heading that promises more seeds and shards than there can be: it is reported, and the seeds are not counted
+    // one by one.
     let (code, _, err) = wavetank(&["merge", &file("vast.json", format!("{heading}\n").as_bytes())]);
     assert_eq!(code, 2);
     assert!(err.contains("shard 2/10000 is missing"), "{err}");
@@ -109,7 +110,7 @@ fn devices_without_end_are_not_read_to_their_end() {
     refused(&["replay", token, "--guest", "child-echo=/dev/zero"], "/dev/zero: it is larger than");
 }
 
-/// That nothing steers a terminal, or what reads lines of a log as commands.
+/// Asserts that no output controls a terminal, or a program that reads lines of a log as commands.
 #[track_caller]
 fn is_harmless(out: &str) {
     assert!(!out.contains(|c: char| c.is_control() && c != '\n'), "{out:?}");
@@ -120,7 +121,7 @@ fn is_harmless(out: &str) {
 
 #[test]
 fn names_and_words_of_a_guest_steer_nothing() {
-    // A function's name, in the component itself.
+    // The name of a function in the component itself.
     let (from, to) = (b"__main_void", b"\n::error x\x1b");
     let mut wasm = guests::FAULT_DROP.to_vec();
     let places: Vec<usize> = (0..wasm.len()).filter(|&at| wasm[at..].starts_with(from)).collect();
@@ -134,7 +135,7 @@ fn names_and_words_of_a_guest_steer_nothing() {
         is_harmless(&out);
         assert!(out.contains("  in \\n::error x\\u{1b}\n"), "{out}");
     }
-    // What it says on stderr.
+    // The guest's words on stderr.
     let path = file("words.wasm", guests::PROBE);
     for flags in [&["--seeds", "0..2"][..], &["--seed", "0"]] {
         let (code, out, _) = wavetank(&[&["run", &path], flags, &["--", "\n::error x::\u{1b}[31m"]].concat());
@@ -151,7 +152,7 @@ fn a_capability_that_never_returns_is_told_as_hung_and_the_sweep_goes_on() {
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("hung: the process said nothing for 10 s"), "{out}");
     assert!(out.contains("3 seeds, 2 finished, 1 hung"), "{out}");
-    // The token draws the choices again: it cannot be replayed here, for it would hang.
+    // The token draws the choices again. It cannot be replayed here, because it would hang.
     assert!(out.contains(" replay wt1.fault-hang."), "{out}");
 }
 
@@ -163,5 +164,5 @@ fn a_capability_that_aborts_is_told_as_aborted_and_the_sweep_goes_on() {
     assert!(out.contains("3 seeds, 1 aborted, 2 finished"), "{out}");
 }
 
-/// Of these seeds one draws the fault.
+/// One of these seeds draws the fault.
 const SEEDS: &str = "22..25";

@@ -1,4 +1,4 @@
-//! Failures that are kept: by sweeps, by single runs and by checks, and what becomes of them.
+//! Saved failures: how sweeps, single runs and checks save them, and how they are used later.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +7,7 @@ use std::process::Command;
 use wavetank_sim::keep::{self, Kept};
 use wavetank_sim::{World, check, guests};
 
-/// A folder of this test's own, empty; in it a sweep keeps what it finds.
+/// An empty folder for this test, in which a sweep saves its failures.
 fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("keep").join(test);
     let _ = fs::remove_dir_all(&folder);
@@ -21,20 +21,20 @@ fn command(folder: &Path) -> Command {
     command
 }
 
-/// Without lines that say that a component compiles, which is so the first time on a machine.
+/// Removes lines that report the compilation of a component, which appear only the first time on a machine.
 fn without_compiling(err: &str) -> String {
     let lines = err.split_inclusive('\n').filter(|line| !line.starts_with("compiling "));
     lines.collect()
 }
 
-/// Runs it in a folder; gives its exit code, stdout and stderr.
+/// Runs the command in a folder; gives its exit code, stdout and stderr.
 fn wavetank(folder: &Path, args: &[&str]) -> (i32, String, String) {
     let ran = command(folder).args(args).output().expect("wavetank runs");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     (ran.status.code().expect("an exit code"), text(ran.stdout), without_compiling(&text(ran.stderr)))
 }
 
-/// The kept failures of a folder, all of which can be read.
+/// The saved failures of a folder, all of which must be readable.
 #[track_caller]
 fn kept_in(folder: &Path) -> Vec<(String, Kept)> {
     let read = |(path, kept): (PathBuf, Result<Kept, _>)| {
@@ -47,7 +47,7 @@ fn kept_in(folder: &Path) -> Vec<(String, Kept)> {
 
 const KEPT: &str = "wavetank-failures";
 
-/// A folder in which `fault-drop` has failed once, and the file.
+/// A folder in which `fault-drop` has failed once, and the file of that failure.
 fn failed_once(test: &str) -> (PathBuf, String) {
     let folder = folder(test);
     let (code, out, _) = wavetank(&folder, &["run", "fault-drop", "--seed", "3", "--no-shrink"]);
@@ -110,7 +110,7 @@ fn the_next_sweep_tries_them_first_and_its_json_is_the_same() {
         text.lines().filter(|line| !line.contains("timing")).map(String::from).collect::<Vec<_>>()
     };
     assert_eq!(seeds("kept.json"), seeds("not.json"));
-    // Another scenario has nothing to do with it.
+    // The failure does not concern another scenario.
     let (code, out, _) = wavetank(&folder, &["run", "echo", "--seeds", "0..4"]);
     assert_eq!((code, out.contains("kept")), (0, false), "{out}");
     assert!(folder.join(file).exists());
@@ -148,7 +148,7 @@ fn a_guest_that_changed_is_named_and_what_is_mended_goes_with_prune() {
     assert_eq!(code, 3, "{out}");
     assert!(out.contains("  its guest mine changed since: tried all the same\n"), "{out}");
     assert!(out.contains("\nfails in another way now: trapped: mine, unknown handle"), "{out}");
-    // None at all.
+    // No fault at all.
     fs::write(&guest, guests::PROBE).expect("a file for a test");
     let (code, out, _) = wavetank(&folder, &["replay", &file]);
     assert_eq!(code, 0, "{out}");
@@ -219,7 +219,7 @@ fn what_cannot_be_read_is_named_left_alone_and_no_success() {
         ("empty", Vec::new(), "not a failure that wavetank kept"),
     ];
     for (name, bytes, tells) in cases {
-        // By its name it may be of any scenario, or of this.
+        // Judged by its name, the file may belong to any scenario, or to this one.
         let path = folder.join(KEPT).join(format!("{name}.toml"));
         fs::write(&path, &bytes).expect("a file for a test");
         let shown = format!("{KEPT}/{name}.toml");
@@ -236,7 +236,7 @@ fn what_cannot_be_read_is_named_left_alone_and_no_success() {
         assert_eq!(fs::read(&path).expect("it is still there"), bytes);
         fs::remove_file(&path).expect("it goes");
     }
-    // A folder of that name can be read as little.
+    // A folder with such a name cannot be read either.
     fs::create_dir(folder.join(KEPT).join("folder.toml")).expect("a folder for a test");
     let (code, _, err) = wavetank(&folder, &["run", "echo", "--seeds", "0..2"]);
     assert_eq!(code, 2);
@@ -300,7 +300,7 @@ fn a_sweep_that_is_killed_loses_nothing_that_it_found() {
         assert_eq!(sweep.try_wait().expect("a status"), None, "the sweep ended before it was met");
         std::thread::yield_now();
     }
-    // Its processes end when nobody reads what they say.
+    // The workers end when nobody reads their output.
     sweep.kill().expect("it can be killed");
     sweep.wait().expect("a status");
     let kept = kept_in(&folder.join(KEPT));
@@ -313,7 +313,7 @@ fn a_sweep_that_is_killed_loses_nothing_that_it_found() {
 
 // ---- fuzzing
 
-/// What follows the name of a line.
+/// The text after the name of a line.
 #[track_caller]
 fn line<'a>(out: &'a str, name: &str) -> &'a str {
     let line = out.lines().find_map(|line| line.strip_prefix(&format!("  {name}: ")));
@@ -334,7 +334,7 @@ fn what_fuzzing_finds_is_kept_and_replays_as_token_and_as_file() {
     assert_eq!(kept_in(&folder.join(KEPT)), [(file.replace("wavetank-failures/", ""), kept.clone())]);
     let shrunk = kept.shrunk.as_ref().expect("it was made smaller");
     assert!(!shrunk.choices.is_empty() && shrunk.choices.len() <= kept.original.choices);
-    // What it was found with is given, and never drawn from a seed.
+    // The choices of the failure are given, not drawn from a seed.
     assert_eq!((&kept.setting.strategy, &kept.setting.profile, kept.tokens().len()), (&None, &None, 2));
     assert_eq!(kept.tokens()[0].to_string(), token);
     for (what, says) in [(token, "reproduced: "), (file, "\nstill fails: panicked: ")] {
@@ -361,7 +361,7 @@ fn a_campaign_ends_with_ctrl_c_and_loses_nothing_that_it_found() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("wavetank runs");
-    // It says how far it is after a second.
+    // It reports its progress after a second.
     let mut says = BufReader::new(fuzz.stderr.take().expect("a pipe"));
     says.read_line(&mut String::new()).expect("a line");
     let kill = Command::new("kill").args(["-INT", &fuzz.id().to_string()]).status();
@@ -388,7 +388,7 @@ fn a_campaign_whose_world_hangs_ends_when_it_is_told_twice() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("wavetank runs");
-    // From its first line on it hears.
+    // It handles signals from its first line on.
     let mut says = BufReader::new(fuzz.stdout.take().expect("a pipe"));
     says.read_line(&mut String::new()).expect("a line");
     while fuzz.try_wait().expect("a child").is_none() {
@@ -420,7 +420,7 @@ fn a_check_keeps_its_failure_and_tries_it_first() {
     assert!(message.ends_with(&format!("  kept: {}\n", folder.join(&file).display())), "{message}");
     assert_eq!(kept.shrunk.as_ref().map(|shrunk| shrunk.choices.len()), Some(1));
     assert_eq!(kept.setting.scenario, "draws");
-    // No seed of its own, and it fails.
+    // The check has no seed of its own to run, and still fails.
     let message = panic_of(|| checked(draws_three, 0..0));
     assert!(message.starts_with("draws: panicked: drew three (seed 0)\n"), "{message}");
     assert!(message.contains(&format!("{file}: still fails: panicked: drew three\n")), "{message}");
@@ -430,7 +430,7 @@ fn a_check_keeps_its_failure_and_tries_it_first() {
     let (code, _, err) = wavetank(&folder, &["replay", &file]);
     assert_eq!(code, 2);
     assert!(err.contains("kept by a test: `cargo test draws` tries it again"), "{err}");
-    // Edited, it is no success.
+    // If the file is edited, the check does not pass.
     let text = fs::read_to_string(folder.join(&file)).expect("text");
     fs::write(folder.join(&file), text.replace("drew three", "drew four")).expect("a file for a test");
     let message = panic_of(|| checked(|_| (), 0..9));
@@ -438,7 +438,7 @@ fn a_check_keeps_its_failure_and_tries_it_first() {
     assert!(folder.join(&file).exists());
 }
 
-/// A check that holds; below it is run in a process of its own, with a failure of its name in the folder.
+/// A check that holds. A test below runs it in its own process, with a saved failure of its name in the folder.
 #[test]
 fn holds_by_now() {
     check("holds_by_now", |_| ()).seeds(0..3).run();

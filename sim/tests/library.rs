@@ -1,4 +1,4 @@
-//! The library, as those meet it who write tests with it.
+//! The library from the view of users who write tests with it.
 
 use capnp::capability::Client;
 use std::cell::Cell;
@@ -14,13 +14,13 @@ use wavetank_sim::{
     Choices, Profile, Run, Seed, Setup, StrategyName, Transport, World, check, explore, guests, peer, run,
 };
 
-/// The message of a check's panic.
+/// The panic message of a check.
 fn panic_of(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
     let panic = std::panic::catch_unwind(check).expect_err("the check fails");
     panic.downcast_ref::<String>().expect("a message").clone()
 }
 
-/// An executor of the host's own that shouts.
+/// An executor of the host that puts `Echo:` before each answer.
 struct Loud;
 
 impl executor::Server for Loud {
@@ -82,7 +82,7 @@ fn a_failure_is_told_with_the_fewest_and_smallest_choices() {
 #[test]
 fn a_race_is_shrunk_to_the_one_choice_that_loses_it() {
     let race = |world: &mut World| {
-        // Much else goes on at the same time.
+        // Other things go on at the same time.
         world.cell("child", guests::CHILD_ECHO_STDIO).serve(peer::executor(world)).spawn().expect_exit(0);
         let (a, b) = (world.vat("a"), world.vat("b"));
         let set = Rc::new(Cell::new(false));
@@ -94,7 +94,7 @@ fn a_race_is_shrunk_to_the_one_choice_that_loses_it() {
     let lost = (0..50).find(|&seed| !raced.run_seed(seed).outcome.is_finished()).expect("one loses");
     let message = panic_of(move || check("race", race).seeds(lost..lost + 1).no_failures().run());
     assert!(message.starts_with("race: panicked: a comes before b (seed "), "{message}");
-    // The first says how rough the world is: not at all.
+    // The first choice sets the level of the world, which is calm.
     assert!(message.contains(" choices to 2)\n"), "{message}");
     assert!(message.contains("    step 1: poll b instead of: start child\n"), "{message}");
 }
@@ -132,7 +132,7 @@ fn a_check_passes_over_a_known_fault_and_over_nothing_else() {
 
 #[test]
 fn the_lowest_failing_seed_is_told_for_any_number_of_threads() {
-    // Fails for the seeds that draw a 3: the same for any number of threads.
+    // Fails for the seeds that draw a 3, the same for any number of threads.
     let draws = |jobs| {
         panic_of(move || {
             check("draws", |world| assert_ne!(world.draw(4), 3, "drew three"))
@@ -277,7 +277,7 @@ fn each_run_can_be_looked_at_and_a_failed_assertion_is_a_failure_of_its_seed() {
     assert!(message.contains("WAVETANK_SEED=4"), "{message}");
 }
 
-/// Makes the next test fail.
+/// The variable that makes the next test fail.
 const FAILS: &str = "WAVETANK_TEST_FAILS";
 
 #[expect(clippy::disallowed_methods, reason = "read before any world: the test below starts this one")]
@@ -289,7 +289,7 @@ fn fails_if_asked() {
     }
 }
 
-/// The line that a failing check prints, whatever its check is called, runs that test and nothing else.
+/// The line that a failing check prints runs that test and no other, whatever the name of the check.
 #[cfg(unix)]
 #[test]
 fn the_line_that_replays_runs_the_test_again() {
@@ -323,7 +323,7 @@ fn says_its_seeds() {
     check("says_its_seeds", |_| ()).seeds(0..3).each(|run| println!("ran seed {}.", run.seed)).run();
 }
 
-/// Runs the test above in a process of its own, under another environment.
+/// Runs the test above in a process of its own, with other environment variables.
 #[test]
 fn the_environment_chooses_the_seeds() {
     let said = |variable: &str, value: &str| {
@@ -380,7 +380,7 @@ fn hash_order_inside_a_world_belongs_to_the_seed() {
     assert_ne!(order(1), order(2));
 }
 
-/// Two vats with a task each, which is polled so many times.
+/// Two vats with one task each, which is polled `polls` times.
 fn two_tasks(world: &World, polls: u32) {
     for name in ["a", "b"] {
         let vat = world.vat(name);
@@ -405,7 +405,7 @@ fn an_exhaustive_search_sees_every_schedule_of_a_world_once() {
         assert!(explored.complete && explored.first_failure.is_none());
         explored.schedules
     };
-    // C(2k, k); with at most p preemptions the sum of 2 C(k-1, ceil(p/2)) C(k-1, floor(p/2)).
+    // The counts are C(2k, k), and with at most p preemptions the sum of 2 C(k-1, ceil(p/2)) C(k-1, floor(p/2)).
     assert_eq!([2, 3, 4, 5].map(|polls| count(polls, ALL)), [6, 20, 70, 252]);
     let at_most = |most| Bound { preemptions: Some(most), delays: None };
     assert_eq!([0, 1, 2, 3].map(|most| count(4, at_most(most))), [2, 8, 26, 44]);
@@ -459,7 +459,7 @@ fn an_exhaustive_search_finds_a_lost_update_and_its_token_replays() {
             assert_eq!(balance.get(), 2, "an update is lost");
         });
     };
-    // The auditor waits in a loop: only fair schedules end.
+    // The auditor waits in a loop, so only fair schedules end.
     let explored = explore(lost_update, &setup(3), Bound { preemptions: Some(1), delays: None }, 10_000);
     let failure = explored.first_failure.expect("one preemption loses an update");
     assert_eq!(failure.origin, "exhaustive:1");

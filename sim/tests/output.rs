@@ -1,4 +1,4 @@
-//! Where the command's output goes: to readers that go away, to full devices, to files of every kind, back into a shell.
+//! Output of the command to readers that go away, to full devices, to files of every kind, and back into a shell.
 
 use serde_json::Value;
 use std::fs::{self, File};
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wavetank_sim::guests;
 
-/// It keeps no failures and tells GitHub nothing, unless asked to.
+/// The command, which saves no failures and prints nothing for GitHub unless asked to.
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
     command.env("WAVETANK_FAILURES", "").env_remove("GITHUB_ACTIONS");
-    // As from a shell, and not as from `cargo run`.
+    // Run it as a shell would, and not as `cargo run` would.
     command.env_remove("CARGO");
     command
 }
 
-/// Without lines that say that a component compiles, which is so the first time on a machine.
+/// Removes lines that report the compilation of a component, which appear only the first time on a machine.
 fn without_compiling(err: &str) -> String {
     let lines = err.split_inclusive('\n').filter(|line| !line.starts_with("compiling "));
     lines.collect()
 }
 
-/// Runs it; gives its exit code, stdout and stderr.
+/// Runs the command; gives its exit code, stdout and stderr.
 fn wavetank(args: &[&str]) -> (i32, String, String) {
     told(command().args(args))
 }
@@ -32,7 +32,7 @@ fn told(command: &mut Command) -> (i32, String, String) {
     (ran.status.code().expect("an exit code"), text(ran.stdout), without_compiling(&text(ran.stderr)))
 }
 
-/// A folder of this test's own, empty.
+/// An empty folder for this test.
 fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("output").join(test);
     let _ = fs::remove_dir_all(&folder);
@@ -80,7 +80,7 @@ fn a_full_device_is_told() {
     }
 }
 
-/// The lines of a file that are JSON, and the others.
+/// The lines of a file that are JSON, and the other lines.
 fn lines(path: &Path) -> (Vec<Value>, String) {
     let text = fs::read_to_string(path).expect("text");
     let (json, others): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with('{'));
@@ -116,7 +116,7 @@ fn a_link_is_written_through() {
 #[test]
 fn stdout_takes_json_and_report_one_after_the_other_where_it_is_a_file() {
     let folder = folder("stdout");
-    // As /dev/stdout is, and nothing is lost where it should be replaced.
+    // A link like /dev/stdout must not be replaced, and no line may be lost.
     let (link, file) = (folder.join("stdout"), folder.join("file"));
     std::os::unix::fs::symlink("/proc/self/fd/1", &link).expect("a link");
     let stdout = File::create(&file).expect("a file for a test");
@@ -166,7 +166,7 @@ fn the_line_that_replays_is_read_back_by_a_shell() {
     fs::write(&path, guests::PROBE).expect("a file for a test");
     let json = folder.join("lines.json");
     let args = ["a b", "it's", "$HOME", "", "*", "a\tb\nc"];
-    // It knows no such arguments.
+    // The guest does not know such arguments.
     let (code, account, _) = wavetank(&[&["run", name(&path), "--seed", "0", "--"], &args[..]].concat());
     assert_eq!(code, 1, "{account}");
     let swept =
@@ -175,7 +175,7 @@ fn the_line_that_replays_is_read_back_by_a_shell() {
     assert_eq!(code, 1, "{report}");
     for text in [&account, &report] {
         let line = replay_line(text);
-        // $'…' is not known to every sh yet.
+        // Not every sh supports $'…' yet.
         let mut shell = Command::new("bash");
         shell.args(["-c", line]);
         let (code, out, err) = told(&mut shell);
@@ -250,7 +250,7 @@ fn one_seed_is_an_annotation_too() {
     assert_eq!(run(&["--strategy", "exhaustive:1", "--github"]), 1);
 }
 
-/// A process that is told to end leaves nothing behind it but what it found.
+/// A sweep that is told to end leaves nothing behind but its results.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_sweep_ends_as_cleanly_on_sigterm_as_on_ctrl_c() {
@@ -281,12 +281,12 @@ fn processes_of_a_sweep_that_was_killed_end_without_a_word() {
         std::thread::yield_now();
     }
     sweep.kill().expect("it is killed");
-    // Open until the last of its processes has ended.
+    // Stderr stays open until the last of its processes has ended.
     let ended = sweep.wait_with_output().expect("it has ended");
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
 }
 
-/// The line that replays, as it is printed after one way to call the command.
+/// The replay line that is printed for one way to call the command.
 fn line_of(command: &mut Command) -> String {
     let (_, account, err) =
         told(command.args(["run", "fault-drop", "--seed", "3"]).env("WAVETANK_FAILURES", ""));
@@ -301,7 +301,7 @@ fn the_line_that_replays_calls_the_command_as_it_was_called() {
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_wavetank"), folder.join("my tank")).expect("a link");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_wavetank"), folder.join("wavetank")).expect("a link");
     let path = format!("{}:{}", name(&folder), "/usr/bin:/bin");
-    // What a test of another package hands on to its processes.
+    // The variables that a test of another package passes to its processes.
     let other = [("CARGO", "/c/cargo"), ("CARGO_PKG_NAME", "other"), ("CARGO_MANIFEST_DIR", "/c")];
     for (call, start) in [
         ("wavetank", "wavetank replay wt1."),
@@ -422,7 +422,7 @@ fn a_name_that_does_not_exist_is_answered_with_the_closest() {
 fn the_stderr_of_a_component_is_printed_once() {
     let path = folder("once").join("probe.wasm");
     fs::write(&path, guests::PROBE).expect("a file for a test");
-    // It knows no such argument, and says so.
+    // The guest does not know such an argument, and says so.
     let (code, out, _) = wavetank(&["run", name(&path), "--seed", "0", "--", "nonsense"]);
     assert_eq!(code, 1, "{out}");
     let said: Vec<&str> = out.lines().filter(|line| line.contains("probe stderr | ")).collect();

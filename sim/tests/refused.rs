@@ -1,17 +1,17 @@
-//! What the command refuses, and what it says then: flags that would come to nothing, files that cannot be meant.
+//! Refusals of the command and their messages: flags that would do nothing, and files that cannot be meant.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use wavetank_sim::{check, guests};
 
-/// Without lines that say that a component compiles, which is so the first time on a machine.
+/// Removes lines that report the compilation of a component, which appear only the first time on a machine.
 fn without_compiling(err: &str) -> String {
     let lines = err.split_inclusive('\n').filter(|line| !line.starts_with("compiling "));
     lines.collect()
 }
 
-/// Runs it in a folder; gives its exit code, stdout and stderr.
+/// Runs the command in a folder; gives its exit code, stdout and stderr.
 fn wavetank(folder: &Path, args: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
     command.env_remove("WAVETANK_FAILURES").env_remove("GITHUB_ACTIONS").current_dir(folder);
@@ -27,7 +27,7 @@ fn refused(folder: &Path, args: &[&str], hint: &str) {
     assert!(err.contains(hint), "{args:?}: {err}");
 }
 
-/// A folder of this test's own, empty.
+/// An empty folder for this test.
 fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refused").join(test);
     let _ = fs::remove_dir_all(&folder);
@@ -83,7 +83,7 @@ fn a_flag_that_would_be_ignored_is_refused() {
         let args = [&["run", "echo", "--strategy", "exhaustive"], flag].concat();
         refused(&folder, &args, &format!("takes no {}", flag[0]));
     }
-    // Kept failures say what they are of.
+    // A saved failure names its own component and settings.
     fs::write(folder.join("mine.wasm"), guests::FAULT_DROP).expect("a file for a test");
     let kept = |scenario| {
         let (_, out, _) = wavetank(&folder, &["run", scenario, "--seed", "3", "--no-shrink"]);

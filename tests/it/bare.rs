@@ -1,4 +1,4 @@
-//! The tank without the wave maker: a `LocalPool` polls, pipes flow freely, and only the clock is moved by hand.
+//! The tank without the wave maker: a `LocalPool` polls, pipes flow freely, and the tests move only the clock.
 
 use crate::common::engine;
 use capnp::capability::Client;
@@ -55,30 +55,30 @@ impl Bare {
         }
     }
 
-    /// Starts a cell that is served an `Executor`.
+    /// Starts a cell with an `Executor` as its bootstrap capability.
     pub(crate) fn start(&self, spec: CellSpec) -> (Cell, Stdio) {
         let tank = self.tank.clone();
         self.tank.start(spec, None, |cell| wavetank::peer::executor(&tank, cell)).expect("room for a cell")
     }
 
-    /// Starts a cell that is served a `Host`.
+    /// Starts a cell with a `Host` as its bootstrap capability.
     pub(crate) fn start_on_host(&self, spec: CellSpec) -> (Cell, Stdio) {
         self.tank.start(spec, None, |cell| host(&self.tank, cell)).expect("room for a cell")
     }
 
-    /// Polls until nobody can go on.
+    /// Polls until no task can go on.
     pub(crate) fn rest(&mut self) {
         self.pool.run_until_stalled();
     }
 
-    /// Begins something and polls until nobody can go on. Dropping what is given back cancels it.
+    /// Starts a future and polls until no task can go on. Dropping the handle cancels the future.
     pub(crate) fn begin<T: 'static>(&mut self, future: impl Future<Output = T> + 'static) -> RemoteHandle<T> {
         let handle = self.pool.spawner().spawn_local_with_handle(future).expect("the pool lives");
         self.rest();
         handle
     }
 
-    /// Does something to its end.
+    /// Runs a future to its end.
     #[track_caller]
     pub(crate) fn run<T: 'static>(&mut self, future: impl Future<Output = T> + 'static) -> T {
         ended(self.begin(future)).expect("it ends before the pool stalls")
@@ -95,7 +95,7 @@ impl Bare {
         events
     }
 
-    /// Names of the cells that ended since the events were last asked for, in that order.
+    /// Names of the cells that ended since the last call for events, in that order.
     pub(crate) fn ends(&self) -> Vec<String> {
         let name = |id| self.tank.cell(id).expect("a cell that was born").name().to_string();
         let ended = |event| match event {
@@ -106,7 +106,7 @@ impl Bare {
     }
 }
 
-/// What was begun has given, if it has ended.
+/// The result of a future, if it has ended.
 pub(crate) fn ended<T: 'static>(handle: RemoteHandle<T>) -> Option<T> {
     handle.now_or_never()
 }

@@ -1,6 +1,6 @@
 //! The bug benchmark: how each case is found today, and that no mended twin ever fails.
 //!
-//! A case that is found better or worse than its list says belongs into another list.
+//! If a case is found more or less often than its list says, it belongs in another list.
 
 use crate::common::setup;
 use crate::waves::nothing_is_left;
@@ -12,7 +12,7 @@ use wavetank_sim::oracle::{Blame, Oracle};
 use wavetank_sim::schema::Schema;
 use wavetank_sim::{Choices, Outcome, Run, Setup, run};
 
-/// Fail under every schedule, each with the name of its outcome.
+/// Cases that fail under every schedule, each with the name of its outcome.
 const ALWAYS: &[(&str, &str)] = &[
     ("g01", "trapped"),
     ("g02-overwrite", "trapped"),
@@ -27,7 +27,7 @@ const ALWAYS: &[(&str, &str)] = &[
     ("g03-timers", "violated"),
     ("g05", "violated"),
     ("g05-quiet", "violated"),
-    // Spinning if a write was refused: it leaves that out of its poll set too, and ticks for ever.
+    // It spins if a write was refused: the guest then leaves the write out of its poll set too, and ticks for ever.
     ("g05-late", "violated or spinning"),
     ("g14", "violated"),
     ("g16", "violated"),
@@ -40,23 +40,23 @@ const ALWAYS: &[(&str, &str)] = &[
     ("w03", "panicked"),
 ];
 
-/// Fail under some schedules: found within 200 seeds.
+/// Cases that fail under some schedules and are found within 200 seeds.
 const SOMETIMES: &[(&str, &str)] = &[
     ("g02", "trapped"),
     ("g04", "stalled"),
     ("g06", "stalled"),
     ("g07", "spinning"),
     ("g08", "spinning"),
-    // Passes where the child has said it all before its stderr was asked for.
+    // It passes if the child has written all its output before its stderr is asked for.
     ("g09", "stalled"),
     ("g10", "violated"),
     ("g11", "violated"),
-    // Stalled where the guest had read all of its link before it blocked.
+    // It stalls if the guest had read all of its link before it blocked.
     ("g05-few", "violated"),
     ("g12", "violated or stalled"),
     ("g13", "trapped"),
     ("g15", "violated"),
-    // Only where damage makes a call fail.
+    // It fails only if damage makes a call fail.
     ("g22", "trapped"),
     ("g23", "stalled"),
     ("g24", "trapped"),
@@ -74,7 +74,7 @@ const SOMETIMES: &[(&str, &str)] = &[
     ("h10", "panicked"),
     ("h11", "panicked"),
     ("h12", "panicked"),
-    // The same in both runs where nobody waits yet when the connection breaks.
+    // Both runs are the same if nobody waits yet when the connection breaks.
     ("h13", "diverged"),
     ("w01", "stalled"),
     ("w02", "stalled"),
@@ -92,8 +92,8 @@ const SOMETIMES: &[(&str, &str)] = &[
     ("philosophers", "stalled"),
 ];
 
-/// Could be found by a strategy that random walks are not: within 200 seeds nothing is asserted of them. A walk
-/// that picks evenly needs the odds named here.
+/// Cases that random walks rarely find, but a better strategy could. No test asserts that 200 seeds find them. The
+/// texts give the odds of a walk that picks evenly.
 const RARE: &[(&str, &str)] = &[
     ("reorder_10", "the last must overtake nine others, each of which is as likely at every step"),
     ("reorder_20", "the same with nineteen"),
@@ -112,7 +112,7 @@ fn seeds(count: u64) -> impl Iterator<Item = Setup> {
     (0..count).map(setup)
 }
 
-/// No choices at all.
+/// A setup without any choices.
 fn calm() -> Setup {
     Setup { choices: Choices::Given(Vec::new()), ..setup(0) }
 }
@@ -156,7 +156,7 @@ fn what_fails_sometimes_is_found_within_200_seeds() {
     }
 }
 
-/// The odds are against them, but they run.
+/// The odds are against these cases, but they run.
 #[test]
 fn what_is_rare_finishes_without_choices() {
     for (id, why) in RARE {
@@ -199,8 +199,8 @@ fn mended_twins_finish_under_200_seeds() {
     }
 }
 
-/// Without those whose link is broken from outside (g08, g16, g17), g12, whose host holds to the end what the guest
-/// exports, g22, whose world may be damaged, and the one that keeps its timers for life.
+/// Exempt are the cases whose link is broken from outside (g08, g16, g17), g12, whose host holds the guest's export to
+/// the end, g22, whose world may be damaged, and the one that keeps its timers for life.
 #[test]
 fn mended_guests_leave_nothing() {
     const EXEMPT: [&str; 6] = ["g03-timers", "g08", "g12", "g16", "g17", "g22"];
@@ -214,8 +214,8 @@ fn mended_guests_leave_nothing() {
     }
 }
 
-/// What a scenario builds beside the tank, its own locks, channels and wires, follows the seed as well, but where
-/// that is the fault.
+/// The things that a scenario builds beside the tank (its own locks, channels and wires) follow the seed as well,
+/// unless that is the fault.
 #[test]
 fn every_case_replays() {
     for case in ALL {
@@ -228,7 +228,7 @@ fn every_case_replays() {
     }
 }
 
-/// Which oracle sees which case. That it is silent on the twin is the test above.
+/// The oracle that sees each case. The test above shows that it is silent on the twin.
 #[test]
 fn oracles_fire_on_the_cases_they_are_for() {
     let cases: &[(Oracle, &str)] = &[

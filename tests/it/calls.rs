@@ -1,12 +1,12 @@
-//! The `calls` view is the same for every schedule in which the application behaved the same.
+//! The `calls` view is the same for all schedules under which the application behaved the same.
 
 use crate::common::{finished, round_robin, scenario, setup};
 use wavetank_sim::assert_transcript;
 use wavetank_sim::scenario::ALL;
 use wavetank_sim::snapshot::{View, text};
 
-/// Scenarios whose application behaves differently under another schedule, and may: `full-duplex` and
-/// `backpressure` read in pieces as they come, in `cleanup` children race to end before they are ended, and a relay of `pipeline` may be
+/// Scenarios whose application may lawfully behave differently under another schedule: `full-duplex` and `backpressure`
+/// read pieces as they come, in `cleanup` children race to end before they are ended, and a relay of `pipeline` may be
 /// ended before an answer that it no longer needs. One schedule has one view.
 const RACING: [&str; 4] = ["full-duplex", "backpressure", "cleanup", "pipeline"];
 

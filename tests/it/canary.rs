@@ -1,4 +1,4 @@
-//! The canary: what follows the seed is the same three times, and what does not is caught.
+//! The canary: a run that follows the seed is the same three times, and a run that does not is caught.
 
 use crate::common::{scenario, setup};
 use std::cell::Cell;
@@ -8,9 +8,9 @@ use wavetank::schema::peer_capnp::executor;
 use wavetank_sim::canary::{Against, Divergence, run_compared};
 use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, World, check, guests, peer};
 
-// ---- what follows the seed
+// ---- runs that follow the seed
 
-/// A second run on a thread of its own, and one on Pulley: transcripts, choices, exits and fuel.
+/// Compares a second run on its own thread, and one on Pulley: transcripts, choices, exits and fuel.
 #[track_caller]
 fn same_on_both_engines(name: &str, seeds: u64) {
     for seed in 0..seeds {
@@ -93,9 +93,9 @@ fn each_run_has_a_thread_of_its_own() {
     .run();
 }
 
-// ---- what does not
+// ---- runs that do not follow the seed
 
-/// Says something to a guest.
+/// Sends a text to a guest.
 fn say(world: &World, what: &str) {
     let server = world.cell("server", guests::SERVER).transport(wavetank_sim::Transport::Connection);
     let server = server.serve(peer::executor(world)).spawn();
@@ -110,10 +110,10 @@ fn say(world: &World, what: &str) {
     });
 }
 
-/// Runs a scenario that cheats; gives where it was caught.
+/// Runs a scenario that cheats; gives the divergence that was caught.
 #[track_caller]
 fn caught(cheat: impl Fn(&mut World) + Sync) -> (Divergence, Run) {
-    // No survey: it would be one more run for what counts runs.
+    // Do not survey: that would be one more run, and some of these scenarios count runs.
     let choices = Choices::Drawn(StrategyName::Random, Profile::swarm());
     let run = run_compared(cheat, &Setup { choices, ..setup(5) });
     let Outcome::Diverged(divergence) = run.outcome.clone() else {
@@ -128,14 +128,14 @@ fn caught(cheat: impl Fn(&mut World) + Sync) -> (Divergence, Run) {
 fn a_wall_clock_is_caught_at_the_call_that_tells_it() {
     let (divergence, run) = caught(|world| {
         #[expect(clippy::disallowed_methods, reason = "it cheats: that is what is to be caught")]
-        let now = std::time::SystemTime::now(); // The cheat that is to be caught.
+        let now = std::time::SystemTime::now(); // The cheat that the canary must catch.
         let since = now.duration_since(std::time::UNIX_EPOCH).expect("after 1970");
         say(world, &format!("{:039}", since.as_nanos()));
     });
     for saw in [&divergence.first, &divergence.other] {
         assert!(saw.starts_with("wrote ") && saw.contains("Executor.echo (message = \"00000"), "{saw}");
     }
-    // The first step that differs: all before it are the same, and at this one the host is polled.
+    // The first step that differs: all steps before it are the same, and at this one the host is polled.
     let step = run.transcript.steps[divergence.step as usize - 1].moved;
     assert_eq!(step, wavetank_sim::moves::Move::Poll(0));
 }

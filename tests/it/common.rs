@@ -1,11 +1,11 @@
-//! What several chapters need.
+//! Helpers that several chapters need.
 
 use std::sync::{Arc, OnceLock};
 use wavetank::{Allocator, Engine, EngineConfig};
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, run, scenario};
 
-/// The engine that all tests share: compiling a guest takes a while.
+/// The engine that all tests share, because compiling a guest takes a while.
 pub(crate) fn engine() -> Arc<Engine> {
     static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
     ENGINE.get_or_init(|| engine_with(Allocator::Pooling)).clone()
@@ -23,12 +23,12 @@ pub(crate) fn round_robin() -> Setup {
     Setup { choices: Choices::Drawn(StrategyName::RoundRobin, Profile::calm()), ..setup(0) }
 }
 
-/// A built-in scenario under one seed.
+/// The function that builds a built-in scenario.
 pub(crate) fn scenario(name: &str) -> impl Fn(&mut World) + Copy + Send + Sync {
     scenario::find(name).expect("a built-in scenario").build
 }
 
-/// Runs and insists on a finish.
+/// Runs a world, and requires that it finishes.
 #[track_caller]
 pub(crate) fn finished(build: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
     let run = run(build, setup);

@@ -1,8 +1,8 @@
-//! What WASI 0.2's text promises for io, clocks, random and cli: the guest `conformance` asks one question, and the
+//! The promises of WASI 0.2's text for io, clocks, random and cli. The guest `conformance` asks one question, and the
 //! answer must be right in every weather and for every shape of pipe.
 //!
-//! The questions are rows of [`table`]. To add one: a function in `guests/conformance`, a row here, and its line in
-//! docs/wasi-conformance.md, which `the_document_lists_every_question` prints if it is missing.
+//! The questions are rows of [`table`]. To add one, write a function in `guests/conformance`, a row here, and its line
+//! in docs/wasi-conformance.md, which `the_document_lists_every_question` prints if it is missing.
 
 mod table;
 
@@ -16,7 +16,7 @@ use wavetank::pipe::Ending;
 use wavetank::{Blocked, Event, PipeId};
 use wavetank_sim::{Choices, Profile, Run, Setup, StrategyName, Transport, World, guests, peer, run};
 
-/// How often the far end looks whether the guest waits for it, in nanoseconds.
+/// The interval at which the far end checks whether the guest waits for it, in nanoseconds.
 const LOOK_NS: u64 = 1_000_000;
 
 #[test]
@@ -63,7 +63,7 @@ fn the_document_lists_every_question() {
     assert!(listed == rows, "docs/wasi-conformance.md should list these questions:\n{}", rows.join("\n"));
 }
 
-/// A row as the document shows it.
+/// A row in the format of the document.
 fn line(row: &Row) -> String {
     let answer = match &row.answer {
         Answer::Says(words) => format!("“{words}”"),
@@ -86,7 +86,7 @@ fn line(row: &Row) -> String {
     format!("| `{}` | `{}` | {} | {answer} |", row.name, row.interface, row.text)
 }
 
-/// Asks each question in every setup, and names all that were answered otherwise.
+/// Asks each question in every setup, and names all questions with a wrong answer.
 fn ask_all(rows: &[Row]) {
     let mut wrong = String::new();
     for row in rows {
@@ -98,7 +98,7 @@ fn ask_all(rows: &[Row]) {
     assert!(wrong.is_empty(), "answered otherwise than WASI's text says:\n{wrong}");
 }
 
-/// Asks in every setup. The error says under which of them the answer was wrong first, and how often.
+/// Asks a question in every setup. The error names the first setup with a wrong answer and the number of wrong answers.
 fn ask_everywhere(row: &Row) -> Result<(), String> {
     let setups = setups();
     let mut first = None;
@@ -115,14 +115,14 @@ fn ask_everywhere(row: &Row) -> Result<(), String> {
     }
 }
 
-/// A setup, and what to call it.
+/// A setup with a name.
 struct Named {
     name: &'static str,
     setup: Setup,
 }
 
 /// All weathers: pipes that are free or held as the seed says, always free, always held, held with little room, and
-/// held while their readers wake for nothing and their budgets shrink.
+/// held while their readers have spurious wake-ups and their budgets shrink.
 fn setups() -> Vec<Named> {
     let with = |name, seeds, profile: Profile, capacity_bytes| {
         (0..seeds).map(move |seed| {
@@ -145,7 +145,7 @@ fn setups() -> Vec<Named> {
         .collect()
 }
 
-/// Asks once.
+/// Asks a question once.
 fn ask(row: &Row, setup: &Setup) -> Result<(), String> {
     let heard = Heard::of(row, setup);
     match &row.answer {
@@ -186,15 +186,15 @@ fn expect<T: std::fmt::Debug + PartialEq + ?Sized>(what: &str, heard: &T, right:
     if heard == right { Ok(()) } else { Err(format!("{what} {heard:?}, expected {right:?}")) }
 }
 
-/// What came of a question.
+/// The result of a question.
 struct Heard {
     outcome: Result<(), String>,
     exit: ExitRecord,
-    /// All that was written to stderr.
+    /// All text that was written to stderr.
     said: String,
-    /// All that was written to stdout.
+    /// All bytes that were written to stdout.
     wrote: Vec<u8>,
-    /// How much of it the far end has read.
+    /// How many of those bytes the far end has read.
     arrived_bytes: usize,
 }
 
@@ -295,7 +295,7 @@ fn build(world: &mut World, row: &Row) {
                 bytes
             }
         };
-        // Nobody may read any more.
+        // The guest may have stopped reading.
         let _ = input.write(after.into()).await;
         if later != Later::Nothing {
             input.close();

@@ -1,5 +1,4 @@
-//! Gusts: that every kind strikes, that damaged worlds still come to their end, and that a replay needs no
-//! profile.
+//! Fault injection: every kind of fault takes effect, damaged worlds still end, and a replay needs no profile.
 
 use crate::common::{engine, finished, scenario, setup};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +35,7 @@ fn under_harsh_every_kind_strikes_and_everything_ends() {
     }
 }
 
-/// A guest of the bug benchmark's mended ones: a clock ticks beside its calls, for as long as it waits.
+/// A mended guest of the bug benchmark: a clock ticks beside its calls for as long as it waits.
 fn ticks(world: &mut World) {
     let cell =
         world.cell("ticks", guests::BUGS).args(["g05-late", "mended"]).transport(Transport::Connection);
@@ -102,7 +101,7 @@ fn a_guest_that_ticks_for_ever_is_named_and_a_host_that_waits_is_waited_for() {
     let found = run(beats("buggy", 0), &setup(0)).outcome;
     let Outcome::Spinning { who, blame, .. } = found else { panic!("{found}") };
     assert_eq!((&*who, blame.to_string()), ("beats", "the guest beats".into()));
-    // Two days, at the end of which its host ends it.
+    // Two days of virtual time, after which the host ends the guest.
     finished(beats("buggy", 48), &setup(0));
     finished(beats("mended", 0), &setup(0));
 }
@@ -181,7 +180,7 @@ fn a_cell_is_trapped_at_the_fuel_it_was_told() {
     assert!(seen > 5, "{seen}");
 }
 
-/// A host that calls its guest over and over, and takes an exception for an answer.
+/// A host that calls its guest over and over, and accepts an exception as an answer.
 fn calls(world: &mut World) {
     let server = world.cell("server", guests::SERVER).transport(Transport::Connection);
     let server = server.serve(peer::executor(world)).spawn();

@@ -1,6 +1,6 @@
-//! What hostile guests, peers and files get: docs/hostile.md, a test a line.
+//! How hostile guests, peers and files are handled: docs/hostile.md, one test for each line.
 //!
-//! Those of the command (flags and files that it reads) are in sim/tests/hostile.rs.
+//! The tests of the command (flags and files that it reads) are in sim/tests/hostile.rs.
 
 mod cells;
 mod components;
@@ -39,7 +39,7 @@ fn link_end(run: &Run) -> Option<&str> {
     })
 }
 
-/// Tests in a source file.
+/// The names of the tests in a source file.
 fn tests_in(file: &str) -> BTreeSet<String> {
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a source file");
     let mut lines = source.lines();

@@ -1,4 +1,4 @@
-//! What is stored beside its sources has not drifted from them.
+//! Generated files that are stored beside their sources still match them.
 
 use crate::common::hex;
 use capnp::traits::HasTypeId;
@@ -53,7 +53,7 @@ fn the_generated_code_and_the_request_name_the_same_things() {
             interface.methods.iter().map(move |method| format!("{of}.{}", method.name))
         })
         .collect();
-    // The code is made of the same request; what it is used for is written down here.
+    // The code is generated from the same request; the uses of the ids are written down here.
     let ids = [
         (peer::host::Client::TYPE_ID, "Host"),
         (peer::executor::Client::TYPE_ID, "Executor"),
@@ -90,7 +90,7 @@ fn the_built_guests_were_built_from_their_sources_as_they_are() {
     assert_eq!(built, guests::ALL.len(), "a built guest that nothing names");
 }
 
-/// The guests' sources by path, each with its digest, as build.sh lists them.
+/// The guests' sources by path, each with its digest, in the format of build.sh.
 fn sources() -> String {
     let mut paths: Vec<PathBuf> =
         ["wit/streams.wit", "wit/guest.wit", "capnp/peer.cgr", "capnp/sink.cgr"].map(PathBuf::from).into();

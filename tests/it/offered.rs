@@ -1,8 +1,8 @@
-//! Whoever names an interface and a version serves its types: a component that imports every function of every
-//! interface that the host offers is started, for each version of WASI 0.2.
+//! If the host names an interface and a version, it serves all its types: for each version of WASI 0.2, a component
+//! starts that imports every function of every interface that the host offers.
 //!
-//! `tests/offered` makes the two components from the texts of `wit/`. The other versions are theirs by another number:
-//! WASI 0.2 only ever added, and nothing but `exit-with-code` since 0.2.9.
+//! `tests/offered` makes the two components from the texts of `wit/`. The other versions are the same components with
+//! another number, because WASI 0.2 only ever added functions, and since 0.2.9 only `exit-with-code`.
 
 use crate::common::{engine, finished, setup};
 use wavetank::cell::Transport;
@@ -11,7 +11,7 @@ use wavetank_sim::World;
 const AT_9: &[u8] = include_bytes!("offered/everything-0.2.9.wasm");
 const AT_12: &[u8] = include_bytes!("offered/everything-0.2.12.wasm");
 
-/// A component with one version in all its names changed to another of as many digits.
+/// A component in which one version is changed, in all its names, to another version with as many digits.
 fn renumbered(wasm: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut wasm = wasm.to_vec();
@@ -59,7 +59,7 @@ fn the_components_import_everything_that_is_offered() {
     for line in texts.iter().flat_map(|text| text.lines()) {
         let Some((name, _)) = line.trim().split_once(": func(") else { continue };
         let is_there = AT_12.windows(name.len()).any(|window| window == name.as_bytes());
-        // The one interface behind a feature gate, which no version has yet.
+        // The only interface behind a feature gate, which no version has yet.
         assert!(is_there || ["display", "utc-offset"].contains(&name), "{name}");
         names += 1;
     }

@@ -1,7 +1,7 @@
-//! Each oracle fires at what it is there for, and is silent at its twin.
+//! Each oracle fires on the fault that it looks for, and is silent on the mended twin.
 //!
-//! What only the tank could do wrong is shown to the oracle as a doctored transcript of a run that was well; the
-//! untouched one is the twin.
+//! If only the tank itself could cause a fault, the oracle gets a doctored transcript of a good run; the untouched
+//! transcript is the twin.
 
 mod blocking;
 mod books;
@@ -43,7 +43,7 @@ fn violated(build: impl Fn(&mut World) + Send + Sync, seed: u64) -> Finding {
 
 type Judge = fn(&Evidence<'_>) -> Option<Finding>;
 
-/// What an oracle says of a run with another transcript.
+/// The finding of an oracle on a run with a changed transcript.
 fn doctored(run: &Run, judge: Judge, doctor: impl FnOnce(&mut Transcript)) -> Option<Finding> {
     let frames = run.frames(&PEER_SCHEMA);
     let mut transcript = run.transcript.clone();
@@ -51,7 +51,7 @@ fn doctored(run: &Run, judge: Judge, doctor: impl FnOnce(&mut Transcript)) -> Op
     judge(&Evidence { steps: &transcript.steps, events: &transcript.events, ..Evidence::of(run, &frames) })
 }
 
-/// What an oracle says of a run with other frames.
+/// The finding of an oracle on a run with changed frames.
 fn reframed(run: &Run, judge: Judge, doctor: impl FnOnce(&mut Vec<LinkFrames>)) -> Option<Finding> {
     let mut links = run.frames(&PEER_SCHEMA).to_vec();
     doctor(&mut links);
@@ -62,7 +62,7 @@ fn untouched(run: &Run, judge: Judge) -> Option<Finding> {
     judge(&Evidence::of(run, &run.frames(&PEER_SCHEMA)))
 }
 
-/// Takes calls and answers none.
+/// An executor that takes calls and answers none.
 struct Mute;
 
 impl executor::Server for Mute {

@@ -1,4 +1,4 @@
-//! Pauses: a server that wakes itself goes on by a move, whatever it woke itself with.
+//! Pauses: a server that wakes itself goes on by a move, however it woke itself.
 
 use crate::common::{finished, setup};
 use capnp::Error;
@@ -18,7 +18,7 @@ use wavetank_sim::oracle::Blame;
 use wavetank_sim::world::yield_now;
 use wavetank_sim::{Choices, Outcome, Run, Setup, World, run};
 
-/// What a server waits with.
+/// The means by which a server can wait.
 #[derive(Clone)]
 struct Means {
     clock: Clock,
@@ -27,7 +27,7 @@ struct Means {
 
 type Wait = fn(Means) -> LocalBoxFuture<'static, ()>;
 
-/// A future that wakes by reference once, as other people write it.
+/// A future that wakes itself by reference once, as in other people's code.
 async fn foreign_yield() {
     let mut yielded = false;
     std::future::poll_fn(move |cx| {
@@ -40,7 +40,7 @@ async fn foreign_yield() {
     .await;
 }
 
-/// Every way to pause that a server may find.
+/// Every way in which a server may pause.
 const WAITS: &[(&str, Wait)] = &[
     ("yield_now", |_| Box::pin(yield_now())),
     ("sleep(0)", |means| Box::pin(async move { means.clock.sleep(0).await })),
@@ -100,7 +100,7 @@ fn say(server: &executor::Client, message: &str) -> impl Future<Output = Result<
     async move { Ok(answer.await?.get()?.get_response()?.to_string()?) }
 }
 
-/// Serves to two callers, each over a link of its own; each makes its calls at once and awaits them all.
+/// Serves two callers, each over its own link; each makes its calls at once and awaits them all.
 fn serves<F, W>(world: &World, calls: &[&'static str], work: F)
 where
     F: Fn(String) -> W + 'static,
@@ -157,7 +157,7 @@ fn whatever_a_server_pauses_with_is_an_interleaving_point() {
     }
 }
 
-/// At which step each call of a run went on.
+/// The moves by which the calls of a run went on.
 fn resumes(run: &Run) -> Vec<Move> {
     run.transcript.steps.iter().map(|step| step.moved).filter(|moved| moved.kind() == Kind::Resume).collect()
 }
@@ -206,7 +206,7 @@ fn pauses_leave_the_order_of_calls_alone() {
     }
 }
 
-/// Cancelled while it pauses, a call is off the menu and its server's work is dropped.
+/// If a call is cancelled while it pauses, it leaves the menu and its server's work is dropped.
 #[test]
 fn a_call_that_is_cancelled_while_it_pauses_ends() {
     let mut cancelled = 0;
@@ -251,7 +251,7 @@ fn a_server_that_yields_for_ever_is_found_and_named() {
     assert_eq!(*blame, Blame::Capability { vat: Some("server".into()), call: "Executor.echo".into() });
 }
 
-/// In a scenario's task a pause is a step of its own, also inside a future that polls it again at once.
+/// In a task of the scenario a pause is a step of its own, even inside a future that polls it again at once.
 #[test]
 fn a_pause_in_a_task_is_a_step_of_its_own() {
     for (what, wait) in WAITS.iter().filter(|(what, _)| !what.contains("foreign")) {

@@ -1,7 +1,7 @@
-//! Every sentence of `capnp/peer.capnp`, asked of the tank directly: no simulator, and pipes that flow freely.
+//! Every sentence of `capnp/peer.capnp`, tested on the tank directly: no simulator, and pipes that flow freely.
 //!
-//! The parent is `server`, which lives until its link ends or it is killed. A child that has to live is a
-//! `server` too, or a `probe` that sleeps.
+//! The parent is `server`, which lives until its link ends or it is killed. A child that must stay alive is a `server`
+//! too, or a `probe` that sleeps.
 
 mod bootstraps;
 mod ends;
@@ -23,7 +23,7 @@ use wavetank_sim::guests;
 
 type Answer<T> = Result<T, capnp::Error>;
 
-/// More than a pipe holds and a reader's share together.
+/// More bytes than a pipe and a reader's share hold together.
 const MUCH_BYTES: usize = 300_000;
 
 /// A parent and its executor.
@@ -33,7 +33,7 @@ struct Family {
     executor: executor::Client,
 }
 
-/// What `runBytes` is given beside the component.
+/// The arguments of `runBytes` besides the component.
 #[derive(Default)]
 struct With<'a> {
     args: &'a [&'a str],
@@ -73,7 +73,7 @@ impl Family {
         Child { process, cell }
     }
 
-    /// The exception that meets an attempt to start a child.
+    /// The exception for an attempt to start a child.
     #[track_caller]
     fn refused(&mut self, wasm: &[u8], with: &With<'_>) -> String {
         let born = self.bare.tank.cells().len();
@@ -107,7 +107,7 @@ impl Family {
         self.bare.run(child.stderr()).expect("a stderr")
     }
 
-    /// All that a stream still gives, to its end.
+    /// All remaining bytes of a stream, to its end.
     #[track_caller]
     fn all(&mut self, stream: &byte_stream::Client) -> Vec<u8> {
         let stream = stream.clone();
@@ -125,7 +125,7 @@ impl Family {
     }
 }
 
-/// A child, as its parent and as the tank know it.
+/// A child, with the views of its parent and of the tank.
 struct Child {
     process: process::Client,
     cell: Cell,
@@ -219,7 +219,7 @@ fn fails<T>(answer: Answer<T>, reason: &str) {
     says(answer.err().expect("an exception"), reason);
 }
 
-/// A built guest with one name in it changed to another of the same length.
+/// A built guest in which one name is changed to another of the same length.
 fn renamed(wasm: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut wasm = wasm.to_vec();

@@ -1,4 +1,4 @@
-//! The same seed makes the same run, whatever else differs; and another seed makes another.
+//! The same seed makes the same run, whatever else differs; another seed makes another run.
 
 use crate::common::{engine_with, finished, hex, round_robin, scenario, setup};
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use wavetank_sim::choice::{Choice, Of};
 use wavetank_sim::scenario::{ALL, Scenario};
 use wavetank_sim::{Choices, Setup, Token, run};
 
-/// Those that come back from every poll: the others are for a sweep, which gives a process up.
+/// Scenarios that return from every poll. The others are for a sweep, which can give up a process.
 fn ending() -> impl Iterator<Item = &'static Scenario> {
     ALL.iter().filter(|scenario| !["fault-hang", "fault-abort"].contains(&scenario.name))
 }
@@ -39,7 +39,7 @@ fn with_the_pooling_and_with_the_on_demand_allocator() {
     }
 }
 
-/// The digests that the debug and the release build both check against one file.
+/// The digests that both the debug and the release build check against one file.
 #[test]
 fn golden_digests() {
     let mut lines = Vec::new();
@@ -56,7 +56,7 @@ fn golden_digests() {
 fn different_seeds_give_different_schedules() {
     for Scenario { name, build, .. } in clean() {
         let digests: BTreeSet<_> = (0..50).map(|seed| run(build, &setup(seed)).transcript.digest()).collect();
-        // Two seeds may meet in a world as small as echo.
+        // Two seeds may give the same schedule in a world as small as echo.
         assert!(digests.len() >= 45, "{name}: {} schedules of 50 seeds", digests.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Snapshots of what goes over the links: the contract, not the schedule.
+//! Snapshots of the messages on the links: the contract, not the schedule.
 
 use crate::common::{finished, round_robin, scenario};
 use wavetank_sim::Setup;
@@ -15,8 +15,8 @@ pub(crate) fn check(name: &str, text: &str) {
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// Pipes that hold a whole component: each end writes all it has to say before the other is polled, so what
-/// was sent without waiting for an answer stands before that answer.
+/// Pipes that can hold a whole component. Each end writes all its messages before the other is polled, so a message
+/// that was sent without waiting for an answer comes before that answer.
 const ROOMY_BYTES: usize = 4 * 1024 * 1024;
 
 fn frames(name: &str) -> String {
@@ -39,7 +39,7 @@ fn pid0_pipelines_three_calls_before_any_return() {
 
 #[test]
 fn pid0_over_a_connection_says_the_same() {
-    // The child inside is built for the same transport as its parent: other bytes.
+    // The child inside is built for the same transport as its parent, so its bytes differ.
     let same = |frames: String| -> String {
         let is_childs = |line: &&str| !line.contains("Executor.runBytes (wasm");
         frames.lines().filter(is_childs).collect::<Vec<_>>().join("\n")

@@ -1,6 +1,6 @@
-//! Streaming calls: their answers keep their place, and nobody can be blamed for not waiting for them.
+//! Streaming calls: their answers keep their place, and nobody is blamed for not waiting for them.
 //!
-//! The schema is one of a user's own: neither gates nor oracles know which of its methods stream.
+//! The schema belongs to a user: neither gates nor oracles know which of its methods stream.
 
 use crate::common::{finished, setup};
 use capnp::Error;
@@ -18,9 +18,9 @@ use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, World, g
 /// How a sink takes its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sort {
-    /// At once, and looks at what it was given.
+    /// At once, and it reads the parameters.
     Quick,
-    /// At once, and does not look.
+    /// At once, without reading the parameters.
     Blind,
     /// At once, by a function that is not `async`.
     Plain,
@@ -28,9 +28,9 @@ enum Sort {
     Pausing,
     /// After a millisecond.
     Slow,
-    /// The third fails at once.
+    /// The third piece fails at once.
     Fails,
-    /// The third fails after a pause.
+    /// The third piece fails after a pause.
     FailsLate,
 }
 
@@ -105,7 +105,7 @@ fn streams(way: &'static str, sort: Sort) -> impl Fn(&mut World) + Send + Sync {
         let taker = Taker { sort, clock: world.clock(), total: Cell::new(0) };
         let start: source::Client = capnp_rpc::new_client(Start(capnp_rpc::new_client(taker)));
         let guest = world.cell("streamer", guests::STREAMER).args([way]);
-        // Who asks for the end is told that the stream failed; who does not, cannot know it.
+        // A guest that asks for the end learns that the stream failed; a guest that does not ask cannot know.
         let is_told = FAILING.contains(&sort) && way != "exit";
         guest.serve(start.client).spawn().expect_exit(i32::from(is_told));
     }
@@ -117,7 +117,7 @@ fn under(profile: Profile, seed: u64) -> Setup {
 
 const SEEDS: u64 = 60;
 
-/// Under both profiles: a calm one varies only the order of things, and there the answers raced most.
+/// Setups of both profiles. A calm profile varies only the order of events, and the answers raced most there.
 fn setups() -> impl Iterator<Item = Setup> {
     [Profile::swarm(), Profile::calm()]
         .into_iter()
@@ -148,9 +148,9 @@ fn answers_keep_their_place(run: &Run, sort: Sort) {
             _ => {}
         }
     }
-    // Behind a stream that failed no call begins any more: the errors of those that wait race, also without gates.
+    // After a failed stream no further call begins: the errors of the waiting calls race, even without gates.
     let ordered = if FAILING.contains(&sort) { answered.len().min(3) } else { answered.len() };
-    // Calls that were cut off by the guest's end have no answer.
+    // Calls that were cut off by the end of the guest have no answer.
     assert_eq!(answered[..ordered], asked[..ordered], "{sort:?}, seed {}", run.seed);
 }
 
@@ -180,8 +180,8 @@ fn a_stream_that_fails_is_clean() {
     }
 }
 
-/// The faulty twins: a call that could have been awaited, and whose promise is kept for ever. `note` looks like a
-/// streaming call from outside, but for what its server does.
+/// The faulty twins: a call that could have been awaited, and whose promise is kept for ever. From outside, `note`
+/// differs from a streaming call only in its server's actions.
 #[test]
 fn a_kept_promise_of_a_call_that_does_not_stream_is_found() {
     for way in ["leak", "leak-note"] {
@@ -219,7 +219,7 @@ fn gates_find_out_which_methods_stream() {
     }
 }
 
-/// Two capabilities of one object, from two answers; a stream on one, other calls on both.
+/// Two capabilities of one object, from two answers: a stream on one, and other calls on both.
 fn on_two_capabilities(world: &mut World) {
     let taker = Taker { sort: Sort::Quick, clock: world.clock(), total: Cell::new(0) };
     let start: source::Client = capnp_rpc::new_client(Start(capnp_rpc::new_client(taker)));

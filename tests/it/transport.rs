@@ -1,4 +1,4 @@
-//! Where a guest's RPC runs, and what is said if it ran nowhere.
+//! The transport of a guest's RPC, and the report if no RPC took place.
 
 use crate::common::{engine, finished, round_robin, setup};
 use capnp::capability::FromClientHook;
@@ -11,7 +11,7 @@ use wavetank_sim::record::Record;
 use wavetank_sim::world::CellBuilder;
 use wavetank_sim::{Outcome, Run, World, guests, peer, run};
 
-/// What a world with one cell violates, under a few seeds the same.
+/// The violation of a world with one cell, the same under a few seeds.
 #[track_caller]
 fn violated(build: impl Fn(&mut World) + Sync) -> Finding {
     let found = |seed| {
@@ -28,7 +28,7 @@ fn violated(build: impl Fn(&mut World) + Sync) -> Finding {
     first
 }
 
-/// Runs a cell under many seeds and expects it to end well.
+/// Runs a cell under many seeds, and requires that it always finishes.
 #[track_caller]
 fn always_finishes(build: impl Fn(&mut World) + Sync) -> Run {
     for seed in 0..100 {
@@ -138,14 +138,14 @@ fn a_program_that_reads_its_stdin_to_the_end_gets_an_end() {
     assert_eq!((record.rpc_messages, record.unopened.len()), (Some(0), 0));
 }
 
-// ---- what never ran
+// ---- RPC that never ran
 
 #[test]
 fn rpc_on_a_stdout_that_is_not_the_link_is_found() {
     let finding = violated(|world| {
         let mut pid0 =
             first(world, "pid0", guests::PID0_STDIO).transport(Transport::Connection).keep_stdin().spawn();
-        // Its stdin stays open: at the end of it the guest may leave before it has said anything.
+        // Its stdin stays open, because the guest might leave at the end of stdin before it has written anything.
         let stdin = pid0.stdin().expect("stdin is the guest's own");
         let cell = pid0.cell().clone();
         world.task("holds stdin", async move {

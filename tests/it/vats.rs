@@ -1,4 +1,4 @@
-//! The scenario `vats`: its generator reaches everything, and its oracles see what is planted.
+//! The scenario `vats`: its generator reaches every operation, and its oracles see planted faults.
 
 mod doctor;
 
@@ -55,7 +55,7 @@ fn plain_traffic_agrees_with_the_direct_graph_under_calm() {
         };
         match run(scenario("vats-plain"), &calm).outcome {
             Outcome::Finished => finished += 1,
-            // Even so little brings out some of what is known.
+            // Even these few operations bring out some known faults.
             known if !is_news(&known) => {}
             other => panic!("seed {seed}: {other}"),
         }
@@ -75,7 +75,7 @@ fn one_release_that_is_dropped_is_caught() {
     assert!(caught.iter().any(|(_, oracle)| *oracle == Oracle::Own("table")), "{caught:?}");
 }
 
-/// The seeds that fail with doctored vats and pass with sound ones, and what saw it.
+/// The seeds that fail with doctored vats and pass with sound ones, and the oracle that saw each fault.
 fn caught(doctor: Doctor, seeds: u64) -> Vec<(u64, Oracle)> {
     let world = |doctor: Option<Doctor>| {
         move |world: &mut World| {
@@ -97,7 +97,7 @@ fn caught(doctor: Doctor, seeds: u64) -> Vec<(u64, Oracle)> {
     caught
 }
 
-/// A setup in which no pipe flows freely: what crosses is on its way for a while.
+/// A setup in which no pipe flows freely, so that each message takes a while to cross.
 fn held(seed: u64) -> Setup {
     let weights = [("deliver".to_string(), 1), ("act".to_string(), 4)].into();
     let profile = Profile { held_pipes: 1, weights, ..Profile::swarm() };

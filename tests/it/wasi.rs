@@ -1,4 +1,4 @@
-//! What a guest hears when it asks WASI: `probe` asks, and the waves do not change the answers.
+//! The answers of WASI to a guest: `probe` asks, and the waves do not change the answers.
 
 use crate::common::{finished, round_robin, setup};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use wavetank_sim::{Limits, Run, Setup, Transport, World, guests, peer};
 
 const HOUR_NS: u64 = 3_600_000_000_000;
 
-/// What `probe` says of itself, by question.
+/// The answers that `probe` prints, by question.
 struct Answers(BTreeMap<String, String>);
 
 impl Answers {
@@ -34,7 +34,7 @@ impl Answers {
     }
 }
 
-/// All that was ever written into a pipe, as text.
+/// All bytes that were ever written into a pipe, as text.
 pub(crate) fn written(run: &Run, name: &str) -> String {
     let events = &run.transcript.events;
     let born = |event: &Event| match event {
@@ -53,7 +53,7 @@ pub(crate) fn written(run: &Run, name: &str) -> String {
     String::from_utf8(bytes).expect("guests write text")
 }
 
-/// Asks everything, over a connection.
+/// Asks every question, over a connection.
 fn ask(setup: &Setup) -> Answers {
     let build = |world: &mut World| {
         let probe = world.cell("probe", guests::PROBE).transport(Transport::Connection);
@@ -63,7 +63,7 @@ fn ask(setup: &Setup) -> Answers {
     Answers::of(&finished(build, setup))
 }
 
-/// Runs `probe` with arguments and limits, and expects what `expect` says.
+/// Runs `probe` with arguments and limits, and states the expectations of `expect`.
 fn probe(
     args: &[&str],
     limits: Limits,
@@ -238,7 +238,7 @@ fn memory_is_refused_at_the_limit_and_a_guest_may_live_on() {
 
 #[test]
 fn a_cell_that_burned_all_its_fuel_is_trapped_at_the_limit() {
-    // Gone before it counts as a livelock.
+    // Less fuel than it takes to count as a livelock.
     const FUEL: u64 = 100_000;
     let build = |world: &mut World| {
         let limits = Limits { fuel: FUEL, ..Limits::default() };
@@ -252,7 +252,7 @@ fn a_cell_that_burned_all_its_fuel_is_trapped_at_the_limit() {
 #[test]
 fn a_blocked_cell_burns_nothing_however_long_it_sleeps() {
     let fuel = |nanos: u64| {
-        // As many digits for either, so that reading the number costs the same.
+        // Both numbers have as many digits, so that reading the number costs the same.
         let run = probe(&["sleep", &format!("{nanos:020}")], Limits::default(), &setup(0), |probe| {
             probe.expect_exit(0);
         });
@@ -290,9 +290,9 @@ fn a_cell_over_its_handle_limit_is_trapped() {
     }
 }
 
-// ---- the W family of the bug benchmark, asked of the tank's own WASI
+// ---- the W family of the bug benchmark, tested on the tank's own WASI
 
-/// What `probe` prints when it is asked one thing, and the virtual time at its end.
+/// The output of `probe` for one question, and the virtual time at its end.
 fn ask_one(question: &str, setup: &Setup) -> (String, u64) {
     let run = probe(&[question], Limits::default(), setup, |probe| {
         probe.expect_exit(0);
@@ -308,7 +308,7 @@ fn stdout_goes_on_after_its_first_write() {
     }
 }
 
-/// W02: what one pollable of a stream says, all of them say.
+/// W02: all pollables of a stream are ready at the same time.
 #[test]
 fn all_pollables_of_a_stream_are_ready_together() {
     let ask = |setup: &Setup| {
@@ -323,7 +323,7 @@ fn all_pollables_of_a_stream_are_ready_together() {
                 for _ in 0..20 {
                     yield_now().await;
                 }
-                // Woken for nothing, the guest may have ended. The stream's end would be news as well.
+                // After a spurious wake-up the guest may have ended. The end of the stream would be news as well.
                 let _ = stdin.write(b"news".to_vec().into()).await;
                 cell.wait().await;
             });
@@ -335,7 +335,7 @@ fn all_pollables_of_a_stream_are_ready_together() {
     }
 }
 
-/// W03: an instant that has passed is ready at once, one to come in its time.
+/// W03: a past instant is ready at once, a future one in its time.
 #[test]
 fn instants_that_have_passed_are_ready_at_once() {
     for seed in 0..20 {
@@ -345,13 +345,13 @@ fn instants_that_have_passed_are_ready_at_once() {
     }
 }
 
-/// W04: whoever polls with a time-out of nothing gives others their turn.
+/// W04: a guest that polls with a zero time-out lets others have their turn.
 #[test]
 fn polls_with_a_timeout_of_nothing_let_others_run() {
     let build = |world: &mut World| {
         let probe = world.cell("probe", guests::PROBE).args(["timeouts"]).keep_stdin();
         let mut probe = probe.transport(Transport::Connection).serve(peer::executor(world)).spawn();
-        // As much of it as has arrived by then.
+        // The guest reads as many bytes as have arrived by then.
         probe.expect_exit(0).expect_stdout("read: n");
         let stdin = probe.stdin().expect("stdin is the guest's own");
         world.task("writer", async move {

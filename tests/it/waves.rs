@@ -1,4 +1,4 @@
-//! What holds under every seed.
+//! Properties that hold under every seed.
 
 use crate::common::{finished, round_robin, scenario, setup};
 use std::collections::BTreeSet;
@@ -12,11 +12,11 @@ use wavetank_sim::scenario::ALL;
 use wavetank_sim::schema::Schema;
 use wavetank_sim::{Run, Setup, Transport, World, guests, peer, run};
 
-/// Nothing is left of a clean run: no handle but those that libc keeps for life, no open entry in any RPC
+/// Asserts that a clean run leaves nothing: no handle but those that libc keeps for life, no open entry in any RPC
 /// table, no cell.
 #[track_caller]
 pub(crate) fn nothing_is_left(run: &Run, schema: &Arc<Schema>) {
-    // Who was killed had no time to clean up: its link ends with what was open then.
+    // A killed cell had no time to clean up, so its link ends with some entries open.
     let mut killed = BTreeSet::new();
     for (name, exit) in &run.cells {
         let exit = exit.as_ref().unwrap_or_else(|| panic!("{name} has not ended"));
@@ -44,7 +44,7 @@ pub(crate) fn nothing_is_left(run: &Run, schema: &Arc<Schema>) {
     assert!(judged_frames > 0, "seed {}: there is no frame to judge", run.seed);
 }
 
-/// libc keeps a stream and its pollable for each of stdout and stderr that was printed to.
+/// libc keeps a stream and its pollable for stdout or stderr if the guest printed there; at most one pair may be left.
 fn only_stdio(left: &[Left]) -> bool {
     let count = |kind| left.iter().filter(|left| left.kind == kind).count();
     let (streams, pollables) = (count(HandleKind::OutputStream), count(HandleKind::Pollable));
@@ -80,7 +80,7 @@ fn a_chain_finishes_and_leaves_nothing_under_a_thousand_seeds() {
     seeds("chain", 0..1000);
 }
 
-/// Their worlds are dearer: `wavetank run SCENARIO --seeds 0..10000` tries more.
+/// These worlds cost more time; `wavetank run SCENARIO --seeds 0..10000` tries more seeds.
 #[test]
 fn every_other_clean_scenario_finishes_and_leaves_nothing() {
     let thousand = ["echo", "pid0", "pid0-streams", "chain"];
@@ -182,7 +182,7 @@ fn both_directions_full_and_blocked_then_drained() {
     }
 }
 
-/// Whether each direction of the only link was ever full: as many bytes written and not read as it holds.
+/// Whether each direction of the only link was ever full, that is, held as many unread bytes as it can.
 fn blocked_at_once(run: &Run) -> [bool; 2] {
     let link = run.transcript.events.iter().find_map(|event| match event {
         Event::LinkBorn { up, down, .. } => Some([*up, *down]),
@@ -207,7 +207,7 @@ fn blocked_at_once(run: &Run) -> [bool; 2] {
 
 #[test]
 fn a_stall_is_told_as_a_wait_for_graph() {
-    // It serves until its link ends, and nobody ends it.
+    // The server serves until its link ends, and nobody ends it.
     let build = |world: &mut World| {
         let server = world.cell("server", guests::SERVER).serve(peer::executor(world)).spawn();
         server.expect_exit(0);
@@ -224,7 +224,7 @@ fn a_stall_is_told_as_a_wait_for_graph() {
 fn a_call_that_is_never_answered_is_in_the_graph() {
     use capnp::capability::Promise;
     use wavetank::schema::peer_capnp::executor;
-    /// Takes calls and answers none.
+    /// An executor that takes calls and answers none.
     struct Mute;
     impl executor::Server for Mute {
         async fn echo(

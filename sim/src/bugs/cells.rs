@@ -1,4 +1,4 @@
-//! Cases whose fault is in a guest: what each is given, and what must become of it.
+//! Cases whose fault is in a guest: the inputs of each guest, and the result it must have.
 
 use super::{Way, steps, task};
 use crate::world::{Bootstrap, CellBuilder, World, peer};
@@ -15,7 +15,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 // ---- the cases of guests/bugs
 
-/// Fuel for the guests that may burn all of it: a mended one takes a hundredth.
+/// Fuel limit for guests that may burn all of it; a mended guest takes a hundredth.
 const LITTLE_FUEL: u64 = 200_000_000;
 
 pub(super) fn permit(world: &mut World, way: Way) {
@@ -26,15 +26,15 @@ pub(super) fn echoes(world: &mut World, way: Way, case: &str) {
     cell(world, way, case).spawn().expect_exit(0);
 }
 
-/// Without any RPC.
+/// A case without any RPC.
 pub(super) fn timers(world: &mut World, way: Way) {
     cell(world, way, "g03-timers").spawn().expect_exit(0);
 }
 
-/// The child fails, and so its parent must.
+/// The child fails, so its parent must fail too.
 pub(super) fn failing_child(world: &mut World, way: Way) {
     let guest = cell(world, way, "g20").stdin(guests::BUGS).spawn();
-    // The faulty one exits with 0: it is left to an oracle to see that.
+    // The faulty guest exits with 0; finding that is left to an oracle.
     if way == Way::Mended {
         guest.expect_exit(1);
     }
@@ -44,20 +44,20 @@ pub(super) fn many_children(world: &mut World, way: Way) {
     cell(world, way, "g21").stdin(guests::CHILD_TINY).spawn().expect_exit(0);
 }
 
-/// Some call fails where the world is damaged.
+/// Some call fails if the world is damaged.
 pub(super) fn failing_link(world: &mut World, way: Way) {
     world.invite_damage();
     cell(world, way, "g22").spawn().expect_exit(0);
 }
 
-/// Three calls, each of which follows from the one before.
+/// Three calls, each of which depends on the one before.
 pub(super) fn few_echoes(world: &mut World, way: Way, id: &str, case: &str) {
     let cell = world.cell(id, guests::BUGS).args([case, word(way), "3"]);
     cell.transport(Transport::Connection).serve(peer::executor(world)).spawn().expect_exit(0);
 }
 
-/// What the guest writes to its link fails, from the start. Some time later the rest of the link breaks. It must say
-/// that it failed.
+/// Writes of the guest to its link fail from the start. Some time later the rest of the link breaks. The guest must
+/// report that it failed.
 pub(super) fn half_broken_link(world: &mut World, way: Way) {
     let half = HalfBreak { end: End::Writer, ending: Ending::Reset };
     let seconds = 1 + u64::from(world.draw(4));
@@ -76,7 +76,7 @@ pub(super) fn half_broken_link(world: &mut World, way: Way) {
     });
 }
 
-/// The link breaks after half a minute. The guest must say that it failed.
+/// The link breaks after half a minute. The guest must report that it failed.
 pub(super) fn heartbeat(world: &mut World, way: Way) {
     let guest = cell(world, way, "g17").spawn();
     guest.expect_exit(1);
@@ -114,8 +114,8 @@ pub(super) fn loud_child(world: &mut World, way: Way) {
     cell(world, way, "g09").stdin(guests::BUGS).spawn().expect_exit(0);
 }
 
-/// The guest counts its stdin. The launcher lets go of the far ends after some steps, and whoever is to write to
-/// them holds on too loosely. Mended: the writer holds its end.
+/// The guest counts its stdin. The launcher drops the far ends after some steps, and the writer holds only a weak
+/// reference to its end. Mended: the writer holds a strong reference.
 pub(super) fn dropped_stdio(world: &mut World, way: Way) {
     let guest = world.cell("g10", guests::BUGS).args(["g11", "mended"]).transport(Transport::Connection);
     let mut guest = guest.keep_stdin().serve(peer::executor(world)).spawn();
@@ -156,7 +156,7 @@ pub(super) fn quiet_stdin(world: &mut World, way: Way) {
     });
 }
 
-/// How long the line is, is drawn: two lengths of six are too long.
+/// The length of the line is drawn: two of the six lengths are too long.
 pub(super) fn log_line(world: &mut World, way: Way) {
     let lengths = [80, 4000, 4095, 4096, 4097, 20_000];
     let length = lengths[world.draw(lengths.len() as u32) as usize];
@@ -171,7 +171,7 @@ pub(super) fn prints(world: &mut World, way: Way, case: &str) {
     cell(world, way, case).spawn().expect_exit(0).expect_stdout("body");
 }
 
-/// Its stdin comes in pieces, with others' steps between them.
+/// The guest's stdin comes in pieces, with steps of other tasks between them.
 pub(super) fn pieces_of_stdin(world: &mut World, way: Way) {
     let mut guest = cell(world, way, "g26").keep_stdin().spawn();
     guest.expect_exit(0).expect_stdout("100 bytes");
@@ -186,7 +186,7 @@ pub(super) fn pieces_of_stdin(world: &mut World, way: Way) {
     });
 }
 
-/// A guest that waits by looking: its way says whether what it waits for ever comes.
+/// A guest that waits by polling in a loop; the way decides whether the awaited thing ever comes.
 pub(super) fn waits(world: &mut World, way: Way, case: &str) {
     cell(world, way, case).spawn().expect_exit(0).expect_stdout("it came");
 }
@@ -201,7 +201,7 @@ pub(super) fn waits_for_bytes(world: &mut World, way: Way) {
     world.task("writer", async move {
         if way == Way::Mended {
             clock.sleep(SECOND_NS / 100).await;
-            // In a damaged world its stdin may be gone.
+            // In a damaged world the guest's stdin may be gone.
             let _ = stdin.write(b"it".to_vec().into()).await;
         }
         exit.wait().await;
@@ -235,7 +235,7 @@ fn word(way: Way) -> &'static str {
     }
 }
 
-// ---- the cases of guests/faults; their mended twins are guests that do the like rightly
+// ---- the cases of guests/faults; their mended twins are guests that do a similar job correctly
 
 pub(super) fn fault_handle(world: &mut World, way: Way) {
     match way {
@@ -270,7 +270,7 @@ fn spawn_fault(world: &World, name: &str, wasm: &[u8]) {
     world.cell(name, wasm).serve(executor).spawn().expect_exit(0);
 }
 
-/// Starts a cell beside the scenario's own, over a connection; the first argument is its name.
+/// Starts a cell next to those of the scenario, over a connection; the first argument is its name.
 pub(super) fn start(tank: &Tank, vat: ActorId, wasm: &[u8], args: &[&str]) -> (Cell, Stdio) {
     let spec = CellSpec {
         guest: tank.engine().guest(wasm).expect("a built guest"),
@@ -286,7 +286,7 @@ pub(super) fn start(tank: &Tank, vat: ActorId, wasm: &[u8], args: &[&str]) -> (C
     tank.start(spec, None, |cell| wavetank::peer::executor(tank, cell)).expect("room for a cell")
 }
 
-/// An Executor that takes its time.
+/// An Executor that answers late.
 struct Late(Clock);
 
 impl executor::Server for Late {

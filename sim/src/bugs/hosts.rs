@@ -1,4 +1,5 @@
-//! Cases whose fault is in a host, written as tasks of vats: a host's own code is not in the tank's hands.
+//! Cases whose fault is in a host. They are written as tasks of vats, because the tank cannot control a host's own
+//! code.
 
 mod fuel;
 mod spawner;
@@ -64,8 +65,8 @@ impl executor::Server for Mute {
 
 // ---- H02
 
-/// The RPC system is to be polled after the first answer; a time-out hides that it never comes. Mended: the
-/// system is polled while the answer is waited for.
+/// The RPC system is to be polled only after the first answer; a time-out hides that the answer never comes. Mended:
+/// the system is polled while the caller waits for the answer.
 pub(super) fn unpolled_system(world: &mut World, way: Way) {
     let [near, far] = Wire::pair();
     let served: executor::Client = new_client(Echo);
@@ -95,7 +96,7 @@ fn system(wire: Wire, side: Side, serve: Option<Client>) -> (RpcSystem<Side>, ex
 
 // ---- H05
 
-/// A reader that starts before the request is out holds the lock that the writer needs. Mended: a lock for each
+/// If the reader starts before the request is sent, it holds the lock that the writer needs. Mended: one lock for each
 /// direction.
 pub(super) fn lock_across_read(world: &mut World, way: Way) {
     let ((request, requests), (response, responses)) = (mpsc::unbounded(), mpsc::unbounded());
@@ -123,12 +124,12 @@ pub(super) fn lock_across_read(world: &mut World, way: Way) {
 
 // ---- H06
 
-/// Two wait for one child's code, and the first gives up after some steps. Mended: the code is shared.
+/// Two tasks wait for the exit code of one child, and the first gives up after some steps. Mended: the code is shared.
 pub(super) fn cancelled_wait(world: &mut World, way: Way) {
     let (tell, told) = oneshot::channel::<i32>();
     let shared = told.shared();
     let slot = Rc::new(RefCell::new(Some(shared.clone())));
-    // The faulty wait takes what there is to wait on, and with it goes the code.
+    // The faulty wait takes the receiver out of the slot; if the wait is cancelled, the code is lost.
     let wait = move || {
         let (slot, shared) = (slot.clone(), shared.clone());
         async move {
@@ -152,7 +153,7 @@ pub(super) fn cancelled_wait(world: &mut World, way: Way) {
             Either::Left((code, _)) => code,
             Either::Right(_) => None,
         };
-        // Who has the code needs nobody to ask again.
+        // If the first task has the code, the second need not ask.
         if code.is_none() {
             let _ = gone.send(());
         }
@@ -166,7 +167,7 @@ pub(super) fn cancelled_wait(world: &mut World, way: Way) {
 
 // ---- H07
 
-/// What is asked for is drawn. Mended: an answer is bounded whatever is asked.
+/// The number of bytes asked for is drawn. Mended: an answer is bounded, however much is asked for.
 pub(super) fn greedy_read(world: &mut World, way: Way) {
     let sizes = [1, 4096, 65_536, 16 * 1024 * 1024, u32::MAX];
     let asked_bytes = sizes[world.draw(sizes.len() as u32) as usize];
@@ -197,7 +198,7 @@ impl byte_stream::Server for Zeros {
     }
 }
 
-/// What this host can spare for one read.
+/// The memory that this host can spare for one read.
 const MEMORY_BYTES: usize = 64 * 1024;
 
 fn allocate(bytes: usize) -> Vec<u8> {
@@ -207,7 +208,7 @@ fn allocate(bytes: usize) -> Vec<u8> {
 
 // ---- H10
 
-/// A child ends while it is being replaced. Mended: a result names its generation.
+/// A child ends while it is being replaced. Mended: a result carries the generation of its child.
 pub(super) fn old_result(world: &mut World, way: Way) {
     let ((ended, mut results), (replace, mut events)) = (mpsc::unbounded(), mpsc::unbounded());
     task(world, "child", async move {
@@ -237,7 +238,7 @@ pub(super) fn old_result(world: &mut World, way: Way) {
 
 const EVENTS: u32 = 3;
 
-/// Mended: only the receive is in the select; what was received is processed outside.
+/// Mended: only the receive is in the select; the received event is processed outside.
 pub(super) fn cancelled_event(world: &mut World, way: Way) {
     let ((send, mut events), (tick, mut ticks)) = (mpsc::unbounded(), mpsc::unbounded());
     task(world, "events", async move {
@@ -294,8 +295,8 @@ pub(super) fn cancelled_event(world: &mut World, way: Way) {
 
 // ---- H12
 
-/// The test aborts a guest and checks the code of a kill, which a guest that never ran has too. Mended: it waits
-/// for a sign of life before.
+/// The test aborts a guest and checks for the exit code of a kill, but a guest that never ran has the same code.
+/// Mended: the test first waits for a sign of life.
 pub(super) fn vacuous_abort(world: &mut World, way: Way) {
     let (cell, _stdio) = start(world.tank(), world.vat("keeper"), guests::SERVER, &["server"]);
     let link = cell.link().expect("a started cell has its link");
@@ -311,7 +312,7 @@ pub(super) fn vacuous_abort(world: &mut World, way: Way) {
     });
 }
 
-// ---- what several need
+// ---- helpers of several cases
 
 struct Echo;
 
@@ -334,7 +335,7 @@ fn echo(peer: &executor::Client, message: &str) -> impl Future<Output = Served> 
     async move { answer.await.map(drop) }
 }
 
-/// Serves a capability on a vat of its own, over a link; gives it as another vat sees it, and that vat.
+/// Serves a capability on a vat of its own, over a link; gives the capability as another vat sees it, and that vat.
 fn linked<C: FromClientHook>(world: &World, served: Client) -> (C, ActorId) {
     let vat = world.vat("server");
     linked_to(world, vat, served)

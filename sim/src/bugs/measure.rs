@@ -1,4 +1,4 @@
-//! How soon a strategy finds a case, and what shrinking leaves of it.
+//! Measures how soon a strategy finds a case, and how much of it is left after shrinking.
 
 use super::Case;
 use crate::known::is_news;
@@ -11,16 +11,16 @@ use crate::world::World;
 use std::sync::Arc;
 use wavetank::Engine;
 
-/// How a case is measured.
+/// How to measure a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Base seeds: each is a search of its own, over seeds that no other one meets.
+    /// Number of base seeds. Each is a search of its own, over seeds that no other search uses.
     pub bases: u64,
-    /// Executions after which a search is given up.
+    /// Number of executions after which a search gives up.
     pub cap: u64,
-    /// Seeds of the mended twin for each base seed.
+    /// Number of seeds of the mended twin for each base seed.
     pub twin_seeds: u64,
-    /// Whether what was found is shrunk.
+    /// Whether to shrink the failures that were found.
     pub shrinks: bool,
 }
 
@@ -30,24 +30,24 @@ impl Default for Plan {
     }
 }
 
-/// What came of it.
+/// The result of a measurement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
-    /// Executions up to and with the first failure, ascending; of those searches that found it.
+    /// Executions up to and including the first failure, ascending, for the searches that found it.
     pub executions: Vec<u64>,
-    /// Searches that were made.
+    /// Number of searches.
     pub searches: u64,
-    /// Steps of all executions.
+    /// Steps of all executions together.
     pub steps: u64,
-    /// Seeds under which the mended twin failed.
+    /// Number of seeds under which the mended twin failed.
     pub false_alarms: u64,
-    /// Of each failure that was shrunk: choices before, choices after, and runs that it took.
+    /// For each failure that was shrunk: choices before, choices after, and runs spent.
     pub shrunk: Vec<(usize, usize, usize)>,
 }
 
 impl Measured {
-    /// The executions within which a part of the searches found it, as `(1, 2)` for the median; `None` where
-    /// fewer did.
+    /// The number of executions within which a fraction of the searches found the case, such as `(1, 2)` for the
+    /// median; `None` if fewer searches found it.
     pub fn within(&self, (part, of): (usize, usize)) -> Option<u64> {
         let needed = (self.searches as usize * part).div_ceil(of).max(1);
         self.executions.get(needed - 1).copied()
@@ -62,7 +62,7 @@ impl Measured {
     }
 }
 
-/// Seeds between two base seeds: more than any search takes.
+/// The distance between two base seeds: more seeds than any search takes.
 const APART: u64 = 1 << 32;
 
 /// Measures one case under one strategy.

@@ -1,5 +1,5 @@
-//! Cases whose fault is in a server that pauses: what it read or borrowed before the pause, another call finds
-//! meanwhile.
+//! Cases whose fault is in a server that pauses: during the pause, another call meets the state that the first has read
+//! or borrowed.
 
 use super::Way::{self, Buggy};
 use super::{steps, yield_now};
@@ -10,7 +10,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wavetank::schema::peer_capnp::executor;
 
-/// Two calls count; what one has read before its pauses is old after them. Mended: it is read after them.
+/// Two calls count. The value that one has read before its pauses is out of date after them. Mended: it reads after
+/// them.
 pub(super) fn lost_update(world: &mut World, way: Way, pauses: u32) {
     let total = Rc::new(Cell::new(0));
     let counted = total.clone();
@@ -30,7 +31,7 @@ pub(super) fn lost_update(world: &mut World, way: Way, pauses: u32) {
     called_by_two(world, count, move || assert_eq!(total.get(), 2, "an update was lost"));
 }
 
-/// A borrow lives across a pause. Mended: it is over before.
+/// A borrow lives across a pause. Mended: it ends before the pause.
 #[expect(clippy::await_holding_refcell_ref, reason = "the fault itself")]
 pub(super) fn borrow_across_pause(world: &mut World, way: Way) {
     let log = Rc::new(RefCell::new(Vec::new()));
@@ -53,7 +54,8 @@ pub(super) fn borrow_across_pause(world: &mut World, way: Way) {
     called_by_two(world, write, move || assert_eq!(log.borrow().len(), 4));
 }
 
-/// A payment is taken from one account, and the write that gives it to the other may fail. Mended: it is given back.
+/// A payment is taken from one account, and the write that adds it to the other may fail. Mended: it is then given
+/// back.
 pub(super) fn failed_write(world: &mut World, way: Way) {
     let io = world.io().fails(3);
     let accounts = Rc::new((Cell::new(100), Cell::new(0)));
@@ -73,7 +75,7 @@ pub(super) fn failed_write(world: &mut World, way: Way) {
     called_by_two(world, pay, move || assert_eq!(accounts.0.get() + accounts.1.get(), 100, "money was lost"));
 }
 
-/// A server that works.
+/// A server whose answer runs some work.
 struct Worker<F>(F);
 
 impl<F, W> executor::Server for Worker<F>
@@ -91,7 +93,7 @@ where
     }
 }
 
-/// Serves `work` to two callers, each over a link of its own, who call once; then checks.
+/// Serves `work` to two callers, each over its own link, who each call once; then runs `check`.
 fn called_by_two<F, W>(world: &World, work: F, check: impl Fn() + 'static)
 where
     F: Fn() -> W + 'static,

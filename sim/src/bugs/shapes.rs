@@ -1,7 +1,7 @@
-//! The shapes that schedulers are compared on, after SCTBench (Thomson, Donaldson, Betts, PPoPP 2014) and the
+//! The shapes that papers compare schedulers on, after SCTBench (Thomson, Donaldson, Betts, PPoPP 2014) and the
 //! programs of later papers on random scheduling.
 //!
-//! Each task runs on a vat of its own, and each yield parts two steps: a step is one poll.
+//! Each task runs on its own vat, and each yield separates two steps: a step is one poll.
 
 use super::Way::{self, Buggy};
 use super::{steps, task, yield_now};
@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// Two deposits; the second to be made checks the balance.
+/// Two deposits; the task that makes the second checks the balance.
 pub(super) fn account(world: &mut World, way: Way) {
     let (balance, made) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     for (name, amount) in [("t0", 10), ("t1", 20)] {
@@ -45,9 +45,9 @@ pub(super) fn abba(world: &mut World, way: Way) {
     }
 }
 
-/// `count` tasks: the last starts the others one by one and then looks. Each of the others makes two writes, which
-/// agree before and after. The last must be done with all its starts before any of the started is done with
-/// both writes: who starts last must finish first.
+/// `count` tasks: the last starts the others one by one and then looks. Each of the others makes two writes, whose
+/// values agree before and after. To fail, the last task must make all its starts and look before any started task has
+/// finished both writes: the task that starts last must finish first.
 pub(super) fn reorder(world: &mut World, way: Way, count: usize) {
     let (a, b) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let starts = started(world, count - 1, || {
@@ -66,8 +66,8 @@ pub(super) fn reorder(world: &mut World, way: Way, count: usize) {
     });
 }
 
-/// `count` tasks: all but one write a value in two stages, each stage under a lock of its own; the last starts
-/// them and then reads both.
+/// `count` tasks: all but one write a value in two stages, each stage under its own lock; the last starts them and then
+/// reads both.
 pub(super) fn twostage(world: &mut World, way: Way, count: usize) {
     let (first, second) = (Rc::new(Mutex::new(0)), Rc::new(Mutex::new(0)));
     let starts = started(world, count - 1, || {
@@ -100,7 +100,7 @@ pub(super) fn twostage(world: &mut World, way: Way, count: usize) {
     });
 }
 
-/// One task takes `count` steps, another one step that must not fall upon one certain of them.
+/// One task takes `count` steps; another takes one step that must not fall upon one particular step of the first.
 pub(super) fn needle(world: &mut World, way: Way, count: u32) {
     let at = Rc::new(Cell::new(0));
     let (done, end) = oneshot::channel();
@@ -120,7 +120,7 @@ pub(super) fn needle(world: &mut World, way: Way, count: u32) {
     });
 }
 
-/// One task takes `count` steps, another one; the short must not come after the whole of the long.
+/// One task takes `count` steps, another takes one; the short one must not come after the whole of the long one.
 pub(super) fn longshort(world: &mut World, way: Way, count: u32) {
     let over = Rc::new(Cell::new(false));
     let (came, come) = oneshot::channel();
@@ -141,7 +141,7 @@ pub(super) fn longshort(world: &mut World, way: Way, count: u32) {
 const BUFFER_ITEMS: usize = 1;
 const ITEMS_EACH: u32 = 3;
 
-/// Two producers and two consumers wait on one condition, and each wakes one: it may be one of its own kind.
+/// Two producers and two consumers wait on one condition, and each wakes one waiter, which may be one of its own kind.
 pub(super) fn bounded_buffer(world: &mut World, way: Way) {
     let buffer = Rc::new(RefCell::new(VecDeque::new()));
     let changed = Rc::new(Condition::default());
@@ -168,7 +168,7 @@ pub(super) fn bounded_buffer(world: &mut World, way: Way) {
     }
 }
 
-/// A condition variable: who waits, first come, first woken.
+/// A condition variable: the longest waiter is woken first.
 #[derive(Default)]
 struct Condition(RefCell<VecDeque<oneshot::Sender<()>>>);
 
@@ -207,7 +207,7 @@ pub(super) fn philosophers(world: &mut World, way: Way) {
     }
 }
 
-/// Adds tasks that wait to be started.
+/// Adds tasks that wait until they are started.
 fn started<F>(world: &World, count: usize, make: impl Fn() -> F) -> Vec<oneshot::Sender<()>>
 where
     F: Future<Output = ()> + 'static,
@@ -224,7 +224,7 @@ where
     (0..count).map(one).collect()
 }
 
-/// Starts them in turn, one a step.
+/// Starts the tasks in turn, one per step.
 async fn start_all(starts: Vec<oneshot::Sender<()>>) {
     for start in starts {
         let _ = start.send(());

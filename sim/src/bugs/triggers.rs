@@ -1,8 +1,8 @@
-//! What brings each fault of the benchmark out and who holds it, and how often reports name the one and the other.
+//! The trigger and the holder of each fault of the benchmark, and how often failure reports name them.
 //!
-//! The table says for each case which kind of change the planted fault depends on. Changing anything else may make a
-//! run pass by accident; a report that names such a change misleads. A case whose fault is in a guest blames that guest; all
-//! others are written as tasks and servers of their scenario, and blame one of these.
+//! The table gives for each case the kind of change that the planted fault depends on. Any other change may make a run
+//! pass by accident, and a report that names such a change misleads. If the fault of a case is in a guest, that guest
+//! is to blame. All other cases are written as tasks and servers of their scenario, and one of these is to blame.
 
 use super::Case;
 use crate::explain::{Change, Deciding, EXPLAIN_RUNS, explain};
@@ -19,24 +19,24 @@ use crate::{calls::PEER_SCHEMA, choice::Of};
 use std::sync::Arc;
 use wavetank::{ActorId, Engine, PipeId};
 
-/// What brings a fault out.
+/// The trigger of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// Every schedule: no change of one choice is the cause.
+    /// Every schedule triggers it: no change of one choice is the cause.
     Always,
-    /// The order of steps of actors whose names begin so.
+    /// The order of steps of actors whose names begin with these.
     Order(&'static [&'static str]),
-    /// How the bytes of a pipe whose name begins so flow.
+    /// The flow of bytes in a pipe whose name begins with this.
     Flow(&'static str),
-    /// Weather of a kind.
+    /// Weather of this kind.
     Weather(Kind),
     /// Damage of any kind.
     Damage,
-    /// A freedom that a cell's host takes.
+    /// A freedom that the host of a cell takes.
     Host,
     /// A value that the scenario draws.
     Value,
-    /// An operation of fake I/O that fails.
+    /// A failing operation of fake I/O.
     Failure,
 }
 
@@ -120,15 +120,15 @@ const TABLE: &[(&str, Trigger)] = &[
     ("philosophers", Order(&["t"])),
 ];
 
-/// What brings the fault of a case out; `None` if the table does not say.
+/// The trigger of a case; `None` if the table has no entry.
 pub fn trigger(case: &str) -> Option<Trigger> {
     TABLE.iter().find(|(id, _)| *id == case).map(|(_, trigger)| *trigger)
 }
 
-/// Who holds the fault of a case.
+/// The holder of the fault of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Culprit {
-    /// The guest of this name.
+    /// The guest with this name.
     Guest(&'static str),
     /// A task, a server or an assertion of the scenario.
     Scenario,
@@ -142,7 +142,7 @@ const GUESTS: &[(&str, &str)] = &[
     ("g07-spin", "fault-spin"),
 ];
 
-/// Who holds the fault of a case.
+/// The holder of the fault of a case.
 pub fn culprit(case: &'static str) -> Culprit {
     let is_of_guest = case.starts_with('g') || case.starts_with("wait") || case == "hot";
     if !is_of_guest {
@@ -153,7 +153,7 @@ pub fn culprit(case: &'static str) -> Culprit {
 }
 
 impl Culprit {
-    /// Whether a blame is of this one. A guess counts like any other.
+    /// Whether a blame names this culprit. A guess counts like any other blame.
     fn is(self, blame: Option<&Blame>) -> bool {
         match (self, blame.map(|blame| blame.party().0)) {
             (Culprit::Guest(name), Some(Blame::Guest(cell))) => name == cell,
@@ -169,21 +169,21 @@ impl Culprit {
 /// How often the deciding change and the blame of a case's failures were the planted ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// Failures that were explained.
+    /// Number of failures that were explained.
     pub failures: usize,
-    /// Those whose named change is the planted trigger.
+    /// Number of those whose named change is the planted trigger.
     pub right: usize,
-    /// Those for which nothing was named.
+    /// Number of those for which no change was named.
     pub silent: usize,
-    /// What was named otherwise, in words.
+    /// The other changes that were named, in words.
     pub wrong: Vec<String>,
-    /// Failures whose blame is of who holds the planted fault.
+    /// Number of failures that blame the holder of the planted fault.
     pub blamed: usize,
-    /// Who was blamed otherwise.
+    /// The other parties that were blamed.
     pub blamed_otherwise: Vec<String>,
 }
 
-/// Explains the first failures of a case, shrunk, and compares what is named with the planted trigger. Looks through at
+/// Explains the first failures of a case, shrunk, and compares the named changes with the planted trigger. Searches at
 /// most `cap` seeds, from 0 on.
 pub fn named(case: &Case, failures: usize, cap: u64, engine: &Arc<Engine>) -> Named {
     let drawn = Choices::Drawn(StrategyName::Portfolio, Profile::swarm());
@@ -222,7 +222,7 @@ pub fn named(case: &Case, failures: usize, cap: u64, engine: &Arc<Engine>) -> Na
 }
 
 impl Trigger {
-    /// Whether a change is about what brings the fault out.
+    /// Whether a change is about this trigger.
     fn is(self, deciding: &Deciding, run: &Run) -> bool {
         let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
         let is_of_pipe = |pipe: u32, start: &str| names.pipe(PipeId(pipe)).starts_with(start);
@@ -234,7 +234,8 @@ impl Trigger {
                         let name = names.actor(ActorId(actor));
                         actors.iter().any(|start| name.starts_with(start))
                     }
-                    // A call's answer, a pipe's bytes: of the same parties, in a world that has no others.
+                    // A call's answer or a pipe's bytes. They belong to the same parties, because the world has no
+                    // others.
                     _ => true,
                 };
                 is_theirs(first.1) && is_theirs(second.1)

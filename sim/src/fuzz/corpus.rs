@@ -1,6 +1,6 @@
-//! The corpus: a folder with one small file a case, named by what is in it.
+//! The corpus: a folder with one small file for each case, named by its content.
 //!
-//! A file holds the bytes that [`super::input`] reads: libFuzzer can work on the same folder.
+//! A file holds the bytes that [`super::input`] reads, so libFuzzer can work on the same folder.
 
 use super::input;
 use std::collections::BTreeSet;
@@ -9,19 +9,20 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use twox_hash::XxHash3_64;
 
-/// The name of a case's file.
+/// The file name of a case.
 pub fn name(bytes: &[u8]) -> String {
     format!("{:016x}", XxHash3_64::oneshot(bytes))
 }
 
-/// Bytes that are read of a file, at most. No run makes so many choices; what else may lie there has no bound.
+/// Maximum number of bytes that are read from a file. No run makes so many choices, but other files in the folder may
+/// have any size.
 const MAX_CASE_BYTES: u64 = 1 << 16;
 
-/// The cases of a folder, in the order of their files' names. A folder that is not there is made; folders in it are
-/// left alone.
+/// The cases of a folder, in the order of their file names. If the folder does not exist, it is created; folders in it
+/// are left alone.
 ///
 /// # Errors
-/// Where it or a file in it cannot be read; tells which.
+/// If the folder or a file in it cannot be read; the error names it.
 pub fn read(folder: &Path) -> io::Result<Vec<Vec<u32>>> {
     fs::create_dir_all(folder).map_err(|e| of(folder, &e))?;
     let mut files = files(folder)?;
@@ -46,10 +47,10 @@ fn of(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// Writes a case, where it is not there already; gives its file's name.
+/// Writes a case, unless it is already there; gives its file name.
 ///
 /// # Errors
-/// Where it cannot be written; tells which.
+/// If the file cannot be written; the error names it.
 pub fn write(folder: &Path, choices: &[u32]) -> io::Result<String> {
     let bytes = input::encode(choices);
     let name = name(&bytes);
@@ -60,10 +61,10 @@ pub fn write(folder: &Path, choices: &[u32]) -> io::Result<String> {
     Ok(name)
 }
 
-/// Takes all cases out of a folder that are not among `kept`. Files that no fuzzer named are left alone.
+/// Removes all cases from a folder that are not among `kept`. Files whose names no fuzzer chose are left alone.
 ///
 /// # Errors
-/// Where a file cannot be removed; tells which.
+/// If a file cannot be removed; the error names it.
 pub fn retain(folder: &Path, kept: &[Vec<u32>]) -> io::Result<()> {
     let kept: BTreeSet<String> = kept.iter().map(|choices| name(&input::encode(choices))).collect();
     for file in files(folder)? {
@@ -75,18 +76,18 @@ pub fn retain(folder: &Path, kept: &[Vec<u32>]) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a fuzzer gave a file its name: this one, or libFuzzer, which names files by their SHA-1.
+/// Whether a fuzzer chose this file name: this fuzzer, or libFuzzer, which names files by their SHA-1.
 fn is_fuzzers(name: &str) -> bool {
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     [16, 40].contains(&name.len()) && name.bytes().all(is_hex)
 }
 
-/// The fewest of some cases, about, that bring all features: those that bring most for their length first (a
-/// greedy set cover). Gives their places, ascending.
+/// A nearly minimal set of cases that bring all features (a greedy set cover), shortest cases first. Gives their
+/// places, ascending.
 pub fn cover(cases: &[(usize, Vec<u64>)]) -> Vec<usize> {
     let mut seen = BTreeSet::new();
     let mut order: Vec<usize> = (0..cases.len()).collect();
-    // Shortest first: whatever a short case brings, no long one is needed for.
+    // Shortest first: if a short case brings a feature, no long case is needed for it.
     order.sort_by_key(|at| (cases[*at].0, *at));
     let mut kept: Vec<usize> = order
         .into_iter()

@@ -1,9 +1,9 @@
-//! Coverage that costs a world nothing: features of a run, hashed from its transcript when it is over.
+//! Coverage that costs a world nothing: features of a run, hashed from its transcript after the run.
 //!
-//! A feature is a number that stands for something that a run did. Two runs that share all features are alike as
-//! far as a fuzzer can tell. What is counted follows greybox fuzzing of schedules (Wolff, Shi, Duck, Mathur,
-//! Roychoudhury, "Greybox Fuzzing for Concurrency Testing", ASPLOS 2024), where a feature is who read what whom
-//! wrote, and AFL, where how often something happened counts by powers of two.
+//! A feature is a number that stands for something that a run did. Two runs with the same features look alike to a
+//! fuzzer. The choice of features follows greybox fuzzing of schedules (Wolff, Shi, Duck, Mathur, Roychoudhury,
+//! "Greybox Fuzzing for Concurrency Testing", ASPLOS 2024), which uses pairs of a read and the write it reads from, and
+//! AFL, which counts how often something happened by powers of two.
 
 use crate::calls::PEER_SCHEMA;
 use crate::frames::{Frame, Message, Outcome, Resolution};
@@ -26,7 +26,7 @@ pub fn features(run: &Run) -> Vec<u64> {
     seen.finish()
 }
 
-/// What features there are, each under a number of its own.
+/// The kinds of features, each with a number of its own.
 #[derive(Clone, Copy)]
 enum About {
     Pair,
@@ -50,9 +50,9 @@ enum About {
 
 #[derive(Default)]
 struct Seen {
-    /// Happened once and for all.
+    /// Features without a count.
     facts: Vec<u64>,
-    /// Counted: about how often is part of the feature.
+    /// Features with a count: roughly how often it happened is part of the feature.
     counted: Vec<u64>,
 }
 
@@ -65,7 +65,7 @@ impl Seen {
         self.counted.push(hash(about, parts));
     }
 
-    /// Which kinds of moves on which lanes followed each other, and what each caused.
+    /// Which kinds of moves on which lanes followed each other, and which events each caused.
     fn moves(&mut self, run: &Run) {
         let transcript = &run.transcript;
         let mut kinds = [0_u64; Kind::COUNT];
@@ -92,8 +92,8 @@ impl Seen {
         self.fact(About::Time, &[log2(run.virtual_ns)]);
     }
 
-    /// After which of its moves a lane gave way to which other, and at which of its moves the other went on. Not both
-    /// at once, nor any move of a long run: then every run would be a new one.
+    /// After which of its moves a lane gave way to another lane, and at which of its moves the other went on. The two
+    /// are separate features, and the numbers of moves go into coarse classes; otherwise every run would be new.
     fn switches(&mut self, run: &Run) {
         let mut made: BTreeMap<Lane, u64> = BTreeMap::new();
         let mut before: Option<(Lane, u64)> = None;
@@ -109,7 +109,8 @@ impl Seen {
         }
     }
 
-    /// Of each read how many bytes, of how many writes and whether more were there; and how full pipes became.
+    /// For each read: the number of bytes, the number of writes they came from, and whether more bytes were there. Also
+    /// how full pipes became.
     fn bytes(&mut self, run: &Run) {
         let mut pipes: BTreeMap<PipeId, Flow> = BTreeMap::new();
         for event in &run.transcript.events {
@@ -134,7 +135,7 @@ impl Seen {
         }
     }
 
-    /// Per link direction the kinds of frames, each with how the RPC tables stood before it.
+    /// For each link direction: the kinds of frames, each with the state of the RPC tables before it.
     fn frames(&mut self, run: &Run) {
         for (place, link) in (0..).zip(&*run.frames(&PEER_SCHEMA)) {
             let place = class_of(place);
@@ -152,7 +153,7 @@ impl Seen {
         }
     }
 
-    /// How everything stood at the end, and what was found.
+    /// The state of everything at the end, and the outcome.
     fn end(&mut self, run: &Run) {
         for (place, cell) in (0..).zip(&run.facts.cells) {
             let place = class_of(place);
@@ -198,7 +199,7 @@ struct Flow {
 }
 
 impl Flow {
-    /// Takes bytes out: of how many writes they are, and whether some are left.
+    /// Takes bytes out; gives the number of writes they came from, and whether some bytes are left.
     fn read(&mut self, bytes: usize) -> (u64, bool) {
         self.held = self.held.saturating_sub(bytes);
         let (mut left, mut writes) = (bytes, 0);
@@ -221,7 +222,7 @@ fn lane(moved: Move) -> Lane {
     Lane::of(moved.kind(), moved.id())
 }
 
-/// A lane; of those born late, how late by powers of two.
+/// The class of a lane. Lanes that were born late share a class, by powers of two.
 fn class(lane: Lane) -> u64 {
     match lane {
         Lane::Actor(id) => 1 << 32 | class_of(id),
@@ -236,7 +237,7 @@ fn class_of(id: u32) -> u64 {
     if id < 32 { u64::from(id) } else { 32 + log2(u64::from(id)) }
 }
 
-/// A count or a place, as AFL tells them apart: the first three, powers of two, and many.
+/// Classes of a count or a place in the style of AFL: small numbers, powers of two, and many.
 fn bucket(number: u64) -> u64 {
     match number {
         0..4 => number,
@@ -253,13 +254,13 @@ fn log2(number: u64) -> u64 {
     u64::from(u64::BITS - number.leading_zeros())
 }
 
-/// The same in fourths.
+/// The length of a number with two more bits, which split each power of two into quarters.
 fn fourths(number: u64) -> u64 {
     let bits = log2(number);
     if bits < 3 { number } else { 4 * bits + (number >> (bits - 3) & 3) }
 }
 
-/// What kind of event it is, of those that tell runs apart.
+/// The kind of an event, for the events that tell runs apart.
 fn sort(event: &Event) -> u64 {
     match event {
         Event::CellBorn { .. } => 1,
@@ -314,7 +315,7 @@ fn kind_of(frame: &Frame) -> u64 {
     }
 }
 
-/// How far the question came that a frame is about.
+/// The state of the question that a frame is about.
 fn state_of(ledger: &Ledger, frame: &Frame) -> u64 {
     let (asker, id) = match &frame.message {
         Message::Return(answer) => (frame.direction.reversed(), answer.question),
@@ -332,7 +333,7 @@ fn hash(about: About, parts: &[u64]) -> u64 {
     parts.iter().fold(about as u64 + 1, |hash, part| mix(hash, *part))
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) over both.
+/// Mixes a part into a hash with the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
 fn mix(hash: u64, part: u64) -> u64 {
     let mut mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(part);
     mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -340,14 +341,14 @@ fn mix(hash: u64, part: u64) -> u64 {
     mixed ^ mixed >> 31
 }
 
-/// Which features were seen, and in how many runs each.
+/// The features seen so far, and the number of runs of each.
 #[derive(Default)]
 pub struct Coverage {
     runs: HashMap<u64, u32>,
 }
 
 impl Coverage {
-    /// Takes note of a run's features; gives those that are new.
+    /// Records the features of a run; gives those that are new.
     pub fn take(&mut self, features: &[u64]) -> Vec<u64> {
         let mut new = Vec::new();
         for &feature in features {
@@ -360,17 +361,17 @@ impl Coverage {
         new
     }
 
-    /// How many features were seen.
+    /// Number of features seen.
     pub fn len(&self) -> usize {
         self.runs.len()
     }
 
-    /// Whether none was.
+    /// Whether no feature was seen.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// In how many runs a feature was seen.
+    /// Number of runs that had a feature.
     pub fn runs_of(&self, feature: u64) -> u32 {
         self.runs.get(&feature).copied().unwrap_or(0)
     }

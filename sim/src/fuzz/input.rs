@@ -1,12 +1,12 @@
-//! Choices as bytes, and any bytes as choices: what a case's file holds, and what libFuzzer changes.
+//! Choices as bytes, and any bytes as choices: the format of a case's file, and the input that libFuzzer mutates.
 //!
-//! A byte below 252 is a choice of that value, for most choices are small. 252 is followed by one more byte, which
-//! counts from 252 on; 253, 254 and 255 by a number of two, three and four bytes, the lowest first. Bytes that are
-//! missing at the end are 0.
+//! A byte below 252 is a choice of that value, because most choices are small. 252 is followed by one more byte, which
+//! counts from 252 on; 253, 254 and 255 are followed by a number of two, three and four bytes, the lowest first.
+//! Missing bytes at the end are 0.
 
 const LITERALS: u32 = 252;
 
-/// The choices that bytes say. Every bytes say some.
+/// Decodes bytes into choices. Any bytes are valid.
 ///
 /// ```
 /// use wavetank_sim::fuzz::input::{decode, encode};
@@ -29,7 +29,7 @@ pub fn decode(bytes: &[u8]) -> Vec<u32> {
     choices
 }
 
-/// The fewest bytes that say these choices.
+/// The shortest bytes that decode to these choices.
 pub fn encode(choices: &[u32]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(choices.len());
     for &choice in choices {

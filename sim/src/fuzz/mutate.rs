@@ -1,4 +1,4 @@
-//! Changes of choices: what a fuzzer makes of a case that it kept. Pure; knows nothing of runs.
+//! Mutation of choices: how a fuzzer makes a new case of one that it kept. Pure; it knows nothing of runs.
 
 use crate::choice::{Choice, Of};
 use crate::seed::below;
@@ -6,26 +6,26 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use std::collections::BTreeMap;
 
-/// Choices after a change, at most.
+/// Maximum number of choices after a mutation.
 const MAX_CHOICES: usize = 2_000;
 
-/// A changed case.
+/// A mutated case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// Its choices.
     pub choices: Vec<u32>,
-    /// Whether more are to be drawn after them, or all is calm then.
+    /// Whether more choices are drawn after them; otherwise the world is calm then.
     pub goes_on: bool,
 }
 
-/// Changes a case a little, or crosses it with another.
+/// Mutates a case a little, or crosses it with another.
 pub fn change(case: &[Choice], other: &[Choice], rng: &mut ChaCha8Rng) -> Changed {
     let mut choices: Vec<u32> = case.iter().map(|choice| choice.value).collect();
     let mut goes_on = below(rng, 4) > 0;
     for _ in 0..1 << below(rng, 3) {
         match below(rng, 12) {
-            // What a run began with is kept, and the rest is drawn anew: the change that means most, for choices
-            // behind any other change mean something else than they did.
+            // Keep the beginning of a run and draw the rest anew. This mutation keeps the most meaning, because choices
+            // behind any other change no longer mean the same.
             0..4 => {
                 choices.truncate(place(choices.len() + 1, rng));
                 goes_on = true;
@@ -68,15 +68,14 @@ fn place(bound: usize, rng: &mut ChaCha8Rng) -> usize {
     below(rng, bound as u32) as usize
 }
 
-/// Some in a row, as many as there are at most; short blocks are as likely as long ones.
+/// A random block of a sequence of `len`, within its bounds; short blocks are as likely as long ones.
 fn block(len: usize, rng: &mut ChaCha8Rng) -> std::ops::Range<usize> {
     let from = place(len + 1, rng);
     let longest = 1 << below(rng, (len - from).max(1).ilog2() + 1);
     from..(from + 1 + place(longest, rng)).min(len)
 }
 
-/// Gives one choice another value. First what it is about is drawn: picks are many, and few choices say how much
-/// budget there is.
+/// Gives one choice another value. It first draws a subject, because picks are many and choices about a budget are few.
 fn value(choices: &mut [u32], case: &[Choice], rng: &mut ChaCha8Rng) {
     let mut places: BTreeMap<u8, Vec<usize>> = BTreeMap::new();
     for (at, choice) in case.iter().enumerate().take(choices.len()) {
@@ -90,7 +89,7 @@ fn value(choices: &mut [u32], case: &[Choice], rng: &mut ChaCha8Rng) {
     choices[of[place(of.len(), rng)]] = any(rng);
 }
 
-/// Gives some in a row the same value.
+/// Gives a block of choices the same value.
 fn fill(choices: &mut Vec<u32>, rng: &mut ChaCha8Rng) {
     let from = place(choices.len() + 1, rng);
     let count = 1 + place(2 << below(rng, 6), rng);
@@ -99,7 +98,7 @@ fn fill(choices: &mut Vec<u32>, rng: &mut ChaCha8Rng) {
     choices[from..from + count].fill(value);
 }
 
-/// A number: dull, small, about a power of two, or any. What is too large goes round.
+/// A number: zero, small, near a power of two, or any. A value that is too large wraps around.
 fn any(rng: &mut ChaCha8Rng) -> u32 {
     match below(rng, 8) {
         0 => 0,
@@ -110,7 +109,7 @@ fn any(rng: &mut ChaCha8Rng) -> u32 {
     }
 }
 
-/// What a choice is about, without whom.
+/// The subject of a choice, without its party.
 fn about(of: Of) -> u8 {
     match of {
         Of::Item(..) | Of::NoGust => 0,
@@ -156,7 +155,7 @@ mod tests {
             changed_cases += u32::from(changed.choices != values);
             that_go_on += u32::from(changed.goes_on);
         }
-        // A change may change nothing, above all of an empty case.
+        // A mutation may change nothing, above all of an empty case.
         assert!(changed_cases > 1_200, "{changed_cases} of 2,000");
         assert!((1_000..2_000).contains(&that_go_on), "{that_go_on} of 2,000");
     }

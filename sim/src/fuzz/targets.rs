@@ -1,6 +1,6 @@
-//! What libFuzzer is pointed at, as functions of bytes: each gives what it found, if anything.
+//! The functions that libFuzzer calls: each takes bytes and gives the failure that they lead to, if any.
 //!
-//! The targets in `fuzz/` are these and nothing else, and so are the tests that run them without libFuzzer.
+//! The targets in `fuzz/` only call these functions, and so do the tests that run them without libFuzzer.
 
 use super::input;
 use super::wire::{self, Input, Peer};
@@ -29,14 +29,14 @@ use wavetank::cell::{CellSpec, Limits, Transport};
 use wavetank::schema::peer_capnp::{executor, host};
 use wavetank::{PipeReader, PipeWriter};
 
-/// What bytes brought to light.
+/// A failure that an input led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// What tells it from others: an outcome and a place, without numbers that follow the bytes.
+    /// The failure signature: an outcome and a place, without numbers that follow the bytes.
     pub signature: String,
-    /// Whose fault it is.
+    /// The party at fault.
     pub blame: Option<Blame>,
-    /// The whole of it.
+    /// The full account.
     pub account: String,
 }
 
@@ -46,10 +46,10 @@ impl fmt::Display for Found {
     }
 }
 
-/// Steps of a world that is made from hostile bytes, at most: it hangs where it takes more.
+/// Maximum number of steps of a world made from hostile bytes: if it takes more, it hangs.
 const MAX_STEPS: u64 = 200_000;
 
-/// Bytes as the choices of a scenario, in worlds where a correct guest is never blamed.
+/// Takes bytes as the choices of a scenario, in worlds where a correct guest is never blamed.
 pub fn budgets(scenario: impl Fn(&mut World) + Sync, bytes: &[u8]) -> Option<Found> {
     let choices = Choices::Begun {
         given: input::decode(bytes),
@@ -62,8 +62,8 @@ pub fn budgets(scenario: impl Fn(&mut World) + Sync, bytes: &[u8]) -> Option<Fou
         .then(|| found(&run, crate::same::failure(&run.outcome).expect("it failed").to_string()))
 }
 
-/// Bytes to the decoder of transcripts, and what it makes of them to the ledger. The first byte says how they are
-/// cut and which way they go, and whether they are frames or made into some.
+/// Feeds bytes to the decoder of transcripts, and the decoded frames to the ledger. The first byte says how the bytes
+/// are cut, which way they go, and whether they are frames already or are made into frames.
 pub fn frames(bytes: &[u8]) -> Option<Found> {
     let mut input = Input(bytes);
     let how = input.byte();
@@ -89,7 +89,7 @@ pub fn frames(bytes: &[u8]) -> Option<Found> {
     })
 }
 
-/// A text to the reader of tokens: what it reads it writes the same way again.
+/// Feeds a text to the parser of tokens: a token that it reads must be the same after it is written and read again.
 pub fn token(bytes: &[u8]) -> Option<Found> {
     let text = std::str::from_utf8(bytes).ok()?;
     let token: Token = text.parse().ok()?;
@@ -101,22 +101,22 @@ pub fn token(bytes: &[u8]) -> Option<Found> {
     })
 }
 
-/// Against whom a hostile peer plays.
+/// The opponent of a hostile peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Against {
-    /// A vat of the host, which serves and calls.
+    /// A vat of the host, which serves and makes calls.
     Vat,
     /// A guest that serves.
     Server,
-    /// A guest that serves and calls its host.
+    /// A guest that serves and makes calls to its host.
     Relay,
 }
 
-/// Frames, at most: the state of the protocol is small.
+/// Maximum number of frames: the state of the protocol is small.
 const MAX_FRAMES: usize = 200;
 
-/// A hostile peer against a vat or a cell: the first byte says against whom, the second how many of the next are
-/// choices of the world, and the others what the peer says.
+/// Runs a hostile peer against a vat or a cell. The first byte selects the opponent, the second how many of the next
+/// bytes are choices of the world; the other bytes are what the peer sends.
 pub fn wire(bytes: &[u8]) -> Option<Found> {
     let (against, run) = wired(bytes);
     judge(against, &run)
@@ -184,7 +184,7 @@ async fn hears(peer: Rc<RefCell<Peer>>, from: PipeReader) {
     }
 }
 
-/// Says what the bytes make it say, each after some steps, and ends.
+/// Sends the frames that the bytes lead to, each after some steps, and ends.
 async fn speaks(peer: Rc<RefCell<Peer>>, to: PipeWriter, says: Vec<u8>) {
     let mut input = Input(&says);
     for _ in 0..MAX_FRAMES {
@@ -201,7 +201,7 @@ async fn speaks(peer: Rc<RefCell<Peer>>, to: PipeWriter, says: Vec<u8>) {
     }
 }
 
-/// Calls what the peer has, on promises and on what they become, and holds on to some of it meanwhile.
+/// Calls the peer's capabilities, as promises and after they resolve, and holds on to some of them meanwhile.
 async fn calls(peer: Client) {
     let peer: host::Client = peer.cast_to();
     let mut held = Vec::new();
@@ -227,7 +227,7 @@ fn echo(executor: &executor::Client) -> impl Future<Output = Result<(), capnp::E
     async move { answer.await.map(drop) }
 }
 
-/// What the vat serves.
+/// The server of the vat.
 #[derive(Clone)]
 struct Serves;
 
@@ -253,7 +253,7 @@ impl executor::Server for Serves {
         params: executor::EchoParams,
         mut results: executor::EchoResults,
     ) -> Result<(), capnp::Error> {
-        // Not at once: a Finish may come before.
+        // Do not answer at once, so that a Finish may come first.
         yield_now().await;
         let message = params.get()?.get_message()?.to_str()?;
         results.get().set_response(message);
@@ -261,8 +261,8 @@ impl executor::Server for Serves {
     }
 }
 
-/// What is wrong however a peer behaves: a panic, a trap, a hang. That frames break the protocol's rules is not: the
-/// peer's do.
+/// Finds faults that are faults however a peer behaves: a panic, a trap, a hang. Frames that break the rules of the
+/// protocol are no fault here, because the hostile peer sends some.
 fn judge(against: Against, run: &Run) -> Option<Found> {
     let expected = [Oracle::Ledger, Oracle::Order, Oracle::Exit, Oracle::Output];
     match &run.outcome {
@@ -307,7 +307,7 @@ fn judge(against: Against, run: &Run) -> Option<Found> {
     })
 }
 
-/// Whether an answer was said to be that of another question.
+/// Whether an answer refers to the answer of another question.
 fn takes_from_another(run: &Run) -> bool {
     run.frames(&PEER_SCHEMA).iter().flat_map(|link| &link.frames).any(|frame| match &frame.message {
         Message::Return(answer) => matches!(answer.outcome, Answer::TakeFromOtherQuestion(_)),
@@ -325,7 +325,7 @@ fn found(run: &Run, signature: String) -> Found {
     Found { signature, blame: run.outcome.blame(), account }
 }
 
-/// A place in a crate, without what comes before the crate's folder and without the column.
+/// A place in a crate, without the path before the crate's folder and without the column.
 fn place(at: &str) -> String {
     let from = at.find("capnp-").unwrap_or(0);
     at[from..].splitn(3, ':').take(2).collect::<Vec<_>>().join(":")

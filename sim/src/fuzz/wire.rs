@@ -1,11 +1,11 @@
-//! A hostile peer: frames made from the state of the protocol, of which one or two in a hundred are wrong.
+//! A hostile peer: it makes frames from the state of the protocol, and one or two in a hundred are wrong.
 //!
-//! Random bytes, and frames with random ids, die at the first Abort: a vat answers the first frame that makes no
-//! sense with one, and listens no more. So what is made here is mostly what a peer could lawfully say just now: it
-//! answers questions that were asked, calls what it was given, resolves what it promised. Only then does a frame
-//! that is wrong meet a vat with something to lose.
+//! Random bytes, and frames with random ids, end at the first Abort: a vat answers the first senseless frame with one,
+//! and then stops listening. So most frames made here are frames that a peer may lawfully send at that moment: it
+//! answers questions that were asked, calls capabilities it was given, resolves promises it made. Only then does a
+//! wrong frame meet a vat with state at risk.
 //!
-//! Not here: who listens. That is [`targets`](super::targets).
+//! Not here: the opponent, which is in [`targets`](super::targets).
 
 use crate::frames::{Cap, Context, Decoder, Direction, Frame, Message, Outcome, Resolution};
 use capnp::capability::{Client, FromClientHook};
@@ -16,17 +16,17 @@ use capnp_rpc::rpc_capnp::{cap_descriptor, exception, message, message_target, p
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::schema::peer_capnp::{executor, host};
 
-/// Bytes of an input, from the front. Past their end they are 0.
+/// The bytes of an input, from the front. Past the end, bytes are 0.
 #[derive(Clone, Debug)]
 pub struct Input<'a>(pub &'a [u8]);
 
 impl Input<'_> {
-    /// Whether none is left.
+    /// Whether no byte is left.
     pub fn is_over(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The next.
+    /// The next byte.
     pub fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
@@ -38,36 +38,36 @@ impl Input<'_> {
     }
 }
 
-/// What a peer knows of its link: what it said and what it was told.
+/// The knowledge of a peer about its link: the frames it sent and the frames it received.
 pub struct Peer {
-    /// Which way it sends.
+    /// The direction in which it sends.
     sends: Direction,
     decoder: Decoder,
-    /// Its own questions that are open: whether the answer came.
+    /// Its own open questions, each with whether the answer came.
     asked: BTreeMap<u32, bool>,
-    /// Those of them whose answers stay where they are until it takes them.
+    /// The open questions whose answers stay with the other side until the peer takes them.
     kept: BTreeSet<u32>,
-    /// Questions that it gave up: their ids are not free before an answer comes.
+    /// Questions that it gave up. Their ids are not free until an answer comes.
     given_up: BTreeSet<u32>,
-    /// Those of them whose answers brought capabilities.
+    /// The open questions whose answers brought capabilities.
     brought: BTreeSet<u32>,
-    /// What it was asked and has not answered: whether it was for its bootstrap capability.
+    /// Questions that it has not answered yet, each with whether it asks for the bootstrap capability.
     owes: BTreeMap<u32, bool>,
-    /// What it answered and is still to be finished.
+    /// Questions that it answered and that await their Finish.
     answered: BTreeSet<u32>,
-    /// What it was given, by export id of the other side.
+    /// Capabilities that it was given, by export id of the other side.
     holds: BTreeSet<u32>,
-    /// What it exports: whether it is a promise.
+    /// Its exports, each with whether it is a promise.
     exports: BTreeMap<u32, bool>,
-    /// Marks that are to be sent back.
+    /// Embargoes that it must send back.
     embargoes: Vec<u32>,
 }
 
-/// Wrong frames, in 256.
+/// Number of wrong frames in 256.
 const WRONG: u8 = 4;
 
 impl Peer {
-    /// A peer that sends this way on a new link.
+    /// A peer on a new link that sends in this direction.
     pub fn new(sends: Direction) -> Self {
         Peer {
             sends,
@@ -84,7 +84,7 @@ impl Peer {
         }
     }
 
-    /// Takes in what came from the other side.
+    /// Takes in bytes from the other side.
     pub fn hear(&mut self, bytes: &[u8]) {
         for frame in self.decoder.push(self.sends.reversed(), bytes) {
             self.note(&frame);
@@ -146,17 +146,17 @@ impl Peer {
         self.say(&mut says, builder.init_root());
         let mut bytes = written(&builder);
         match how {
-            // One byte of the frame is another.
+            // Change one byte of the frame.
             1 => {
                 let at = says.input.number() as usize % bytes.len();
                 bytes[at] ^= says.input.byte().max(1);
             }
-            // Its end does not come, or something else instead.
+            // Cut off the end of the frame, or send random bytes instead.
             2 => bytes.truncate(says.input.number() as usize % bytes.len()),
             3 => bytes = (0..says.input.byte()).map(|_| says.input.byte()).collect(),
             _ => {}
         }
-        // A side decodes what it says too: answers are named by what was asked.
+        // A peer decodes its own frames too, because answers are named by their questions.
         self.decoder.push(self.sends, &bytes);
         bytes
     }
@@ -164,7 +164,7 @@ impl Peer {
     fn say(&mut self, says: &mut Says<'_, '_>, root: message::Builder<'_>) {
         let has_promise = self.exports.values().any(|is_promise| *is_promise);
         let kind = says.input.byte() % 32;
-        // What there is nothing to say of is not said, but now and then.
+        // A frame that has no subject at the moment is replaced by another kind, unless it is to be wrong.
         let can = says.wrong
             || match kind {
                 10..20 => !self.owes.is_empty(),
@@ -175,7 +175,7 @@ impl Peer {
                 _ => true,
             };
         match if can { kind } else { kind % 10 } {
-            // Nothing can be called before something was asked for.
+            // Nothing can be called before a question was asked.
             0 => self.bootstrap(says, root),
             _ if !says.wrong
                 && !self.owes.is_empty()
@@ -199,7 +199,7 @@ impl Peer {
                 let mut finish = root.init_finish();
                 finish.set_question_id(question);
                 let flags = says.input.byte();
-                // What it was given it means to use.
+                // Keep the capabilities of an answer, because the peer is going to use them.
                 let brought = self.brought.remove(&question);
                 finish.set_release_result_caps(flags & 1 == 0 && (says.wrong || !brought));
                 finish.set_require_early_cancellation_workaround(flags & 2 == 0);
@@ -231,7 +231,7 @@ impl Peer {
                     Some(id) if !says.wrong => context.set_receiver_loopback(id),
                     _ if says.wrong && says.input.byte() & 1 == 0 => context.set_accept(()),
                     _ if says.wrong => context.set_receiver_loopback(says.input.number()),
-                    // Only what points back to the sender can be marked so: most often this ends the link.
+                    // Only a capability that points back to the sender may be marked so: most often this ends the link.
                     _ => context.set_sender_loopback(u32::from(says.input.byte() % 4)),
                 }
             }
@@ -257,7 +257,7 @@ impl Peer {
         root.init_bootstrap().set_question_id(question);
     }
 
-    /// A new question's id: the lowest free one.
+    /// The id of a new question: the lowest free one.
     fn ask(&mut self, says: &mut Says<'_, '_>) -> u32 {
         let free = (0..)
             .find(|id| !self.asked.contains_key(id) && !self.given_up.contains(id))
@@ -310,7 +310,7 @@ impl Peer {
         }
     }
 
-    /// A capability that it was given, or one in an answer that it waits for.
+    /// A call target: a capability that the peer was given, or one in an answer that it waits for.
     fn target(&mut self, says: &mut Says<'_, '_>, mut target: message_target::Builder<'_>) {
         if !self.holds.is_empty() && (self.asked.is_empty() || says.input.byte() & 1 == 0) {
             target.set_imported_cap(says.one_of(self.holds.iter()));
@@ -329,7 +329,7 @@ impl Peer {
         }
     }
 
-    /// A capability; perhaps none, where that is allowed.
+    /// A capability; perhaps none, if that is allowed.
     fn cap(&mut self, says: &mut Says<'_, '_>, mut cap: cap_descriptor::Builder<'_>, or_none: bool) {
         let new = u32::from(says.input.byte() % 8);
         match says.input.byte() % 8 {
@@ -369,7 +369,7 @@ impl Peer {
         content.imbue_mut(&mut table);
         match says.input.byte() % 8 {
             0..6 if is_bootstrap => content.set_as_capability(nothing().hook),
-            // The first in the table.
+            // The first capability in the table.
             0..5 => {
                 content.init_as::<host::executor_results::Builder<'_>>().set_executor(nothing().cast_to());
             }
@@ -379,14 +379,14 @@ impl Peer {
     }
 }
 
-/// What a frame is made from.
+/// The source of a frame.
 struct Says<'i, 'b> {
     input: &'i mut Input<'b>,
     wrong: bool,
 }
 
 impl Says<'_, '_> {
-    /// One of some ids; where there is none, or a wrong one is wanted, another.
+    /// One of some ids; if there is none, or if a wrong id is wanted, another number.
     fn one_of<'a>(&mut self, ids: impl Iterator<Item = &'a u32>) -> u32 {
         let ids: Vec<u32> = ids.copied().collect();
         let drawn = self.input.byte();
@@ -413,7 +413,7 @@ fn written<A: Allocator>(builder: &Builder<A>) -> Vec<u8> {
     capnp::serialize::write_message_to_words(builder)
 }
 
-/// Frames as a hostile peer would make them from these bytes where nobody answers: for the decoder.
+/// The frames that a hostile peer would make from these bytes if nobody answered: input for the decoder.
 pub fn frames(bytes: &[u8]) -> Vec<u8> {
     let mut peer = Peer::new(Direction::Up);
     let mut input = Input(bytes);

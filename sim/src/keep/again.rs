@@ -1,4 +1,4 @@
-//! A kept failure tried again.
+//! The retry of a saved failure.
 
 use super::{Kept, Setting, guests_of};
 use crate::explain::sentence;
@@ -9,50 +9,50 @@ use crate::same::failure;
 use crate::token::{Recipe, Token};
 use std::fmt;
 
-/// What came of trying a kept failure again.
+/// The result of retrying a saved failure.
 #[derive(Clone, Debug)]
 pub struct Again {
     /// Whether it still fails.
     pub verdict: Verdict,
-    /// What changed since it was kept, a sentence each: guests, the engine, its configuration.
+    /// The changes since it was saved, one sentence each: guests, the engine, its configuration.
     pub changed: Vec<String>,
-    /// The token of the run that decided.
+    /// The token of the decisive run.
     pub token: Token,
-    /// Where its choices mean something else than they did.
+    /// The place at which its choices no longer mean the same.
     pub left_track: Option<String>,
-    /// The run that decided.
+    /// The decisive run.
     pub run: Run,
 }
 
-/// Whether a kept failure still fails.
+/// Whether a saved failure still fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// In the way it was kept for.
+    /// It fails in the same way as when it was saved.
     StillFails,
-    /// In another way, which is not known.
+    /// It fails in another way, which is not a known fault.
     FailsOtherwise,
-    /// As a known fault: its name.
+    /// It shows the known fault with this name.
     Known(&'static str),
-    /// Not any more: neither its choices nor its seed make it fail.
+    /// It does not fail any more, neither with its choices nor with its seed.
     Mended,
 }
 
 impl Verdict {
-    /// Whether it is a failure that is not known.
+    /// Whether it fails, and not with a known fault.
     pub fn fails(self) -> bool {
         matches!(self, Verdict::StillFails | Verdict::FailsOtherwise)
     }
 }
 
-/// Tries a kept failure on its shrunk choices; where these do not make it fail, on those it was found with; and where
-/// these do not either, with choices drawn anew from its seed. The first run that fails as it did decides, else one
-/// that fails otherwise, else the first.
+/// Retries a saved failure with its shrunk choices. If these do not make it fail, it takes the choices as found; if
+/// these do not either, it draws choices anew from the seed. The first run that fails as before is decisive, otherwise
+/// the first that fails in another way, otherwise the first.
 ///
-/// `setting` is how things are now. `replay` runs the kept seed with the choices it is given, and compares where the
-/// failure was found by comparing.
+/// `setting` is the present setting. `replay` runs the saved seed with the choices it is given; it must also compare
+/// runs if the failure was found by comparing.
 ///
 /// # Errors
-/// [`ProfileError`] where only the profile's file could tell the choices, and it is not there any more.
+/// [`ProfileError`] if only the profile's file could give the choices, and that file no longer exists.
 pub fn again(kept: &Kept, setting: &Setting, replay: impl Fn(Choices) -> Run) -> Result<Again, ProfileError> {
     let mut decided: Option<Again> = None;
     for token in kept.tokens() {
@@ -73,7 +73,7 @@ pub fn again(kept: &Kept, setting: &Setting, replay: impl Fn(Choices) -> Run) ->
             Some(before) => verdict == Verdict::StillFails || verdict.fails() && !before.verdict.fails(),
         };
         if decides {
-            // What was left is told of the first.
+            // The divergence is that of the first run.
             let left = decided.as_ref().and_then(|before| before.left_track.clone());
             decided = Some(Again { left_track: left.or_else(|| tried.left_track.clone()), ..tried });
         }
@@ -84,7 +84,8 @@ pub fn again(kept: &Kept, setting: &Setting, replay: impl Fn(Choices) -> Run) ->
     Ok(decided.expect("a kept failure has a token"))
 }
 
-/// Where the choices mean something else. That the transcript is another says nothing: a mended run's always is.
+/// The place at which the choices mean something else. A different transcript alone proves nothing, because a fixed run
+/// always has one.
 fn left_track(token: &Token, run: &Run) -> Option<String> {
     match &token.recipe {
         Recipe::Drawn { .. } => None,
@@ -92,7 +93,7 @@ fn left_track(token: &Token, run: &Run) -> Option<String> {
     }
 }
 
-/// What is not as it was when the failure was kept.
+/// The differences from the time when the failure was saved.
 fn changed(kept: &Kept, now: &Setting, run: &Run) -> Vec<String> {
     let guests = guests_of(run);
     let other = |(name, digest): &(&String, &String)| guests.get(*name).is_some_and(|now| now != *digest);
@@ -113,7 +114,7 @@ fn changed(kept: &Kept, now: &Setting, run: &Run) -> Vec<String> {
 }
 
 impl fmt::Display for Again {
-    /// One sentence; what changed is told apart.
+    /// One sentence; the changes are reported separately.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.verdict, &self.left_track) {
             (Verdict::StillFails, _) => write!(f, "still fails: {}", sentence(&self.run.outcome)),

@@ -1,4 +1,4 @@
-//! The folder of kept failures. Several processes write into it at once: no file is ever half written, and the same
+//! The folder of saved failures. Several processes write into it at once: no file is ever half written, and the same
 //! failure of the same seed always has the same name.
 
 use super::{Kept, KeptError, Source};
@@ -9,20 +9,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use twox_hash::XxHash3_64;
 
-/// Where failures are kept unless told otherwise.
+/// The default folder of saved failures.
 const DEFAULT: &str = "wavetank-failures";
 
-/// Names another folder, or none where it is empty.
+/// The variable that names another folder, or none if it is empty.
 const VARIABLE: &str = "WAVETANK_FAILURES";
 
-/// More than any failure takes: a bound for readers of hostile files.
+/// Larger than any saved failure: a bound against hostile files.
 const MAX_FILE_BYTES: u64 = 16_000_000;
 
-/// Letters of a scenario in a file's name, at most.
+/// Maximum number of letters of a scenario in a file name.
 const NAME_LETTERS: usize = 80;
 
-/// The folder that was chosen: the one given, or else what `WAVETANK_FAILURES` says, or else `wavetank-failures` in
-/// `base`. `None` where the variable is there and empty: then failures are not kept.
+/// The chosen folder: `given`, otherwise the value of `WAVETANK_FAILURES`, otherwise `wavetank-failures` in `base`.
+/// `None` if the variable is set and empty: then no failures are saved.
 pub fn folder(given: Option<PathBuf>, base: &Path) -> Option<PathBuf> {
     match (given, variable()) {
         (Some(given), _) => Some(given),
@@ -36,8 +36,8 @@ fn variable() -> Option<std::ffi::OsString> {
     std::env::var_os(VARIABLE)
 }
 
-/// The name of the file of a failure: `SCENARIO-SEED-HASH.toml`, where the hash is of the way of failing and of what
-/// is given to a component.
+/// The file name of a failure: `SCENARIO-SEED-HASH.toml`. The hash is of the failure signature and of the inputs of a
+/// component.
 pub fn file_name(scenario: &str, source: &Source, seed: Seed, failure: &str) -> String {
     let mut hashed = format!("{failure}\n");
     let mut title = scenario.to_string();
@@ -46,7 +46,7 @@ pub fn file_name(scenario: &str, source: &Source, seed: Seed, failure: &str) -> 
         Source::Check => hashed += "check\n",
         Source::Component { path, args, transport, expects_rpc } => {
             hashed += &format!("{path}\n{transport:?}\n{args:?}\n{expects_rpc}\n");
-            // Not by its digest, as tokens name it: the same file may be built anew.
+            // Do not use the digest, as tokens do, because the same file may be built anew.
             title = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         }
     }
@@ -59,7 +59,7 @@ pub fn file_name(scenario: &str, source: &Source, seed: Seed, failure: &str) -> 
     format!("{title}-{:x}-{hash:08x}.toml", seed.0)
 }
 
-/// The scenario that a file is of, by its name alone.
+/// The scenario that a file belongs to, judged by its name alone.
 pub fn scenario_of(path: &Path) -> Option<&str> {
     let (head, hash) = path.file_name()?.to_str()?.strip_suffix(".toml")?.rsplit_once('-')?;
     let (scenario, seed) = head.rsplit_once('-')?;
@@ -74,13 +74,13 @@ impl Kept {
     }
 }
 
-/// Writes a failure into a folder, which is made where there is none; gives its file. Whoever reads that file finds
-/// what was there before or all of what is there now.
+/// Writes a failure into a folder, which is created if it does not exist; gives its file. A reader of that file finds
+/// either all of the old content or all of the new.
 ///
 /// # Errors
-/// Where the folder or the file cannot be written.
+/// If the folder or the file cannot be written.
 pub fn write(folder: &Path, kept: &Kept) -> io::Result<PathBuf> {
-    /// Two threads of a process write to files of their own.
+    /// Gives each write of this process its own file, because two threads may write at once.
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
     fs::create_dir_all(folder)?;
     let name = kept.file_name();
@@ -89,7 +89,7 @@ pub fn write(folder: &Path, kept: &Kept) -> io::Result<PathBuf> {
     let path = folder.join(name);
     let written = write_whole(&unfinished, kept).and_then(|()| fs::rename(&unfinished, &path));
     if written.is_err() {
-        // What is left of it is of no use; that it cannot be removed changes nothing.
+        // The rest of the file is useless; a failure to remove it changes nothing.
         let _ = fs::remove_file(&unfinished);
     }
     written.map(|()| path)
@@ -101,10 +101,10 @@ fn write_whole(path: &Path, kept: &Kept) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The same, but for a failure that lies there already: what was found out about it since is left as it is.
+/// The same, but keeps a file of this failure that already exists, with its shrunk run.
 ///
 /// # Errors
-/// Where the folder or the file cannot be written.
+/// If the folder or the file cannot be written.
 pub fn write_new(folder: &Path, kept: &Kept) -> io::Result<PathBuf> {
     let path = folder.join(kept.file_name());
     match read(&path) {
@@ -118,7 +118,7 @@ pub fn write_new(folder: &Path, kept: &Kept) -> io::Result<PathBuf> {
     }
 }
 
-/// Reads a kept failure.
+/// Reads a saved failure.
 ///
 /// # Errors
 /// [`KeptError`], which does not name the file.
@@ -134,11 +134,11 @@ pub fn read(path: &Path) -> Result<Kept, KeptError> {
     std::str::from_utf8(&bytes).map_err(|_| KeptError::Foreign)?.parse()
 }
 
-/// Reads all files of a folder whose names end in `.toml`, in the order of their names. A folder that is not there is
-/// empty.
+/// Reads all files of a folder whose names end in `.toml`, in the order of their names. A folder that does not exist
+/// counts as empty.
 ///
 /// # Errors
-/// Where the folder cannot be listed.
+/// If the folder cannot be listed.
 pub fn read_all(folder: &Path) -> io::Result<Vec<(PathBuf, Result<Kept, KeptError>)>> {
     let listed = match fs::read_dir(folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -116,7 +116,7 @@ fn arbitrary_bytes_never_panic() {
         let text = String::from_utf8_lossy(&bytes);
         assert!(text.parse::<Kept>().is_err());
         assert!(text.parse::<Token>().is_err());
-        // Past the heading and the checksum, where the text is read.
+        // A valid heading and checksum, so that the text itself is parsed.
         let lines: String = text.chars().filter(|_| round % 2 == 0).collect();
         let sealed = text::sealed(&format!("scenario = \"x\"\n{lines}\n"));
         assert!(matches!(sealed.parse::<Kept>(), Err(KeptError::Wrong(_))));
@@ -194,7 +194,7 @@ fn a_failure_is_tried_on_its_shrunk_choices_then_on_its_own_then_on_its_seed() {
     };
     let outcome = "panicked: too many are above 39".to_string();
     assert_eq!(tries(drawn), (Verdict::StillFails, 1, format!("still fails: {outcome}")));
-    // Three of 40 pass now, and what the seed drew does not.
+    // Three draws of 40 now pass, but the draws of the seed do not.
     let half_mended = |world: &mut World| {
         let drawn: Vec<u32> = (0..20).map(|_| world.draw(100)).collect();
         assert!(drawn.iter().filter(|&&value| value >= 41).count() < 3, "too many are above 39");

@@ -1,7 +1,7 @@
-//! Kept failures as text: TOML, with a checksum as its last line.
+//! Saved failures as text: TOML, with a checksum as its last line.
 //!
-//! Written by hand and read by a library: so every choice is a line of its own, and a file differs from another
-//! only where the failures do.
+//! The text is written by our own code and read by a library. So every choice has a line of its own, and two files
+//! differ only in the lines that say how the failures differ.
 
 use super::{Kept, KeptChoice, Original, Setting, Shrunk, Source, hex, unhex};
 use crate::seed::Seed;
@@ -14,31 +14,31 @@ use std::fmt::{self, Write};
 use std::str::FromStr;
 use wavetank::cell::Transport;
 
-/// The version of these files.
+/// The version of the format.
 const VERSION: u32 = 1;
 
 /// The second line of every version.
 const HEADING: &str = "# A failing run, kept by wavetank. Not to be edited: the last line tells.";
 
-/// What stands for the transport of a component of which it was not said.
+/// Stands for the transport of a component if the user set none.
 const BY_IMPORTS: &str = "imports";
 
-/// Begins the last line.
+/// The start of the last line.
 const CHECKSUM: &str = "# checksum ";
 
 const CHECKSUM_BYTES: usize = 16;
 
-/// Why a file is no failure that was kept.
+/// Why a file is not a saved failure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeptError {
-    /// It cannot be read at all.
+    /// The file cannot be read at all.
     #[error("{0}: make it a file that can be read, or move it elsewhere")]
     Unreadable(String),
-    /// It is something else.
+    /// The file is something else.
     #[error("not a failure that wavetank kept: move it elsewhere")]
     Foreign,
-    /// Another wavetank wrote it.
+    /// Another version of wavetank wrote it.
     #[error(
         "kept by another wavetank: its version is {0}, and this one reads {VERSION}: replay it with that one"
     )]
@@ -46,10 +46,10 @@ pub enum KeptError {
     /// Its end is missing.
     #[error("cut short: its checksum is missing: remove it, or restore it whole")]
     Cut,
-    /// It is not as it was written.
+    /// Its text has changed since it was written.
     #[error("edited or damaged since it was kept: its checksum is of another text: restore it, or remove it")]
     Edited,
-    /// It makes no sense, and was written so.
+    /// Its text is unchanged but makes no sense.
     #[error("it makes no sense ({0}): remove it")]
     Wrong(String),
 }
@@ -61,7 +61,7 @@ impl fmt::Display for Kept {
     }
 }
 
-/// A text of this version that says anything, with its heading and its checksum.
+/// A text of this version with any content, with its heading and its checksum.
 #[cfg(test)]
 pub(super) fn sealed(anything: &str) -> String {
     let text = format!("version = {VERSION}\n{HEADING}\n{anything}");
@@ -150,7 +150,7 @@ fn body(kept: &Kept) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// A file as it stands there.
+/// The content of a file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -228,7 +228,7 @@ impl FromStr for Kept {
             return Err(if is_number { KeptError::Version(version.into()) } else { KeptError::Edited });
         }
         let (body, sum) = text.rsplit_once(CHECKSUM).ok_or(KeptError::Cut)?;
-        // The whole of the last line, or it could be changed without being told.
+        // Compare the whole of the last line, otherwise a change in it would go unnoticed.
         if sum != format!("{}\n", checksum(body)) {
             let is_short = !sum.ends_with('\n') && sum.len() < 2 * CHECKSUM_BYTES + 1;
             return Err(if is_short { KeptError::Cut } else { KeptError::Edited });

@@ -1,13 +1,13 @@
-//! Scenarios that no outcome can end, for nothing comes back from them: a host's capability that never returns, and
-//! one that takes the process with it. A sweep tells them as `hung` and `aborted`. Only one seed in two shows the
-//! fault, so that a sweep of them has something to go on with.
+//! Scenarios that no outcome can end, because control never returns from them: a capability of the host that never
+//! returns, and one that ends the process. A sweep reports them as `hung` and `aborted`. Only one seed in two shows the
+//! fault, so that a sweep has other worlds to go on with.
 
 use crate::guests;
 use crate::world::World;
 use std::rc::Rc;
 use wavetank::schema::peer_capnp::executor;
 
-/// An executor whose `echo` does something first.
+/// An executor whose `echo` first calls a function.
 struct Server(fn());
 
 impl executor::Server for Server {

@@ -1,6 +1,6 @@
-//! Scenarios that each show one known fault of a library, as short as can be: docs/known-faults.md lists them.
+//! Scenarios that each show one known fault of a library, as short as possible; docs/known-faults.md lists the faults.
 //!
-//! No guest is needed: two vats, `asker` and `giver`, are joined by a link.
+//! No guest is needed: a link joins two vats, `asker` and `giver`.
 
 use crate::world::World;
 use capnp::capability::{Client, FromClientHook, get_resolved_cap};
@@ -11,7 +11,7 @@ use std::rc::Rc;
 use wavetank::ActorId;
 use wavetank::schema::peer_capnp::executor;
 
-/// An executor whose processes are nobody's, and which may fill in its results twice.
+/// An executor that gives out processes without an owner, and may fill in its results twice.
 struct Giver {
     twice: bool,
 }
@@ -24,7 +24,7 @@ impl executor::Server for Giver {
     ) -> Result<(), capnp::Error> {
         results.get().set_process(giver(false).cast_to());
         if self.twice {
-            // It has thought better of it: no process after all.
+            // It changes its mind and gives no process after all.
             let mut none = capnp::message::Builder::new_default();
             none.init_root::<executor::run_bytes_results::Builder<'_>>();
             results.set(none.get_root_as_reader()?)?;
@@ -45,14 +45,14 @@ fn giver(twice: bool) -> Client {
     capnp_rpc::new_client::<executor::Client, _>(Giver { twice }).client
 }
 
-/// The asker, and what it has of the giver: at first a promise.
+/// The asker, and its client of the giver, which is a promise at first.
 fn asker(world: &World, twice: bool) -> (ActorId, executor::Client) {
     let (asker, giving) = (world.vat("asker"), world.vat("giver"));
     let [client, _] = world.join("asker and giver", [(asker, giver(false)), (giving, giver(twice))]);
     (asker, executor::Client { client })
 }
 
-/// A server that fills in results anew which hold a capability already.
+/// A server that fills in its results again although they already hold a capability.
 pub(super) fn overwrite(world: &mut World) {
     let (asker, giver) = asker(world, true);
     world.task_of(asker, "asker", async move {
@@ -60,7 +60,7 @@ pub(super) fn overwrite(world: &mut World) {
     });
 }
 
-/// A client that waits until a bootstrap capability is what it will be.
+/// A client that waits until a bootstrap capability is resolved.
 pub(super) fn resolve(world: &mut World) {
     let (asker, giver) = asker(world, false);
     world.task_of(asker, "get_resolved_cap of a bootstrap capability", async move {
@@ -68,11 +68,11 @@ pub(super) fn resolve(world: &mut World) {
     });
 }
 
-/// A client that asks late whether a promised capability has resolved. Its pipeline is kept all the while.
+/// A client that asks late whether a promised capability has resolved. It keeps the pipeline all the while.
 pub(super) fn resolved(world: &mut World) {
     let (asker, giver) = asker(world, false);
     world.task_of(asker, "when_resolved of a capability that has resolved", async move {
-        // The first answer shows that the link is there; then calls go straight to it.
+        // The first answer shows that the link is up; then calls go straight to it.
         let _ = giver.echo_request().send().promise.await;
         let direct = giver.as_client_hook().get_resolved().expect("an answer came over the link");
         let sent = executor::Client::new(direct).run_bytes_request().send();
@@ -84,7 +84,7 @@ pub(super) fn resolved(world: &mut World) {
     });
 }
 
-/// A call over an RPC system that was dropped, and not disconnected before.
+/// A call over an RPC system that was dropped without a disconnect before.
 pub(super) fn dropped(world: &mut World) {
     let asker = world.vat("asker");
     let (input, output) = (futures::io::empty(), futures::io::sink());

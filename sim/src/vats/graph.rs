@@ -1,31 +1,31 @@
-//! The direct object graph: what every reference must lead to, and what became of every call, without any RPC.
+//! The direct object graph: the correct target of every reference and the end of every call, without any RPC.
 //!
 //! A call belongs to a *line*: the calls made on one client object, which must arrive in the order they were made
-//! (E-order). Two client objects of one vat may lead to the same node by different ways, and nothing is promised
-//! about the order between them.
+//! (E-order). Two client objects of one vat may lead to the same node by different ways, and nothing is promised about
+//! the order between them.
 
 use capnp::{Error, ErrorKind};
 use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 
-/// What a reference leads to.
+/// The target of a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// An object.
     Node(usize),
-    /// Whatever a promise becomes.
+    /// The target to which a promise resolves.
     Promise(usize),
     /// The capability in the answer of a call.
     Answer(usize),
-    /// Nothing: what promised it has failed.
+    /// Nothing, because its promise has failed.
     Broken,
 }
 
-/// Something that is to become another target.
+/// A target that is not known yet.
 #[derive(Debug, Default)]
 struct Knot {
     becomes: Option<Target>,
-    /// What it will become if nothing fails.
+    /// The target that it will have if nothing fails.
     planned: Option<Target>,
 }
 
@@ -39,15 +39,15 @@ struct Line {
 /// One call.
 #[derive(Debug)]
 pub(super) struct Call {
-    /// Whose it is.
+    /// The vat that made it.
     vat: usize,
     pub(super) line: usize,
     pub(super) number: u32,
-    /// What it is, for people.
+    /// A description for people.
     pub(super) what: String,
-    /// Whether the node it arrives at throws.
+    /// Whether the node at which it arrives throws.
     pub(super) throws: bool,
-    /// Where its promise says only that it was sent.
+    /// Whether it is a streaming call, whose promise only says that it was sent.
     pub(super) streams: bool,
     /// The capability in its parameters.
     pub(super) argument: Option<Target>,
@@ -57,10 +57,10 @@ pub(super) struct Call {
     answer: Knot,
 }
 
-/// The oracle of how calls end.
+/// The oracle that judges how calls end.
 pub(super) const RESULT: &str = "result";
 
-/// What an oracle saw.
+/// The oracle, and the fault that it found.
 pub(super) type Fault = (&'static str, String);
 
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// A new object: its id, and what it must hold for as long as it lives.
+    /// A new object: its id, and a token that it must hold for as long as it lives.
     pub(super) fn node(&mut self) -> (usize, Rc<()>) {
         let life = Rc::new(());
         self.nodes.push(Rc::downgrade(&life));
@@ -103,7 +103,7 @@ impl Graph {
         self.lines[line].target
     }
 
-    /// A new call of a vat's on a line. `planned` is what its answer will hold if nothing fails.
+    /// A new call of a vat on a line. `planned` is the target in its answer if nothing fails.
     pub(super) fn call(
         &mut self,
         vat: usize,
@@ -134,24 +134,24 @@ impl Graph {
         &self.calls
     }
 
-    /// A promise becomes something.
+    /// Resolves a promise to a target.
     pub(super) fn resolve(&mut self, promise: usize, target: Target) {
         self.promises[promise].becomes = Some(target);
     }
 
-    /// The answer of a call holds something.
+    /// Sets the target in the answer of a call.
     pub(super) fn answer(&mut self, call: usize, target: Target) {
         self.calls[call].answer.becomes = Some(target);
     }
 
-    /// A connection was ended: from now on calls may fail, but must say so.
+    /// Records that a connection was ended: from now on calls may fail, but must report it.
     pub(super) fn disturb(&mut self) {
         self.disturbed = true;
     }
 
-    /// Where a target leads as things are.
+    /// The present end of the way from a target.
     pub(super) fn end(&self, mut target: Target) -> Target {
-        // No operation makes a promise wait for itself; where a failed call did, its target stays unknown.
+        // No operation makes a promise wait for itself; if a failed call does, its target stays unknown.
         for _ in 0..=self.calls.len() + self.promises.len() {
             let becomes = match target {
                 Target::Node(_) | Target::Broken => return target,
@@ -164,7 +164,7 @@ impl Graph {
         target
     }
 
-    /// Whether a target leads nowhere, or will when those who wait have heard of it.
+    /// Whether a target is broken, or will be as soon as the vats that wait for it have heard.
     fn is_broken(&self, mut target: Target) -> bool {
         for _ in 0..=self.calls.len() {
             match self.end(target) {
@@ -176,8 +176,7 @@ impl Graph {
         false
     }
 
-    /// Whether a target cannot be known before another is: to make a promise wait for itself would be no lawful
-    /// operation.
+    /// Whether a target stays unknown until another is known. It would be unlawful to make a promise wait for itself.
     pub(super) fn waits_for(&self, target: Target, other: Target) -> bool {
         self.waits(target, other, 2 * (self.calls.len() + self.promises.len()))
     }
@@ -203,7 +202,7 @@ impl Graph {
             || line.is_some_and(|target| self.waits(target, other, deep))
     }
 
-    /// A call came to a node of a vat.
+    /// Records that a call arrived at a node of a vat.
     pub(super) fn arrive(&mut self, call: usize, (line, number): (usize, u32), (node, vat): (usize, usize)) {
         let Some(known) =
             self.calls.get_mut(call).filter(|known| (known.line, known.number) == (line, number))
@@ -230,12 +229,12 @@ impl Graph {
         }
     }
 
-    /// Its caller dropped a call before it was answered.
+    /// Records that the caller dropped a call before it was answered.
     pub(super) fn cancel(&mut self, call: usize) {
         self.calls[call].cancelled = true;
     }
 
-    /// Its caller was answered.
+    /// Records the answer that the caller received.
     pub(super) fn ended(&mut self, call: usize, result: Result<(), Error>) {
         let target = self.end(self.lines[self.calls[call].line].target);
         let known = &mut self.calls[call];
@@ -264,15 +263,15 @@ impl Graph {
         self.calls[call].ended = Some(result);
     }
 
-    /// What was wrong, the first first.
+    /// The first fault found, if any.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.faults.first().cloned()
     }
 
-    /// Calls that nobody gave up, that did not fail, and that never arrived. Judged at rest.
+    /// A call that nobody gave up, that did not fail, and that never arrived. Judged at rest.
     pub(super) fn lost(&self) -> Option<String> {
         let lost = |call: &&Call| {
-            // What goes wrong with a piece of a stream is told by a later call.
+            // A failure in a stream is reported by a later call.
             let excused = self.disturbed || call.streams && self.is_broken(self.lines[call.line].target);
             !call.arrived && !call.cancelled && !excused && call.ended.as_ref().is_none_or(Result::is_ok)
         };
@@ -286,5 +285,5 @@ impl Graph {
     }
 }
 
-/// What a node says that throws.
+/// The message of a node that throws.
 pub(super) const THROWN: &str = "thrown on purpose";

@@ -12,9 +12,9 @@ pub(super) struct Node {
     id: usize,
     vat: usize,
     shared: Shared,
-    /// What it holds to its end, and calls or only drops then.
+    /// A reference that it holds to its end, and then calls or just drops.
     will: RefCell<Option<Reference>>,
-    /// Told apart from a node that nobody holds any more.
+    /// Shows the graph that the object lives, as long as it does.
     _life: Rc<()>,
 }
 
@@ -28,7 +28,7 @@ impl Node {
         capnp_rpc::new_client(Node { id, vat, shared: shared.clone(), will: RefCell::new(will), _life: life })
     }
 
-    /// Books an arrival; gives the call.
+    /// Records an arrival; gives the call.
     fn arrived(&self, on: capnp::Result<node::on::Reader<'_>>) -> Result<usize, Error> {
         let on = on?;
         let call = on.get_operation() as usize;
@@ -39,7 +39,7 @@ impl Node {
     }
 }
 
-/// Every other object that holds something calls it once more.
+/// Of the objects that hold a reference, every other one calls it once more.
 impl Drop for Node {
     fn drop(&mut self) {
         if let Some(will) = self.will.take() {

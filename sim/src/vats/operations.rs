@@ -1,8 +1,8 @@
-//! Which operations there are now, and doing one.
+//! The operations that are possible now, and how to do one.
 //!
-//! The number of an operation says what (its kind) and, by a slot in it, who and with which reference: the live
-//! candidates are counted off in order of vats and ids. So small numbers mean the same dull things in every state,
-//! and the count of what is offered never changes while the script lasts.
+//! The number of an operation gives its kind and, by a slot within the kind, the vat and the reference. The live
+//! candidates are counted off in the order of vats and ids. So small numbers mean the same simple operations in every
+//! state, and the size of the menu never changes while the script lasts.
 
 use super::graph::Target;
 use super::work::{Ask, HalfBroken};
@@ -21,9 +21,9 @@ pub enum Kind {
     Call,
     /// A call that asks for a capability.
     Give,
-    /// A call that leaves a capability.
+    /// A call that passes a capability, which the receiver keeps.
     Take,
-    /// A call that gives a capability back.
+    /// A call that passes a capability and gets it back.
     Swap,
     /// A reference is dropped.
     Drop,
@@ -39,21 +39,21 @@ pub enum Kind {
     Break,
     /// A call that throws.
     Throw,
-    /// A call that a later operation lets go.
+    /// A call that waits until a later operation lets it go.
     Hold,
-    /// A call whose result is shown before its answer.
+    /// A call whose result is visible before its answer.
     Early,
-    /// A held call is let go.
+    /// A waiting call is let go.
     LetGo,
     /// A piece of a stream.
     Push,
     /// A call's promise is dropped.
     Cancel,
-    /// A connection is asked for what it serves once more.
+    /// A connection is asked for its bootstrap capability once more.
     Bootstrap,
-    /// A connection is ended in order; the next one of the pair takes its place.
+    /// A connection is ended in order; the next connection of the pair takes its place.
     Disconnect,
-    /// A connection that was ended is asked for what it serves.
+    /// A connection that was ended is asked for its bootstrap capability.
     Late,
     /// A vat waits until a promise is resolved.
     Watch,
@@ -61,26 +61,26 @@ pub enum Kind {
     Tail,
     /// A result that is set twice.
     Rewrite,
-    /// A promise left with what it will become.
+    /// A call on an unresolved promise that passes this promise itself.
     Itself,
-    /// No operation: vats also call their own objects, and look after a call only when they have their next turn.
+    /// Not an operation: vats also call their own objects, and look after a call only at their next turn.
     AtHome,
-    /// No operation: a call's pipeline is dropped as soon as the capability is taken from it, so that what it was
-    /// promised never resolves, and calls on it go the long way.
+    /// Not an operation: the pipeline of a call is dropped as soon as the capability is taken from it. The promised
+    /// capability then never resolves, and calls on it go the long way.
     LongWay,
-    /// No operation: capabilities are also left in calls on what was promised by one connection, and has turned out
-    /// to be elsewhere.
+    /// Not an operation: capabilities are also passed in calls on a client that one connection promised and that has
+    /// turned out to be elsewhere.
     Redirected,
-    /// A connection breaks at one end in one direction; the rest of it after some time.
+    /// A connection breaks at one end in one direction; the rest of it breaks after some time.
     HalfBreak,
-    /// A vat's RPC system on a connection is dropped, without a word to the other side.
+    /// The RPC system of a vat on a connection is dropped without a message to the other side.
     Abandon,
-    /// No operation: new objects hold a reference. When they end they call it, or only drop it.
+    /// Not an operation: new objects hold a reference. When they end, they call it or just drop it.
     LastWill,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Kind; 29] = [
         Kind::Call,
         Kind::Give,
@@ -113,14 +113,14 @@ impl Kind {
         Kind::LastWill,
     ];
 
-    /// Ends that come without a word, and ends that do something. Only in worlds that ask for them.
+    /// Ends without a message, and ends that act. They occur only in worlds that ask for them.
     pub const ENDS: [Kind; 3] = [Kind::HalfBreak, Kind::Abandon, Kind::LastWill];
 
-    /// What every capability system does, and no more.
+    /// The operations of every capability system, and no more.
     pub const PLAIN: [Kind; 6] = [Kind::Call, Kind::Give, Kind::Take, Kind::Swap, Kind::Drop, Kind::Copy];
 }
 
-/// Kinds that are in a world together, and in how many worlds one of them has it.
+/// Kinds that occur together in a world. The number says that one world in so many has them.
 const FEATURES: [(&[Kind], u32); 15] = [
     (&[Kind::Promise, Kind::Later, Kind::Fulfil], 2),
     (&[Kind::Push], 3),
@@ -139,7 +139,7 @@ const FEATURES: [(&[Kind], u32); 15] = [
     (&[Kind::Redirected], 32),
 ];
 
-/// Draws which kinds of operation a world has: none but the plain ones is the dullest.
+/// Draws the kinds of operation of a world: the simplest world has only the plain ones.
 pub(super) fn draw(world: &World, ends: bool) -> Vec<Kind> {
     let mut kinds = Kind::PLAIN.to_vec();
     for (feature, one_in) in FEATURES {
@@ -155,7 +155,7 @@ pub(super) fn draw(world: &World, ends: bool) -> Vec<Kind> {
     kinds
 }
 
-/// What an operation number can tell apart within a kind.
+/// Number of slots within a kind in an operation number.
 const SLOTS: u32 = 1024;
 
 /// One operation.
@@ -195,7 +195,7 @@ impl Drop for Operations {
 
 impl Script for Operations {
     fn offers(&self) -> u32 {
-        // A vat that asks for what a connection serves has it after a turn or two.
+        // If a vat asks for a bootstrap capability, it has it after a turn or two.
         let state = self.shared.borrow();
         if self.left == 0 || state.asking > 0 { 0 } else { 1 + state.kinds.len() as u32 * SLOTS }
     }
@@ -205,7 +205,7 @@ impl Script for Operations {
         if let Some(number) = operation.checked_sub(1) {
             let first = (number / SLOTS) as usize;
             let kinds = self.shared.borrow().kinds.clone();
-            // A kind that nobody can do now gives way to the next one.
+            // If no vat can do this kind now, the next kind takes its place.
             for at in 0..kinds.len() {
                 let kind = kinds[(first + at) % kinds.len()];
                 let candidates = self.shared.candidates(kind);
@@ -234,13 +234,13 @@ impl Shared {
             };
             state.vats.iter().enumerate().flat_map(of_vat)
         };
-        // What is asked of an object at home crosses no connection.
+        // A call on an object at home crosses no connection.
         let held = || {
             let away = |(vat, id): &(usize, u32)| {
                 let of = &state.vats[*vat];
                 state.kinds.contains(&Kind::AtHome) || state.graph.target(of.references[id].line) != of.root.0
             };
-            // What is still a promise is where most can go wrong.
+            // Unresolved promises weigh more, because most can go wrong there.
             let weight = |(vat, id): &(usize, u32)| {
                 let target = state.graph.target(state.vats[*vat].references[id].line);
                 if matches!(state.graph.end(target), Target::Node(_) | Target::Broken) { 1 } else { 4 }
@@ -410,7 +410,7 @@ impl Shared {
 }
 
 impl Shared {
-    /// The connection of a pair that is about to end, as one side has it; the next one takes its place.
+    /// One side's link of a connection that is about to end; the next connection of the pair takes its place.
     fn leave_connection(&self, pair: usize, side: usize) -> Link {
         let mut state = self.borrow_mut();
         let of = &mut state.pairs[pair];
@@ -427,14 +427,14 @@ const ENDS: [End; 2] = [End::Writer, End::Reader];
 /// How long a connection stays half broken, in nanoseconds.
 const HALF_BROKEN_NS: [u64; 3] = [1, 1_000_000, 60_000_000_000];
 
-/// The pairs that have a connection which was not ended.
+/// The pairs whose current connection was not ended.
 fn connected(pairs: &[Pair]) -> impl Iterator<Item = usize> {
     let of = pairs.iter().enumerate().filter(|(_, pair)| pair.current < pair.links.len());
     of.map(|(pair, _)| pair)
 }
 
-/// Whether a client was promised by one connection and has turned out to be elsewhere: at home, at another one, or
-/// nowhere.
+/// Whether a client was promised by one connection and has turned out to be elsewhere: at home, at another connection,
+/// or nowhere.
 fn is_redirected(hook: &dyn ClientHook) -> bool {
     let of_a_connection = hook.get_brand() != 0;
     hook.get_resolved().is_some_and(|resolved| {
@@ -442,7 +442,7 @@ fn is_redirected(hook: &dyn ClientHook) -> bool {
     })
 }
 
-/// An operation, in words.
+/// A description of an operation.
 struct Words<'a>(&'a Shared, &'a Operation);
 
 impl fmt::Display for Words<'_> {

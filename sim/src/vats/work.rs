@@ -1,4 +1,4 @@
-//! What vats do: calls, and what goes with them.
+//! The work of the vats: calls, and everything that they involve.
 
 use super::graph::{THROWN, Target};
 use super::node::Node;
@@ -13,7 +13,7 @@ use wavetank::link::Link;
 use wavetank::pipe::{Ending, HalfBreak};
 use wavetank::schema::vats_capnp::node;
 
-/// A call as its caller makes it.
+/// A call from the view of its caller.
 pub(super) enum Ask {
     Call,
     Push { slow: bool, bytes: usize },
@@ -30,16 +30,16 @@ pub(super) enum Ask {
 /// How a connection is half broken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HalfBroken {
-    /// Which of its pipes: the one to the vat that was joined second, or the one back.
+    /// The pipe: the one to the vat that was joined second, or the one back.
     pub(super) is_up: bool,
-    /// The end of it that meets an error.
+    /// The end of the pipe that meets an error.
     pub(super) end: End,
-    /// Until the rest breaks.
+    /// The time until the rest breaks.
     pub(super) lasts_ns: u64,
 }
 
 impl Shared {
-    /// A vat holds a new client. Where it holds too many already, the client is dropped.
+    /// Gives a vat a new client to hold. If the vat already holds too many, the client is dropped.
     pub(super) fn keep(&self, vat: usize, target: Target, client: node::Client) -> Option<u32> {
         let mut state = self.borrow_mut();
         if state.stage > Stage::Open || state.vats[vat].references.len() >= MAX_REFERENCES {
@@ -58,7 +58,7 @@ impl Shared {
         self.borrow().vats[vat].references[&id].clone()
     }
 
-    /// A vat holds what the other one serves on a connection of theirs.
+    /// Asks the other vat of a pair for its bootstrap capability, which the vat then holds.
     pub(super) fn bootstrap(&self, pair: usize, side: usize, generation: usize) {
         let state = self.borrow();
         let pair = &state.pairs[pair];
@@ -79,7 +79,7 @@ impl Shared {
         tank.spawn(&name, actor, task.boxed_local());
     }
 
-    /// A new promise of a vat, and a client that will be what it becomes.
+    /// Makes a new promise of a vat, and a client that resolves as the promise does.
     pub(super) fn promise(&self, vat: usize) -> (Target, node::Client) {
         let (resolver, becomes) = oneshot::channel();
         let mut state = self.borrow_mut();
@@ -90,18 +90,18 @@ impl Shared {
         (Target::Promise(promise), client)
     }
 
-    /// A promise becomes a client; or breaks.
+    /// Resolves a promise to a client, or breaks it.
     pub(super) fn resolve(&self, promise: usize, becomes: Option<(Target, node::Client)>) {
         let mut state = self.borrow_mut();
         let Some((_, resolver)) = state.promises.remove(&promise) else { return };
         state.graph.resolve(promise, becomes.as_ref().map_or(Target::Broken, |(target, _)| *target));
         drop(state);
         let broken = || Error::failed("broken on purpose".into());
-        // Refused where nobody holds the promise any more.
+        // The send fails if nobody holds the promise any more.
         let _ = resolver.send(becomes.map(|(_, client)| client).ok_or_else(broken));
     }
 
-    /// What a vat gives, at the time at which it is asked.
+    /// The capability that a vat gives at the moment it is asked.
     pub(super) fn given(&self, vat: usize, call: usize, what: node::What) -> (Target, node::Client) {
         let closing = self.borrow().stage > Stage::Open;
         match what {
@@ -123,18 +123,18 @@ impl Shared {
         }
     }
 
-    /// A server waits until an operation lets it go.
+    /// Lets a server wait until an operation lets it go.
     pub(super) async fn hold(&self, call: usize) {
         let (let_go, held) = oneshot::channel();
         if self.borrow().stage > Stage::Open {
             return;
         }
         self.borrow_mut().holds.insert(call, let_go);
-        // Cancelled where the script came to its end: that lets it go too.
+        // The channel is cancelled if the script ends, which also lets the call go.
         let _ = held.await;
     }
 
-    /// The call that a tail call goes on to.
+    /// The second call of a tail call.
     pub(super) fn onward(
         &self,
         vat: usize,
@@ -153,14 +153,14 @@ impl Shared {
         request
     }
 
-    /// Makes a call. What the answer holds is kept twice: as the pipelined capability at once, and as the answer's
-    /// own when it has come.
+    /// Makes a call. The capability in its answer is kept twice: at once as the pipelined capability, and from the
+    /// answer when it arrives.
     pub(super) fn ask(&self, vat: usize, id: u32, ask: &Ask) {
         self.ask_of(vat, self.reference(vat, id), ask);
     }
 
-    /// The reference that a new object of a vat holds to its end, if it has a will. It leads to an object that is
-    /// there already: so no two objects hold each other, which nobody could ever free.
+    /// The reference that a new object of a vat holds to its end, if the world has such objects. It leads to an object
+    /// that already exists, so no two objects hold each other; such a pair could never be freed.
     fn will(&self, vat: usize) -> Option<Reference> {
         let state = self.borrow();
         if !state.kinds.contains(&Kind::LastWill) {
@@ -171,8 +171,8 @@ impl Shared {
         state.vats[vat].references.values().rev().find(is_there).cloned()
     }
 
-    /// Does what an object had in its will: calls what it held, and lets go of it. Nothing while the world itself is
-    /// taken down.
+    /// Does the last action of an object: calls the reference that it held, and drops it. It does nothing while the
+    /// world itself is taken down.
     pub(super) fn execute(&self, vat: usize, will: Reference, calls: bool) {
         let is_over = self.0.try_borrow().map_or(true, |state| state.stage == Stage::Over);
         if calls && !is_over && !std::thread::panicking() {
@@ -180,7 +180,7 @@ impl Shared {
         }
     }
 
-    /// The same on a reference that the vat need not keep.
+    /// The same with a reference that the vat need not keep.
     fn ask_of(&self, vat: usize, Reference { line, client }: Reference, ask: &Ask) {
         let argument = match ask {
             Ask::Take(other) | Ask::Swap(other) | Ask::Tail(other) | Ask::Rewrite(other) => {
@@ -193,7 +193,7 @@ impl Shared {
             let argument = argument.as_ref().map(|other| state.graph.target(other.line));
             let call = state.graph.calls().len();
             let name = state.vats[vat].name.clone();
-            // Where there is an argument, the answer holds it or waits for it.
+            // If there is an argument, the answer holds it or waits for it.
             let planned = argument;
             let booked = state.graph.call(vat, line, String::new(), planned);
             booked.throws = matches!(ask, Ask::Throw);
@@ -255,11 +255,11 @@ impl Shared {
         }
     }
 
-    /// A task of the caller's that waits for an answer, until it comes or the call is cancelled.
+    /// Spawns a task of the caller that waits until the answer comes or the call is cancelled.
     fn wait_for(&self, vat: usize, call: usize, answer: impl Future<Output = Result<(), Error>> + 'static) {
         let mut answer = answer.boxed_local();
-        // capnp-rpc gets a call on an object at home under way when its promise is polled: at once, unless the vat
-        // takes its time.
+        // capnp-rpc starts a call on an object at home when its promise is first polled. That is at once, unless the
+        // vat takes its time.
         let at_once =
             if self.borrow().kinds.contains(&Kind::AtHome) { None } else { answer.as_mut().now_or_never() };
         let answer = async move {
@@ -290,7 +290,7 @@ impl Shared {
         tank.spawn(&name, actor, task.boxed_local());
     }
 
-    /// A connection breaks at one end of one of its pipes. The rest breaks after some time.
+    /// Breaks a connection at one end of one of its pipes. The rest breaks after some time.
     pub(super) fn half_break(&self, link: &Link, how: HalfBroken) {
         let state = self.borrow();
         let (tank, clock) = (state.tank.clone(), state.tank.clock());
@@ -307,7 +307,7 @@ impl Shared {
         tank.spawn("the rest of a connection breaks", actor, rest.boxed_local());
     }
 
-    /// A task of a vat that waits until a client is resolved.
+    /// Spawns a task of a vat that waits until a client is resolved.
     pub(super) fn watch(&self, vat: usize, id: u32) {
         let Reference { line, client } = self.reference(vat, id);
         let state = self.borrow();
@@ -315,14 +315,14 @@ impl Shared {
         let (tank, actor) = (state.tank.clone(), state.vats[vat].actor);
         drop(state);
         let task = async move {
-            // Broken or not, it is resolved.
+            // A broken client counts as resolved.
             let _ = client.client.when_resolved().await;
         };
         tank.spawn(&name, actor, task.boxed_local());
     }
 
-    /// No more operations: every promise is resolved and every server let go; then each vat, when it waits for no
-    /// call any more, calls once more on all that it holds, and drops it.
+    /// Ends the operations: it resolves every promise and lets every server go. Then each vat waits until it has no
+    /// open call, calls once more on each reference that it holds, and drops it.
     pub(super) fn close(&self) {
         let mut state = self.borrow_mut();
         state.stage = Stage::Closing;
@@ -365,7 +365,7 @@ impl Shared {
     }
 }
 
-/// Says on which line a call is made.
+/// Records the line and the number of a call in its parameters.
 fn on(mut on: node::on::Builder<'_>, call: usize, line: usize, number: u32) {
     on.set_reference(line as u32);
     on.set_number(number);

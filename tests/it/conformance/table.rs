@@ -1,7 +1,7 @@
-//! The questions: what each asks about, in WASI's words, and the right answer.
+//! The questions: the subject of each in WASI's words, and the right answer.
 //!
-//! The quotations are of `wit/deps/*-0.2.12.wit`, shortened. A row without one asks what follows from several
-//! sentences, or from the component model.
+//! The quotations are from `wit/deps/*-0.2.12.wit`, shortened. A row without a quotation asks about something that
+//! follows from several sentences, or from the component model.
 
 use wavetank::TrapClass;
 
@@ -18,7 +18,7 @@ pub(super) struct Row {
     pub(super) answer: Answer,
 }
 
-/// What the guest finds on stdin.
+/// The contents of the guest's stdin.
 #[derive(Clone, Copy)]
 pub(super) enum Stdin {
     /// These bytes, then the end.
@@ -27,16 +27,16 @@ pub(super) enum Stdin {
     StaysOpen,
 }
 
-/// What the far end does while the guest waits for stdin.
+/// The action of the far end while the guest waits for stdin.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Later {
-    /// Nothing.
+    /// It does nothing.
     Nothing,
     /// Writes these bytes to stdin and ends it.
     Bytes(&'static [u8]),
     /// Breaks stdin.
     StdinBreaks,
-    /// Reads no more of stdout, then writes these bytes to stdin and ends it.
+    /// Stops reading stdout, then writes these bytes to stdin and ends it.
     StdoutCloses(&'static [u8]),
     /// Breaks stdout, then writes these bytes to stdin and ends it.
     StdoutBreaks(&'static [u8]),
@@ -46,13 +46,13 @@ pub(super) enum Later {
 pub(super) enum Answer {
     /// Prints this and returns.
     Says(&'static str),
-    /// Prints this and ends well; the far end of stdout has read exactly these bytes.
+    /// Prints this and exits with 0; the far end of stdout has read exactly these bytes.
     Writes { says: &'static str, stdout: Vec<u8> },
     /// Traps.
     Traps(TrapClass),
     /// Prints nothing and exits with this code.
     Exits(i32),
-    /// Prints the same under the same seed and something else under another.
+    /// Prints the same under the same seed, and something else under another seed.
     FollowsSeed,
 }
 
@@ -77,7 +77,7 @@ impl Row {
 
 use Answer::{Exits, FollowsSeed, Says, Traps};
 
-/// Bytes that arrive on stdout.
+/// An answer with bytes that arrive on stdout.
 fn writes(says: &'static str, stdout: impl Into<Vec<u8>>) -> Answer {
     Answer::Writes { says, stdout: stdout.into() }
 }

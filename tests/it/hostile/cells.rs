@@ -1,8 +1,8 @@
-//! Guests that take more than there is, or misuse what they have.
+//! Guests that take more than is allowed, or misuse their handles.
 
 use super::*;
 
-/// How a guest is run.
+/// The conditions of a guest's run.
 struct Trial {
     limits: Limits,
     setup: Setup,
@@ -25,7 +25,7 @@ impl Trial {
         let build = |world: &mut World| {
             let cell = world.cell("hostile", guests::HOSTILE).args([case]).limits(self.limits.clone());
             let cell = cell.stdin(&self.stdin).transport(Transport::Connection);
-            // They leave their children on purpose.
+            // These guests leave their children on purpose.
             let cell = cell.may_leave_children();
             expect(&cell.serve(peer::executor(world)).spawn());
         };
@@ -86,7 +86,7 @@ fn memory_grows_to_its_limit_and_no_further() {
         let pages = said.lines().find_map(|line| line.strip_prefix("refused after ")?.strip_suffix(" pages"));
         PAGE_BYTES * pages.expect("a count").parse::<u64>().expect("a number")
     };
-    // It has some memory when it starts.
+    // The guest has some memory at its start.
     let grown = grown_bytes(32 * MIB);
     assert!((30 * MIB..32 * MIB).contains(&grown), "{grown}");
     assert_eq!(grown - grown_bytes(16 * MIB), 16 * MIB);
@@ -103,7 +103,7 @@ fn growth_that_is_refused_without_end_is_told_as_spinning() {
 fn a_million_pollables_are_too_many_handles() {
     let run = Trial::default().traps("pollables", TrapClass::TooManyHandles);
     let born = count(&run, |event| matches!(event, Event::HandleBorn { .. }));
-    // Each pollable takes a second place, for what it waits for.
+    // Each pollable takes a second place, for the thing it waits for.
     assert_eq!(2 * born, Limits::default().handles);
 }
 
@@ -118,7 +118,7 @@ fn a_million_resources_are_too_many_handles() {
 fn handles_taken_and_given_back_without_end_are_told_as_spinning() {
     let run = Trial::default().run("churn", |_| ());
     assert!(matches!(run.outcome, Outcome::Spinning { .. }), "{}", run.outcome);
-    // It is found out at the end of a slice in which nothing else could happen. A slice makes some ten thousand
+    // The livelock is found at the end of a slice in which nothing else could happen. A slice makes about ten thousand
     // handles, and under some strategies it takes a while until all others have had their turn.
     assert!(run.transcript.events.len() < 4_000_000, "{}", run.transcript.events.len());
 }

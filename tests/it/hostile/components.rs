@@ -1,8 +1,8 @@
-//! Components that are not what they should be.
+//! Components that are malformed, or larger than the host allows.
 
 use super::*;
 
-/// What comes of a world whose first guest is these bytes.
+/// Runs a world whose first guest is these bytes.
 fn first_guest(bytes: &[u8], limits: Limits) -> Run {
     let build = |world: &mut World| {
         let cell = world.cell("guest", bytes).limits(limits.clone()).serve(peer::executor(world));
@@ -41,12 +41,12 @@ fn a_component_whose_export_is_of_another_type_cannot_be_started() {
     ];
     let bytes = component(&[
         (1, module.concat()),
-        // An instance of it, its `run`, `func(x: u32)`, and `run` lifted to that.
+        // An instance of the module, its `run`, the type `func(x: u32)`, and `run` lifted to that type.
         (2, b"\x01\0\0\0".to_vec()),
         (6, b"\x01\0\0\x01\0\x03run".to_vec()),
         (7, b"\x01\x40\x01\x01x\x79\x01\0".to_vec()),
         (8, b"\x01\0\0\0\0\0".to_vec()),
-        // An instance of components with it, exported.
+        // An instance of components that holds it, exported.
         (5, b"\x01\x01\x01\0\x03run\x01\0".to_vec()),
         (11, b"\x01\0\x12wasi:cli/run@0.2.0\x05\0\0".to_vec()),
     ]);
@@ -82,7 +82,7 @@ fn a_component_larger_than_its_memory_limit_is_a_trap_of_that_name() {
     assert_eq!(exit_of(&run).cause, Cause::Trapped(trap.clone()));
 }
 
-/// A component of these sections.
+/// A component with these sections.
 fn component(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
     for (id, section) in sections {

@@ -1,10 +1,10 @@
-//! Far ends of a link that do not keep to the protocol.
+//! Far ends of a link that break the protocol.
 
 use super::*;
 use capnp::message::ReaderOptions;
 use wavetank_sim::frames::{Frame, Message, Outcome as Answer};
 
-/// What the host serves on a wire: answers `echo`, and never answers `runBytes`, which keeps its parameters.
+/// The host's server on a wire: it answers `echo`, and never answers `runBytes`, so that this keeps its parameters.
 struct Server;
 
 impl executor::Server for Server {
@@ -29,10 +29,10 @@ impl executor::Server for Server {
     }
 }
 
-/// Says these bytes to a host and reads what it says until it has said all. The link then ends.
+/// Sends these bytes to a host, and reads the host's output until all is sent. The link then ends.
 fn say(bytes: Vec<u8>) -> Run {
     let talk = |input: PipeReader, output: PipeWriter, bytes: Vec<u8>| async move {
-        // Refused where the host has heard enough.
+        // The write fails if the host has stopped listening.
         let saying = Box::pin(async move { output.give(bytes.into()).await });
         let hearing = Box::pin(async { while let Ok(Some(_)) = input.take(usize::MAX).await {} });
         match select(saying, hearing).await {
@@ -43,7 +43,7 @@ fn say(bytes: Vec<u8>) -> Run {
     wired(move |world, Wire { input, output, .. }| world.task("peer", talk(input, output, bytes.clone())))
 }
 
-/// Says these bytes, and ends the link when it has heard so many frames.
+/// Sends these bytes, and ends the link when it has received so many frames.
 fn say_until_heard(bytes: Vec<u8>, frames: usize) -> Run {
     wired(move |world, Wire { input, output, .. }| {
         let bytes = bytes.clone();
@@ -90,7 +90,7 @@ fn bytes_of(builder: &Builder<HeapAllocator>) -> Vec<u8> {
     bytes
 }
 
-/// A frame of one segment, by its words.
+/// A frame of one segment with these words.
 fn words(words: &[u64]) -> Vec<u8> {
     let head = [(words.len() as u64) << 32];
     head.iter().chain(words).flat_map(|word| word.to_le_bytes()).collect()
@@ -116,12 +116,12 @@ fn nothing() -> capnp::capability::Client {
     capnp_rpc::new_client::<executor::Client, _>(Server).client
 }
 
-/// What a run came to, for one line.
+/// Asserts how a run ended, for one line of the document.
 #[track_caller]
 fn ends(run: &Run, reason: &str) {
     match &run.outcome {
         Outcome::Finished => {}
-        // What no correct side does is told as such, and as this side's.
+        // Frames that no correct side sends are reported as such, and blamed on this side.
         Outcome::Violated(finding) => {
             assert_eq!((finding.oracle, &finding.blame), (Oracle::Ledger, &Blame::Guest("peer".into())));
         }
@@ -171,7 +171,7 @@ fn a_frame_of_100_megabytes_announced_and_not_sent_ends_with_the_wire() {
 
 #[test]
 fn noise_ends_the_link() {
-    // The same noise each time: a frame of noise, and noise alone.
+    // The same noise each time: once inside a frame, and once alone.
     let noise: Vec<u64> = (1..200_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
     ends(&say(words(&noise)), "out-of-bounds pointer");
     let alone = say(noise.iter().flat_map(|word| word.to_be_bytes()).collect());
@@ -181,8 +181,8 @@ fn noise_ends_the_link() {
 
 #[test]
 fn deep_nesting_ends_the_link_and_overflows_no_stack() {
-    // Root: the message, with one data word and one pointer; kind 99, which there is none of; then pointers, each
-    // to a struct of one pointer right behind it.
+    // Root: the message, with one data word and one pointer; kind 99, which does not exist; then pointers, each to a
+    // struct of one pointer right behind it.
     let mut deep = vec![1 << 32 | 1 << 48, 99];
     deep.extend(std::iter::repeat_n(1 << 48, 100_000));
     ends(&say(words(&deep)), "too deeply-nested");
@@ -190,7 +190,7 @@ fn deep_nesting_ends_the_link_and_overflows_no_stack() {
 
 #[test]
 fn a_pointer_bomb_is_copied_up_to_the_traversal_limit_and_no_further() {
-    // A list of 200 pointers to one list of 200 pointers, and so on: 200⁴ where it is walked.
+    // A list of 200 pointers to one list of 200 pointers, and so on: 200⁴ if it is walked.
     const WIDE: u64 = 200;
     let list = |words_away: i64| 1 | (((words_away as u64) << 2) & 0xffff_ffff) | (6 | WIDE << 3) << 32;
     let mut bomb = vec![1 << 32 | 1 << 48, 99, list(0)];
@@ -210,12 +210,12 @@ fn a_table_of_sixteen_million_capabilities_ends_the_link() {
         call.init_params().init_cap_table(MAX_CAPS + 1);
     }));
     ends(&say(bytes), "capabilities in one frame");
-    // The same in 14 words: a list of structs of no size takes no room.
+    // The same in 14 words, because a list of structs of no size takes no room.
     let at = |words_away: u64, data: u64, pointers: u64| words_away << 2 | data << 32 | pointers << 48;
     let count = 16_000_000;
     #[rustfmt::skip]
     let call = words(&[
-        // The message, of kind call; the call: question 1, method 0; where it goes, and its parameters.
+        // The message, of kind call; the call: question 1, method 0; its target, and its parameters.
         at(0, 1, 1), 2, at(0, 3, 3), 1, executor::Client::TYPE_ID, 0, at(2, 1, 1), at(3, 0, 2), 0,
         // Export 0; no content; the table: its words, its tag with the count.
         0, 0, 0, 1 | 7 << 32, count << 2,
@@ -290,7 +290,7 @@ fn a_bootstrap_answered_with_something_else_is_an_exception() {
             assert!(answer.is_err(), "a text was called");
         });
         world.task("peer", async move {
-            // Whatever is asked, the answer to question 0 is a struct and no capability.
+            // Whatever the host asks, the answer to question 0 is a struct and not a capability.
             let _ = input.take(usize::MAX).await;
             let answer = frame(|message| {
                 let mut answer = message.init_return();

@@ -1,9 +1,10 @@
-//! Blocking where others wait.
+//! Guests that block while others wait for them.
 
 use super::*;
 use wavetank_sim::oracle::blocking;
 
-/// A child with a connection blocks on its stdin to the end, which comes after an hour or never, and somebody asks for what it exports.
+/// A child with a connection blocks on its stdin to the end, which comes after an hour or never. If `asked`, a caller
+/// asks for its exported capability.
 fn reads_on(asked: bool, ends: bool) -> impl Fn(&mut World) + Send + Sync {
     const HOUR_NS: u64 = 3_600_000_000_000;
     move |world| {
@@ -48,7 +49,7 @@ fn who_blocks_on_stdin_while_its_link_has_bytes_is_to_blame() {
         let start = "child is inside pollable.block on child stdin while ";
         assert!(finding.what.starts_with(start), "{finding:?}");
     };
-    // The calm policy lets time pass only when nothing else can happen: it is found before the hour is over.
+    // The calm policy lets time pass only when nothing else can happen, so the fault is found before the hour is over.
     let calm = run(reads_on(true, true), &round_robin());
     assert_eq!(calm.virtual_ns, 0);
     blocks(calm);

@@ -1,4 +1,4 @@
-//! How cells exit, and who was told.
+//! How cells exit, and who is told.
 
 use super::*;
 use wavetank_sim::oracle::exit;

@@ -1,4 +1,4 @@
-//! Invariants of a scenario's own.
+//! Invariants that a scenario defines.
 
 use super::*;
 

@@ -1,11 +1,11 @@
-//! Resources and the RPC ledger: what is not given back.
+//! Resources and the RPC ledger: handles and entries that are not given back.
 
 use super::*;
 use wavetank::cell::{Left, Lived};
 use wavetank::{HandleKind, PipeId};
 use wavetank_sim::oracle::{ledger, resources};
 
-/// Prints, perhaps to what carries its RPC, and exits with libc's handles of it open.
+/// A guest that prints, perhaps on the pipe that carries its RPC, and exits with libc's handles of it open.
 fn prints(transport: Transport) -> impl Fn(&mut World) + Send + Sync {
     move |world| {
         let limits = Limits { memory_bytes: 2 * 1024 * 1024, ..Limits::default() };
@@ -14,7 +14,7 @@ fn prints(transport: Transport) -> impl Fn(&mut World) + Send + Sync {
     }
 }
 
-/// A run that left these beside what it left itself: of its first cell, each with its birth and last use.
+/// The run with further handles left behind by its first cell, each with its birth and last use.
 fn leaving(run: &Run, left: &[(HandleKind, Option<PipeId>, u64, u64)]) -> Run {
     let mut run = run.clone();
     let exit = run.facts.cells[0].exit.as_mut().expect("it ended");
@@ -60,7 +60,7 @@ fn what_grows_with_use_is_a_leak_and_what_is_kept_is_none() {
     let finding = untouched(&leaks, resources::judge).expect("ten in a row");
     assert!(finding.what.contains("pollable 100 of a timer: 10 in a row were left behind"), "{finding:?}");
     assert_eq!(untouched(&leaving(&run, &one_a_turn[..2]), resources::judge), None);
-    // What was killed leaves what it leaves, and so does a cell that was struck.
+    // A killed cell may leave handles, and so may a cell that damage struck.
     leaks.facts.damage.is_done = true;
     assert!(untouched(&leaks, resources::judge).is_some(), "damage to others is no excuse");
     leaks.facts.damage.struck.insert(leaks.facts.cells[0].id);

@@ -30,7 +30,7 @@ fn who_burns_fuel_and_asks_for_nothing_spins() {
 
 #[test]
 fn naps_between_calls_are_no_livelock() {
-    // Its readers sleep between reads, far more than ten times.
+    // Its readers sleep between reads, far more often than ten times.
     for seed in 0..3 {
         finished(scenario("backpressure"), &setup(seed));
     }

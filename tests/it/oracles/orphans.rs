@@ -1,4 +1,4 @@
-//! Cells that nobody holds.
+//! Cells without a holder.
 
 use super::*;
 use wavetank_sim::oracle::orphans;

@@ -1,8 +1,8 @@
-//! Panics, and whose they are.
+//! Panics, and the party at fault.
 
 use super::*;
 
-/// Fails in the middle of a call.
+/// An executor that panics in the middle of a call.
 struct Clumsy;
 
 impl executor::Server for Clumsy {

@@ -1,4 +1,4 @@
-//! Rest: whose fault a stall is.
+//! Rest: the party at fault for a stall.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn a_task_that_does_not_end_is_the_scenarios_fault() {
 
 #[test]
 fn a_guest_that_does_not_answer_is_to_blame() {
-    // It has no RPC, and reads its stdin for ever: the call to its capability stays on the way.
+    // The guest has no RPC and reads its stdin for ever, so the call to its capability never arrives.
     let blame = stall(|world| {
         let server = world.cell("server", guests::SERVER).serve(mute()).spawn();
         let exported: executor::Client = server.exported();

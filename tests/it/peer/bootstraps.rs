@@ -29,7 +29,7 @@ fn a_bootstrap_after_the_end_is_an_exception_and_so_are_calls_on_one_from_before
     let child = family.child(guests::SERVER, &["server"]);
     let exported = family.bare.run(child.bootstrap()).unwrap();
     let (kill, late) = (child.kill(), child.process.clone());
-    // In one breath after the end: the link's own end may not have been seen yet.
+    // All in one future after the end, so that the end of the link may not have been noticed yet.
     let late = family.bare.run(async move {
         kill.await.unwrap();
         late.bootstrap_request().send().promise.await.map(drop)
@@ -43,7 +43,7 @@ fn a_bootstrap_after_the_end_is_an_exception_and_so_are_calls_on_one_from_before
 #[test]
 fn a_bootstrap_after_the_links_end_is_an_exception_though_the_cell_lives() {
     let mut family = Family::new();
-    // It takes no connection, and sleeps.
+    // The child takes no connection, and sleeps.
     let child = family.child(guests::PROBE, &["probe", "sleep", &HOUR_NS.to_string()]);
     family.bare.tank.fabric().reset(child.cell.link().unwrap().up());
     family.bare.rest();

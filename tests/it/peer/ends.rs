@@ -1,4 +1,4 @@
-//! `Process`: exit codes, waits and kills, and what ends with what.
+//! `Process`: exit codes, waits and kills, and which ends cause others.
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn a_cell_that_spins_is_killed_too() {
     let mut family = Family::of(|spec| CellSpec { limits, ..spec });
     let started = run_bytes(&family.executor, guests::FAULT_SPIN, &With::default());
     let tank = family.bare.tank.clone();
-    // In one breath: the pool never rests while the child spins.
+    // All in one future, because the pool never rests while the child spins.
     let code = family.bare.run(async move {
         let process = started.await?;
         let spinning = tank.cells()[1].id();

@@ -1,4 +1,4 @@
-//! `Executor`: what starts, and what is refused and why.
+//! `Executor`: components that start, and components that are refused and why.
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn bytes_that_are_no_component_are_refused_for_what_they_are() {
 fn an_import_that_is_not_there_is_refused_by_its_name() {
     let mut family = Family::new();
     for (from, to, reason) in [
-        // No such interface, no such version of it, no such function in it.
+        // There is no such interface, no such version of it, and no such function in it.
         ("wasi:cli/environment@", "wasi:cli/environmenx@", "wasi:cli/environmenx@0.2.9"),
         ("wasi:cli/environment@0.2", "wasi:cli/environment@0.9", "wasi:cli/environment@0.9.9"),
         ("get-arguments", "get-argumentz", "get-argumentz"),

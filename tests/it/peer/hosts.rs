@@ -1,4 +1,4 @@
-//! `Host`: what a guest can ask of the host it runs in.
+//! `Host`: the questions that a guest can ask its host.
 
 use super::*;
 

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn stdio_that_carries_rpc_is_refused_and_stderr_works() {
-    // Its parent's RPC runs over a connection: what the child imports decides.
+    // The parent's RPC runs over a connection, but the child's imports decide for the child.
     let mut family = Family::new();
     let child = family.child(guests::CHILD_ECHO_STDIO, &["child", "hello"]);
     assert_eq!(child.cell.transport(), Transport::Stdio);
@@ -84,7 +84,7 @@ fn a_read_gives_at_least_one_byte_and_at_most_what_was_asked() {
     let mut family = Family::new();
     let child = family.child(guests::PROBE, &["probe", "0"]);
     let (stdin, stdout) = (family.stdin(&child), family.stdout(&child));
-    // The claim of stdout first, then more than anything holds.
+    // Claim stdout first, then write more than the pipes can hold.
     fails(family.bare.run(read(&stdout, 0)), "read of 0 bytes");
     let _feeding = family.bare.begin(feed(&stdin, &[b'x'; MUCH_BYTES]));
     let stdout_pipe = child.cell.pipes()[1];
@@ -109,7 +109,7 @@ fn a_read_waits_for_its_bytes_while_others_write_and_close() {
     let child = family.child(guests::PROBE, &["probe", &HOUR_NS.to_string()]);
     let (stdin, stdout) = (family.stdin(&child), family.stdout(&child));
     family.bare.run(read(&stdout, u32::MAX)).unwrap();
-    // The child sleeps: it neither writes nor reads.
+    // The child sleeps, so it neither writes nor reads.
     let ahead = family.bare.begin(read(&stdout, u32::MAX));
     let blocked = family.bare.begin(write(&stdin, &[b'x'; MUCH_BYTES]));
     family.bare.run(close(&stdin)).expect("closing does not wait for the write");
@@ -213,7 +213,7 @@ fn a_writer_is_told_that_nobody_reads_any_more() {
     let (stdin, stdout, stderr) = (family.stdin(&child), family.stdout(&child), family.stderr(&child));
     family.bare.run(close(&stdout)).unwrap();
     family.bare.run(close(&stdin)).unwrap();
-    // Rust's `println!` panics when it is told.
+    // Rust's `println!` panics when it gets the error.
     assert_eq!(family.code(&child), 134);
     says(String::from_utf8(family.all(&stderr)).unwrap(), "failed printing to stdout");
 }

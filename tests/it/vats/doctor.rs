@@ -1,4 +1,4 @@
-//! Vats that are wrong on purpose: what stands between an RPC system and its streams, and changes frames.
+//! Vats that are wrong on purpose: a layer between an RPC system and its streams that changes frames.
 
 use capnp::message::ReaderOptions;
 use capnp::serialize;
@@ -12,17 +12,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use wavetank::link::Streams;
 
-/// What is wrong with an RPC system.
+/// The fault of an RPC system.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doctor {
-    /// Its embargoes hold nobody up: each Disembargo it sends is answered at once, without the other side.
+    /// Its embargoes hold nobody up: each Disembargo that it sends is answered at once, without the other side.
     NoEmbargo,
-    /// Its first Release never goes out.
+    /// Its first Release is never sent.
     OneRelease,
 }
 
 impl Doctor {
-    /// The streams that a doctored RPC system is to have.
+    /// The streams for a doctored RPC system.
     pub(super) fn over(self, (input, output): Streams) -> Streams {
         let desk = Rc::new(RefCell::new(Desk::default()));
         let reader = Reader { input, desk: desk.clone(), cut: Cut::default(), current: VecDeque::new() };
@@ -31,10 +31,10 @@ impl Doctor {
     }
 }
 
-/// What both directions share.
+/// The state that both directions share.
 #[derive(Default)]
 struct Desk {
-    /// Frames that the RPC system is to read, though nobody sent them.
+    /// Frames for the RPC system to read although nobody sent them.
     forged: VecDeque<Vec<u8>>,
     reader: Option<Waker>,
     has_dropped: bool,
@@ -70,7 +70,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Whether a frame goes out.
+    /// Whether a frame is sent.
     fn passes(&self, frame: &[u8]) -> bool {
         let parsed = serialize::read_message(&mut &frame[..], ReaderOptions::new()).expect("a whole frame");
         let message = parsed.get_root::<message::Reader<'_>>().expect("a root").which();
@@ -125,7 +125,7 @@ struct Reader {
     input: Box<dyn AsyncRead + Unpin>,
     desk: Rc<RefCell<Desk>>,
     cut: Cut,
-    /// What is left of the frame that is read now. A forged one goes before the next.
+    /// The rest of the frame that is being read. A forged frame goes before the next one.
     current: VecDeque<u8>,
 }
 

@@ -1,5 +1,5 @@
-//! Makes a component that imports every function of every interface that the host offers, and calls none, as it would
-//! be built for two versions of WASI: the one that `wetware:streams` names, and the newest.
+//! Makes a component that imports every function of every interface that the host offers, and calls none. It makes one
+//! for each of two versions of WASI: the one that `wetware:streams` names, and the newest.
 
 use std::path::Path;
 use wasm_encoder::{
@@ -13,7 +13,7 @@ use wit_parser::{
     WorldItem, WorldKey,
 };
 
-/// The version that the texts of `wit/deps` are of: the newest.
+/// The version of the texts in `wit/deps`: the newest.
 const NEWEST: u32 = 12;
 
 const MANGLING: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
@@ -23,7 +23,7 @@ fn wit(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// A package of WASI as it was at version `0.2.PATCH`: without what came later.
+/// A package of WASI at version `0.2.PATCH`, without later additions.
 fn package(name: &str, patch: u32) -> String {
     let mut text = String::new();
     let newest = wit(&format!("deps/{name}-0.2.{NEWEST}.wit"));
@@ -41,7 +41,7 @@ fn package(name: &str, patch: u32) -> String {
     text
 }
 
-/// A world that imports all that is offered of `wasi` at one version, and `wetware:streams`.
+/// A world that imports everything that is offered of `wasi` at one version, and `wetware:streams`.
 fn everything(patch: u32) -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
     for name in ["io", "clocks", "random", "filesystem", "sockets", "cli"] {

@@ -1,4 +1,4 @@
-//! A run in a few lines.
+//! The account of a run in a few lines.
 
 use crate::job::Job;
 use crate::out::{COMMAND, FAILED, FINISHED, KNOWN, Text};
@@ -15,17 +15,17 @@ use wavetank_sim::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use wavetank_sim::transcript::Names;
 use wavetank_sim::{Outcome, Run};
 
-/// What a run was, in one sentence.
+/// One sentence that says how a run ended.
 pub(crate) fn headline(job: &Job, run: &Run) -> String {
     format!("{}: {} (seed {})", job.title, sentence(&run.outcome), run.seed)
 }
 
-/// The smallest run that fails as a run does; `None` where there is none.
+/// The smallest run that fails in the same way as `run`; `None` if there is none.
 pub(crate) fn shrunk(job: &Job, run: &Run) -> Option<ShrunkRun> {
     shrink_run(run, SHRINK_RUNS, |choices| job.replay(run.seed, choices))
 }
 
-/// A run in a few lines, the last of which replays it; where it was made smaller, of that run, explained.
+/// A run in a few lines, of which the last replays it. If the run was made smaller, the smaller run is explained.
 pub(crate) fn account(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> Text {
     match shrunk {
         Some(ShrunkRun { run: smaller, shrunk }) => {
@@ -44,7 +44,7 @@ pub(crate) fn account(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> Text 
     }
 }
 
-/// Cells whose end is told.
+/// Number of cells whose exit is shown.
 const SHOWN_ENDS: usize = 8;
 
 /// A headline in the colour of its outcome.
@@ -60,8 +60,8 @@ pub(crate) fn coloured(run: &Run, head: String) -> Text {
     text
 }
 
-/// What there is to say of a run below its headline. What the cells of a component of the user's own wrote to stderr
-/// is printed whole above it.
+/// The text below the headline of a run. For a component of the user's own, stderr is left out here, because all output
+/// of its cells is printed above.
 pub(crate) fn explained(job: &Job, run: &Run, explain_runs: usize) -> String {
     let mut explanation = job.explain(run, explain_runs);
     if job.is_own() {
@@ -73,7 +73,7 @@ pub(crate) fn explained(job: &Job, run: &Run, explain_runs: usize) -> String {
 fn told(job: &Job, run: &Run, head: String, explain_runs: usize) -> Text {
     let mut text = coloured(run, head);
     text += &explained(job, run, explain_runs);
-    // Who has not ended is told by what there is to tell of a failure.
+    // The explanation of a failure already says which cells have not ended.
     let told = |(name, exit): &(Arc<str>, Option<ExitRecord>)| match exit {
         Some(exit) => Some(format!("{name} exited with {}, {} fuel", exit.code, exit.fuel)),
         None => run.outcome.is_finished().then(|| format!("{name} has not ended")),
@@ -107,7 +107,7 @@ pub(crate) fn not_judged(run: &Run) -> String {
     run.not_judged().iter().map(|not_judged| format!("  not judged: {not_judged}\n")).collect()
 }
 
-/// Says so if nothing was said over any link, and which connections were never opened.
+/// Says so if no message was sent over any link, and names the connections that were never opened.
 pub(crate) fn rpc_notes(run: &Run) -> String {
     let frames = run.frames(&PEER_SCHEMA);
     let mut text = String::new();
@@ -120,14 +120,14 @@ pub(crate) fn rpc_notes(run: &Run) -> String {
     text
 }
 
-/// Which known fault it shows; nothing where there is none.
+/// Names the known fault that a run shows; empty if there is none.
 pub(crate) fn known_as(run: &Run) -> String {
     known(&run.outcome).map_or_else(String::new, |known| {
         format!("  known: {}, a fault of {}: docs/known-faults.md tells more\n", known.id, known.layer)
     })
 }
 
-/// What a canary compared it with; nothing where there was none.
+/// Names the runs that a canary compared this one with; empty if there was no comparison.
 pub(crate) fn compared(run: &Run) -> String {
     let others: Vec<String> = run.compared.iter().map(|against| against.to_string()).collect();
     match (&run.outcome, others.join(" and ")) {
@@ -137,12 +137,12 @@ pub(crate) fn compared(run: &Run) -> String {
     }
 }
 
-/// What the cells of a component of the user's own wrote.
+/// The output of the cells, if the job is a component of the user's own.
 pub(crate) fn output_of_own(job: &Job, run: &Run) -> String {
     if job.is_own() { output(run) } else { String::new() }
 }
 
-/// What cells wrote to stdout and stderr, each line with its cell, in the order of writing.
+/// The stdout and stderr of the cells: each line with the name of its cell, in the order of writing.
 fn output(run: &Run) -> String {
     let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! What `replay` does beside replaying: stop at a step and look, and try a mended guest.
+//! The extras of `replay`: stop at a step and print the world there, or try a fixed guest.
 
 use crate::job::Job;
 use crate::out::Stop;
@@ -9,7 +9,7 @@ use wavetank_sim::explain::sentence;
 use wavetank_sim::mend::{Verdict, compare};
 use wavetank_sim::{Run, Seed, guests};
 
-/// Replays until a step and prints how the world stands there.
+/// Replays until a step and prints the state of the world there.
 pub(crate) fn until(job: &Job, seed: Seed, step: u64) -> Result<ExitCode, Stop> {
     let run = job.run_until(seed, step);
     match &run.view {
@@ -25,7 +25,7 @@ pub(crate) fn until(job: &Job, seed: Seed, step: u64) -> Result<ExitCode, Stop> 
     }
 }
 
-/// Replays with another component in the place of a guest, and prints what changed.
+/// Replays with another component in place of a guest, and prints the differences.
 pub(crate) fn mended(job: Job, seed: Seed, wanted: &str) -> Result<ExitCode, Stop> {
     let (name, path) = wanted
         .split_once('=')
@@ -49,7 +49,7 @@ pub(crate) fn mended(job: Job, seed: Seed, wanted: &str) -> Result<ExitCode, Sto
     })
 }
 
-/// The component of a name: of one that is built in and ran here, or of a cell.
+/// The component with a name: a built-in guest that ran here, or the guest of a cell.
 fn guest(run: &Run, name: &str) -> Result<Vec<u8>, String> {
     if let Some((_, cell)) = run.guests.iter().find(|(cell, _)| **cell == *name) {
         return Ok(cell.bytes().to_vec());

@@ -1,4 +1,4 @@
-//! Annotations of GitHub Actions: one line for each distinct failure, shown where the workflow is.
+//! Annotations of GitHub Actions: one line for each distinct failure, which GitHub shows on the page of the workflow.
 //!
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
 
@@ -9,16 +9,16 @@ use std::path::{Component, Path};
 use wavetank_sim::guest_panic::SourceLine;
 use wavetank_sim::record::Record;
 
-/// Annotations that GitHub shows of one step.
+/// Number of annotations that GitHub shows for one step.
 const MAX_ANNOTATIONS: usize = 10;
 
-/// Whether annotations are wanted: they were asked for, or this runs in GitHub Actions.
+/// Whether to print annotations: the user asked for them, or this runs in GitHub Actions.
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: where the command runs")]
 fn is_wanted(asked: bool) -> bool {
     asked || std::env::var("GITHUB_ACTIONS").is_ok_and(|is| is == "true")
 }
 
-/// The lines of what failed, the lowest seed of each failure first; none where they are not wanted.
+/// The annotation lines of the failures, with the lowest seed of each; empty if annotations are not wanted.
 pub(crate) fn annotations<'a>(
     asked: bool,
     heading: &Heading,
@@ -49,7 +49,7 @@ pub(crate) fn annotations<'a>(
     text
 }
 
-/// Whether a place is in a file below the current folder, as annotations name them.
+/// Whether a place is in a file below the current folder, because annotations name files relative to it.
 fn is_here(place: &SourceLine) -> bool {
     let path = Path::new(&place.file);
     let is_below = path.components().all(|part| matches!(part, Component::Normal(_)));

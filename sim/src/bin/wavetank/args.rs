@@ -10,26 +10,26 @@ use wavetank_sim::nearest::did_you_mean;
 use wavetank_sim::oracle::{Oracle, UnknownOracle, Without};
 use wavetank_sim::{Profile, Seed, StrategyName, Transport};
 
-/// Runs WebAssembly guests that talk Cap'n Proto RPC under a seed, and runs the same again.
+/// Runs WebAssembly guests that speak Cap'n Proto RPC under a seed, and repeats any run exactly
 #[derive(Parser)]
 #[command(name = "wavetank", version, after_help = EXIT_CODES)]
 pub(crate) struct Args {
-    /// Colour what is printed [default: auto: on a terminal; NO_COLOR and CLICOLOR_FORCE are heeded]
+    /// Colour the output [default: auto: on a terminal; NO_COLOR and CLICOLOR_FORCE are heeded]
     #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true, hide_default_value = true)]
     pub(crate) color: ColorArg,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// When to colour.
+/// When to use colour.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum ColorArg {
     /// On a terminal
     #[default]
     Auto,
-    /// Everywhere
+    /// Always
     Always,
-    /// Nowhere
+    /// Never
     Never,
 }
 
@@ -49,36 +49,36 @@ const EXIT_CODES: &str = "Exit codes: 0 nothing found, 1 a failure found or a ta
 pub(crate) enum Command {
     /// Runs a scenario, or a component of your own, under many seeds
     Run(Run),
-    /// Runs what a token says again, and prints the transcript
+    /// Repeats the run of a token, and prints the transcript
     Replay(Replay),
     /// Makes a failing run smaller, from its token or its file
     Shrink(Shrink),
-    /// Puts the JSON lines of shards together: the report of one sweep
+    /// Merges the JSON lines of shards into the report of one sweep
     Merge(Merge),
-    /// Changes choices, guided by what runs did, until one fails
+    /// Mutates choices, guided by the coverage of earlier runs, until a run fails
     Fuzz(Fuzz),
     /// Lists scenarios, strategies and profiles
     List,
     /// Measures how soon each strategy finds each case of the bug benchmark
     Bugs(Bugs),
-    /// Runs seeds that come in on stdin: what `run` starts to do its work
+    /// Runs seeds that arrive on stdin: `run` starts this command as a worker
     #[command(hide = true)]
     Worker(What),
 }
 
-/// What is run, and how its choices are drawn.
+/// The scenario or component to run, and how to draw its choices.
 #[derive(clap::Args, Clone)]
 pub(crate) struct What {
     /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
     #[arg(default_value = "pid0")]
     pub(crate) scenario: String,
-    /// Who picks what happens next (`wavetank list` names them all)
+    /// Strategy that picks each next step (`wavetank list` names them all)
     #[arg(long, default_value_t)]
     pub(crate) strategy: StrategyName,
-    /// What steers it: calm, swarm, harsh, adversarial, or the path of a .toml file
+    /// Profile of the strategy: calm, swarm, harsh, adversarial, or the path of a .toml file
     #[arg(long, default_value_t)]
     pub(crate) profile: Profile,
-    /// Make each run again, and once more on wasmtime's interpreter, and compare them step by step
+    /// Repeat each run, and once more on wasmtime's interpreter, and compare the runs step by step
     #[arg(long)]
     pub(crate) canary: bool,
     #[command(flatten)]
@@ -101,12 +101,12 @@ pub(crate) struct WithoutArgs {
 }
 
 impl WithoutArgs {
-    /// As a setup has them.
+    /// The switched-off oracles in the form that a setup takes.
     pub(crate) fn setting(&self) -> Without {
         self.off.iter().map(|(oracle, reason)| (*oracle, reason.as_str().into())).collect()
     }
 
-    /// The arguments that say the same again.
+    /// The arguments that switch the same oracles off again.
     pub(crate) fn words(&self) -> Vec<String> {
         let word = |(oracle, reason): &(Oracle, String)| format!("{oracle}={reason}");
         self.off.iter().flat_map(|off| ["--without".to_string(), word(off)]).collect()
@@ -129,8 +129,8 @@ fn switched_off(text: &str) -> Result<(Oracle, String), String> {
 /// How the RPC of a component of the user's own runs.
 #[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct How {
-    /// Where the RPC of a component of your own runs [default: its imports decide: a connection if it imports
-    /// wetware:streams, else stdio]
+    /// Transport of the RPC of a component of your own [default: a connection if it imports wetware:streams, else
+    /// stdio]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<TransportArg>,
     /// Fail if a component of your own makes no RPC call that is answered
@@ -139,12 +139,12 @@ pub(crate) struct How {
 }
 
 impl How {
-    /// Whether anything was said.
+    /// Whether any option was given.
     pub(crate) fn is_given(&self) -> bool {
         *self != How::default()
     }
 
-    /// The flags that say so, as on a command line.
+    /// The flags of these options, as on a command line.
     pub(crate) fn flags(&self) -> Vec<&'static str> {
         let mut flags = match self.transport {
             None => Vec::new(),
@@ -158,23 +158,23 @@ impl How {
     }
 }
 
-/// Where failures are kept.
+/// Where failures are saved.
 #[derive(clap::Args, Clone)]
 pub(crate) struct Keep {
-    /// Keep failures in this folder [default: what WAVETANK_FAILURES says, or wavetank-failures]
+    /// Save failures in this folder [default: the value of WAVETANK_FAILURES, or wavetank-failures]
     #[arg(long, value_name = "DIR")]
     pub(crate) failures: Option<PathBuf>,
-    /// Keep no failures, and try none again
+    /// Save no failures, and do not retry saved ones
     #[arg(long, conflicts_with = "failures")]
     pub(crate) no_keep: bool,
 }
 
-/// Where a component's RPC runs.
+/// The transport of a component's RPC.
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 pub(crate) enum TransportArg {
     /// Over wetware:streams; stdin and stdout are the guest's own
     Connection,
-    /// Over stdin and stdout, whatever the guest writes there
+    /// Over stdin and stdout, even if the guest also writes other text there
     Stdio,
 }
 
@@ -200,29 +200,29 @@ impl From<TransportArg> for Transport {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) what: What,
-    /// Run this one seed here and print its account
+    /// Run only this seed, in this process, and print its account
     #[arg(long, allow_hyphen_values = true, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "junit", "shard", "first", "time", "prune"])]
     pub(crate) seed: Option<Seed>,
-    /// Run the seeds from A up to, not including, B [default: 0..1000; all schedules of an exhaustive search]
+    /// Run the seeds from A up to but not including B [default: 0..1000; all schedules for an exhaustive search]
     #[arg(long, value_name = "A..B", allow_hyphen_values = true)]
     pub(crate) seeds: Option<Seeds>,
-    /// Count the seeds from a number made of this text, such as a commit hash
+    /// Derive the first seed from this text, such as a commit hash
     #[arg(long, value_name = "STRING", value_parser = some_text)]
     pub(crate) seed_from: Option<String>,
-    /// Spread the seeds over so many processes [default: the number of cores]
+    /// Number of worker processes [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
-    /// Write one line of JSON for each seed, in their order, and one for the whole, to a file; `-` is stdout, and the
-    /// report goes to stderr
+    /// Write one line of JSON for each seed, in order, and a summary, to a file; `-` is stdout, and the report then
+    /// goes to stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write what failed as JUnit XML to a file; `-` is stdout, and the report goes to stderr
+    /// Write the failures as JUnit XML to a file; `-` is stdout, and the report then goes to stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
-    /// Print an annotation for each distinct failure, as GitHub Actions reads it [default: where it runs there]
+    /// Print an annotation for each distinct failure in the format of GitHub Actions [default: only if it runs there]
     #[arg(long)]
     pub(crate) github: bool,
-    /// Run every nth seed, beginning with the ith, as 2/3: `wavetank merge` puts the shards together
+    /// Run every nth seed, starting with the ith, as 2/3: `wavetank merge` merges the shards
     #[arg(
         long,
         value_name = "I/N",
@@ -231,16 +231,16 @@ pub(crate) struct Run {
         hide_default_value = true
     )]
     pub(crate) shard: Shard,
-    /// Give a process up that says nothing for so long in the middle of a world, as 60s or 10m
+    /// Give up a worker that is silent for this long in the middle of a world, as 60s or 10m
     #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "60s")]
     pub(crate) hang_after: Duration,
     /// Stop at the first failure
     #[arg(long)]
     pub(crate) first: bool,
-    /// Leave failures as long as they were found
+    /// Do not shrink failures
     #[arg(long)]
     pub(crate) no_shrink: bool,
-    /// Remove kept failures of this scenario that fail no more
+    /// Remove saved failures of this scenario that no longer fail
     #[arg(long)]
     pub(crate) prune: bool,
     /// Stop after this time, as 30s, 10m or 2h
@@ -253,48 +253,49 @@ pub(crate) struct Merge {
     /// The files that `wavetank run --shard I/N --json FILE` wrote, in any order
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Write the lines that one sweep would have written to a file; `-` is stdout, and the report goes to stderr
+    /// Write the lines that a single sweep would have written to a file; `-` is stdout, and the report then goes to
+    /// stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write what failed as JUnit XML to a file; `-` is stdout, and the report goes to stderr
+    /// Write the failures as JUnit XML to a file; `-` is stdout, and the report then goes to stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
-    /// Print an annotation for each distinct failure, as GitHub Actions reads it [default: where it runs there]
+    /// Print an annotation for each distinct failure in the format of GitHub Actions [default: only if it runs there]
     #[arg(long)]
     pub(crate) github: bool,
 }
 
 #[derive(clap::Args, Clone)]
 pub(crate) struct Replay {
-    /// The token, as printed after `replay:`, or the .toml file of a kept failure
+    /// The token, as printed after `replay:`, or the .toml file of a saved failure
     pub(crate) token: String,
-    /// Print the RPC calls and their results, without ids and order
+    /// Print the RPC calls and their results, without ids or order
     #[arg(long)]
     pub(crate) calls: bool,
-    /// Print the RPC frames of each link (what is printed where nothing is asked for)
+    /// Print the RPC frames of each link (the default output)
     #[arg(long)]
     pub(crate) frames: bool,
-    /// Print every move and what it caused
+    /// Print each move and its effects
     #[arg(long)]
     pub(crate) steps: bool,
-    /// Make the run again, and once more on wasmtime's interpreter, and compare them step by step
+    /// Repeat the run, and once more on wasmtime's interpreter, and compare the runs step by step
     #[arg(long)]
     pub(crate) canary: bool,
-    /// Stop after this step (0: before the first) and print how the world stands there
+    /// Stop after this step (0: before the first) and print the state of the world
     #[arg(long, value_name = "STEP", conflicts_with_all = ["calls", "frames", "steps", "canary", "guest"])]
     pub(crate) until: Option<u64>,
-    /// Run the same choices with another component in the place of a guest, named as in `guests/built` or by its
-    /// cell, and print what changed
+    /// Run the same choices with another component in place of a guest, named as in `guests/built` or by its cell, and
+    /// print the differences
     #[arg(long, value_name = "NAME=FILE", conflicts_with = "canary")]
     pub(crate) guest: Option<String>,
     #[command(flatten)]
     pub(crate) own: Own,
 }
 
-/// A component of the user's own that a token is of.
+/// The component of the user's own that a token refers to.
 #[derive(clap::Args, Clone)]
 pub(crate) struct Own {
-    /// The component, where the token is of one of your own
+    /// The component, if the token refers to one of your own
     #[arg(long, value_name = "FILE")]
     pub(crate) wasm: Option<PathBuf>,
     #[command(flatten)]
@@ -311,19 +312,19 @@ pub(crate) struct Bugs {
     /// Cases to measure, as g06,abba [default: all]
     #[arg(long, value_delimiter = ',', value_name = "CASE,…")]
     pub(crate) cases: Vec<String>,
-    /// Strategies to measure, as random,pct:3 [default: all that search]
+    /// Strategies to measure, as random,pct:3 [default: all strategies that search]
     #[arg(long, value_delimiter = ',', value_name = "STRATEGY,…")]
     pub(crate) strategies: Vec<StrategyName>,
     /// Searches for each case and strategy
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) bases: u64,
-    /// Executions after which a search is given up
+    /// Executions after which a search gives up
     #[arg(long, default_value_t = 20_000, value_parser = count)]
     pub(crate) cap: u64,
     /// Runs of the mended twin for each search
     #[arg(long, default_value_t = 50)]
     pub(crate) twin_seeds: u64,
-    /// Measure so many cases at a time [default: the number of cores]
+    /// Number of cases to measure in parallel [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
     /// Write a line for each case and strategy to a file
@@ -339,9 +340,9 @@ pub(crate) struct Bugs {
 
 #[derive(clap::Args)]
 pub(crate) struct Shrink {
-    /// The token, as printed after `replay:`, or the .toml file of a kept failure
+    /// The token, as printed after `replay:`, or the .toml file of a saved failure
     pub(crate) token: String,
-    /// Spend at most so many runs
+    /// Maximum number of runs
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = count)]
     pub(crate) runs: u64,
     /// Stop after this time, as 30s, 10m or 2h
@@ -359,25 +360,25 @@ pub(crate) struct Fuzz {
     /// that runs as pid0
     #[arg(default_value = "pid0")]
     pub(crate) scenario: String,
-    /// Stop after so many seconds, or after a time as 30s, 10m or 2h
+    /// Stop after this many seconds, or after a time as 30s, 10m or 2h
     #[arg(long, value_name = "S", default_value = "60", value_parser = seconds, conflicts_with = "runs")]
     pub(crate) seconds: Duration,
-    /// Stop after so many runs: with the same seed they are the same
+    /// Stop after this many runs: the same seed gives the same runs
     #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) runs: Option<u64>,
-    /// Where cases are kept, one small file each; those that are there are run first
+    /// Folder of the corpus, one small file for each case; the cases already there run first
     #[arg(long, value_name = "DIR")]
     pub(crate) corpus: Option<PathBuf>,
-    /// Everything follows it
+    /// Seed of the whole campaign
     #[arg(long, default_value = "0", allow_hyphen_values = true)]
     pub(crate) seed: Seed,
-    /// What steers the drawing: calm, swarm, harsh, adversarial, or the path of a .toml file
+    /// Profile of the draws: calm, swarm, harsh, adversarial, or the path of a .toml file
     #[arg(long, default_value_t)]
     pub(crate) profile: Profile,
-    /// At the end keep only as many cases as it takes to do all that was done
+    /// At the end, reduce the corpus to the cases that are needed for the same coverage
     #[arg(long, requires = "corpus")]
     pub(crate) minimise: bool,
-    /// Go on after a failure, and tell each distinct failure once
+    /// Go on after a failure, and report each distinct failure once
     #[arg(long)]
     pub(crate) keep_going: bool,
     #[command(flatten)]
@@ -391,7 +392,7 @@ pub(crate) struct Fuzz {
     pub(crate) args: Vec<String>,
 }
 
-/// Which of how many shards: every `of`th seed, from the `index`th on, counted from 1.
+/// One of `of` shards: every `of`th seed, from the `index`th on, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Shard {
     pub(crate) index: u64,
@@ -399,12 +400,12 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// How many of so many places are its.
+    /// How many of the first `places` places belong to this shard.
     pub(crate) fn count(self, places: u64) -> u64 {
         places / self.of + u64::from(places % self.of >= self.index)
     }
 
-    /// Its nth place, among those of all shards.
+    /// The `nth` place of this shard, among the places of all shards.
     pub(crate) fn place(self, nth: u64) -> u64 {
         nth * self.of + self.index - 1
     }
@@ -428,12 +429,12 @@ impl FromStr for Shard {
 }
 
 impl Own {
-    /// Whether anything was said of it.
+    /// Whether the user said anything about the component.
     pub(crate) fn is_given(&self) -> bool {
         self.wasm.is_some() || self.says_how()
     }
 
-    /// Whether it was said how it runs.
+    /// Whether the user said how the component runs.
     pub(crate) fn says_how(&self) -> bool {
         self.how.is_given() || !self.args.is_empty()
     }
@@ -443,7 +444,7 @@ impl Own {
 const MAX_SHARDS: u64 = 10_000;
 
 impl Fuzz {
-    /// What is run, as the other commands say it.
+    /// The scenario to run, in the form that the other commands use.
     pub(crate) fn what(&self) -> What {
         What {
             scenario: self.scenario.clone(),
@@ -458,7 +459,7 @@ impl Fuzz {
     }
 }
 
-/// Seeds from `start`, `count` of them.
+/// A range of `count` seeds from `start` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seeds {
     pub(crate) start: u64,
@@ -466,13 +467,13 @@ pub(crate) struct Seeds {
 }
 
 impl Seeds {
-    /// The seed of a place. Places go round beyond the last number.
+    /// The seed of a place. Seeds wrap around at the largest number.
     pub(crate) fn at(self, place: u64) -> Seed {
         Seed(self.start.wrapping_add(place))
     }
 
-    /// The same seeds counted from a number made of `text`: below 2^52, so that theirs are exact where JSON's numbers
-    /// are read as 64-bit floats.
+    /// The same range, shifted by a number made of `text`. The number is below 2^52, so that seeds are exact even if a
+    /// reader of the JSON uses 64-bit floats.
     pub(crate) fn counted_from(self, text: &str) -> Self {
         let digest = Sha256::digest(text);
         let base = u64::from_le_bytes(*digest.first_chunk().expect("32 bytes begin with 8")) >> 12;
@@ -504,25 +505,25 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(number.saturating_mul(seconds_each)))
 }
 
-/// A time that is more than none.
+/// A time above zero.
 fn some_time(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
     if time.is_zero() { Err("no time at all: write 1s or more".into()) } else { Ok(time) }
 }
 
-/// The same, in seconds where there is no unit.
+/// A time above zero, in seconds if it has no unit.
 fn seconds(text: &str) -> Result<Duration, String> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { some_time(&format!("{text}s")) } else { some_time(text) }
 }
 
-/// A number of runs.
+/// A number of runs, from 1 on.
 fn count(text: &str) -> Result<u64, String> {
     let count = text.parse().ok().filter(|&count| count > 0);
     count.ok_or_else(|| format!("not a number from 1 on: {text:?}"))
 }
 
-/// A text that is not empty, as that of a variable which is not set.
+/// A text that is not empty. A variable that is not set would give an empty one.
 fn some_text(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("it is empty: is there such a variable?".into()) } else { Ok(text.into()) }
 }

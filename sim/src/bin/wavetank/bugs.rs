@@ -16,7 +16,7 @@ use wavetank_sim::bugs::{self, Case};
 use wavetank_sim::nearest::did_you_mean;
 use wavetank_sim::{Profile, StrategyName};
 
-/// Where the default strategy should find a case, in executions of the median search.
+/// The target of each case for the default strategy: the number of executions in the median search.
 const TARGETS: [(&str, u64); 5] =
     [("reorder_10", 50), ("twostage_20", 20), ("needle_100", 3_000), ("longshort_50", 20), ("", 1_000)];
 
@@ -29,7 +29,7 @@ fn target(case: &str) -> u64 {
 enum Verdict {
     Met,
     Missed,
-    /// The searches were given up before the target.
+    /// The searches gave up before they reached the target.
     Open,
 }
 
@@ -136,7 +136,7 @@ fn unknown(id: &str) -> String {
     format!("no case is called {id:?}: there are {}{suggestion}", ids.join(", "))
 }
 
-/// Median and P90, and how many searches found it where not all did.
+/// Median and P90; if not all searches found the bug, also how many did.
 fn words(measured: &Measured, bases: u64) -> String {
     let number = |part| measured.within(part).map_or_else(|| "–".into(), |within| within.to_string());
     let (median, p90) = (number((1, 2)), number((9, 10)));
@@ -156,7 +156,7 @@ fn csv(cases: &[&Case], strategies: &[StrategyName], table: &Table) -> String {
     text
 }
 
-/// The table, and how many targets were missed.
+/// The table, and the number of missed targets.
 fn markdown(args: &Bugs, cases: &[&Case], strategies: &[StrategyName], table: &Table) -> (String, u64) {
     let mut text = String::new();
     let names: Vec<String> = strategies.iter().map(StrategyName::to_string).collect();

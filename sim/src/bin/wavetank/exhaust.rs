@@ -1,4 +1,4 @@
-//! `wavetank run --strategy exhaustive`: every schedule within a bound, here, until one fails.
+//! `wavetank run --strategy exhaustive`: runs every schedule within a bound, in this process, until one fails.
 
 use crate::args::Run;
 use crate::job::Job;
@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 use wavetank_sim::Seed;
 use wavetank_sim::strategy::{Bound, Frontier};
 
-/// Runs schedules: all of them, or as many as there are seeds where those were said. Their hash keys are those of
-/// the first seed.
+/// Runs all schedules, or as many as there are seeds if the user gave a range of seeds. All schedules use the hash keys
+/// of the first seed.
 pub(crate) fn exhaust(job: &Job, args: &Run, first: u64, bound: Bound) -> Result<ExitCode, Stop> {
     for (given, flag) in [
         (args.seed.is_some(), "--seed"),

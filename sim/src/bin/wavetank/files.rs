@@ -1,11 +1,12 @@
-//! Files that the command line names: read within bounds, and written whole.
+//! The files that the command line names: read within bounds, and written whole.
 
 use crate::out::{self, Stop};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes of a component that the command line names: more than a guest may hand to its host, for debugging information.
+/// Maximum size of a component on the command line, in bytes: more than a guest may hand to its host, to leave room for
+/// debugging information.
 const MAX_COMPONENT_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Reads a component.
@@ -24,7 +25,7 @@ pub(crate) fn component(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Whether two paths are of one file, which need not be there yet.
+/// Whether two paths name the same file. The file need not exist yet.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     one == other
         || is_stdout(one) && is_stdout(other)
@@ -57,13 +58,13 @@ fn is_stdout(path: &Path) -> bool {
     ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
-/// A file that is to be written, made before there is anything to write: whether it can be is to be known before the
-/// work.
+/// A file to write later. It is created before the work starts, so that a file that cannot be written is reported at
+/// once.
 pub(crate) struct Target {
     flag: &'static str,
     path: PathBuf,
     file: File,
-    /// A pipe, a device, or stdout itself: what was written was written.
+    /// A pipe, a device, or stdout itself: bytes once written cannot be replaced.
     pub(crate) is_stream: bool,
 }
 
@@ -80,12 +81,12 @@ impl Target {
         }
         let file = File::create(path).map_err(|e| unwritable(flag, path, &e))?;
         let is_stream = !file.metadata().is_ok_and(|file| file.is_file());
-        // What a link points to is replaced, and not the link.
+        // If the path is a link, replace its target and not the link.
         let path = path.canonicalize().unwrap_or_else(|_| path.into());
         Ok(Target { flag, path, file, is_stream })
     }
 
-    /// Writes it: it is there whole, or as it was before. A stream is written on.
+    /// Writes the file as a whole: if this fails, the old file is unchanged. A stream is simply written to.
     pub(crate) fn write(self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Stop> {
         let Target { flag, path, file, is_stream } = self;
         let written = || {
@@ -103,13 +104,13 @@ impl Target {
         written().map_err(|e| unwritten(flag, &path, &e))
     }
 
-    /// Writes some of it at once.
+    /// Appends bytes at once.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         self.file.write_all(bytes).map_err(|e| unwritten(self.flag, &self.path, &e))
     }
 }
 
-/// Why something was not written. A reader of stdout that has gone is told nothing.
+/// The reason why a write failed. If the reader of stdout has gone, nothing is printed.
 fn unwritten(flag: &str, path: &Path, error: &io::Error) -> Stop {
     if is_stdout(path) && error.kind() == io::ErrorKind::BrokenPipe {
         return Stop::Unread;
@@ -134,7 +135,7 @@ fn own_stdout() -> io::Result<File> {
     Ok(File::from(io::stdout().as_handle().try_clone_to_owned()?))
 }
 
-/// Stdout, where the path is of it: opened anew it would be written from its start once more.
+/// Stdout, if the path names it. Opened anew, a file behind stdout would be overwritten from its start.
 #[cfg(unix)]
 fn stdout(path: &Path) -> Option<File> {
     use std::os::unix::fs::MetadataExt;

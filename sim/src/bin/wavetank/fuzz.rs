@@ -1,4 +1,4 @@
-//! `wavetank fuzz`: cases changed, run and kept, in this process, until one fails, time is up or coverage rests.
+//! `wavetank fuzz`: mutates, runs and keeps cases in this process, until one fails, time is up or coverage rests.
 
 use crate::args::Fuzz;
 use crate::job::Job;
@@ -50,7 +50,7 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, Stop> {
         }
         if fuzzed.found.is_some() {
             failures += 1;
-            // Before anything else that may take long.
+            // Save the failure first, because shrinking it may take long.
             let _ = kept::keep_found(&args.keep, &job, &fuzzed.run, None);
             tell(&job, args, &fuzzed.run, fuzzer.shrunk(&fuzzed.run))?;
             if !args.keep_going {
@@ -71,7 +71,7 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode, Stop> {
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
 }
 
-/// Leaves as few cases in the corpus as do all that was done; says how many.
+/// Reduces the corpus to the cases that are needed for the same coverage; says how many are left.
 fn minimise<F: Fn(&mut World) + Sync>(fuzzer: &mut Fuzzer<F>, folder: &Path) -> io::Result<String> {
     if fuzzer.left() > 0 {
         let left = counted(fuzzer.left() as u64, "case");
@@ -85,7 +85,7 @@ fn minimise<F: Fn(&mut World) + Sync>(fuzzer: &mut Fuzzer<F>, folder: &Path) -> 
     Ok(format!("{} of {} do all that was done", kept.len(), counted(fuzzer.cases().len() as u64, "case")))
 }
 
-/// Tells a failure, as small as it could be made, and where it is kept.
+/// Reports a failure, made as small as possible, and where it is saved.
 fn tell(job: &Job, args: &Fuzz, found: &Run, shrunk: Option<ShrunkRun>) -> Result<(), Stop> {
     let kept = kept::keep_found(&args.keep, job, found, shrunk.as_ref());
     out::print(account::output_of_own(job, shrunk.as_ref().map_or(found, |shrunk| &shrunk.run)))?;

@@ -1,4 +1,4 @@
-//! What is to be run: a built-in scenario, or a component of the user's own as pid0.
+//! The job of a command: a built-in scenario, or a component of the user's own as pid0.
 
 use crate::args::{How, What, WithoutArgs};
 use crate::files;
@@ -23,23 +23,23 @@ use wavetank_sim::shell;
 use wavetank_sim::strategy::{Frontier, Survey};
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, World, peer, run, survey};
 
-/// What is to be run, ready to be run.
+/// A scenario or component, ready to run.
 pub(crate) struct Job {
     /// Its name in tokens.
     pub(crate) name: String,
     /// Its name for people.
     pub(crate) title: String,
-    /// Where its choices come from.
+    /// The source of its choices.
     pub(crate) choices: Choices,
-    /// What stands behind a replay line's token.
+    /// The arguments that follow the token in a replay line.
     pub(crate) replay_args: String,
-    /// Whether each run is made again and compared.
+    /// Whether each run is repeated and compared.
     canary: bool,
     /// Oracles that are switched off.
     without: Without,
     body: Body,
     engine: Arc<Engine>,
-    /// Made for the first seed that wants it.
+    /// Made for the first seed that needs it.
     survey: OnceLock<Arc<Survey>>,
 }
 
@@ -49,10 +49,10 @@ enum Body {
 }
 
 impl Job {
-    /// Finds what the command line names.
+    /// Finds the scenario or component that the command line names.
     ///
     /// # Errors
-    /// A message for the user where there is no such scenario or file, and where a file cannot be started.
+    /// A message for the user if there is no such scenario or file, or if the file is not a component that can start.
     pub(crate) fn new(what: &What, engine: Arc<Engine>) -> Result<Self, String> {
         let choices = Choices::Drawn(what.strategy.clone(), what.profile.clone());
         let job = Self::found(what, choices, engine)?;
@@ -138,7 +138,7 @@ impl Job {
         })
     }
 
-    /// The same with oracles switched off. Whoever replays it must switch them off too.
+    /// The same job with oracles switched off. A replay must switch them off too.
     pub(crate) fn with_out(mut self, without: &WithoutArgs) -> Self {
         self.without = without.setting();
         let words = without.words();
@@ -148,17 +148,17 @@ impl Job {
         self
     }
 
-    /// The same with each run made again and compared.
+    /// The same job with each run repeated and compared.
     pub(crate) fn with_canary(self) -> Self {
         Job { canary: true, replay_args: format!(" --canary{}", self.replay_args), ..self }
     }
 
-    /// Runs it under one seed.
+    /// Runs the job under one seed.
     pub(crate) fn run(&self, seed: Seed) -> Run {
         self.run_with(seed, self.choices.clone(), self.canary)
     }
 
-    /// Runs it once under one seed with other choices.
+    /// Runs the job once under one seed with other choices.
     pub(crate) fn replay(&self, seed: Seed, choices: Choices) -> Run {
         self.run_with(seed, choices, false)
     }
@@ -172,18 +172,18 @@ impl Job {
         if canary { run_compared(build, &setup) } else { run(build, &setup) }
     }
 
-    /// Tries a kept run of it again.
+    /// Retries a saved failure of this job.
     pub(crate) fn again(&self, kept: &Kept) -> Result<Again, ProfileError> {
         let replay = |choices| self.run_with(kept.seed, choices, kept.setting.canary);
         keep::again(kept, &self.setting(kept.seed), replay)
     }
 
-    /// What is kept of it beside each failure.
+    /// The setting that is saved with each failure of this job.
     pub(crate) fn setting(&self, seed: Seed) -> Setting {
         Setting::of(&self.name, self.source(), &self.setup(seed), self.canary)
     }
 
-    /// Where it comes from.
+    /// The source of the guest: built in, or a component file.
     pub(crate) fn source(&self) -> Source {
         match &self.body {
             Body::BuiltIn(_) => Source::BuiltIn,
@@ -196,31 +196,31 @@ impl Job {
         }
     }
 
-    /// Explains a failure of it, in so many runs at most.
+    /// Explains a failure of this job, with at most `budget_runs` runs.
     pub(crate) fn explain(&self, run: &Run, budget_runs: usize) -> Explanation {
         let setup = self.setup(run.seed);
         let build = |world: &mut World| self.build(world);
         explain(run, budget_runs, &|strategy| run_under(build, &setup, "explained", strategy))
     }
 
-    /// Runs it under one seed until a step, to look at its world there.
+    /// Runs the job under one seed until a step, to look at its world there.
     pub(crate) fn run_until(&self, seed: Seed, step: u64) -> Run {
         let build = |world: &mut World| self.build(world);
         run(build, &Setup { until: Some(step), ..self.setup(seed) })
     }
 
-    /// The same with another component in the place of one.
+    /// The same job with one component replaced by another.
     pub(crate) fn replacing(mut self, old: &[u8], new: &[u8]) -> Result<Self, wavetank::Error> {
         self.engine = self.engine.replacing(old, new)?;
         Ok(self)
     }
 
-    /// Runs the next schedule of a search.
+    /// Runs the next schedule of an exhaustive search.
     pub(crate) fn run_next(&self, frontier: &mut Frontier, seed: Seed) -> Option<Run> {
         frontier.run(|world| self.build(world), &self.setup(seed))
     }
 
-    /// A fuzzer of it.
+    /// A fuzzer for this job.
     pub(crate) fn fuzzer(&self, seed: Seed, profile: &Profile) -> Fuzzer<impl Fn(&mut World) + Sync> {
         Fuzzer::new(|world: &mut World| self.build(world), &self.setup(seed), profile)
     }
@@ -247,18 +247,18 @@ impl Job {
         }
     }
 
-    /// Whether it is a component of the user's own, whose output is to be shown.
+    /// Whether this is a component of the user's own; its output is then shown.
     pub(crate) fn is_own(&self) -> bool {
         matches!(self.body, Body::Own { .. })
     }
 
-    /// The line that replays a run of it.
+    /// The line that replays a run of this job.
     pub(crate) fn replay_line(&self, token: &str) -> String {
         replay_line(token, &self.replay_args)
     }
 }
 
-/// The line that replays a token, as this command was called.
+/// The line that replays a token, with the command as the user called it.
 pub(crate) fn replay_line(token: &str, replay_args: &str) -> String {
     static COMMAND: OnceLock<String> = OnceLock::new();
     let built = Built { package: env!("CARGO_PKG_NAME"), folder: Path::new(env!("CARGO_MANIFEST_DIR")) };
@@ -266,13 +266,13 @@ pub(crate) fn replay_line(token: &str, replay_args: &str) -> String {
     format!("{command} replay {token}{replay_args}")
 }
 
-/// How long a component may compile without a word.
+/// How long a component may compile before the command says so.
 const COMPILES_UNTOLD: Duration = Duration::from_secs(1);
 
-/// How cases of the bug benchmark begin.
+/// Prefix of the names of bug benchmark cases.
 const BUG: &str = "bug-";
 
-/// A case of the bug benchmark with its fault.
+/// A case of the bug benchmark, with its fault.
 fn bug(name: &str) -> Option<fn(&mut World)> {
     bugs::find(name.strip_prefix(BUG)?).map(|case| case.buggy)
 }
@@ -292,16 +292,16 @@ fn unknown(name: &str) -> String {
     )
 }
 
-/// Scenarios are plain words.
+/// Whether a text is a path. Scenarios are plain words.
 fn is_path(text: &str) -> bool {
     text.contains(['/', '\\', '.'])
 }
 
-/// How tokens name a component: by what is in it, for its path may change.
+/// The name of a component in tokens: made of its content, because its path may change.
 fn own_name(digest: &[u8; 32]) -> String {
     let start: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{OWN}{start}")
 }
 
-/// How the names of components begin in tokens.
+/// Prefix of the names of components in tokens.
 pub(crate) const OWN: &str = "wasm-";

@@ -1,8 +1,8 @@
-//! A sweep as JUnit XML, as most CI systems read it: a test case for each seed that failed, and one for all others, if
-//! there are any.
+//! The reporter for JUnit XML, which most CI systems read: a test case for each seed that failed, and one for all
+//! others, if there are any.
 //!
-//! Worlds whose process hung or died are errors, others failures, and known faults of libraries are skipped. There
-//! are no times: the same sweep gives the same file.
+//! Worlds whose process hung or died are errors, other failures are failures, and known faults of libraries are
+//! skipped. There are no times, so that the same sweep gives the same file.
 
 use crate::files::Target;
 use crate::out::Stop;
@@ -59,7 +59,7 @@ fn xml(report: &Report) -> String {
     xml
 }
 
-/// Text between tags or quotes. What XML 1.0 cannot hold at all becomes a question mark.
+/// Escapes text for tags and quotes. Characters that XML 1.0 cannot hold become a question mark.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,5 +1,5 @@
-//! The folder of kept failures, as the commands use it: what they find goes there, and a sweep begins with what lies
-//! there already.
+//! The folder of saved failures, as the commands use it: new failures go there, and a sweep first retries the failures
+//! already in it.
 
 use crate::args::{How, Keep, Own, Replay, Run as RunArgs};
 use crate::files::is_same;
@@ -22,20 +22,21 @@ use wavetank_sim::record::Record;
 use wavetank_sim::same::ShrunkRun;
 use wavetank_sim::{Choices, Run, Seed};
 
-/// Failures of one way of failing that a sweep keeps: of the lowest seeds. A broken scenario fails 10,000 times.
+/// Number of failures that a sweep saves for each failure signature, those with the lowest seeds. A broken scenario may
+/// fail 10,000 times.
 const KEPT_OF_A_WAY: usize = 5;
 
-/// The folder that was chosen; `None` where nothing is to be kept.
+/// The chosen folder; `None` if nothing is to be saved.
 pub(crate) fn folder(keep: &Keep) -> Option<PathBuf> {
     if keep.no_keep { None } else { keep::folder(keep.failures.clone(), Path::new("")) }
 }
 
-/// Whether a text names a file of a kept failure, and not a token.
+/// Whether a text names the file of a saved failure, as opposed to a token.
 pub(crate) fn is_file(text: &str) -> bool {
     text.ends_with(".toml") || text.contains(['/', '\\']) || Path::new(text).is_file()
 }
 
-/// Reads the file of a kept failure.
+/// Reads the file of a saved failure.
 ///
 /// # Errors
 /// A message for the user that names the file.
@@ -43,12 +44,12 @@ pub(crate) fn read(path: &str) -> Result<Kept, String> {
     keep::read(Path::new(path)).map_err(|e| format!("{path}: {e}"))
 }
 
-/// Keeps the failure of a single run, and the smaller one where it is shown; gives the line that says where.
+/// Saves the failure of a single run, and the smaller run if it is shown; gives the line that says where.
 pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
     keep_with(keep, job.setting(run.seed), run, shrunk)
 }
 
-/// The same of what a fuzzer found: drawn anew, its seed gives another run.
+/// Saves a failure that a fuzzer found. It has no strategy or profile, because its seed alone would draw another run.
 pub(crate) fn keep_found(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
     keep_with(keep, Setting { strategy: None, profile: None, ..job.setting(run.seed) }, run, shrunk)
 }
@@ -63,7 +64,7 @@ fn keep_with(keep: &Keep, setting: Setting, run: &Run, shrunk: Option<&ShrunkRun
     says_where(&folder, written)
 }
 
-/// The line that says where a failure is kept.
+/// The line that says where a failure is saved.
 pub(crate) fn says_where(folder: &Path, written: std::io::Result<PathBuf>) -> String {
     match written {
         Ok(path) => format!("  kept: {}\n", path.display()),
@@ -75,7 +76,7 @@ fn not_kept(folder: &Path, error: &std::io::Error) -> String {
     format!("  not kept: {}: {error}: name a folder that can be written with --failures\n", folder.display())
 }
 
-/// Keeps a world whose process died.
+/// Saves a world whose process died.
 pub(crate) fn keep_aborted(keep: &Keep, job: &Job, seed: Seed, how: &str) {
     let kept = Kept::aborted(job.setting(seed), seed, how);
     if let Some((folder, kept)) = folder(keep).zip(kept)
@@ -85,7 +86,7 @@ pub(crate) fn keep_aborted(keep: &Keep, job: &Job, seed: Seed, how: &str) {
     }
 }
 
-/// Keeps what one process of a sweep finds, at once.
+/// Saves the failures that one process of a sweep finds, each at once.
 pub(crate) struct Keeper {
     folder: Option<PathBuf>,
     kept: BTreeMap<String, usize>,
@@ -96,7 +97,7 @@ impl Keeper {
         Keeper { folder: folder(keep), kept: BTreeMap::new() }
     }
 
-    /// Keeps a run that failed. Seeds come in ascending order, so that the lowest of each way are kept.
+    /// Saves a run that failed. Seeds come in ascending order, so the lowest ones of each failure signature are saved.
     pub(crate) fn found(&mut self, job: &Job, run: &Run) {
         if self.folder.is_none() || !is_news(&run.outcome) {
             return;
@@ -109,7 +110,7 @@ impl Keeper {
         }
     }
 
-    /// Keeps a smaller run of a failure in the place of the one that was found.
+    /// Saves the smaller run of a failure in place of the one that was found.
     pub(crate) fn shrunk(&mut self, job: &Job, run: &Run, smaller: &ShrunkRun) {
         if let Some(kept) = Kept::new(job.setting(run.seed), run) {
             self.write(&kept.with_shrunk(smaller), keep::write);
@@ -120,19 +121,19 @@ impl Keeper {
         let Some(folder) = &self.folder else { return };
         if let Err(e) = write(folder, kept) {
             out::note(not_kept(folder, &e));
-            // Once is enough.
+            // One message is enough.
             self.folder = None;
         }
     }
 }
 
-/// What a process of the sweep says of a kept failure that it tried again.
+/// The report of a worker about a saved failure that it retried.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Tried {
     says: String,
     changed: Vec<String>,
     fails: bool,
-    /// Whether it may be removed.
+    /// Whether the saved failure may be removed.
     is_over: bool,
 }
 
@@ -154,7 +155,7 @@ impl Tried {
     }
 }
 
-/// The folder of kept failures around a sweep.
+/// The folder of saved failures, before and after a sweep.
 pub(crate) struct KeptFolder {
     folder: Option<PathBuf>,
     /// Names of the files that were there before.
@@ -164,7 +165,7 @@ pub(crate) struct KeptFolder {
 }
 
 impl KeptFolder {
-    /// Tries the kept failures of a scenario again, in a process of their own, and says on stdout what came of each.
+    /// Retries the saved failures of a scenario, in a process of their own, and prints the result of each on stdout.
     pub(crate) fn try_again(job: &Job, args: &RunArgs) -> Result<Self, Stop> {
         let folder = folder(&args.what.keep);
         let mut tried = KeptFolder { folder, before: BTreeSet::new(), still_failing: 0, unreadable: 0 };
@@ -228,8 +229,8 @@ impl KeptFolder {
         Ok(tried)
     }
 
-    /// Leaves of each way of failing the lowest seeds, so that what is kept does not depend on who ran what; gives the
-    /// line that says where they are.
+    /// Leaves only the lowest seeds of each failure signature, so that the saved files do not depend on which worker
+    /// ran which seed. Gives the line that says where they are.
     pub(crate) fn tidied(&self, job: &Job, records: &[Record]) -> String {
         let Some(folder) = &self.folder else { return String::new() };
         let mut ways: BTreeMap<&str, usize> = BTreeMap::new();
@@ -257,7 +258,7 @@ impl KeptFolder {
         }
     }
 
-    /// The exit code where the sweep itself found nothing.
+    /// The exit code if the sweep itself found nothing.
     pub(crate) fn exit(&self) -> ExitCode {
         match (self.still_failing, self.unreadable) {
             (0, 0) => ExitCode::SUCCESS,
@@ -271,7 +272,8 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Whether a kept failure is of this scenario. A component is the same where its path is, whatever is in it now.
+/// Whether a saved failure belongs to this scenario. For a component, the path and the inputs must be the same, but the
+/// file may have changed.
 fn is_of(kept: &Kept, job: &Job) -> bool {
     match (&kept.setting.source, job.source()) {
         (
@@ -290,12 +292,12 @@ fn is_of(kept: &Kept, job: &Job) -> bool {
     }
 }
 
-/// Whether a file that cannot be read may be of this scenario, by its name.
+/// Whether an unreadable file may belong to this scenario, judged by its name.
 fn may_be_of(path: &Path, job: &Job) -> bool {
     keep::scenario_of(path).is_none_or(|scenario| scenario == job.title)
 }
 
-/// What a kept failure of a file says of what it runs: its job, and the component where it is of one.
+/// The job of a saved failure, and the component if it has one.
 pub(crate) fn job_of(file: &str, kept: &Kept, own: &Own) -> Result<(Job, Own), String> {
     let mut own = own.clone();
     match &kept.setting.source {

@@ -1,7 +1,8 @@
-//! The JSON lines of a sweep: docs/json.md says what stands in them.
+//! The JSON lines of a sweep; docs/json.md describes the format.
 //!
-//! While a sweep runs they are written as they come, each flushed, so that one that is killed leaves what it ran.
-//! When it has ended the file is replaced by the same in order: the heading, the seeds, the shrunk, the summary.
+//! While a sweep runs, each line is written and flushed as it comes, so that a sweep that is killed leaves the lines of
+//! the seeds it ran. At the end the file is replaced by the same lines in order: the heading, the seeds, the shrunk
+//! runs, the summary.
 
 use crate::args::{Run, Seeds};
 use crate::files::Target;
@@ -17,10 +18,10 @@ use wavetank_sim::record::Record;
 /// Version of the JSON lines.
 pub(crate) const SCHEMA: u32 = 2;
 
-/// What names their file.
+/// The flag that names their file.
 const FLAG: &str = "--json";
 
-/// What a sweep was told to do: the first line.
+/// The settings of a sweep: the first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Heading {
     pub(crate) schema: u32,
@@ -28,7 +29,7 @@ pub(crate) struct Heading {
     pub(crate) scenario: String,
     /// Its name for people.
     pub(crate) title: String,
-    /// What stands behind a replay line's token.
+    /// The arguments that follow the token in a replay line.
     pub(crate) replay_args: String,
     pub(crate) strategy: String,
     pub(crate) profile: String,
@@ -38,7 +39,7 @@ pub(crate) struct Heading {
     pub(crate) first_seed: u64,
     /// The number of seeds of all shards.
     pub(crate) seed_count: u64,
-    /// Which shard, as `2/3`.
+    /// The shard, as `2/3`.
     pub(crate) shard: String,
 }
 
@@ -59,13 +60,13 @@ impl Heading {
         }
     }
 
-    /// The line that replays a run of it.
+    /// The line that replays a run of this sweep.
     pub(crate) fn replay_line(&self, token: &str) -> String {
         replay_line(token, &self.replay_args)
     }
 }
 
-/// A line.
+/// One line of the file, when read.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Line {
@@ -92,7 +93,7 @@ pub(crate) struct Timing {
 pub(crate) struct Lines(Target);
 
 impl Lines {
-    /// Makes the file, and begins it.
+    /// Creates the file and writes the heading.
     pub(crate) fn create(path: &Path, heading: &Heading) -> Result<Self, Stop> {
         let mut lines = Lines(Target::create(FLAG, path)?);
         lines.push(&json!({ "sweep": heading }))?;
@@ -106,10 +107,10 @@ impl Lines {
         self.0.push(&text)
     }
 
-    /// Replaces the file by the same in order, where it is one.
+    /// Replaces the file by the same lines in order, if it is a regular file.
     pub(crate) fn finish(self, report: &Report) -> Result<(), Stop> {
         if self.0.is_stream {
-            // As /dev/stdout: what was written was written.
+            // A stream such as /dev/stdout: lines once written cannot be replaced.
             return self.0.write(|file| write_end(file, report));
         }
         self.0.write(|file| write_all(file, report))

@@ -1,6 +1,6 @@
 //! The `wavetank` command.
 
-// All goes through `out`.
+// All output goes through `out`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod account;
@@ -39,9 +39,9 @@ use wavetank_sim::hashkeys;
 const FOUND: u8 = 1;
 /// Wrong usage.
 const USAGE: u8 = 2;
-/// A replay left its track.
+/// A replay diverged.
 const DIVERGED: u8 = 3;
-/// Nobody reads any more: 128 and SIGPIPE, as a shell says of others that end so.
+/// Nobody reads the output any more: 128 plus SIGPIPE, as shells report a process that this signal ended.
 const UNREAD: u8 = 141;
 
 fn main() -> ExitCode {
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The engine of this process. Compiled guests are kept on disk for the next.
+/// The engine of this process. It caches compiled guests on disk for the next process.
 fn engine() -> Result<Arc<Engine>, String> {
     if !hashkeys::effective() {
         out::warn("hash keys do not follow the seed on this system: a seed may not repeat exactly");

@@ -1,7 +1,7 @@
-//! `wavetank merge`: the JSON lines of shards put together to what one sweep would have given.
+//! `wavetank merge`: merges the JSON lines of shards into the report that a single sweep would have given.
 //!
-//! The order of files and lines does not matter, and the same line twice counts once. A torn last line, which a
-//! shard that was killed leaves, is told and left out.
+//! The order of files and lines does not matter, and a repeated line counts once. If the last line is torn, as a killed
+//! shard leaves it, a warning is printed and the line is ignored.
 
 use crate::args::{Merge, Shard};
 use crate::files::{self, Target};
@@ -40,18 +40,18 @@ pub(crate) fn merge(args: &Merge) -> Result<ExitCode, Stop> {
     for line in &missing {
         out::warn(line);
     }
-    // What is there may be well, but it is not all.
+    // Even if the lines that are there show no failure, some are missing.
     let is_all = is_written && missing.is_empty();
     Ok(ended(&report, if is_all { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }))
 }
 
-/// What was read so far.
+/// The lines read so far.
 #[derive(Default)]
 struct Merged {
     heading: Option<Heading>,
-    /// The shards that were seen.
+    /// The shards seen so far.
     shards: Vec<Shard>,
-    /// By place, for seeds may go round beyond the last number.
+    /// Keyed by place, because seeds may wrap around at the largest number.
     found: BTreeMap<u64, Record>,
     shrunk: BTreeMap<u64, Record>,
     milliseconds: u64,
@@ -133,7 +133,7 @@ impl Merged {
         let (place, seed) = (self.place(&record)?, record.seed);
         let is_cut = |record: &Record| ["hung", "aborted"].contains(&&*record.outcome);
         match self.found.get(&place) {
-            // A process that died or was given up says nothing of what the world would have done.
+            // If a process died or was given up, its record does not show how the world would have ended.
             Some(known) if is_cut(&record) && !is_cut(known) => {}
             Some(known) if *known != record && !is_cut(known) => {
                 return Err(format!("seed {seed} came out otherwise in a file before it: see --canary"));
@@ -145,7 +145,7 @@ impl Merged {
         Ok(())
     }
 
-    /// The report, and what is missing.
+    /// The report, and a line for each missing part.
     fn report(mut self) -> Result<(Report, Vec<String>), String> {
         let heading = self.heading.ok_or("there is nothing to merge: the files are empty")?;
         let of = self.shards.first().map_or(1, |shard| shard.of);
@@ -179,7 +179,7 @@ impl Merged {
     }
 }
 
-/// More than any line takes: a bound for readers of hostile files.
+/// Longer than any real line: a bound against hostile files.
 const MAX_LINE_BYTES: u64 = 16_000_000;
 
 fn whole() -> String {

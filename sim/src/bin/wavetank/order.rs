@@ -1,18 +1,18 @@
-//! The order to end.
+//! The signal handler: ends a command on request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How shells name the end of a process by Ctrl-C.
+/// The exit code that shells use for a process that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
-/// Becomes true when the command is told to end: by Ctrl-C, by SIGTERM or SIGHUP.
+/// Gives a flag that becomes true when the command is told to end: by Ctrl-C, SIGTERM or SIGHUP.
 pub(crate) fn to_end() -> Arc<AtomicBool> {
     ordered(|| ())
 }
 
-/// The same for a command that runs worlds in its own process. The second time it ends at once: a world that hangs
-/// inside a poll never comes back to whoever would look.
+/// The same for a command that runs worlds in its own process. The second signal ends the process at once, because a
+/// world that hangs inside a poll never returns to code that could look at the flag.
 pub(crate) fn to_end_here() -> Arc<AtomicBool> {
     ordered(|| std::process::exit(INTERRUPTED))
 }
@@ -20,7 +20,7 @@ pub(crate) fn to_end_here() -> Arc<AtomicBool> {
 fn ordered(again: fn()) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let ordered = stop.clone();
-    // Where it cannot be set, these end everything at once, as they do by default.
+    // If the handler cannot be set, these signals end the process at once, as they do by default.
     let _ = ctrlc::set_handler(move || {
         if ordered.swap(true, Ordering::Relaxed) {
             again();

@@ -1,7 +1,7 @@
-//! All that the command says: what came of it on stdout, how it goes on stderr.
+//! All output of the command: results go to stdout, progress and warnings to stderr.
 //!
-//! Nothing else here prints (a lint). So no text of a guest's steers a terminal, and a reader that has gone or a device
-//! that is full is met in one place.
+//! Nothing else in this crate prints (a lint checks it). So no text of a guest can control a terminal, and one place
+//! handles a reader that has gone or a device that is full.
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -14,9 +14,9 @@ use wavetank::harmless;
 /// Why a command ends before it has an exit code of its own.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// For a reason that its user is told.
+    /// A reason to print for the user.
     Told(String),
-    /// Nobody reads any more what it prints.
+    /// Nobody reads the output any more.
     Unread,
 }
 
@@ -26,20 +26,20 @@ impl From<String> for Stop {
     }
 }
 
-/// What failed.
+/// The colour of failures.
 pub(crate) const FAILED: Style = AnsiColor::Red.on_default().bold();
 
-/// What shows a known fault of a library.
+/// The colour of known faults of libraries.
 pub(crate) const KNOWN: Style = AnsiColor::Yellow.on_default();
 
-/// What finished.
+/// The colour of runs that finished.
 pub(crate) const FINISHED: Style = AnsiColor::Green.on_default();
 
-/// A command to copy.
+/// The colour of a command to copy.
 pub(crate) const COMMAND: Style = AnsiColor::Cyan.on_default();
 
-/// Text in colours. Colours are kept apart from the text until it is printed, because the text is made harmless
-/// first: a guest must not be able to colour anything.
+/// Text in colours. Colours are kept apart from the text until it is printed, because the text is made harmless first:
+/// a guest must not be able to set any colour.
 #[derive(Default)]
 pub(crate) struct Text(Vec<(Style, String)>);
 
@@ -49,7 +49,7 @@ impl Text {
         self.0.push((style, text.to_string()));
     }
 
-    /// As it is written, with or without its colours.
+    /// The text for output, with or without its colours.
     fn rendered(&self, colours: bool) -> String {
         let mut rendered = String::new();
         for (style, text) in &self.0 {
@@ -80,22 +80,22 @@ impl AddAssign<&str> for Text {
     }
 }
 
-/// Whether stdout is taken by data.
+/// Whether stdout carries data.
 static STDOUT_IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Leaves stdout to data: text for people goes to stderr from here on.
+/// Reserves stdout for data: text for people goes to stderr from here on.
 pub(crate) fn leave_stdout_to_data() {
     STDOUT_IS_TAKEN.store(true, Ordering::Relaxed);
 }
 
-/// Prints lines on stdout, or on stderr if stdout is taken by data.
+/// Prints lines on stdout, or on stderr if stdout carries data.
 pub(crate) fn print(text: impl Display) -> Result<(), Stop> {
     let mut plain = Text::default();
     plain += &text.to_string();
     print_text(&plain)
 }
 
-/// Prints text in colours, if whoever reads it wants them.
+/// Prints text in colours if the output supports them.
 pub(crate) fn print_text(text: &Text) -> Result<(), Stop> {
     if STDOUT_IS_TAKEN.load(Ordering::Relaxed) {
         let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
@@ -106,7 +106,7 @@ pub(crate) fn print_text(text: &Text) -> Result<(), Stop> {
     write(text.rendered(colours).as_bytes())
 }
 
-/// Writes bytes to stdout as they are, at once.
+/// Writes bytes to stdout unchanged and flushes them.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), Stop> {
     let mut out = std::io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| match e.kind() {
@@ -115,12 +115,12 @@ pub(crate) fn write(bytes: &[u8]) -> Result<(), Stop> {
     })
 }
 
-/// Prints lines on stderr. Nothing of what was found is lost where they cannot be read.
+/// Prints lines on stderr. If that fails, no result is lost, so the error is ignored.
 pub(crate) fn note(text: impl Display) {
     let _ = std::io::stderr().lock().write_all(lines(text).as_bytes());
 }
 
-/// Tells the user something beside what was found.
+/// Warns the user about something other than a result.
 pub(crate) fn warn(message: impl Display) {
     note(format_args!("wavetank: {message}\n"));
 }

@@ -1,4 +1,4 @@
-//! How far a sweep is: a bar on a terminal, a line now and then elsewhere. On stderr, all of it.
+//! The progress of a sweep, on stderr: a bar on a terminal, otherwise a line now and then.
 
 use crate::out;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -8,13 +8,13 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use wavetank_sim::record::Record;
 
-/// Lines that are printed of a sweep where there is no terminal.
+/// Number of progress lines for a sweep if there is no terminal.
 const LINES: u64 = 10;
 
-/// Worlds that are worth a line.
+/// The minimum number of worlds between two lines.
 const LEAST: u64 = 20;
 
-/// Watches a sweep, and the wall clock.
+/// Tracks the progress of a sweep and the wall clock.
 pub(crate) struct Progress {
     name: String,
     bar: Option<ProgressBar>,
@@ -29,14 +29,14 @@ impl Progress {
     pub(crate) fn new(name: &str, total: u64, limit: Option<Duration>) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {rate} {eta}");
-            // Whole worlds: `per_sec` has four decimals.
+            // Show whole worlds: `per_sec` has four decimals.
             let style = style.expect("a template of known keys").with_key("rate", rate);
             ProgressBar::new(total).with_style(style).with_message(format!("{name}: 0 failed"))
         });
         Progress { name: name.into(), bar, total, ran: 0, failed: 0, started: now(), limit }
     }
 
-    /// Takes note of a world.
+    /// Counts a world that ran.
     pub(crate) fn ran(&mut self, record: &Record) {
         self.ran += 1;
         if record.is_news() {
@@ -55,7 +55,7 @@ impl Progress {
         }
     }
 
-    /// Worlds from one line to the next.
+    /// Number of worlds from one line to the next.
     fn each(&self) -> u64 {
         self.total.div_ceil(LINES).max(LEAST)
     }
@@ -64,7 +64,7 @@ impl Progress {
         self.limit.is_some_and(|limit| now() - self.started > limit)
     }
 
-    /// Ends it; gives the time it took.
+    /// Ends the bar; gives the elapsed time.
     pub(crate) fn finish(self) -> Duration {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -77,7 +77,7 @@ fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
     let _ = write!(text, "{}/s", state.per_sec() as u64);
 }
 
-/// Does something that may take seconds, and says so if it takes longer than that.
+/// Does work that may take long, and calls `say` if it takes longer than `patience`.
 pub(crate) fn said_if_long<T>(patience: Duration, say: impl FnOnce() + Send, work: impl FnOnce() -> T) -> T {
     std::thread::scope(|scope| {
         let (done, waits) = mpsc::channel::<()>();
@@ -92,7 +92,7 @@ pub(crate) fn said_if_long<T>(patience: Duration, say: impl FnOnce() + Send, wor
     })
 }
 
-/// A line for what takes a while, on a terminal.
+/// A spinner for slow work, if there is a terminal.
 pub(crate) fn note() -> ProgressBar {
     if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() }
 }
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn what_takes_long_is_said_while_it_does() {
         let (say, said) = mpsc::channel();
-        // It ends only once it was said.
+        // The work ends only after `say` was called.
         let ended = said_if_long(Duration::ZERO, || say.send(()).expect("it is heard"), || said.recv());
         assert_eq!(ended, Ok(()));
         assert_eq!(said_if_long(Duration::MAX, || unreachable!("it takes no time"), || 3), 3);

@@ -59,7 +59,7 @@ pub(crate) fn replay(args: &Replay) -> Result<ExitCode, Stop> {
     Ok(code)
 }
 
-/// The seed and the choices that are to be replayed, and of what.
+/// Parses the token: the seed, the choices and the scenario to replay.
 fn given(text: &str) -> Result<Token, String> {
     text.parse().map_err(|e| format!("{e}"))
 }

@@ -1,4 +1,4 @@
-//! What a sweep found, for people and as JSON; and `wavetank list`.
+//! The report of a sweep, for people and as JSON; and `wavetank list`.
 
 use crate::lines::{self, Heading};
 use crate::out::{COMMAND, FAILED, Text};
@@ -14,25 +14,25 @@ use wavetank_sim::scenario::{self, Scenario};
 use wavetank_sim::world::Fault;
 use wavetank_sim::{Profile, StrategyName};
 
-/// Ways of failing that are told; the JSON holds them all.
+/// Number of failure signatures that are printed; the JSON holds them all.
 const SHOWN_GROUPS: usize = 20;
 
-/// Ranges of seeds that are told of a distinct failure.
+/// Number of seed ranges that are printed for each distinct failure.
 const SHOWN_RANGES: usize = 5;
 
-/// Behaviours whose seed counts are shown.
+/// Number of behaviours whose seed counts are printed.
 const SHOWN_BEHAVIOURS: usize = 8;
 
-/// What a sweep found.
+/// The result of a sweep.
 pub(crate) struct Report {
     pub(crate) heading: Heading,
-    /// In the order of their seeds, as they were found.
+    /// The records as they were found, in the order of their seeds.
     pub(crate) found: Vec<Record>,
-    /// In the order of their seeds, the first of each distinct failure made smaller.
+    /// The same in the order of their seeds, but the first record of each distinct failure is shrunk.
     pub(crate) records: Vec<Record>,
-    /// Seeds that were asked for.
+    /// Number of seeds that were requested.
     pub(crate) asked: u64,
-    /// Whether it was told to stop before the end.
+    /// Whether the sweep was told to stop before the end.
     pub(crate) stopped: bool,
     pub(crate) seconds: Duration,
 }
@@ -46,12 +46,12 @@ impl Report {
         self.records.iter().filter(|record| record.is_news())
     }
 
-    /// Those that were made smaller.
+    /// The records that were shrunk.
     pub(crate) fn shrunk(&self) -> impl Iterator<Item = &Record> {
         self.records.iter().filter(|record| record.shrunk_from.is_some())
     }
 
-    /// Seeds by outcome; those that show a known fault apart, as `known (K1)`.
+    /// Seeds by outcome. Seeds that show a known fault are counted apart, as `known (K1)`.
     fn outcomes(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for record in &self.records {
@@ -83,7 +83,7 @@ impl Report {
         self.records.iter().fold(0, |sum, record| sum.saturating_add(record.virtual_ns))
     }
 
-    /// What was done to the worlds, by kind.
+    /// The faults injected into the worlds, by kind.
     fn faults(&self) -> BTreeMap<&str, u64> {
         let mut faults = BTreeMap::new();
         for (fault, count) in self.records.iter().flat_map(|record| &record.faults) {
@@ -102,7 +102,7 @@ impl Report {
         self.records.len() as u64 * 1000 / millis
     }
 
-    /// The last line of the JSON lines. Only `timing` differs between two sweeps.
+    /// The last line of the JSON lines. If a sweep is repeated, only `timing` differs.
     pub(crate) fn summary(&self) -> Value {
         json!({
             "summary": {
@@ -128,8 +128,8 @@ impl Report {
 }
 
 impl Report {
-    /// Says so if nothing was said over any link, or if connections were left unopened: such worlds may finish without
-    /// having tried anything.
+    /// Says so if no message was sent over any link, or if connections were never opened: such worlds may finish
+    /// without having tested anything.
     fn write_rpc_notes(&self, f: &mut Text) -> fmt::Result {
         let counts: Vec<u64> = self.records.iter().filter_map(|record| record.rpc_messages).collect();
         if !counts.is_empty() && counts.iter().all(|&messages| messages == 0) {
@@ -149,11 +149,11 @@ impl Report {
     }
 }
 
-/// Failures with one signature, told once.
+/// Failures with one signature, reported once.
 struct Group<'a> {
-    /// The signature; of worlds whose process did not live to tell, how that ended.
+    /// The failure signature; or, if the process of the world died or hung, how it ended.
     name: &'a str,
-    /// The one that is explained: the one that was made smaller, otherwise the first.
+    /// The record to explain: the shrunk one if there is one, otherwise the first.
     told: &'a Record,
     /// The seeds in their order.
     seeds: Vec<u64>,
@@ -208,7 +208,7 @@ impl Report {
         text
     }
 
-    /// A line for each distinct failure; nothing if there is none.
+    /// A line for each distinct failure; empty if there is none.
     pub(crate) fn distinct_failures(&self) -> Text {
         let mut text = Text::default();
         let groups = self.groups();
@@ -228,7 +228,7 @@ impl Report {
         text
     }
 
-    /// What all seeds came to.
+    /// The totals over all seeds.
     pub(crate) fn totals(&self) -> Text {
         let mut text = Text::default();
         let _ = self.write_totals(&mut text);
@@ -305,7 +305,7 @@ impl Report {
     }
 }
 
-/// Seeds as ranges, the first few of them: `0 to 5, 9 and 40 more`.
+/// Seeds as ranges, only the first few: `0 to 5, 9 and 40 more`.
 fn ranges(seeds: &[u64]) -> String {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     for &seed in seeds {
@@ -326,7 +326,7 @@ fn ranges(seeds: &[u64]) -> String {
     }
 }
 
-/// Scenarios, strategies and profiles, a line each.
+/// Scenarios, strategies and profiles, one line each.
 pub(crate) fn list() -> String {
     let of = |scenario: &Scenario| (scenario.name.to_string(), scenario.summary);
     let bugs = scenario::of_bugs().iter().filter(|of| !of.clean);

@@ -11,10 +11,10 @@ use std::sync::{Mutex, PoisonError};
 use wavetank_sim::bugs::Case;
 use wavetank_sim::bugs::triggers::{Named, Trigger, named, trigger};
 
-/// Of the changes that are named, so many percent must be the planted cause.
+/// The planted cause must make up at least this many percent of all changes that are named.
 const TARGET_PERCENT: usize = 90;
 
-/// Of all failures, so many percent must blame who holds the planted fault.
+/// At least this many percent of all failures must blame the holder of the planted fault.
 const BLAME_TARGET_PERCENT: usize = 95;
 
 /// Measures the cases, prints the table, and fails if the target is missed.
@@ -74,9 +74,9 @@ struct Total {
     right: usize,
     wrong: usize,
     blamed: usize,
-    /// Failures that no change of one choice causes.
+    /// Failures that happen under every schedule, so that no single choice causes them.
     always: usize,
-    /// Of those, the ones for which nothing was named.
+    /// Of those failures, the ones for which no change is named.
     silent_of_always: usize,
 }
 

@@ -1,4 +1,4 @@
-//! `wavetank shrink`: a failing run made smaller, and nothing else.
+//! `wavetank shrink`: only makes a failing run smaller.
 
 use crate::args::Shrink;
 use crate::job::Job;
@@ -53,7 +53,7 @@ pub(crate) fn shrink(args: &Shrink) -> Result<ExitCode, Stop> {
     Ok(if is_news(&shrunk.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
-/// Keeps it: in its own file where it has one; gives the line that says where.
+/// Saves the smaller run, in place of its own file if it came from one; gives the line that says where.
 fn keep(args: &Shrink, job: &Job, run: &Run, kept: Option<Kept>, smaller: &ShrunkRun) -> String {
     let beside = kept::is_file(&args.token).then(|| Path::new(&args.token).parent()).flatten();
     let folder = match (kept::folder(&args.keep), beside, &args.keep.failures) {
@@ -67,11 +67,11 @@ fn keep(args: &Shrink, job: &Job, run: &Run, kept: Option<Kept>, smaller: &Shrun
     }
 }
 
-/// A run that is to be made smaller.
+/// A failing run to shrink.
 struct Found {
     job: Job,
     run: Run,
-    /// As what it was kept, where it still fails so and nothing changed since.
+    /// The saved failure, if it still fails in the same way and nothing has changed since.
     kept: Option<Kept>,
 }
 
@@ -94,7 +94,7 @@ fn found(args: &Shrink) -> Result<Found, String> {
     Ok(Found { job, run, kept: None })
 }
 
-/// Watches the search and the wall clock.
+/// Tracks the search and the wall clock.
 struct Watch {
     wanted: Failure,
     bar: Option<ProgressBar>,
@@ -121,7 +121,7 @@ impl Watch {
         is_over
     }
 
-    /// Takes note of a run, and hands it on.
+    /// Records a run, and returns it.
     fn ran(&self, run: Run) -> Run {
         if failure(&run.outcome).as_ref() == Some(&self.wanted) {
             self.smallest.set(self.smallest.get().min(run.choices.len()));
@@ -133,7 +133,7 @@ impl Watch {
         run
     }
 
-    /// Ends it; gives the time it took, and whether that was all there was.
+    /// Ends the bar; gives the elapsed time, and whether the time ran out.
     fn finish(self) -> (Duration, bool) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

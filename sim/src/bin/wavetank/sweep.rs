@@ -1,7 +1,8 @@
-//! `wavetank run`: many seeds over several processes, or one seed here.
+//! `wavetank run`: many seeds over a pool of worker processes, or one seed in this process.
 //!
-//! Processes, because threads share one address space and its lock (two threads ran little more than one), and
-//! because one that dies costs only the world that killed it. The results are the same however many there are.
+//! The workers are processes because threads share one address space and its lock (two threads were hardly faster than
+//! one), and because a process that dies costs only the world that killed it. The results are the same for any number
+//! of workers.
 
 use crate::args::{Run, Seeds, Shard, What};
 use crate::exhaust::exhaust;
@@ -25,10 +26,10 @@ use wavetank_sim::known::is_news;
 use wavetank_sim::record::{Cut, Record};
 use wavetank_sim::{Seed, StrategyName};
 
-/// Seeds that a process is given at a time.
+/// Number of seeds that a worker is given at a time.
 const CHUNK: u64 = 16;
 
-/// Failures that are shrunk: the lowest seed of each distinct failure.
+/// Number of failures that are shrunk: the lowest seed of each distinct failure.
 const SHRUNK_FAILURES: usize = 5;
 
 pub(crate) fn run(args: Run) -> Result<ExitCode, Stop> {
@@ -47,7 +48,7 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, Stop> {
     let junit = args.junit.as_ref().map(|path| Target::create("--junit", path)).transpose()?;
     let folder = KeptFolder::try_again(&job, &args)?;
     let report = sweep(&job, &args, heading, json.as_mut())?;
-    // Files first: nobody may be left to read what is printed.
+    // Write the files first: the reader of stdout may have gone, and then printing stops the command.
     let kept = folder.tidied(&job, &report.records);
     let is_written = is_written([
         json.map_or(Ok(()), |json| json.finish(&report)),
@@ -57,7 +58,7 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, Stop> {
     Ok(ended(&report, if is_written { folder.exit() } else { ExitCode::from(USAGE) }))
 }
 
-/// Refuses what would come to nothing.
+/// Refuses combinations of flags that would do nothing.
 fn refuse(args: &Run) -> Result<(), String> {
     files::refuse_same(&[("--json", args.json.as_deref()), ("--junit", args.junit.as_deref())])?;
     if args.prune && kept::folder(&args.what.keep).is_none() {
@@ -72,9 +73,9 @@ fn refuse(args: &Run) -> Result<(), String> {
     Ok(())
 }
 
-/// Tells what a sweep found to people and to CI.
+/// Reports the result of a sweep to people and to CI.
 ///
-/// What names each distinct failure comes last, so that it is still on the screen.
+/// The list of distinct failures comes last, so that it is still on the screen.
 pub(crate) fn tell(report: &Report, github: bool, kept: &str) -> Result<(), Stop> {
     out::print_text(&report.explained())?;
     out::print(annotate::annotations(github, &report.heading, report.failures()))?;
@@ -83,12 +84,13 @@ pub(crate) fn tell(report: &Report, github: bool, kept: &str) -> Result<(), Stop
     out::print_text(&report.distinct_failures())
 }
 
-/// How a command ends that found this: a failure counts before all else.
+/// The exit code of a command with this report: a failure takes precedence over everything else.
 pub(crate) fn ended(report: &Report, otherwise: ExitCode) -> ExitCode {
     if report.failed() { ExitCode::from(FOUND) } else { otherwise }
 }
 
-/// Whether all files were written; tells which were not. Nothing else is told if the reader of stdout has gone.
+/// Whether all files were written; prints the error of each that was not. If the reader of stdout has gone, it stops
+/// without printing.
 pub(crate) fn is_written(files: [Result<(), Stop>; 2]) -> Result<bool, Stop> {
     let mut is_all = true;
     for file in files {
@@ -104,11 +106,11 @@ pub(crate) fn is_written(files: [Result<(), Stop>; 2]) -> Result<bool, Stop> {
     Ok(is_all)
 }
 
-/// Tells one run, and what there is to say below it, and keeps it where it failed.
+/// Prints the account of one run, with `below` beneath it, and saves the run if it failed.
 pub(crate) fn tell_one(job: &Job, args: &Run, run: &wavetank_sim::Run, below: &str) -> Result<(), Stop> {
     let shrunk = if args.no_shrink { None } else { account::shrunk(job, run) };
     let kept = kept::keep_one(&args.what.keep, job, run, shrunk.as_ref());
-    // Of the run that is explained.
+    // The output of the run that is explained.
     out::print(account::output_of_own(job, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run)))?;
     out::print_text(&account::account(job, run, shrunk.as_ref()))?;
     out::print(below)?;
@@ -118,33 +120,33 @@ pub(crate) fn tell_one(job: &Job, args: &Run, run: &wavetank_sim::Run, below: &s
     out::print(annotate::annotations(args.github, &heading, [&record].into_iter()))
 }
 
-/// What the processes' threads share.
+/// The state that the threads of the workers share.
 struct Plan<'a> {
     what: &'a What,
     name: &'a str,
     job: &'a Job,
     seeds: Seeds,
     shard: Shard,
-    /// How long a process may say nothing.
+    /// How long a worker may be silent.
     hang_after: Duration,
-    /// The next place that nobody was given.
+    /// The next place that no worker was given.
     next: AtomicU64,
-    /// Places from here on are of no interest any more.
+    /// Places from here on no longer matter.
     end: AtomicU64,
     stop: Arc<AtomicBool>,
 }
 
 impl Plan<'_> {
-    /// The seed of a place among this shard's.
+    /// The seed of a place among those of this shard.
     fn seed(&self, place: u64) -> Seed {
         self.seeds.at(self.shard.place(place))
     }
 }
 
-/// Seeds of a sweep that was told of none.
+/// Number of seeds of a sweep if the user gives none.
 const USUAL_SEEDS: u64 = 1_000;
 
-/// The seeds that were asked for.
+/// The seeds that the user asked for.
 fn seeds(args: &Run) -> Seeds {
     let seeds = args.seeds.unwrap_or(Seeds { start: 0, count: USUAL_SEEDS });
     args.seed_from.as_ref().map_or(seeds, |text| seeds.counted_from(text))
@@ -186,8 +188,8 @@ fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) 
                 Ok((place, record)) => {
                     let record: Record = record;
                     if args.first && record.is_news() {
-                        // Those before it are still of interest: the first failure is the same for any number
-                        // of processes.
+                        // The places before it still matter: the first failure must be the same for any number of
+                        // workers.
                         plan.end.fetch_min(place + 1, Ordering::Relaxed);
                     }
                     progress.ran(&record);
@@ -217,14 +219,14 @@ fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) 
     Ok(Report { heading, found, records, asked, stopped, seconds })
 }
 
-/// Which failures are shrunk: the first of each kind, in the order of seeds, for as many kinds as there are runs to
-/// spend on. A shard shrinks all of its own that one sweep of all seeds would have shrunk, and perhaps more.
+/// Selects the failures to shrink: the first of each kind, in the order of seeds, up to a limit on the kinds. A shard
+/// shrinks all of its failures that one sweep of all seeds would have shrunk, and perhaps more.
 #[derive(Default)]
 pub(crate) struct FirstOfKind(BTreeSet<String>);
 
 impl FirstOfKind {
     pub(crate) fn is(&mut self, record: &Record) -> bool {
-        // What differs each time has no smaller run.
+        // A run that differs each time cannot be shrunk.
         self.0.len() < SHRUNK_FAILURES
             && record.choices > 0
             && record.is_news()
@@ -233,8 +235,8 @@ impl FirstOfKind {
     }
 }
 
-/// Makes the first failures of each kind smaller. Decided here, after the sweep, so that it does not depend on who
-/// ran what.
+/// Shrinks the first failure of each kind. They are selected here, after the sweep, so that the result does not depend
+/// on which worker ran which seed.
 fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
     let mut first = FirstOfKind::default();
     let mut worker = None;
@@ -249,7 +251,7 @@ fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
         match process.shrink(plan.hang_after, record.seed) {
             Some(shrunk) if shrunk.failure == record.failure => *record = shrunk,
             Some(_) => {}
-            // A smaller run kills its process: the failure stays as it was found.
+            // A smaller run killed the worker: the failure stays as it was found.
             None => worker = None,
         }
         if plan.stop.load(Ordering::Relaxed) {
@@ -262,7 +264,7 @@ fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
 
 type Told = Result<(u64, Record), String>;
 
-/// Keeps one process busy, and starts another where it dies.
+/// Keeps one worker busy, and starts another if it dies.
 fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
     let mut worker = None;
     let mut still_born = 0;
@@ -304,19 +306,19 @@ fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
     }
 }
 
-/// Processes that may die in a row without a world to blame.
+/// Number of workers that may die in a row without a world to blame.
 const STILL_BORN: u32 = 3;
 
-/// How a process ended its order.
+/// How a worker ended its order.
 enum Ended {
     Done,
-    /// In the middle of a world.
+    /// It died or hung in the middle of a world.
     Cut(Cut),
-    /// Between two worlds, or before the first.
+    /// It died between two worlds, or before the first.
     DiedBetween(String),
 }
 
-/// What a worker says on a line. Whatever a library printed stands before the mark, or on a line of its own.
+/// The message of a worker on a line. Output that a library printed comes before the mark or on a line of its own.
 fn said(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(line).ok()?.split_once(MARK).map(|(_, said)| said)
 }
@@ -325,7 +327,7 @@ fn said(line: &[u8]) -> Option<&str> {
 pub(crate) struct Worker {
     process: Child,
     orders: Option<ChildStdin>,
-    /// Lines, read by a thread of their own: who waits for one can give up.
+    /// The lines of the worker. A thread reads them, so that a wait for one can time out.
     answers: mpsc::Receiver<Vec<u8>>,
 }
 
@@ -348,7 +350,7 @@ impl Worker {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         #[cfg(unix)]
         {
-            // Ctrl-C is for this process: it ends the others when it has what they found.
+            // Ctrl-C is for this process only: it ends the workers once it has their results.
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
         }
         let mut process = command.spawn().map_err(failed)?;
@@ -361,7 +363,7 @@ impl Worker {
     fn run(&mut self, plan: &Plan<'_>, place: &mut u64, to: u64, tell: &mpsc::Sender<Told>) -> Ended {
         let order = format!("{} {} {}\n", plan.seed(*place).0, to - *place, plan.shard.of);
         let orders = self.orders.as_mut().expect("orders are open until the end");
-        // Refused where it has died: then there is no answer either.
+        // The write fails if the worker has died; then no answer comes either.
         let _ = orders.write_all(order.as_bytes());
         let mut begun = false;
         while *place < to {
@@ -385,12 +387,12 @@ impl Worker {
         Ended::Done
     }
 
-    /// The record of a smaller run that fails as a seed does; `None` where the process dies of it.
+    /// The record of a smaller run that fails as the seed does; `None` if the worker dies of it.
     fn shrink(&mut self, hang_after: Duration, seed: u64) -> Option<Record> {
         self.ask(hang_after, &format!("{SHRINK}{seed}"))
     }
 
-    /// What it answers to an order; `None` where the process dies of it, or says nothing for so long.
+    /// The worker's answer to an order; `None` if the worker dies of it, or is silent for `hang_after`.
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, hang_after: Duration, order: &str) -> Option<T> {
         let orders = self.orders.as_mut().expect("orders are open until the end");
         let _ = orders.write_all(format!("{order}\n").as_bytes());
@@ -407,14 +409,14 @@ impl Worker {
         if begun { Ended::Cut(Cut::Died(how)) } else { Ended::DiedBetween(how) }
     }
 
-    /// It says nothing any more; dropping it kills it.
+    /// The worker is silent; dropping it kills it.
     fn hung(&mut self, begun: bool, after: Duration) -> Ended {
         let cut = Cut::Hung(after.as_secs());
         if begun { Ended::Cut(cut) } else { Ended::DiedBetween("it said nothing".into()) }
     }
 }
 
-/// The lines that a process says, until it has ended.
+/// The lines that a process prints, until it ends.
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: waits for another process")]
 fn lines_of(stdout: ChildStdout) -> mpsc::Receiver<Vec<u8>> {
     let (tell, told) = mpsc::channel();
@@ -433,7 +435,7 @@ fn lines_of(stdout: ChildStdout) -> mpsc::Receiver<Vec<u8>> {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It may be in the middle of a world that nobody waits for.
+        // It may be in the middle of a world whose result nobody needs any more.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

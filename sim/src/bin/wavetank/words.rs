@@ -1,6 +1,6 @@
 //! Numbers in words.
 
-/// So many of something, whose name has an s where they are not one.
+/// A count with the name of the thing, which gets an s unless the count is one.
 pub(crate) fn counted(count: u64, name: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {name}{s}")
@@ -12,7 +12,7 @@ const SECOND: u64 = 1_000 * MILLISECOND;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
-/// A time in nanoseconds, as short as people say it: what is beyond is cut off.
+/// A time in nanoseconds, in short words: one decimal, and the rest is cut off.
 pub(crate) fn span(ns: u64) -> String {
     let tenths = |unit: u64, name: &str| match (ns / unit, ns % unit * 10 / unit) {
         (whole, 0) => format!("{whole} {name}"),

@@ -1,8 +1,9 @@
-//! `wavetank worker`: runs the seeds that come in on stdin, and says what came of each on stdout.
+//! `wavetank worker`: runs the seeds that arrive on stdin, and reports the result of each on stdout.
 //!
-//! One line in: `FIRST COUNT STEP`, or `shrink SEED` for the smallest run that fails as that seed does, or `again
-//! FILE` for a kept failure. Lines out, each after a mark, for libraries below us print to stdout too: `begin SEED`
-//! before a world, so that it is known which one killed the process, and its record after it.
+//! One order per line comes in: `FIRST COUNT STEP`, or `shrink SEED` for the smallest run that fails as that seed does,
+//! or `again FILE` for a saved failure. Each line that goes out starts with a mark, because libraries below us also
+//! print to stdout. `begin SEED` goes out before a world, so that it is known which world killed the process; the
+//! record of the world follows.
 
 use crate::args::What;
 use crate::engine;
@@ -18,13 +19,13 @@ use wavetank_sim::record::Record;
 use wavetank_sim::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use wavetank_sim::{Seed, keep};
 
-/// Stands before what is meant for the process that started this one.
+/// Comes before each message for the process that started this one.
 pub(crate) const MARK: &str = "\u{1e}wavetank ";
 
-/// Begins the order to shrink.
+/// Starts an order to shrink.
 pub(crate) const SHRINK: &str = "shrink ";
 
-/// Begins the order to try a kept failure again: its file's path follows, as JSON.
+/// Starts an order to retry a saved failure; the path of its file follows, as JSON.
 pub(crate) const AGAIN: &str = "again ";
 
 pub(crate) fn work(what: &What) -> Result<ExitCode, Stop> {
@@ -59,12 +60,12 @@ pub(crate) fn work(what: &What) -> Result<ExitCode, Stop> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The record of the smallest run that fails as the seed does; of the seed's own where there is none.
+/// The record of the smallest run that fails as the seed does; if there is none, the record of the seed's own run.
 fn shrunk(job: &Job, seed: Seed, keeper: &mut Keeper) -> Record {
     let run = job.run(seed);
     let compared = run.compared.len();
     let replay = |choices| {
-        // A sign of life before each: it is a process that says nothing that is given up.
+        // A sign of life before each run, because a worker that is silent is given up.
         let _ = say(&format!("begin {}", seed.0));
         job.replay(seed, choices)
     };

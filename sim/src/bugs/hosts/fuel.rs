@@ -1,5 +1,5 @@
-//! H08 and H09: hosts that meter their cells themselves. Metered is a task: a cell of the tank is given its fuel
-//! once, before it starts, and nobody can add to it.
+//! H08 and H09: hosts that meter their cells themselves. The metered program is a task, because a cell of the tank gets
+//! its fuel once, before it starts, and nobody can add to it.
 
 use crate::bugs::Way::{self, Buggy};
 use crate::bugs::{steps, task};
@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 const TICK_NS: u64 = 10_000_000;
 
-/// Fuel for a tick, and what the cell needs in all.
+/// Fuel for one tick, and the fuel that the cell needs in all.
 const GRANT: u32 = 4;
 const NEED: u32 = 10;
 
@@ -50,12 +50,12 @@ pub(in crate::bugs) fn tick_grants(world: &mut World, way: Way) {
 
 // ---- H09
 
-/// What a cell may burn in all, and what it burns each time that its host returns to it.
+/// The fuel that a cell may burn in all, and the fuel that it burns each time its host resumes it.
 const BUDGET: u32 = 25;
 const BURST: u32 = 10;
 
-/// Its host returns to a cell with the events that came meanwhile, with a full budget each time. Mended: with what is
-/// left of it.
+/// The host resumes a cell for the events that arrived meanwhile, and gives it a full budget each time. Mended: it
+/// gives the rest of the budget.
 pub(in crate::bugs) fn refilled_budget(world: &mut World, way: Way) {
     let (send, mut events) = mpsc::unbounded();
     task(world, "events", async move {
@@ -77,7 +77,7 @@ pub(in crate::bugs) fn refilled_budget(world: &mut World, way: Way) {
             if way == Buggy {
                 fuel = BUDGET;
             }
-            // It ends where its fuel does.
+            // The cell ends when its fuel runs out.
             let burns = fuel.min(BURST);
             burned.set(burned.get() + burns);
             fuel -= burns;

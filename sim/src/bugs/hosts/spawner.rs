@@ -1,4 +1,4 @@
-//! H03 and H04: an Executor of the host's own, and what becomes of the child it starts.
+//! H03 and H04: an Executor of the host's own, and the fate of the child it starts.
 
 use super::{Served, linked_to};
 use crate::bugs::Way::{self, Buggy};
@@ -15,7 +15,7 @@ use std::rc::Rc;
 use wavetank::schema::peer_capnp::{executor, process};
 use wavetank::{ActorId, Tank};
 
-/// The caller starts a child and lets go of it. Mended: only an order kills.
+/// The caller starts a child and drops its kill channel. Mended: only an order kills the child.
 pub(in crate::bugs) fn dropped_process(world: &mut World, way: Way) {
     let vat = world.vat("spawner");
     let spawner = Spawner { tank: world.tank().clone(), vat, way, fault: Fault::DroppedSender };
@@ -27,8 +27,8 @@ pub(in crate::bugs) fn dropped_process(world: &mut World, way: Way) {
     });
 }
 
-/// The caller changes its mind after some steps, or kills the child it was given. Mended: whoever holds the cell
-/// on its way ends it when dropped.
+/// The caller cancels the spawn after some steps, or kills the child it was given. Mended: the holder of a cell that is
+/// on its way ends the cell when it is dropped.
 pub(in crate::bugs) fn cancelled_spawn(world: &mut World, way: Way) {
     let vat = world.vat("spawner");
     let spawner = Spawner { tank: world.tank().clone(), vat, way, fault: Fault::Orphan };
@@ -50,7 +50,7 @@ enum Fault {
     Orphan,
 }
 
-/// An Executor that starts one certain child.
+/// An Executor that always starts the same child.
 struct Spawner {
     tank: Tank,
     vat: ActorId,
@@ -69,7 +69,7 @@ impl executor::Server for Spawner {
             Fault::Orphan => {
                 let (cell, _stdio) = start(&self.tank, self.vat, guests::SERVER, &["child"]);
                 let process = Process::Held(Guard { cell, kills: self.way == Way::Mended });
-                // The rest of a spawn: its logs are opened, its name is told.
+                // The rest of a spawn takes some steps, such as opening logs and announcing the name.
                 steps(3).await;
                 process
             }
@@ -80,7 +80,7 @@ impl executor::Server for Spawner {
 }
 
 impl Spawner {
-    /// A child that ends by itself, unless a word on its channel ends it.
+    /// A child that ends by itself, unless a message on its channel ends it first.
     fn start_brief(&self) -> Process {
         let (cell, _stdio) = start(&self.tank, self.vat, guests::CHILD_ECHO, &["child"]);
         let (kill, order) = oneshot::channel::<()>();
@@ -103,7 +103,7 @@ enum Process {
     Held(Guard),
 }
 
-/// Holds a cell, and may end it when it goes.
+/// Holds a cell, and may end the cell when it is dropped.
 struct Guard {
     cell: wavetank::cell::Cell,
     kills: bool,

@@ -1,4 +1,4 @@
-//! H13: whoever waits for a connection that breaks.
+//! H13: tasks that wait for a connection, which breaks.
 
 use super::{Echo, echo, linked};
 use crate::bugs::Way::{self, Buggy};
@@ -15,7 +15,8 @@ const WAITERS: u32 = 8;
 
 type Waiter = oneshot::Sender<()>;
 
-/// The connection wakes them in the order of a hash map, and each calls anew. Mended: in the order of their numbers.
+/// The connection wakes its waiters in the order of a hash map, and each makes a new call. Mended: in the order of
+/// their numbers.
 pub(in crate::bugs) fn hashed_waiters(world: &mut World, way: Way) {
     let served: executor::Client = new_client(Echo);
     let (peer, caller) = linked::<executor::Client>(world, served.client);
@@ -41,7 +42,8 @@ pub(in crate::bugs) fn hashed_waiters(world: &mut World, way: Way) {
     });
 }
 
-/// Hash keys that are not std's, which the seed would give: a count of the process, so other ones in each run.
+/// Hash keys that do not come from std, so that the seed does not set them: a counter of the process, so each run has
+/// other keys.
 struct Keyed(u64);
 
 impl Default for Keyed {

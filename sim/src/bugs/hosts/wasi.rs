@@ -1,5 +1,5 @@
-//! W01 to W04: streams, a clock and a poll of the host's own, as it would give them to its guests. What uses them
-//! is a task: the imports of a cell are in the tank's hands.
+//! W01 to W04: streams, a clock and a poll of the host's own, as it would provide them to its guests. Their user is a
+//! task, because the tank itself provides the imports of a cell.
 
 use super::{Echo, SECOND_NS, echo, linked};
 use crate::bugs::Way::{self, Buggy};
@@ -18,8 +18,8 @@ use wavetank::schema::peer_capnp::executor;
 
 // ---- W01
 
-/// A stdout that a worker drains into a cell's stdin (wasmtime#8781). A wait for it is begun anew at each poll and
-/// dropped again, and the waker goes with it. Mended: a wait is kept until it is over.
+/// A stdout that a worker drains into a cell's stdin (wasmtime#8781). Each poll starts a new wait for the worker and
+/// drops it again, and the waker is dropped with it. Mended: a wait is kept until it is over.
 pub(in crate::bugs) fn stdout_worker(world: &mut World, way: Way) {
     let copy = world.cell("copy", guests::CHILD_COPY).transport(Transport::Connection).keep_stdin();
     let mut copy = copy.serve(peer::executor(world)).spawn();
@@ -63,7 +63,7 @@ impl Stdout {
     }
 }
 
-/// Who stops waiting is not woken.
+/// A wait that is dropped is not woken.
 struct Wait<'a>(&'a Stdout);
 
 impl Future for Wait<'_> {
@@ -86,8 +86,8 @@ impl Drop for Wait<'_> {
 
 // ---- W02
 
-/// Two wait for one stream, which is filled by the answer to a call and keeps the waker of the last (wasmtime#7767
-/// asks for two pollables that agree). Mended: it keeps all.
+/// Two tasks wait for one stream, which the answer to a call fills. The stream keeps only the waker of the last
+/// (wasmtime#7767 asks for two pollables that agree). Mended: it keeps all wakers.
 pub(in crate::bugs) fn two_pollables(world: &mut World, way: Way) {
     let stream = Rc::new(Stream::default());
     let served: executor::Client = new_client(Echo);
@@ -128,9 +128,9 @@ impl Stream {
 
 const HOUR_NS: u64 = 3600 * SECOND_NS;
 
-/// A clock that reckons what is left until an instant the wrong way round (wasmtime#6993): one to come is centuries
-/// off. The sleeper is given up after an hour. Mended: now from the instant, and nothing is left of one that has
-/// passed.
+/// A clock that subtracts the wrong way round when it computes the time left until an instant (wasmtime#6993), so that
+/// a future instant is centuries away. The sleeper is given up after an hour. Mended: it subtracts now from the
+/// instant, and gives zero for an instant that has passed.
 pub(in crate::bugs) fn clock_underflow(world: &mut World, way: Way) {
     let clock = world.clock();
     task(world, "sleeper", async move {
@@ -148,11 +148,11 @@ pub(in crate::bugs) fn clock_underflow(world: &mut World, way: Way) {
 
 // ---- W04
 
-/// Polls until a program gives up: more than the choices of a run, after which everybody has a turn.
+/// Number of polls until a program gives up: more than the choices of a run, after which every task has its turn.
 const POLLS: u32 = 10_000;
 
-/// A poll with a time-out of nothing that answers without letting go (wasmtime#13040): who would bring the news gets
-/// no turn, however often it is asked. Mended: it yields once before it answers.
+/// A poll with a zero time-out that answers without yielding (wasmtime#13040). The task that would bring the news gets
+/// no turn, however often the poll is repeated. Mended: the poll yields once before it answers.
 pub(in crate::bugs) fn zero_timeout(world: &mut World, way: Way) {
     let is_ready = Rc::new(Cell::new(false));
     let news = is_ready.clone();

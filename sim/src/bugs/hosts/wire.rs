@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// One end of a wire that is no pipe of the tank: nothing delays it. It ends when the other end is gone.
+/// One end of a wire that is not a pipe of the tank, so nothing delays it. It ends when the other end is dropped.
 #[derive(Clone)]
 pub(super) struct Wire {
     incoming: Rc<RefCell<Incoming>>,
@@ -18,7 +18,7 @@ pub(super) struct Wire {
 
 struct Incoming {
     pieces: mpsc::UnboundedReceiver<Vec<u8>>,
-    /// What is left of the pieces that were taken.
+    /// The unread rest of the pieces that were received.
     held: VecDeque<u8>,
 }
 
