@@ -51,6 +51,8 @@ struct State {
     answerable: RoaringBitmap,
     resumable: RoaringBitmap,
     gates: Vec<Gate>,
+    /// The call whose server is being polled.
+    serving: Option<GateId>,
     /// For each streaming call, the finished calls whose gates wait for its gate.
     behind: BTreeMap<u32, Vec<GateId>>,
     /// Whether a method streams, for each method (interface and ordinal) for which this is known.
@@ -228,6 +230,7 @@ impl Fabric {
             answerable: RoaringBitmap::new(),
             resumable: RoaringBitmap::new(),
             gates: Vec::new(),
+            serving: None,
             behind: BTreeMap::new(),
             streams: BTreeMap::new(),
             operations: BTreeMap::new(),

@@ -106,8 +106,8 @@ fn classify(error: &wasmtime::Error) -> TrapClass {
 /// Finds the class of a trap from its message, because wasmtime 48 has no type for it.
 ///
 /// Tests with real guests pin most of these messages, and fail if a new wasmtime changes them. They are `fault-handle`
-/// (an unknown handle), `zeroes-4g`, `write-4g` and `resources` of `guests/hostile`, and a component with too much
-/// memory. No test pins the message about too much data that is copied into the host at once.
+/// (an unknown handle), `zeroes-4g`, `write-4g`, `resources` and `poll-list-huge` of `guests/hostile`, and a component
+/// with too much memory.
 fn by_words(text: &str) -> TrapClass {
     use TrapClass as Class;
     if text.starts_with("unknown handle index") {

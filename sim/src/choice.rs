@@ -3,9 +3,10 @@
 use crate::menu::{Gusts, Item, Menu};
 use crate::moves::Kind;
 use crate::strategy::{Ask, Strategy};
+use serde::{Deserialize, Serialize};
 
 /// One bounded number that was drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// The number; 0 is the dullest.
     pub value: u32,
@@ -25,7 +26,7 @@ pub struct Occasion {
 }
 
 /// The meaning of a choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Of {
     /// The next move or an injected fault: its kind, and the id of the actor or thing that it names.
     Item(Kind, u32),

@@ -23,6 +23,8 @@ pub struct Executor {
     ready: RoaringBitmap,
     woken: Woken,
     spawned: Rc<RefCell<Vec<Spawned>>>,
+    /// The task that is being polled. If it panicked, it stays here.
+    polled: Option<u32>,
 }
 
 /// Ids of the tasks that were woken since the last look, in order.
@@ -97,6 +99,18 @@ impl Spawner {
     }
 }
 
+impl<'a> Live<'a> {
+    fn of(task: &'a Task) -> Self {
+        Live {
+            name: &task.name,
+            actor: task.actor,
+            whose: task.whose,
+            is_ready: task.signal.queued.load(Ordering::Relaxed),
+            waker: &task.waker,
+        }
+    }
+}
+
 impl Executor {
     /// A handle that takes new tasks.
     pub fn spawner(&self) -> Spawner {
@@ -157,10 +171,12 @@ impl Executor {
         if let Some(task) = slot {
             task.signal.queued.store(false, Ordering::Relaxed);
             let mut context = Context::from_waker(&task.waker);
+            self.polled = Some(id);
             if task.future.as_mut().poll(&mut context).is_ready() {
                 // Dropped here, inside the move that ended it.
                 *slot = None;
             }
+            self.polled = None;
         }
         self.look();
         true
@@ -168,13 +184,12 @@ impl Executor {
 
     /// The tasks that have not ended, in order of birth.
     pub fn tasks(&self) -> impl Iterator<Item = Live<'_>> {
-        self.tasks.iter().flatten().map(|task| Live {
-            name: &task.name,
-            actor: task.actor,
-            whose: task.whose,
-            is_ready: task.signal.queued.load(Ordering::Relaxed),
-            waker: &task.waker,
-        })
+        self.tasks.iter().flatten().map(Live::of)
+    }
+
+    /// The task that panicked while it was polled.
+    pub fn broken_off(&self) -> Option<Live<'_>> {
+        self.tasks.get(self.polled? as usize)?.as_ref().map(Live::of)
     }
 
     /// Drops all tasks, youngest first, including those that are spawned meanwhile.

@@ -1,5 +1,6 @@
 //! Moves: everything that can happen next.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use wavetank::pipe::HalfBreak;
 
@@ -68,7 +69,7 @@ pub enum Move {
 }
 
 /// A kind of move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// [`Move::Start`] and [`Move::HangUp`]
     Start,

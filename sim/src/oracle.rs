@@ -59,6 +59,7 @@ pub mod ledger;
 pub mod livelock;
 pub mod order;
 pub mod orphans;
+pub mod output;
 pub mod resources;
 pub(crate) mod rest;
 mod streams;

@@ -47,7 +47,11 @@ fn note(panic: &PanicHookInfo<'_>) {
     let (file, line) = panic.location().map_or(("", 0), |at| (at.file(), at.line()));
     let caught = Caught { message: message(panic.payload()), at: place(file, line), blame: blame(file) };
     // A panic may be caught on its way and another may follow. The last one ends the world, so it overwrites the
-    // others.
+    // others. If it came while the first was still unwinding, it ends the process, and nobody is left to report either.
+    if let Some(first) = CAUGHT.take() {
+        let line = |caught: &Caught| format!("{} at {}", caught.message, caught.at);
+        eprintln!("a world panicked twice: {}; then {}", line(&first), line(&caught));
+    }
     CAUGHT.set(Some(caught));
 }
 

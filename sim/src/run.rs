@@ -5,7 +5,7 @@ use crate::canary::Against;
 use crate::choice::{Choice, Chooser, Occasion};
 use crate::hashkeys;
 use crate::moves::Move;
-use crate::oracle::{Facts, NotJudged, Without};
+use crate::oracle::{Blame, Facts, NotJudged, Without};
 use crate::outcome::Outcome;
 use crate::panics;
 use crate::profile::{Level, Profile, ProfileError};
@@ -229,11 +229,11 @@ pub fn survey(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Survey {
 
 fn on_a_thread(seed: Seed, run: impl FnOnce() -> Run + Send) -> Run {
     let span = tracing::Span::current();
-    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let dispatch = tracing_core::dispatcher::get_default(Clone::clone);
     std::thread::scope(|scope| {
         let world = || {
             hashkeys::enter(seed);
-            tracing::dispatcher::with_default(&dispatch, || span.in_scope(run))
+            tracing_core::dispatcher::with_default(&dispatch, || span.in_scope(run))
         };
         let thread = std::thread::Builder::new().name("world".into()).stack_size(STACK_BYTES);
         let thread = thread.spawn_scoped(scope, world).expect("a thread can be had");
@@ -284,10 +284,10 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         scenario(&mut world);
         world.run()
     });
-    let outcome = outcome.unwrap_or_else(|panics::Caught { message, at, blame }| Outcome::Panicked {
-        message,
-        at,
-        blame,
+    let outcome = outcome.unwrap_or_else(|panics::Caught { message, at, blame }| {
+        // The place tells the layer. The scenario's own code may be a task or a server.
+        let party = if matches!(blame, Blame::Scenario(_)) { world.blame_for_panic() } else { None };
+        Outcome::Panicked { message, at, blame: party.unwrap_or(blame) }
     });
     let (cells, virtual_ns, facts) = (world.cells(), world.now_ns(), world.facts());
     let (level, faults) = (world.weather.level(), world.weather.faults().clone());

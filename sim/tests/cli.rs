@@ -647,7 +647,7 @@ fn a_corpus_is_run_first_and_minimised_only_when_all_of_it_was() {
     let all = names(&folder);
     let short = fuzz("10", &["--minimise"]);
     assert!(short.starts_with(&format!("echo: {} cases from {path}\n", cases.len() + 1)), "{short}");
-    assert!(short.contains("echo: not minimised, for "), "{short}");
+    assert!(short.contains("echo: not minimised, because "), "{short}");
     assert!(names(&folder).is_superset(&all));
     let whole = fuzz("400", &["--minimise"]);
     let last = whole.lines().last().and_then(|line| line.strip_suffix(" cases do all that was done"));

@@ -39,6 +39,17 @@ impl Fabric {
         self.state().turn += 1;
     }
 
+    /// The call whose server is being polled. If the server panicked, it stays the one that did.
+    pub fn serving(&self) -> Option<GateId> {
+        self.state().serving
+    }
+
+    /// Notes whose server is being polled. Returns the call that was noted before: a server may call another one that
+    /// is polled within it.
+    pub(crate) fn set_serving(&self, gate: Option<GateId>) -> Option<GateId> {
+        std::mem::replace(&mut self.state().serving, gate)
+    }
+
     /// Puts a call whose server woke itself on the menu. `waker` lets it go on.
     pub(crate) fn pause(&self, gate: GateId, waker: Waker) {
         let mut state = self.state();

@@ -62,7 +62,9 @@ impl<F: Future + Unpin> Future for Pausing<F> {
             Phase::Woken => this.fabric.unpause(this.gate),
             Phase::Open | Phase::Polling | Phase::WokeItself => {}
         }
+        let outer = this.fabric.set_serving(Some(this.gate));
         let polled = Pin::new(&mut this.work).poll(&mut Context::from_waker(&this.waker));
+        this.fabric.set_serving(outer);
         if this.signal.end(polled.is_ready()) == Phase::Paused {
             this.fabric.pause(this.gate, this.waker.clone());
         }

@@ -38,6 +38,7 @@ const ALWAYS: &[(&str, &str)] = &[
     ("h01", "stalled"),
     ("h02", "panicked"),
     ("w03", "panicked"),
+    ("v08", "stalled"),
 ];
 
 /// Cases that fail under some schedules and are found within 200 seeds.
@@ -83,6 +84,13 @@ const SOMETIMES: &[(&str, &str)] = &[
     ("p02", "panicked"),
     ("p03", "panicked"),
     ("p04", "panicked"),
+    ("v01", "stalled"),
+    ("v02", "stalled"),
+    ("v03", "stalled"),
+    ("v04", "stalled"),
+    ("v05", "stalled"),
+    ("v06", "panicked"),
+    ("v07", "stalled"),
     ("account", "panicked"),
     ("abba", "stalled"),
     ("reorder_3", "panicked"),

@@ -1,14 +1,14 @@
 //! The trigger and the holder of each fault of the benchmark, and how often failure reports name them.
 //!
-//! The table gives for each case the kind of change that the planted fault depends on. Any other change may make a run
-//! pass by accident, and a report that names such a change misleads. If the fault of a case is in a guest, that guest
-//! is to blame. All other cases are written as tasks and servers of their scenario, and one of these is to blame.
+//! A case names the kind of change that its planted fault depends on. Any other change may make a run pass by accident,
+//! and a report that names such a change misleads. A case also names who holds its fault: a guest, a vat, a cycle of
+//! vats, or the tasks and servers of its scenario.
 
 use super::Case;
 use crate::explain::{Change, Deciding, EXPLAIN_RUNS, explain};
 use crate::known::is_news;
 use crate::moves::{Kind, Move};
-use crate::oracle::Blame;
+use crate::oracle::{Blame, Party};
 use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup, run_under, survey};
 use crate::same::{SHRINK_RUNS, shrink_run};
@@ -42,114 +42,17 @@ pub enum Trigger {
 
 use Trigger::{Always, Damage, Failure, Flow, Host, Order, Value, Weather};
 
-/// The trigger of each case.
-const TABLE: &[(&str, Trigger)] = &[
-    ("g01", Always),
-    ("g02", Flow("g02 stdout")),
-    ("g02-overwrite", Always),
-    ("g03-drop", Always),
-    ("g03-leak", Always),
-    ("g03-timers", Always),
-    ("g04", Flow("g04 connection")),
-    ("g05", Always),
-    ("g05-quiet", Always),
-    ("g05-few", Always),
-    ("g05-late", Always),
-    ("g06", Flow("g06 connection out")),
-    ("g07", Order(&["g07", "host"])),
-    ("g07-spin", Always),
-    ("g08", Order(&["g08", "host"])),
-    ("g09", Always),
-    ("g10", Order(&["g10", "host", "launcher", "writer"])),
-    ("g11", Always),
-    ("g11-eof", Always),
-    ("g12", Always),
-    ("g13", Value),
-    ("g14", Always),
-    ("g15", Flow("g15 stdin")),
-    ("g16", Always),
-    ("g17", Always),
-    ("g20", Always),
-    ("g21", Always),
-    ("g22", Damage),
-    ("g23", Host),
-    ("g24", Host),
-    ("g25", Flow("g25 stdout")),
-    ("g26", Weather(Kind::Spur)),
-    ("g27", Flow("g27 stdin")),
-    ("g28", Host),
-    ("wait-now", Always),
-    ("wait-ready", Always),
-    ("wait-poll", Always),
-    ("wait-bytes", Always),
-    ("hot", Always),
-    ("h01", Always),
-    ("h02", Always),
-    ("h03", Order(&["spawner", "child", "host", "caller"])),
-    ("h04", Order(&["spawner", "child", "host", "caller"])),
-    ("h05", Order(&["reader", "writer", "peer"])),
-    ("h06", Order(&["child", "first", "second"])),
-    ("h07", Value),
-    ("h08", Always),
-    ("h09", Order(&["events", "cell"])),
-    ("h10", Order(&["operator", "supervisor", "child"])),
-    ("h11", Order(&["events", "loop", "timer"])),
-    ("h12", Order(&["server", "host", "keeper", "test"])),
-    ("h13", Always),
-    ("w01", Order(&["copy", "host", "program", "worker"])),
-    ("w02", Order(&["first", "second", "server", "caller", "pump"])),
-    ("w03", Always),
-    ("w04", Order(&["program", "runtime"])),
-    ("p01", Order(&["server", "first", "second"])),
-    ("p02", Order(&["server", "first", "second"])),
-    ("p03", Order(&["server", "first", "second"])),
-    ("p04", Failure),
-    ("account", Order(&["t"])),
-    ("abba", Order(&["t"])),
-    ("reorder_3", Order(&["t", "last"])),
-    ("reorder_5", Order(&["t", "last"])),
-    ("reorder_10", Order(&["t", "last"])),
-    ("reorder_20", Order(&["t", "last"])),
-    ("twostage_2", Order(&["t", "last"])),
-    ("twostage_20", Order(&["t", "last"])),
-    ("needle_20", Order(&["hay", "needle"])),
-    ("needle_100", Order(&["hay", "needle"])),
-    ("longshort_10", Order(&["long", "short"])),
-    ("longshort_50", Order(&["long", "short"])),
-    ("buffer", Order(&["p", "c"])),
-    ("philosophers", Order(&["t"])),
-];
-
-/// The trigger of a case; `None` if the table has no entry.
-pub fn trigger(case: &str) -> Option<Trigger> {
-    TABLE.iter().find(|(id, _)| *id == case).map(|(_, trigger)| *trigger)
-}
-
-/// The holder of the fault of a case.
+/// Who holds the fault of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Culprit {
     /// The guest with this name.
     Guest(&'static str),
     /// A task, a server or an assertion of the scenario.
     Scenario,
-}
-
-/// Cells whose names are not the ids of their cases.
-const GUESTS: &[(&str, &str)] = &[
-    ("g01", "fault-handle"),
-    ("g02-overwrite", "fault-overwrite"),
-    ("g03-drop", "fault-drop"),
-    ("g07-spin", "fault-spin"),
-];
-
-/// The holder of the fault of a case.
-pub fn culprit(case: &'static str) -> Culprit {
-    let is_of_guest = case.starts_with('g') || case.starts_with("wait") || case == "hot";
-    if !is_of_guest {
-        return Culprit::Scenario;
-    }
-    let named = GUESTS.iter().find(|(id, _)| *id == case);
-    Culprit::Guest(named.map_or(case, |(_, name)| name))
+    /// A task or a server of the vat of this name.
+    Vat(&'static str),
+    /// These vats, all of which wait for each other.
+    Cycle(&'static [&'static str]),
 }
 
 impl Culprit {
@@ -157,6 +60,13 @@ impl Culprit {
     fn is(self, blame: Option<&Blame>) -> bool {
         match (self, blame.map(|blame| blame.party().0)) {
             (Culprit::Guest(name), Some(Blame::Guest(cell))) => name == cell,
+            (Culprit::Vat(name), Some(Blame::Capability { vat, .. } | Blame::Task { vat, .. })) => {
+                vat.as_deref() == Some(name)
+            }
+            (Culprit::Cycle(names), Some(Blame::Cycle(parties))) => {
+                let is_named = |party: &Party| matches!(party, Party::Vat(name) if names.contains(&&**name));
+                parties.len() == names.len() && parties.iter().all(is_named)
+            }
             (Culprit::Scenario, Some(blame)) => matches!(
                 blame,
                 Blame::Scenario(_) | Blame::Task { .. } | Blame::Capability { .. } | Blame::Cycle(_)
@@ -187,7 +97,6 @@ pub struct Named {
 /// most `cap` seeds, from 0 on.
 pub fn named(case: &Case, failures: usize, cap: u64, engine: &Arc<Engine>) -> Named {
     let drawn = Choices::Drawn(StrategyName::Portfolio, Profile::swarm());
-    let wants = trigger(case.id);
     let base = Setup { choices: drawn, ..Setup::new(engine.clone(), Seed(0)) };
     let base = Setup { survey: Some(Arc::new(survey(case.buggy, &base))), ..base };
     let mut named = Named::default();
@@ -206,7 +115,7 @@ pub fn named(case: &Case, failures: usize, cap: u64, engine: &Arc<Engine>) -> Na
         let told =
             explain(&run, EXPLAIN_RUNS, &|strategy| run_under(case.buggy, &setup, "explained", strategy));
         let blame = run.outcome.blame();
-        if culprit(case.id).is(blame.as_ref()) {
+        if case.culprit.is(blame.as_ref()) {
             named.blamed += 1;
         } else {
             let blame = blame.map_or_else(|| "nobody".into(), |blame| blame.to_string());
@@ -214,7 +123,7 @@ pub fn named(case: &Case, failures: usize, cap: u64, engine: &Arc<Engine>) -> Na
         }
         match told.deciding {
             None => named.silent += 1,
-            Some(deciding) if wants.is_some_and(|trigger| trigger.is(&deciding, &run)) => named.right += 1,
+            Some(deciding) if case.trigger.is(&deciding, &run) => named.right += 1,
             Some(deciding) => named.wrong.push(deciding.to_string()),
         }
     }
@@ -255,16 +164,8 @@ impl Trigger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bugs::{ALL, find};
+    use crate::bugs::find;
     use crate::check::engine;
-
-    #[test]
-    fn each_case_has_a_trigger() {
-        for case in ALL {
-            assert!(trigger(case.id).is_some(), "{}", case.id);
-        }
-        assert_eq!(TABLE.len(), ALL.len());
-    }
 
     #[test]
     fn the_planted_trigger_is_named() {
@@ -279,6 +180,14 @@ mod tests {
         for case in ["g01", "g09", "g12", "g14", "h01", "w03"] {
             let named = named(find(case).expect("a case"), 2, 500, &engine());
             assert_eq!((named.silent, named.blamed, named.failures), (2, 2, 2), "{case}: {named:?}");
+        }
+    }
+
+    #[test]
+    fn the_vats_that_hold_the_fault_are_blamed() {
+        for case in ["v01", "v02", "v03", "v04", "v05", "v06", "v07", "v08"] {
+            let named = named(find(case).expect("a case"), 2, 500, &engine());
+            assert_eq!((named.blamed, named.failures), (2, 2), "{case}: {named:?}");
         }
     }
 }

@@ -17,6 +17,12 @@ const SHOWN_LINKS: usize = 3;
 /// Frames that are shown of all links together.
 const SHOWN_FRAMES: usize = 8;
 
+/// Stands for frames that are not shown.
+const GAP: &str = "  …";
+
+/// If more links than this are shown, gaps are not marked: the explanation must fit on a screen.
+const MARKED_LINKS: usize = 2;
+
 /// Calls without an answer that are named, per link.
 const SHOWN_OPEN_CALLS: usize = 3;
 
@@ -26,9 +32,11 @@ pub(super) fn lines(run: &Run, concerned: &BTreeSet<&str>, steps: &[usize]) -> V
     let all = run.transcript.links(&PEER_SCHEMA);
     let shown = shown(&all, concerned);
     let each = (SHOWN_FRAMES / shown.len().max(1)).max(1);
+    let marks_gaps = shown.len() <= MARKED_LINKS;
     let mut lines = Vec::new();
     for link in shown {
-        lines.extend(frames_of(link, steps, each));
+        let frames = frames_of(link, steps, each);
+        lines.extend(frames.into_iter().filter(|line| marks_gaps || line != GAP));
         lines.extend(in_words(link, run));
     }
     lines
@@ -63,14 +71,14 @@ fn frames_of(link: &LinkTrace, steps: &[usize], most: usize) -> Vec<String> {
     let mut next = 0;
     for place in places {
         if place > next {
-            lines.push("  …".into());
+            lines.push(GAP.into());
         }
         let (step, frame) = &link.frames[place];
         lines.push(format!("  {step:>4} {frame}"));
         next = place + 1;
     }
     if next < all && next > 0 {
-        lines.push("  …".into());
+        lines.push(GAP.into());
     }
     lines
 }

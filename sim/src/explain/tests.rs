@@ -196,3 +196,22 @@ fn text_on_the_stdout_that_carries_rpc_is_shown() {
     let text = "the stdout of printer carries RPC, but what was written there after 0 bytes is no RPC message: it begins with \"";
     assert!(causes.iter().any(|cause| cause.starts_with(text)), "{causes:?}");
 }
+
+#[test]
+fn output_that_was_thrown_away_is_counted() {
+    let max_record_bytes = 1024 * 1024;
+    let choices = Choices::Given(Vec::new());
+    let setup = Setup { choices, max_record_bytes, ..Setup::new(engine(), Seed(0)) };
+    let scenario = |world: &mut World| {
+        let cell = world.cell("loud", crate::guests::HOSTILE).args(["flood-stderr"]);
+        cell.transport(crate::Transport::Connection).serve(crate::peer::executor(world)).spawn();
+    };
+    let run = run(scenario, &setup);
+    assert!(!run.outcome.is_finished(), "it writes without end");
+    let told = explain(&run, 0, &|_| unreachable!("no runs"));
+    let [cause] = &told.causes[..] else { panic!("{told}") };
+    assert!(
+        cause.starts_with("the host threw away ") && cause.contains(" bytes of loud stderr: "),
+        "{cause}"
+    );
+}

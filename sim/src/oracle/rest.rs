@@ -15,7 +15,7 @@ use crate::frames::{Direction, Message};
 use crate::ledger::{Entry, Ledger, QuestionState};
 use crate::outcome::{Wait, WaitGraph};
 use crate::transcript::LinkFrames;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wavetank::peer::{BYTE_STREAM, PROCESS};
 use wavetank::pipe::PipeView;
 use wavetank::{ActorId, Blocked, Event, GateId, LinkId, Role};
@@ -43,8 +43,10 @@ pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
         |task: &TaskFacts| served_by(task).is_some_and(|served| living.iter().any(|cell| cell.id == served));
     let tasks = evidence.tasks.iter().filter(must_end).filter(|task| !is_said(task));
     let owed = owed(evidence);
-    let cycle = cycle(&owed);
-    let mut calls: Vec<String> = owed.iter().map(Owed::line).collect();
+    let cycle = cycle(evidence, &owed);
+    // The line of the cycle says who waits for whom in it.
+    let on_cycle = |owed: &&Owed<'_>| cycle.iter().flatten().any(|on| std::ptr::eq(*on, *owed));
+    let mut calls: Vec<String> = owed.iter().filter(|owed| !on_cycle(owed)).map(Owed::line).collect();
     calls.extend(cycle.as_deref().map(cycle_line));
     Some(WaitGraph {
         steps: evidence.steps.len() as u64,
@@ -102,6 +104,23 @@ struct Owed<'a> {
 }
 
 impl Owed<'_> {
+    /// Whether one party waits for one other party. The host is more than one: its servers work side by side.
+    fn is_wait_of_one_party(&self, evidence: &Evidence<'_>) -> bool {
+        let is_received = match &self.debtor {
+            Party::Host => false,
+            Party::Vat(_) => self.is_at_server,
+            Party::Cell(_) => {
+                let mut links = evidence.cells.iter().filter_map(|cell| cell.link);
+                let down = links.find(|(link, ..)| *link == self.link.link).map(|(.., down)| down);
+                down.is_some_and(|down| {
+                    let view = &evidence.pipes[down.index()];
+                    view.visible_bytes + view.staged_bytes == 0
+                })
+            }
+        };
+        is_received && self.creditor != Party::Host
+    }
+
     fn line(&self) -> String {
         format!("{} owes {} the answer to q{} {}", self.debtor, self.creditor, self.id, self.call)
     }
@@ -145,26 +164,31 @@ fn is_over(evidence: &Evidence<'_>, link: LinkId) -> bool {
         .any(|event| matches!(event, Event::LinkEnded { link: ended, .. } if *ended == link))
 }
 
-/// Calls at servers that wait for each other in a circle: each is asked by the server of the one before. The host and
-/// cells are left out, because they may serve one call while they wait for another.
-fn cycle<'a>(owed: &'a [Owed<'a>]) -> Option<Vec<&'a Owed<'a>>> {
-    let is_of_vats =
-        |owed: &&Owed<'_>| owed.is_at_server && owed.creditor.vat().is_some() && owed.debtor.vat().is_some();
-    let edges: Vec<&Owed<'_>> = owed.iter().filter(is_of_vats).collect();
-    edges.iter().find_map(|first| {
-        let mut path = vec![*first];
-        while path.len() <= edges.len() {
-            let last = path.last().expect("it has a first");
-            if last.debtor == first.creditor {
-                return Some(path);
-            }
-            let next = edges.iter().find(|edge| {
-                edge.creditor == last.debtor && !path.iter().any(|on| std::ptr::eq(*on, **edge))
-            });
-            path.push(next?);
+/// Calls that wait for each other in a circle: each is asked by the one who owes the answer to the call before.
+///
+/// A vat owes an answer once the call is at its server; a cell, once it has read everything on its link. The host is
+/// left out, because one of its servers may wait while another goes on.
+fn cycle<'a>(evidence: &Evidence<'_>, owed: &'a [Owed<'a>]) -> Option<Vec<&'a Owed<'a>>> {
+    let edges: Vec<&Owed<'_>> = owed.iter().filter(|owed| owed.is_wait_of_one_party(evidence)).collect();
+    edges.iter().find_map(|first| circle_from(first, &edges))
+}
+
+/// A shortest circle that begins with this call.
+fn circle_from<'a>(first: &'a Owed<'a>, edges: &[&'a Owed<'a>]) -> Option<Vec<&'a Owed<'a>>> {
+    let mut paths = VecDeque::from([vec![first]]);
+    let mut reached = BTreeSet::from([&first.debtor]);
+    while let Some(path) = paths.pop_front() {
+        let last = path[path.len() - 1];
+        if last.debtor == first.creditor {
+            return Some(path);
         }
-        None
-    })
+        for edge in edges.iter().filter(|edge| edge.creditor == last.debtor) {
+            if reached.insert(&edge.debtor) {
+                paths.push_back([path.clone(), vec![edge]].concat());
+            }
+        }
+    }
+    None
 }
 
 fn cycle_line(path: &[&Owed<'_>]) -> String {
@@ -185,8 +209,8 @@ fn blame(
     unflushed(evidence, living)
         .or_else(|| asleep(evidence, living))
         .or_else(|| idle(evidence, living))
-        .or_else(|| cycle.map(|path| Blame::Cycle(path.iter().map(|owed| owed.creditor.clone()).collect())))
-        .or_else(|| held_call(evidence))
+        .or_else(|| cycle.map(blame_of_cycle))
+        .or_else(|| held_call(evidence, owed))
         .or_else(|| stdin_left_open(evidence, living, owed))
         .or_else(|| output_unread(evidence, living))
         .or_else(|| unanswered(evidence, living, owed).map(Blame::guessed))
@@ -233,11 +257,25 @@ fn idle(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
     living.iter().find(idles).map(|cell| cell.blame())
 }
 
+/// All parties of a cycle. It is a guess if one is a cell, since a cell may serve one call while it waits for another.
+fn blame_of_cycle(path: &[&Owed<'_>]) -> Blame {
+    let blame = Blame::Cycle(path.iter().map(|owed| owed.creditor.clone()).collect());
+    let is_of_vats = path.iter().all(|owed| owed.creditor.vat().is_some());
+    if is_of_vats { blame } else { blame.guessed() }
+}
+
 /// A call that came in at a server of a vat and is not done. Calls that wait for a cell by their nature are skipped, so
-/// that the blame can go to that cell.
-fn held_call(evidence: &Evidence<'_>) -> Option<Blame> {
+/// that the blame can go to that cell. Of a chain of calls it is the last: a vat that waits for another vat itself is
+/// only passed over if nobody else holds a call.
+fn held_call(evidence: &Evidence<'_>, owed: &[Owed<'_>]) -> Option<Blame> {
     let open = open_calls(evidence);
-    let held = open.values().find(|call| ![PROCESS, BYTE_STREAM].contains(&call.interface))?;
+    let held: Vec<&AtServer> =
+        open.values().filter(|call| ![PROCESS, BYTE_STREAM].contains(&call.interface)).collect();
+    let waits_itself = |call: &AtServer| {
+        let asks = |owed: &Owed<'_>| Some(&owed.creditor) == call.server.as_ref() && owed.is_at_server;
+        call.server.as_ref().and_then(Party::vat).is_some() && owed.iter().any(asks)
+    };
+    let held = held.iter().find(|call| !waits_itself(call)).or(held.first())?;
     let call = PEER_SCHEMA.method_name(held.interface, held.method);
     Some(Blame::Capability { vat: held.server.as_ref().and_then(Party::vat), call })
 }

@@ -8,7 +8,7 @@ use crate::moves::Move;
 use crate::oracle::livelock::{Polled, Watch, Who};
 use crate::oracle::{
     Blame, CellFacts, Damage, Ends, Evidence, Facts, Finding, Leave, Oracle, Party, TaskFacts, Without,
-    blocking, rest, transport,
+    blocking, output, rest, transport,
 };
 use crate::outcome::Outcome;
 use crate::profile::Level;
@@ -182,20 +182,36 @@ impl World {
 
     fn who_paused(&self, call: GateId) -> Who {
         let names = Names::of(&self.transcript.events, &PEER_SCHEMA);
+        Who {
+            name: format!("the server of {}", names.call(call)),
+            limits: None,
+            keeps_time: false,
+            blame: self.server_of(call, &[]).unwrap_or(Blame::Unknown),
+        }
+    }
+
+    /// The capability that serves a call; `None` if the call is neither in the transcript nor among further events.
+    fn server_of(&self, call: GateId, further: &[Event]) -> Option<Blame> {
         let ends = self.ends();
-        let served = self.transcript.events.iter().find_map(|event| match event {
+        self.transcript.events.iter().chain(further).find_map(|event| match event {
             Event::Called { gate, interface, method, link, over, .. } if *gate == call => {
                 let vat = ends.get(link.0 as usize).and_then(|ends| ends.server(*over).vat());
                 Some(Blame::Capability { vat, call: PEER_SCHEMA.method_name(*interface, *method) })
             }
             _ => None,
-        });
-        Who {
-            name: format!("the server of {}", names.call(call)),
-            limits: None,
-            keeps_time: false,
-            blame: served.unwrap_or(Blame::Unknown),
+        })
+    }
+
+    /// The server or the task of the scenario that was being polled when the world panicked; `None` if it was neither.
+    pub(crate) fn blame_for_panic(&self) -> Option<Blame> {
+        if let Some(call) = self.fabric.serving() {
+            // The events of the move that broke off are no part of the transcript.
+            let mut broken_off = Vec::new();
+            self.fabric.drain_events(&mut broken_off);
+            return self.server_of(call, &broken_off);
         }
+        let task = self.executor.broken_off().filter(|task| task.whose == Whose::Scenario)?;
+        Some(Blame::Task { vat: self.party(ActorId(task.actor)).vat(), task: task.name.into() })
     }
 
     /// The things that a cell may do. Children inherit the permissions of their root.
@@ -437,9 +453,12 @@ impl World {
             },
             Expected::Rpc => transport::without_rpc(evidence, evidence.cell(cell.id())?),
             Expected::Output(stream, text) => {
-                let output = self.output(cell, *stream);
-                let says = || format!("{name} wrote {output:?}, expected {text:?} in it");
-                (!output.contains(text)).then(|| wrong(Oracle::Output, says()))
+                let place = match stream {
+                    Stream::Stdout => format!("the stdout of {name}"),
+                    Stream::Stderr => format!("the stderr of {name}"),
+                };
+                let lacking = output::lacking(&place, &self.output(cell, *stream), text);
+                lacking.map(|lacking| wrong(Oracle::Output, lacking))
             }
         }
     }

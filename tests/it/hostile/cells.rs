@@ -130,7 +130,9 @@ fn a_poll_list_of_a_hundred_thousand_is_a_trap() {
 
 #[test]
 fn a_poll_list_of_sixteen_million_is_a_trap_before_it_is_copied() {
-    Trial::default().traps("poll-list-huge", TrapClass::AskedTooMuch);
+    let run = Trial::default().traps("poll-list-huge", TrapClass::AskedTooMuch);
+    let Outcome::Trapped { trap, .. } = &run.outcome else { panic!("{}", run.outcome) };
+    assert!(trap.message.starts_with("too much data is being copied"), "{}", trap.message);
 }
 
 #[test]

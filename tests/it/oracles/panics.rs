@@ -28,5 +28,5 @@ fn a_panic_names_its_place_and_its_layer() {
     let Outcome::Panicked { message, at, blame } = run.outcome else { panic!("{}", run.outcome) };
     assert_eq!(message, "a number");
     assert!(at.starts_with("tests/it/oracles/panics.rs:"), "{at}");
-    assert_eq!(blame, Blame::Scenario("it or a capability of its own panicked".into()));
+    assert_eq!(blame, Blame::Capability { vat: None, call: "Executor.echo".into() });
 }

@@ -381,6 +381,9 @@ pub(crate) struct Fuzz {
     /// Go on after a failure, and report each distinct failure once
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Give up a run that says nothing for this long, as 60s or 10m
+    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "60s")]
+    pub(crate) hang_after: Duration,
     #[command(flatten)]
     pub(crate) without: WithoutArgs,
     #[command(flatten)]

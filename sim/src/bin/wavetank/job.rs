@@ -5,13 +5,14 @@ use crate::files;
 use crate::out;
 use crate::progress::said_if_long;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use wavetank::Engine;
 use wavetank_sim::bugs;
 use wavetank_sim::canary::run_compared;
 use wavetank_sim::explain::{Explanation, explain};
-use wavetank_sim::fuzz::Fuzzer;
+use wavetank_sim::fuzz::search::Proposal;
 use wavetank_sim::keep::{self, Again, Kept, Setting, Source};
 use wavetank_sim::nearest::did_you_mean;
 use wavetank_sim::oracle::Without;
@@ -38,6 +39,9 @@ pub(crate) struct Job {
     /// Oracles that are switched off.
     without: Without,
     body: Body,
+    /// Says that guests are being compiled, given the name for people.
+    say_compiling: fn(&str),
+    has_run: AtomicBool,
     engine: Arc<Engine>,
     /// Made for the first seed that needs it.
     survey: OnceLock<Arc<Survey>>,
@@ -93,6 +97,8 @@ impl Job {
             canary: false,
             without: Without::new(),
             body: Body::BuiltIn(build),
+            say_compiling: note_compiling,
+            has_run: AtomicBool::new(false),
             engine,
             survey: OnceLock::new(),
         })
@@ -109,8 +115,7 @@ impl Job {
         let wasm = files::component(path)?;
         let name =
             path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
-        let say = || out::note(format_args!("compiling {name} …\n"));
-        let guest = said_if_long(COMPILES_UNTOLD, say, || engine.guest(&wasm));
+        let guest = said_if_long(COMPILES_UNTOLD, || note_compiling(&name), || engine.guest(&wasm));
         let guest = guest.map_err(|e| format!("{}: {e}", path.display()))?;
         let mut replay_args = format!(" --wasm {}", shell::word(&path.to_string_lossy()));
         for flag in how.flags() {
@@ -133,6 +138,8 @@ impl Job {
                 args: args.into(),
                 how: how.clone(),
             },
+            say_compiling: note_compiling,
+            has_run: AtomicBool::new(false),
             engine,
             survey: OnceLock::new(),
         })
@@ -153,6 +160,11 @@ impl Job {
         Job { canary: true, replay_args: format!(" --canary{}", self.replay_args), ..self }
     }
 
+    /// The same with another way to say that guests are being compiled.
+    pub(crate) fn saying_compiling(self, say_compiling: fn(&str)) -> Self {
+        Job { say_compiling, ..self }
+    }
+
     /// Runs the job under one seed.
     pub(crate) fn run(&self, seed: Seed) -> Run {
         self.run_with(seed, self.choices.clone(), self.canary)
@@ -164,12 +176,21 @@ impl Job {
     }
 
     fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
-        let wants = matches!(&choices, Choices::Drawn(strategy, _) if strategy.needs_survey(seed));
+        let wants = choices.needs_survey(seed);
         let setup = Setup { choices, ..self.setup(seed) };
         let build = |world: &mut World| self.build(world);
         let surveyed = || self.survey.get_or_init(|| Arc::new(survey(build, &setup))).clone();
         let setup = Setup { survey: wants.then(surveyed), ..setup.clone() };
-        if canary { run_compared(build, &setup) } else { run(build, &setup) }
+        let run = || if canary { run_compared(build, &setup) } else { run(build, &setup) };
+        if self.has_run.swap(true, Ordering::Relaxed) {
+            return run();
+        }
+        let say = || {
+            if self.engine.is_compiling() {
+                (self.say_compiling)(&self.title);
+            }
+        };
+        said_if_long(COMPILES_UNTOLD, say, run)
     }
 
     /// Retries a saved failure of this job.
@@ -181,6 +202,11 @@ impl Job {
     /// The setting that is saved with each failure of this job.
     pub(crate) fn setting(&self, seed: Seed) -> Setting {
         Setting::of(&self.name, self.source(), &self.setup(seed), self.canary)
+    }
+
+    /// The same for a failure that a fuzzer found. Drawn anew, its seed gives another run.
+    pub(crate) fn setting_of_found(&self, seed: Seed) -> Setting {
+        Setting { strategy: None, profile: None, ..self.setting(seed) }
     }
 
     /// The source of the guest: built in, or a component file.
@@ -220,9 +246,9 @@ impl Job {
         frontier.run(|world| self.build(world), &self.setup(seed))
     }
 
-    /// A fuzzer for this job.
-    pub(crate) fn fuzzer(&self, seed: Seed, profile: &Profile) -> Fuzzer<impl Fn(&mut World) + Sync> {
-        Fuzzer::new(|world: &mut World| self.build(world), &self.setup(seed), profile)
+    /// Makes a run that a fuzzer's search asks for.
+    pub(crate) fn run_proposed(&self, seed: Seed, proposal: &Proposal, profile: &Profile) -> Run {
+        self.run_with(seed, proposal.choices(profile), false)
     }
 
     fn setup(&self, seed: Seed) -> Setup {
@@ -260,10 +286,19 @@ impl Job {
 
 /// The line that replays a token, with the command as the user called it.
 pub(crate) fn replay_line(token: &str, replay_args: &str) -> String {
+    format!("{} replay {token}{replay_args}", command())
+}
+
+/// This command as the user called it, for arguments to follow.
+pub(crate) fn command() -> &'static str {
     static COMMAND: OnceLock<String> = OnceLock::new();
     let built = Built { package: env!("CARGO_PKG_NAME"), folder: Path::new(env!("CARGO_MANIFEST_DIR")) };
-    let command = COMMAND.get_or_init(|| command_line(&Called::of_this_process(), &built));
-    format!("{command} replay {token}{replay_args}")
+    COMMAND.get_or_init(|| command_line(&Called::of_this_process(), &built))
+}
+
+/// Tells the user why nothing happens.
+pub(crate) fn note_compiling(title: &str) {
+    out::note(format_args!("compiling {title} …\n"));
 }
 
 /// How long a component may compile before the command says so.

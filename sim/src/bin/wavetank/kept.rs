@@ -18,7 +18,7 @@ use wavetank::harmless;
 use wavetank_sim::keep::{self, ABORTED, Again, Kept, Setting, Source, Verdict};
 use wavetank_sim::known::is_news;
 use wavetank_sim::profile::ProfileError;
-use wavetank_sim::record::Record;
+use wavetank_sim::record::{Cut, Record};
 use wavetank_sim::same::ShrunkRun;
 use wavetank_sim::{Choices, Run, Seed};
 
@@ -47,11 +47,6 @@ pub(crate) fn read(path: &str) -> Result<Kept, String> {
 /// Saves the failure of a single run, and the smaller run if it is shown; gives the line that says where.
 pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
     keep_with(keep, job.setting(run.seed), run, shrunk)
-}
-
-/// Saves a failure that a fuzzer found. It has no strategy or profile, because its seed alone would draw another run.
-pub(crate) fn keep_found(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
-    keep_with(keep, Setting { strategy: None, profile: None, ..job.setting(run.seed) }, run, shrunk)
 }
 
 fn keep_with(keep: &Keep, setting: Setting, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
@@ -98,31 +93,32 @@ impl Keeper {
     }
 
     /// Saves a run that failed. Seeds come in ascending order, so the lowest ones of each failure signature are saved.
-    pub(crate) fn found(&mut self, job: &Job, run: &Run) {
+    /// Returns the file.
+    pub(crate) fn found(&mut self, setting: Setting, run: &Run) -> Option<String> {
         if self.folder.is_none() || !is_news(&run.outcome) {
-            return;
+            return None;
         }
-        let Some(kept) = Kept::new(job.setting(run.seed), run) else { return };
+        let kept = Kept::new(setting, run)?;
         let count = self.kept.entry(kept.failure.clone()).or_default();
         *count += 1;
-        if *count <= KEPT_OF_A_WAY {
-            self.write(&kept, keep::write_new);
-        }
+        if *count <= KEPT_OF_A_WAY { self.write(&kept, keep::write_new) } else { None }
     }
 
-    /// Saves the smaller run of a failure in place of the one that was found.
-    pub(crate) fn shrunk(&mut self, job: &Job, run: &Run, smaller: &ShrunkRun) {
-        if let Some(kept) = Kept::new(job.setting(run.seed), run) {
-            self.write(&kept.with_shrunk(smaller), keep::write);
-        }
+    /// Saves the smaller run of a failure in place of the one that was found. Returns the file.
+    pub(crate) fn shrunk(&mut self, setting: Setting, run: &Run, smaller: &ShrunkRun) -> Option<String> {
+        self.write(&Kept::new(setting, run)?.with_shrunk(smaller), keep::write)
     }
 
-    fn write(&mut self, kept: &Kept, write: fn(&Path, &Kept) -> std::io::Result<PathBuf>) {
-        let Some(folder) = &self.folder else { return };
-        if let Err(e) = write(folder, kept) {
-            out::note(not_kept(folder, &e));
-            // One message is enough.
-            self.folder = None;
+    fn write(&mut self, kept: &Kept, write: fn(&Path, &Kept) -> std::io::Result<PathBuf>) -> Option<String> {
+        let folder = self.folder.as_ref()?;
+        match write(folder, kept) {
+            Ok(path) => Some(path.display().to_string()),
+            Err(e) => {
+                out::note(not_kept(folder, &e));
+                // One message is enough.
+                self.folder = None;
+                None
+            }
         }
     }
 }
@@ -197,8 +193,8 @@ impl KeptFolder {
                 slot => slot.insert(Worker::start(&args.what)?),
             };
             let order = serde_json::to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            let again: Option<Tried> = process.ask(args.hang_after, &format!("{AGAIN}{order}"));
-            let again = again.unwrap_or_else(|| {
+            let again: Result<Tried, Cut> = process.ask(args.hang_after, &format!("{AGAIN}{order}"));
+            let again = again.unwrap_or_else(|_| {
                 worker = None;
                 let still = if kept.failure == ABORTED { "still fails" } else { "fails in another way now" };
                 Tried::untried(format!("{still}: its process died"))

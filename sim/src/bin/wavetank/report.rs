@@ -184,25 +184,9 @@ impl Report {
     pub(crate) fn explained(&self) -> Text {
         let mut text = Text::default();
         for Group { told, seeds, .. } in self.groups().iter().take(SHOWN_GROUPS) {
-            text.styled(FAILED, format_args!("seed {}: {}", wavetank_sim::Seed(told.seed), told.says));
-            text += "\n";
             let others: Vec<u64> = seeds.iter().copied().filter(|seed| *seed != told.seed).collect();
-            if !others.is_empty() {
-                let verb = if others.len() == 1 { "fails" } else { "fail" };
-                let more = counted(others.len() as u64, "more seed");
-                let _ = writeln!(text, "  {more} {verb} in the same way: {}", ranges(&others));
-            }
-            for line in &told.detail {
-                let _ = writeln!(text, "  {line}");
-            }
-            if let Some(from) = told.shrunk_from {
-                let _ = writeln!(text, "  shrunk from {from} choices to {}", told.choices);
-            }
-            if let Some(token) = &told.token {
-                text += "  replay: ";
-                text.styled(COMMAND, self.heading.replay_line(token));
-                text += "\n";
-            }
+            let replay = told.token.as_ref().map(|token| self.heading.replay_line(token));
+            explained(&mut text, told, &others, replay.as_deref());
             text += "\n";
         }
         text
@@ -302,6 +286,28 @@ impl Report {
             span(self.virtual_ns()),
             self.worlds_per_second()
         )
+    }
+}
+
+/// Appends a failure with its explanation, the other seeds that fail in the same way, and the line that replays it.
+pub(crate) fn explained(text: &mut Text, record: &Record, others: &[u64], replay: Option<&str>) {
+    text.styled(FAILED, format_args!("seed {}: {}", wavetank_sim::Seed(record.seed), record.says));
+    *text += "\n";
+    if !others.is_empty() {
+        let verb = if others.len() == 1 { "fails" } else { "fail" };
+        let more = counted(others.len() as u64, "more seed");
+        let _ = writeln!(text, "  {more} {verb} in the same way: {}", ranges(others));
+    }
+    for line in &record.detail {
+        let _ = writeln!(text, "  {line}");
+    }
+    if let Some(from) = record.shrunk_from {
+        let _ = writeln!(text, "  shrunk from {from} choices to {}", record.choices);
+    }
+    if let Some(replay) = replay {
+        *text += "  replay: ";
+        text.styled(COMMAND, replay);
+        *text += "\n";
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use wavetank_sim::bugs::Case;
-use wavetank_sim::bugs::triggers::{Named, Trigger, named, trigger};
+use wavetank_sim::bugs::triggers::{Named, Trigger, named};
 
 /// The planted cause must make up at least this many percent of all changes that are named.
 const TARGET_PERCENT: usize = 90;
@@ -88,7 +88,7 @@ impl Total {
             total.right += named.right;
             total.wrong += named.wrong.len();
             total.blamed += named.blamed;
-            if trigger(case.id) == Some(Trigger::Always) {
+            if case.trigger == Trigger::Always {
                 total.always += named.failures;
                 total.silent_of_always += named.silent;
             }

@@ -7,20 +7,21 @@
 use crate::args::{Run, Seeds, Shard, What};
 use crate::exhaust::exhaust;
 use crate::files::{self, Target};
-use crate::job::Job;
+use crate::job::{Job, note_compiling};
 use crate::kept::{self, KeptFolder};
 use crate::lines::{Heading, Lines};
 use crate::out::{self, Stop};
-use crate::progress::{self, Progress};
+use crate::progress::{self, Progress, now};
 use crate::report::Report;
-use crate::worker::{MARK, SHRINK};
+use crate::worker::{COMPILING, MARK, SHRINK};
 use crate::{FOUND, USAGE, account, annotate, engine, junit, order};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Once, mpsc};
 use std::time::Duration;
 use wavetank_sim::known::is_news;
 use wavetank_sim::record::{Cut, Record};
@@ -249,10 +250,10 @@ fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
         note.set_message(format!("shrinking seed {}: {} choices", record.seed, record.choices));
         note.tick();
         match process.shrink(plan.hang_after, record.seed) {
-            Some(shrunk) if shrunk.failure == record.failure => *record = shrunk,
-            Some(_) => {}
+            Ok(shrunk) if shrunk.failure == record.failure => *record = shrunk,
+            Ok(_) => {}
             // A smaller run killed the worker: the failure stays as it was found.
-            None => worker = None,
+            Err(_) => worker = None,
         }
         if plan.stop.load(Ordering::Relaxed) {
             break;
@@ -318,6 +319,9 @@ enum Ended {
     DiedBetween(String),
 }
 
+/// How often somebody who waits for a worker looks whether to go on waiting.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// The message of a worker on a line. Output that a library printed comes before the mark or on a line of its own.
 fn said(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(line).ok()?.split_once(MARK).map(|(_, said)| said)
@@ -329,6 +333,8 @@ pub(crate) struct Worker {
     orders: Option<ChildStdin>,
     /// The lines of the worker. A thread reads them, so that a wait for one can time out.
     answers: mpsc::Receiver<Vec<u8>>,
+    /// The name of its work for people.
+    title: String,
 }
 
 impl Worker {
@@ -356,7 +362,9 @@ impl Worker {
         let mut process = command.spawn().map_err(failed)?;
         let orders = process.stdin.take();
         let answers = lines_of(process.stdout.take().expect("stdout was asked for"));
-        Ok(Worker { process, orders, answers })
+        // A component is called by its path, a scenario by its name, which has no dot.
+        let title = Path::new(&what.scenario).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Worker { process, orders, answers, title })
     }
 
     /// Runs the places from `place` to `to`, and moves `place` on to the first that was not run.
@@ -373,7 +381,9 @@ impl Worker {
                 Err(mpsc::RecvTimeoutError::Timeout) => return self.hung(begun, plan.hang_after),
             };
             let Some(said) = said(&line) else { continue };
-            if said.starts_with("begin ") {
+            if said == COMPILING {
+                self.note_compiling();
+            } else if said.starts_with("begin ") {
                 begun = true;
             } else if let Ok(record) = serde_json::from_str(said) {
                 let _ = tell.send(Ok((*place, record)));
@@ -387,25 +397,64 @@ impl Worker {
         Ended::Done
     }
 
-    /// The record of a smaller run that fails as the seed does; `None` if the worker dies of it.
-    fn shrink(&mut self, hang_after: Duration, seed: u64) -> Option<Record> {
+    /// The record of a smaller run that fails as a seed does.
+    fn shrink(&mut self, hang_after: Duration, seed: u64) -> Result<Record, Cut> {
         self.ask(hang_after, &format!("{SHRINK}{seed}"))
     }
 
-    /// The worker's answer to an order; `None` if the worker dies of it, or is silent for `hang_after`.
-    pub(crate) fn ask<T: DeserializeOwned>(&mut self, hang_after: Duration, order: &str) -> Option<T> {
+    /// Its answer to an order; how it ended if it dies of the order, or is silent for `hang_after`. Then it must not
+    /// be asked again.
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, hang_after: Duration, order: &str) -> Result<T, Cut> {
+        self.ask_unless(hang_after, order, |_| false)
+    }
+
+    /// The same, but waits only as long as `gives_up` is false. It is asked now and then with the time since the order;
+    /// giving up counts as hung.
+    pub(crate) fn ask_unless<T: DeserializeOwned>(
+        &mut self,
+        hang_after: Duration,
+        order: &str,
+        gives_up: impl Fn(Duration) -> bool,
+    ) -> Result<T, Cut> {
+        let ordered_at = now();
+        let mut heard_at = ordered_at;
         let orders = self.orders.as_mut().expect("orders are open until the end");
+        // Refused if it has died: then there is no answer either.
         let _ = orders.write_all(format!("{order}\n").as_bytes());
-        while let Ok(line) = self.answers.recv_timeout(hang_after) {
-            if let Some(answer) = said(&line).and_then(|said| serde_json::from_str(said).ok()) {
-                return Some(answer);
+        loop {
+            match self.answers.recv_timeout(hang_after.min(LOOK_EVERY)) {
+                Ok(line) => {
+                    heard_at = now();
+                    let Some(said) = said(&line) else { continue };
+                    if said == COMPILING {
+                        self.note_compiling();
+                    } else if let Ok(answer) = serde_json::from_str(said) {
+                        return Ok(answer);
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Cut::Died(self.how_it_died())),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    let silent = now() - heard_at;
+                    if silent >= hang_after || gives_up(now() - ordered_at) {
+                        return Err(Cut::Hung(silent.as_secs()));
+                    }
+                }
             }
         }
-        None
+    }
+
+    /// Several workers may compile the same guests at once; the user is told once.
+    fn note_compiling(&self) {
+        static NOTED: Once = Once::new();
+        NOTED.call_once(|| note_compiling(&self.title));
+    }
+
+    fn how_it_died(&mut self) -> String {
+        self.process.wait().map_or_else(|e| e.to_string(), |status| status.to_string())
     }
 
     fn died(&mut self, begun: bool) -> Ended {
-        let how = self.process.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+        let how = self.how_it_died();
         if begun { Ended::Cut(Cut::Died(how)) } else { Ended::DiedBetween(how) }
     }
 
