@@ -13,8 +13,10 @@
 //! a cell burns at a time also decide which moves there are. So if an order was chosen as well, these settings prove
 //! nothing and are not tried.
 //!
-//! If only orders were chosen, or nothing at all, each move is also tried just before one of the [`NEAREST`] moves
-//! before it, the nearest first. If no single change makes the run pass, none is named.
+//! An order is changed by one move that comes earlier or later, and all others stay as they were. A run in which that
+//! could not be done exactly proves nothing. If only orders were chosen, or nothing at all, the order of every two moves
+//! is tried that are at most [`NEAREST`] steps apart, the nearest first. If no single change makes the run pass, none is
+//! named.
 
 use super::Again;
 use super::chosen::{moves, next_of, setting_undone};
@@ -23,7 +25,7 @@ use crate::menu::Item;
 use crate::moves::Move;
 use crate::run::Run;
 use crate::same::failure;
-use crate::strategy::{Follow, Replay};
+use crate::strategy::Follow;
 use crate::transcript::Names;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -66,6 +68,16 @@ pub enum Change {
     Setting(Of),
 }
 
+impl Change {
+    /// The steps of two moves whose order is changed.
+    fn exchanged(self) -> Option<(usize, usize)> {
+        match self {
+            Change::After { first, second } => Some((first.0, second.0)),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Deciding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "it passes {}", self.says)
@@ -97,17 +109,16 @@ pub(super) fn deciding(run: &Run, names: &Names, budget_runs: usize, again: Agai
     if budget_runs < 2 || !search.fails_unchanged() {
         return None;
     }
-    let found =
-        search.candidates().into_iter().take(budget_runs - 1).find(|candidate| search.passes(candidate))?;
-    Some(Deciding { change: found.change, says: found.says })
+    let found = search.candidates().take(budget_runs - 1).find(|candidate| search.passes(candidate))?;
+    Some(Deciding { change: found.change, says: search.says(found) })
 }
 
-/// The plan for the run of a candidate.
-enum Plan {
-    /// Make these moves as far as they can be made, with these draws.
-    Follow(Vec<Item>, Vec<Choice>),
-    /// Use these values, whatever they mean at that point.
-    Values(Vec<u32>),
+/// The plan for the run of a candidate: moves to make as far as they can be made, and the draws.
+struct Plan<'a> {
+    moves: Vec<Item>,
+    draws: &'a [Choice],
+    /// So many of the moves must be made exactly in this order, or the run proves nothing about the change.
+    exactly: usize,
 }
 
 struct Search<'a> {
@@ -120,42 +131,73 @@ struct Search<'a> {
 /// A change with the plan of the run that tries it.
 struct Candidate {
     change: Change,
-    says: String,
-    plan: Plan,
+    difference: Difference,
+}
+
+/// How the run of a candidate differs from the failing one.
+enum Difference {
+    /// Other draws, with the change in words.
+    Draws { draws: Vec<Choice>, says: String },
+    /// The second move is made just before the first one.
+    LaterFirst,
+    /// The first move is made just after the second one.
+    EarlierLast,
 }
 
 impl Search<'_> {
     fn fails_unchanged(&self) -> bool {
-        let again = self.run(&Plan::Follow(items(self.moves), self.run.choices.clone()));
+        let unchanged = Plan { moves: items(self.moves), draws: &self.run.choices, exactly: 0 };
+        let again = self.run(&unchanged);
         failure(&again.outcome) == failure(&self.run.outcome)
     }
 
     fn passes(&self, candidate: &Candidate) -> bool {
-        let again = self.run(&candidate.plan);
-        let is_made = match candidate.change {
-            // It counts only if the later move could be made so early at all.
-            Change::After { first: (step, _), second: (_, later) } => {
-                moves(&again).get(step - 1).copied().and_then(item) == item(later)
-            }
-            _ => true,
-        };
-        again.outcome.is_finished() && is_made
+        let plan = self.plan(candidate);
+        let again = self.run(&plan);
+        let made = items(&moves(&again));
+        again.outcome.is_finished() && made.get(..plan.exactly) == Some(&plan.moves[..plan.exactly])
     }
 
-    fn run(&self, plan: &Plan) -> Run {
-        match plan {
-            Plan::Follow(moves, choices) => {
-                let follow = Follow::new(moves.clone(), choices);
-                (self.again)(&move || Box::new(follow.clone()))
+    fn plan<'b>(&'b self, candidate: &'b Candidate) -> Plan<'b> {
+        let mut order = self.moves.to_vec();
+        let mut exactly = 0;
+        if let Change::After { first, second } = candidate.change {
+            let exchanged = &mut order[first.0 - 1..second.0];
+            match candidate.difference {
+                Difference::LaterFirst => exchanged.rotate_right(1),
+                Difference::EarlierLast => exchanged.rotate_left(1),
+                Difference::Draws { .. } => {}
             }
-            Plan::Values(values) => {
-                let given: Vec<(u32, Option<u8>)> = values.iter().map(|&value| (value, None)).collect();
-                (self.again)(&move || Box::new(Replay::new(given.clone())))
-            }
+            exactly = items(&order[..second.0]).len();
+        }
+        let draws = match &candidate.difference {
+            Difference::Draws { draws, .. } => draws,
+            Difference::LaterFirst | Difference::EarlierLast => &self.run.choices,
+        };
+        Plan { moves: items(&order), draws, exactly }
+    }
+
+    fn says(&self, candidate: Candidate) -> String {
+        match (candidate.change, candidate.difference) {
+            (_, Difference::Draws { says, .. }) => says,
+            (Change::After { first, second }, _) => format!(
+                "if step {} ({}) comes after step {} ({})",
+                first.0,
+                self.names.moved(first.1),
+                second.0,
+                self.names.moved(second.1)
+            ),
+            _ => String::new(),
         }
     }
 
-    fn candidates(&self) -> Vec<Candidate> {
+    fn run(&self, plan: &Plan<'_>) -> Run {
+        let follow = Follow::new(plan.moves.clone(), plan.draws);
+        (self.again)(&move || Box::new(follow.clone()))
+    }
+
+    /// The candidates in the order in which they are tried.
+    fn candidates(&self) -> impl Iterator<Item = Candidate> {
         let mut faults = Vec::new();
         let mut amounts = Vec::new();
         let mut orders = Vec::new();
@@ -187,15 +229,14 @@ impl Search<'_> {
         candidates.append(&mut amounts);
         candidates.append(&mut orders);
         candidates.append(&mut settings);
-        if is_order_only {
-            candidates.extend((1..=NEAREST).flat_map(|apart| self.exchanged_at(apart)));
-        }
-        let mut seen = BTreeSet::new();
-        candidates.retain(|candidate| match (candidate.change, &candidate.plan) {
-            (Change::After { first, second }, Plan::Follow(..)) => seen.insert((first.0, second.0)),
-            _ => true,
+        let tried: BTreeSet<(usize, usize)> =
+            candidates.iter().filter_map(|tried| tried.change.exchanged()).collect();
+        let farthest = if is_order_only { NEAREST } else { 0 };
+        let near = (1..=farthest).flat_map(|apart| self.exchanged_at(apart));
+        let near = near.filter(move |candidate| {
+            candidate.change.exchanged().is_none_or(|exchanged| !tried.contains(&exchanged))
         });
-        candidates
+        candidates.into_iter().chain(near)
     }
 
     /// The run without the fault that was injected at a step.
@@ -238,52 +279,37 @@ impl Search<'_> {
         candidates
     }
 
-    /// The run with a move after the one that the calm policy would have made instead. The first candidate keeps all
-    /// other moves as they were. The second one is for the case that this run cannot be made: it keeps all other
-    /// choices.
+    /// The runs with a move after the one that the calm policy would have made instead.
     fn calm_orders(&self, at: usize) -> Vec<Candidate> {
         let occasion = self.run.occasions[at];
         let calm = occasion.calm.and_then(|calm| {
             let one = (occasion.step as usize).checked_sub(1)?;
             Some((one, next_of(self.moves, one + 1, calm)?))
         });
-        let Some((one, other)) = calm else { return Vec::new() };
-        let Some(candidate) = self.exchanged(one, other) else { return Vec::new() };
-        let mut values: Vec<u32> = self.run.choices.iter().map(|choice| choice.value).collect();
-        values[at] = 0;
-        let by_value =
-            Candidate { change: candidate.change, says: candidate.says.clone(), plan: Plan::Values(values) };
-        vec![candidate, by_value]
+        calm.map_or_else(Vec::new, |(one, other)| self.exchanged(one, other))
     }
 
-    /// The runs in which one move is made this many steps earlier, for each move.
-    fn exchanged_at(&self, apart: usize) -> Vec<Candidate> {
-        (apart..self.moves.len()).rev().filter_map(|at| self.exchanged(at - apart, at)).collect()
+    /// The runs in which the order of two moves this far apart is changed.
+    fn exchanged_at(&self, apart: usize) -> impl Iterator<Item = Candidate> {
+        (apart..self.moves.len()).rev().flat_map(move |at| self.exchanged(at - apart, at))
     }
 
-    /// The run with the move at a place made just before an earlier one of another lane.
-    fn exchanged(&self, one: usize, other: usize) -> Option<Candidate> {
+    /// The two runs with two moves of different lanes in the other order: the later one is made just before the
+    /// earlier one, or the earlier one just after the later one. All other moves stay in their order.
+    fn exchanged(&self, one: usize, other: usize) -> Vec<Candidate> {
         let (first, second) = (self.moves[one], self.moves[other]);
-        if item(first)?.lane() == item(second)?.lane() {
-            return None;
+        let lanes = item(first).zip(item(second)).map(|(first, second)| (first.lane(), second.lane()));
+        if lanes.is_none_or(|(first, second)| first == second) {
+            return Vec::new();
         }
-        let mut order = self.moves.to_vec();
-        let later = order.remove(other);
-        order.insert(one, later);
-        let says = format!(
-            "if step {} ({}) comes after step {} ({})",
-            one + 1,
-            self.names.moved(first),
-            other + 1,
-            self.names.moved(second)
-        );
         let change = Change::After { first: (one + 1, first), second: (other + 1, second) };
-        let plan = Plan::Follow(items(&order), self.run.choices.clone());
-        Some(Candidate { change, says, plan })
+        [Difference::LaterFirst, Difference::EarlierLast]
+            .map(|difference| Candidate { change, difference })
+            .into()
     }
 
     fn drawn_otherwise(&self, change: Change, says: String, choices: Vec<Choice>) -> Candidate {
-        Candidate { change, says, plan: Plan::Follow(items(self.moves), choices) }
+        Candidate { change, difference: Difference::Draws { draws: choices, says } }
     }
 
     /// The number and the move of the step that a choice was a part of.
