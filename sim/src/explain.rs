@@ -36,6 +36,8 @@ pub struct Explanation {
     pub causes: Vec<String>,
     /// The choices that differ from the calm policy, step by step.
     pub chosen: Vec<String>,
+    /// Whether it fails although nothing was chosen otherwise than the calm policy chooses.
+    pub is_calm: bool,
     /// The smallest change that alone makes the run pass.
     pub deciding: Option<Deciding>,
     /// The frames that matter most on the links of the cells concerned, and the things that are missing there, in
@@ -80,6 +82,7 @@ pub fn explain(run: &Run, budget_runs: usize, again: Again<'_>) -> Explanation {
         sentence: sentence(&run.outcome),
         detail: run.outcome.detail(),
         chosen: chosen::chosen(run, &names),
+        is_calm: is_repeatable && run.choices.is_empty(),
         deciding,
         causes: links::causes(run, &concerned),
         frames: links::lines(run, &concerned, &steps),
@@ -162,6 +165,9 @@ impl Explanation {
         if !self.chosen.is_empty() {
             lines.push("chosen otherwise than calmly".into());
             lines.extend(first(&self.chosen, SHOWN_CHOSEN).into_iter().map(|line| format!("  {line}")));
+        }
+        if self.is_calm {
+            lines.push("it fails although every choice is calm".into());
         }
         lines.extend(self.deciding.as_ref().map(Deciding::to_string));
         lines.extend(self.damage.iter().cloned());

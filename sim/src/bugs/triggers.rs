@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_planted_trigger_is_named() {
-        for case in ["g02", "g13", "g24", "g26", "h06", "account", "reorder_3", "philosophers"] {
+        for case in ["g02", "g13", "g24", "g26", "h11", "account", "reorder_3", "philosophers"] {
             let named = named(find(case).expect("a case"), 2, 500, &engine());
             assert_eq!((named.right, named.blamed, named.failures), (2, 2, 2), "{case}: {named:?}");
         }

@@ -1,6 +1,7 @@
 //! Facts of the run that the verdict does not state but that are often its cause, a sentence each: text among RPC,
 //! calls that their caller cancelled, methods that a server does not have, and output that was thrown away.
 
+use super::links::{HOST, names_of_ends};
 use crate::frames::{Direction, ExceptionKind, Frame, Message, Outcome as Answer};
 use crate::run::Run;
 use crate::transcript::LinkTrace;
@@ -21,7 +22,7 @@ pub(super) fn causes(run: &Run, links: &[&LinkTrace], concerned: &BTreeSet<&str>
     let mut lines = Vec::new();
     for link in links {
         lines.extend(text_among_rpc(run, link));
-        lines.extend(first(unimplemented(link)));
+        lines.extend(first(unimplemented(run, link)));
         lines.extend(first(cancelled(run, link)));
     }
     lines.extend(first(discarded(run, concerned)));
@@ -80,7 +81,7 @@ fn written(run: &Run, of: PipeId) -> Vec<u8> {
 }
 
 /// Calls that were answered with "there is no such method".
-fn unimplemented(link: &LinkTrace) -> Vec<String> {
+fn unimplemented(run: &Run, link: &LinkTrace) -> Vec<String> {
     let mut asked = BTreeMap::new();
     let mut lines = Vec::new();
     for (step, frame) in &link.frames {
@@ -95,7 +96,7 @@ fn unimplemented(link: &LinkTrace) -> Vec<String> {
                 {
                     lines.push(format!(
                         "{} does not implement {} (interface @0x{:016x}, method {}): q{} was answered so at step {step}",
-                        party(link, frame.direction),
+                        party(run, link, frame.direction),
                         call.method,
                         call.interface_id,
                         call.method_id,
@@ -124,7 +125,7 @@ fn cancelled(run: &Run, link: &LinkTrace) -> Vec<String> {
             Message::Finish { question, .. } => {
                 let Some(method) = open.remove(&(frame.direction, *question)) else { continue };
                 // A cell that ends also finishes all of its open calls. Then its end is the cause.
-                let caller = party(link, frame.direction);
+                let caller = party(run, link, frame.direction);
                 if !ends_at(run, link, frame.direction, *step) {
                     lines.push(format!(
                         "{caller} cancelled q{question} {method} at step {step}, before its answer"
@@ -149,13 +150,10 @@ fn ends_at(run: &Run, link: &LinkTrace, direction: Direction, step: u64) -> bool
 }
 
 /// The party that sends in a direction.
-fn party(link: &LinkTrace, direction: Direction) -> String {
-    match direction {
-        Direction::Up if link.is_of_cell => link.cell.to_string(),
-        Direction::Up => format!("vat {}", link.cell),
-        Direction::Down if link.is_of_cell => "the host".into(),
-        Direction::Down => format!("the peer of vat {}", link.cell),
-    }
+fn party(run: &Run, link: &LinkTrace, direction: Direction) -> String {
+    let (far, near) = names_of_ends(run, link);
+    let name = if direction == Direction::Up { far } else { near };
+    if link.is_of_cell || name == HOST { name } else { format!("vat {name}") }
 }
 
 /// Output that the host threw away because nobody had asked for it.

@@ -6,6 +6,7 @@
 use crate::calls::PEER_SCHEMA;
 use crate::frames::{Direction, Frame, Message, Outcome as Answer};
 use crate::ledger::{Entry, Ledger, QuestionState};
+use crate::oracle::{Blame, Party};
 use crate::run::Run;
 use crate::transcript::LinkTrace;
 use std::collections::BTreeSet;
@@ -17,6 +18,9 @@ const SHOWN_LINKS: usize = 3;
 /// Frames that are shown of all links together.
 const SHOWN_FRAMES: usize = 8;
 
+/// The name of the host in reports.
+pub(super) const HOST: &str = "the host";
+
 /// Stands for frames that are not shown.
 const GAP: &str = "  …";
 
@@ -26,16 +30,15 @@ const MARKED_LINKS: usize = 2;
 /// Calls without an answer that are named, per link.
 const SHOWN_OPEN_CALLS: usize = 3;
 
-/// The lines of the links of the cells concerned. If no cell is concerned, as between vats, the lines are those of
-/// links with an open call or a failure.
+/// The lines of the links of the cells concerned. If no cell is concerned, as between vats, see [`of_vats`].
 pub(super) fn lines(run: &Run, concerned: &BTreeSet<&str>, steps: &[usize]) -> Vec<String> {
     let all = run.transcript.links(&PEER_SCHEMA);
-    let shown = shown(&all, concerned);
+    let shown = shown(run, &all, concerned);
     let each = (SHOWN_FRAMES / shown.len().max(1)).max(1);
     let marks_gaps = shown.len() <= MARKED_LINKS;
     let mut lines = Vec::new();
     for link in shown {
-        let frames = frames_of(link, steps, each);
+        let frames = frames_of(run, link, steps, each);
         lines.extend(frames.into_iter().filter(|line| marks_gaps || line != GAP));
         lines.extend(in_words(link, run));
     }
@@ -45,29 +48,66 @@ pub(super) fn lines(run: &Run, concerned: &BTreeSet<&str>, steps: &[usize]) -> V
 /// The other facts of the run that concern the same links.
 pub(super) fn causes(run: &Run, concerned: &BTreeSet<&str>) -> Vec<String> {
     let all = run.transcript.links(&PEER_SCHEMA);
-    super::causes::causes(run, &shown(&all, concerned), concerned)
+    super::causes::causes(run, &shown(run, &all, concerned), concerned)
 }
 
-fn shown<'a>(all: &'a [LinkTrace], concerned: &BTreeSet<&str>) -> Vec<&'a LinkTrace> {
+fn shown<'a>(run: &Run, all: &'a [LinkTrace], concerned: &BTreeSet<&str>) -> Vec<&'a LinkTrace> {
     let is_shown = |link: &&LinkTrace| concerned.contains(&*link.cell) && !link.frames.is_empty();
     let mut shown: Vec<&LinkTrace> = all.iter().filter(is_shown).collect();
     if shown.is_empty() {
-        shown = all.iter().filter(|link| !open_calls(link).is_empty() || fails(link)).collect();
+        shown = of_vats(run, all);
     }
     shown.truncate(SHOWN_LINKS);
     shown
 }
 
-fn frames_of(link: &LinkTrace, steps: &[usize], most: usize) -> Vec<String> {
+/// The links that matter for a failure between vats: first those with an open call or a failure, then those of the vat
+/// that is to blame. All links if there are none of these.
+fn of_vats<'a>(run: &Run, all: &'a [LinkTrace]) -> Vec<&'a LinkTrace> {
+    let blame = run.outcome.blame();
+    let blamed = blame.as_ref().and_then(|blame| match blame.party().0 {
+        Blame::Capability { vat, .. } | Blame::Task { vat, .. } => vat.as_deref(),
+        _ => None,
+    });
+    let is_of_blamed = |link: &LinkTrace| {
+        let (far, near) = names_of_ends(run, link);
+        blamed.is_some_and(|vat| vat == far || vat == near)
+    };
+    let speaking = || all.iter().filter(|link| !link.frames.is_empty());
+    let is_unfinished = |link: &&LinkTrace| !open_calls(link).is_empty() || fails(link);
+    let mut links: Vec<&LinkTrace> = all.iter().filter(is_unfinished).collect();
+    links.extend(speaking().filter(|link| !is_unfinished(link) && is_of_blamed(link)));
+    if links.is_empty() { speaking().collect() } else { links }
+}
+
+/// The names of the parties at the far and the near end of a link.
+pub(super) fn names_of_ends(run: &Run, link: &LinkTrace) -> (String, String) {
+    let name = |party: &Party| match party {
+        Party::Host => HOST.to_string(),
+        Party::Vat(name) | Party::Cell(name) => name.to_string(),
+    };
+    let ends = run.facts.ends.iter().find(|ends| ends.up == link.up);
+    ends.map_or_else(|| (link.cell.to_string(), HOST.into()), |ends| (name(&ends.far), name(&ends.near)))
+}
+
+fn frames_of(run: &Run, link: &LinkTrace, steps: &[usize], most: usize) -> Vec<String> {
     let all = link.frames.len();
     let places = places_of_interest(link, steps, most);
     let which = if places.len() == all { "all".into() } else { format!("{} of", places.len()) };
     let frames = if all == 1 { "frame" } else { "frames" };
-    let (from, to) = ends(link);
-    let mut lines = vec![format!(
-        "link of {}, {which} {all} {frames} with their steps (→ to {to}, ← to {from})",
-        link.cell
-    )];
+    let title = if link.is_of_cell {
+        format!("link of {}", link.cell)
+    } else {
+        let (far, near) = names_of_ends(run, link);
+        format!("link between {far} and {near}")
+    };
+    let (from, to) = if link.is_of_cell {
+        ("the cell".to_string(), "the host".to_string())
+    } else {
+        names_of_ends(run, link)
+    };
+    let mut lines =
+        vec![format!("{title}, {which} {all} {frames} with their steps (→ to {to}, ← to {from})")];
     let mut next = 0;
     for place in places {
         if place > next {
@@ -81,11 +121,6 @@ fn frames_of(link: &LinkTrace, steps: &[usize], most: usize) -> Vec<String> {
         lines.push(GAP.into());
     }
     lines
-}
-
-/// The readers at the two ends.
-fn ends(link: &LinkTrace) -> (&str, &str) {
-    if link.is_of_cell { ("the cell", "the host") } else { (&link.cell, "its peer") }
 }
 
 /// The places of the frames to show, ascending.

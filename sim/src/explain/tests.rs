@@ -215,3 +215,22 @@ fn output_that_was_thrown_away_is_counted() {
         "{cause}"
     );
 }
+
+#[test]
+fn a_panic_between_vats_shows_the_links_of_the_vat_to_blame() {
+    let (_, told) = told("v06");
+    let titles: Vec<&String> = told.frames.iter().filter(|line| line.starts_with("link between ")).collect();
+    let is_of_shop = |title: &&String| title.contains(" and shop, ") || title.contains("between shop and ");
+    assert!(titles.len() >= 2 && titles.iter().all(is_of_shop), "{told}");
+    let arrows = |title: &String| title.contains("(→ to shop, ← to first)");
+    assert!(titles.into_iter().any(arrows), "{told}");
+}
+
+#[test]
+fn a_failure_without_any_choice_is_said_to_be_calm() {
+    let (run, told) = told("g09");
+    assert!(run.choices.is_empty() && told.is_calm, "{told}");
+    assert!(told.lines().contains(&"it fails although every choice is calm".into()), "{told}");
+    let (_, told) = self::told("reorder_3");
+    assert!(!told.is_calm, "{told}");
+}
