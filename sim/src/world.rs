@@ -299,6 +299,43 @@ impl World {
 
     /// Joins two vats by a link and returns the capability that each sees of the other: the second's capability for the
     /// first, then the first's for the second. It draws how the link's pipes flow.
+    ///
+    /// ```
+    /// use capnp::capability::FromClientHook;
+    /// use capnp_rpc::{new_broken_cap, new_client};
+    /// use std::rc::Rc;
+    /// use wavetank::schema::peer_capnp::executor;
+    /// use wavetank_sim::{World, check};
+    ///
+    /// struct Greeter;
+    ///
+    /// impl executor::Server for Greeter {
+    ///     async fn echo(
+    ///         self: Rc<Self>,
+    ///         _: executor::EchoParams,
+    ///         mut results: executor::EchoResults,
+    ///     ) -> Result<(), capnp::Error> {
+    ///         results.get().set_response("hello");
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// fn greets(world: &mut World) {
+    ///     let client = world.vat("client");
+    ///     let server = world.vat("server");
+    ///     let greeter: executor::Client = new_client(Greeter);
+    ///     // The client serves nothing at its end.
+    ///     let nothing = new_broken_cap(capnp::Error::failed("nothing is served here".into()));
+    ///     let [seen, _] = world.join("link", [(client, nothing), (server, greeter.client)]);
+    ///     let seen = executor::Client::new(seen.hook);
+    ///     world.task_of(client, "greet", async move {
+    ///         let answer = seen.echo_request().send().promise.await.expect("an answer");
+    ///         assert_eq!(answer.get().unwrap().get_response().unwrap(), "hello");
+    ///     });
+    /// }
+    ///
+    /// check("greets", greets).seeds(0..20).run();
+    /// ```
     pub fn join(&self, name: &str, ends: [(ActorId, Client); 2]) -> [Client; 2] {
         let links = self.tank.join(name, ends);
         self.adopt(&links[0]);
@@ -314,7 +351,7 @@ impl World {
     }
 
     /// Adds a check of the world at rest, which is skipped if the world was damaged. The check gets the transcript and
-    /// whether somebody still waits, and returns a finding if something is wrong. It is asked before a stall is
+    /// whether somebody still waits, and returns a finding of [`Oracle::Own`] if something is wrong. It is asked before a stall is
     /// reported.
     pub fn expect_at_rest(&self, wrong: impl Fn(&Transcript, bool) -> Option<Finding> + 'static) {
         self.at_rest.borrow_mut().push(Box::new(wrong));
