@@ -43,8 +43,8 @@ fn at_step(step: u64, drawn: &[(Choice, Occasion)], moves: &[Move], names: &Name
     let moved = step.checked_sub(1).and_then(|at| moves.get(at as usize));
     let mut says = match moved {
         Some(&moved) => {
-            let gust = if moved.kind().is_gust() { "a gust: " } else { "" };
-            format!("step {step}: {gust}{}", names.moved(moved))
+            let injected = if moved.kind().is_gust() { "injected: " } else { "" };
+            format!("step {step}: {injected}{}", names.moved(moved))
         }
         // The choice was for a step that never came.
         None if step > 0 => return None,
@@ -113,7 +113,7 @@ fn condition(of: Of, value: u32, names: &Names) -> Option<String> {
         }
         Of::Level => match Level::of(value) {
             Level::Still => return None,
-            Level::Weather => "gusts blow".into(),
+            Level::Weather => "there is weather".into(),
             Level::Damage => "damage may be done".into(),
             Level::Disorder => "damage may be done, and a vat's tasks run in any order".into(),
         },

@@ -125,7 +125,7 @@ fn what_is_drawn_at_set_up_and_by_gusts_is_told() {
     let failed = failed.expect("a link is cut under one of 500 seeds");
     let told = explain(&failed, 0, &|_| unreachable!("no runs"));
     assert!(
-        told.chosen.iter().any(|line| line.contains("a gust: cut the link of child stdout")),
+        told.chosen.iter().any(|line| line.contains("injected: cut the link of child stdout")),
         "{told:#?}"
     );
     assert!(
