@@ -88,7 +88,7 @@ pub struct Setup {
     pub seed: Seed,
     /// The source of the choices.
     pub choices: Choices,
-    /// The result of an earlier [survey](survey) of the scenario. If it is `None`, the scenario is surveyed before each
+    /// The result of an earlier [survey](survey()) of the scenario. If it is `None`, the scenario is surveyed before each
     /// run whose strategy needs it.
     pub survey: Option<Arc<Survey>>,
     /// Choices until the calm phase begins.
