@@ -2,6 +2,7 @@ use super::*;
 use crate::bugs;
 use crate::calls::PEER_SCHEMA;
 use crate::check::engine;
+use crate::menu::Item;
 use crate::run::{Choices, Setup, run, run_under};
 use crate::same::{SHRINK_RUNS, shrink_run};
 use crate::seed::Seed;
@@ -233,4 +234,34 @@ fn a_failure_without_any_choice_is_said_to_be_calm() {
     assert!(told.lines().contains(&"it fails although every choice is calm".into()), "{told}");
     let (_, told) = self::told("reorder_3");
     assert!(!told.is_calm, "{told}");
+}
+
+/// The menu items of a run's moves. Injected faults are on no menu.
+fn items(run: &Run) -> Vec<Item> {
+    let moves = chosen::moves(run).into_iter().filter(|moved| !moved.kind().is_gust());
+    moves.map(|moved| Item { kind: moved.kind(), id: moved.id() }).collect()
+}
+
+#[test]
+fn a_run_with_exactly_the_named_order_passes() {
+    for case in ["reorder_3", "reorder_5", "twostage_2", "account", "h05", "philosophers", "v05"] {
+        let (run, told) = told(case);
+        let Some(Change::After { first, second }) = told.deciding.map(|deciding| deciding.change) else {
+            panic!("{case}: no order is named");
+        };
+        // The steps that are named count injected faults too; these cases are shrunk to runs without any.
+        let all = items(&run);
+        assert_eq!(all.len(), chosen::moves(&run).len(), "{case}");
+        let build = bugs::find(case).expect("a case").buggy;
+        let passes = |rotate: fn(&mut [Item], usize)| {
+            let mut order = all.clone();
+            rotate(&mut order[first.0 - 1..second.0], 1);
+            let follow = Follow::new(order.clone(), &run.choices);
+            let setup = Setup::new(engine(), run.seed);
+            let again = run_under(build, &setup, "again", || Box::new(follow.clone()));
+            let made = items(&again);
+            again.outcome.is_finished() && made.get(..second.0) == Some(&order[..second.0])
+        };
+        assert!(passes(<[Item]>::rotate_left) || passes(<[Item]>::rotate_right), "{case}");
+    }
 }
