@@ -6,10 +6,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use wavetank_choice::strategy::Survey;
 use wavetank_sim::bugs::{ALL, Case};
 use wavetank_sim::check::engine;
 use wavetank_sim::fuzz::Fuzzer;
-use wavetank_sim::strategy::Survey;
 use wavetank_sim::{Choices, Profile, Seed, Setup, StrategyName, run, survey};
 
 const BASES: u64 = 10;

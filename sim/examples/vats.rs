@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use wavetank::Engine;
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::known::{Known, known};
-use wavetank_sim::shrink::shrink;
+use wavetank_choice::shrink::shrink;
 use wavetank_sim::vats::{Kind, Vats};
 use wavetank_sim::{Choices, Outcome, Run, Seed, Setup, World, run};
 

@@ -18,10 +18,10 @@ pub mod triggers;
 mod vats;
 
 use crate::canary::run_compared;
-use crate::moves::Kind;
 use crate::run::{Run, Setup, run};
 use crate::world::{World, yield_now};
 use triggers::{Culprit, Trigger};
+use wavetank_choice::moves::Kind;
 
 /// A fault and its mended twin.
 #[derive(Clone, Copy)]

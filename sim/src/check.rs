@@ -18,13 +18,9 @@ use crate::known::known;
 use crate::oracle::{Blame, Finding, NotJudged, Oracle, Without};
 use crate::outcome::Outcome;
 use crate::panics::{Caught, catch};
-use crate::profile::Profile;
 use crate::replay_line::{Called, test_line};
 use crate::run::{Choices, Run, Setup, run, run_under, survey};
 use crate::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
-use crate::seed::Seed;
-use crate::strategy::{StrategyName, Survey};
-use crate::token::Token;
 use crate::world::World;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -32,6 +28,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wavetank::{Engine, EngineConfig};
+use wavetank_choice::profile::Profile;
+use wavetank_choice::seed::Seed;
+use wavetank_choice::strategy::{StrategyName, Survey};
+use wavetank_choice::token::Token;
 
 /// Runs this one seed in every check.
 const SEED: &str = "WAVETANK_SEED";

@@ -11,14 +11,14 @@ mod links;
 
 use crate::calls::PEER_SCHEMA;
 use crate::outcome::Outcome;
-use crate::profile::Level;
 use crate::run::Run;
 use crate::same::failure;
-use crate::strategy::Strategy;
 use crate::transcript::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use wavetank::{Event, PipeId, harmless};
+use wavetank_choice::profile::Level;
+use wavetank_choice::strategy::Strategy;
 
 pub use deciding::{Change, Deciding};
 

@@ -9,7 +9,7 @@
 //! and learns from them. A [`Fuzzer`] makes these runs in this process, and the command makes them in another, which a
 //! world may take down with it.
 //!
-//! Not here: what a failure is ([`crate::same`]), how it is made smaller ([`crate::shrink`]).
+//! Not here: what a failure is ([`crate::same`]), how it is made smaller ([`wavetank_choice::shrink`]).
 
 pub mod corpus;
 pub mod coverage;
@@ -19,13 +19,13 @@ pub mod search;
 pub mod targets;
 pub mod wire;
 
-use crate::profile::Profile;
 use crate::run::{Run, Setup, run, survey};
 use crate::same::{Failure, SHRINK_RUNS, ShrunkRun, failure, shrink_run};
 use crate::world::World;
 use coverage::features;
 use search::{Brought, Case, Observed, Proposal, Search};
 use std::sync::Arc;
+use wavetank_choice::profile::Profile;
 
 /// A scenario that is being fuzzed in this process.
 pub struct Fuzzer<F> {

@@ -10,9 +10,9 @@
 
 #![expect(unsafe_code, reason = "std finds its source of randomness by a symbol of C")]
 
-use crate::seed::{Purpose, Seed};
 use rand_chacha::rand_core::Rng;
 use std::cell::Cell;
+use wavetank_choice::seed::{Purpose, Seed};
 
 thread_local! {
     static SEED: Cell<Option<Seed>> = const { Cell::new(None) };

@@ -11,19 +11,19 @@ pub use again::{Again, Verdict, again};
 pub use folder::{file_name, folder, read, read_all, scenario_of, write, write_new};
 pub use text::KeptError;
 
-use crate::choice::{Choice, Of};
 use crate::explain::sentence;
-use crate::moves::Lane;
-use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup};
 use crate::same::{ShrunkRun, failure};
-use crate::seed::Seed;
-use crate::strategy::StrategyName;
-use crate::token::{Recipe, Token};
 use crate::transcript::Names;
 use std::collections::BTreeMap;
 use wavetank::cell::Transport;
 use wavetank::{ActorId, GateId, PipeId};
+use wavetank_choice::choice::{Choice, Of};
+use wavetank_choice::moves::Lane;
+use wavetank_choice::profile::Profile;
+use wavetank_choice::seed::Seed;
+use wavetank_choice::strategy::StrategyName;
+use wavetank_choice::token::{Recipe, Token};
 
 /// A saved failure.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -100,8 +100,8 @@ mod tests {
     use crate::check::engine;
     use crate::outcome::{Wait, WaitGraph};
     use crate::run::{Setup, run};
-    use crate::token::{Recipe, Token};
     use crate::{Choices, scenario};
+    use wavetank_choice::token::{Recipe, Token};
 
     #[test]
     fn the_table_is_read() {

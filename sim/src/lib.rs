@@ -1,6 +1,7 @@
 //! The simulator: it drives a [tank](wavetank) from a seed and writes down what happened.
 //!
-//! Everything that can happen next is an item on one [`menu`], and one recorded [`choice`] picks the item:
+//! Everything that can happen next is an item on one [menu](wavetank_choice::menu), and one recorded
+//! [choice](wavetank_choice::choice) picks the item:
 //!
 //! ```text
 //! seed ─▶ choices ─▶ strategy ─▶ Move ──apply──▶ [ the tank: poll | deliver | grant | answer | advance | gusts ]
@@ -32,8 +33,8 @@
 //! check("answers", answers).seeds(0..20).run();
 //! ```
 //!
-//! Choices are drawn only between polls, never inside one. The modules `seed`, `choice`, `menu`, `moves`, `strategy`,
-//! `executor` and `shrink` do not depend on the tank.
+//! Choices are drawn only between polls, never inside one. Everything about choices that needs no tank is in
+//! [`wavetank_choice`].
 
 #![deny(unsafe_code)]
 
@@ -41,9 +42,9 @@ pub mod bugs;
 pub mod calls;
 pub mod canary;
 pub mod check;
-pub mod choice;
 pub mod executor;
 pub mod explain;
+pub mod explore;
 pub mod frames;
 pub mod fuzz;
 pub mod guest_panic;
@@ -53,36 +54,27 @@ pub mod keep;
 pub mod known;
 pub mod ledger;
 pub mod mend;
-pub mod menu;
 pub mod moves;
-pub mod nearest;
 pub mod oracle;
 pub mod outcome;
 mod panics;
-pub mod profile;
 pub mod record;
 pub mod replay_line;
 pub mod run;
 pub mod same;
 pub mod scenario;
 pub mod schema;
-pub mod seed;
 pub mod shell;
-pub mod shrink;
 pub mod snapshot;
-pub mod strategy;
-pub mod token;
 pub mod transcript;
 pub mod vats;
 pub mod view;
 pub mod world;
 
 pub use check::check;
+pub use explore::explore;
 pub use outcome::Outcome;
-pub use profile::Profile;
 pub use run::{Choices, Run, Setup, run, run_under, survey};
-pub use seed::Seed;
-pub use strategy::{StrategyName, explore};
-pub use token::Token;
 pub use wavetank::cell::{Limits, Transport};
+pub use wavetank_choice::{Profile, Seed, StrategyName, Token};
 pub use world::{World, peer};

@@ -7,12 +7,12 @@ use crate::known::known;
 use crate::oracle::{Evidence, NotJudged, transport};
 use crate::run::{Choices, Run};
 use crate::same::failure;
-use crate::seed::Seed;
-use crate::token::{Recipe, Token};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use twox_hash::XxHash3_64;
+use wavetank_choice::seed::Seed;
+use wavetank_choice::token::{Recipe, Token};
 
 /// The result of one world of a sweep. It does not depend on when or where the world ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,17 +2,12 @@
 
 use crate::calls::PEER_SCHEMA;
 use crate::canary::Against;
-use crate::choice::{Choice, Chooser, Occasion};
 use crate::hashkeys;
 use crate::moves::Move;
 use crate::oracle::{Blame, Facts, NotJudged, Without};
 use crate::outcome::Outcome;
 use crate::panics;
-use crate::profile::{Level, Profile, ProfileError};
 use crate::schema::Schema;
-use crate::seed::Seed;
-use crate::strategy::{Begun, Replay, Strategy, StrategyName, Survey, Surveyor};
-use crate::token::{Recipe, Token};
 use crate::transcript::{LinkFrames, Transcript};
 use crate::view::WorldView;
 use crate::world::{Fault, World, WorldConfig};
@@ -23,6 +18,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wavetank::cell::ExitRecord;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
 use wavetank::{Engine, Guest};
+use wavetank_choice::choice::{Choice, Occasion};
+use wavetank_choice::chooser::Chooser;
+use wavetank_choice::profile::{Level, Profile, ProfileError};
+use wavetank_choice::seed::Seed;
+use wavetank_choice::strategy::{Begun, Replay, Strategy, StrategyName, Survey, Surveyor};
+use wavetank_choice::token::{Recipe, Token};
 
 /// Stack of a world's thread, in bytes. Guests run on stacks of their own.
 const STACK_BYTES: usize = 4 * 1024 * 1024;

@@ -8,12 +8,12 @@ use crate::known::known;
 use crate::oracle::{Finding, Oracle};
 use crate::outcome::Outcome;
 use crate::run::{Choices, Run};
-use crate::shrink::{Shrunk, shrink};
 use crate::world::Fault;
 use std::collections::BTreeSet;
 use std::fmt;
 use wavetank::cell::Limits;
 use wavetank::{Trap, TrapClass};
+use wavetank_choice::shrink::{Shrunk, shrink};
 
 /// Number of runs that shrinking may spend on one failure.
 pub const SHRINK_RUNS: usize = 500;
@@ -258,11 +258,12 @@ mod tests {
 
     #[test]
     fn a_smaller_run_is_as_known_and_no_rougher() {
+        use crate::bugs;
         use crate::check::engine;
-        use crate::profile::{Level, Profile};
         use crate::run::{Setup, run};
-        use crate::strategy::StrategyName;
-        use crate::{bugs, seed::Seed};
+        use wavetank_choice::Seed;
+        use wavetank_choice::profile::{Level, Profile};
+        use wavetank_choice::strategy::StrategyName;
         let case = bugs::find("g26").expect("a case");
         let mut compared = 0;
         for seed in 0..60 {

@@ -8,12 +8,9 @@ mod look;
 mod probe;
 mod turn;
 
-use crate::choice::{Chooser, Of};
 use crate::executor::{Executor, Spawner, Whose};
-use crate::menu::Calm;
 use crate::moves::Move;
 use crate::oracle::{Finding, Leave, Oracle, Without};
-use crate::seed::{Purpose, Seed};
 use crate::transcript::{LinkFrames, Transcript};
 use crate::view::WorldView;
 use capnp::capability::Client;
@@ -33,6 +30,10 @@ use wavetank::cell::Cell;
 use wavetank::link::Link;
 use wavetank::stdio::Stdio;
 use wavetank::{ActorId, Clock, Engine, Fabric, Flow, Io, PipeId, Role, Spawn, Tank, TankConfig, Wire};
+use wavetank_choice::choice::Of;
+use wavetank_choice::chooser::Chooser;
+use wavetank_choice::menu::Calm;
+use wavetank_choice::seed::{Purpose, Seed};
 
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
 pub(crate) use drive::SMALL_CAPACITY_BYTES;

@@ -4,10 +4,10 @@
 use rand_chacha::rand_core::Rng;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use wavetank_choice::seed::Purpose;
 use wavetank_sim::check::engine;
 use wavetank_sim::fuzz::targets::{Found, budgets, frames, token, wire};
 use wavetank_sim::fuzz::{Fuzzer, corpus, input};
-use wavetank_sim::seed::Purpose;
 use wavetank_sim::{Choices, Profile, Seed, Setup, StrategyName, World, bugs, run, scenario};
 
 fn fuzzer(build: fn(&mut World), seed: u64) -> Fuzzer<fn(&mut World)> {

@@ -5,10 +5,10 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use wavetank::schema::peer_capnp::executor;
+use wavetank_choice::strategy::Bound;
 use wavetank_sim::check::engine;
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::snapshot::{View, text};
-use wavetank_sim::strategy::Bound;
 use wavetank_sim::world::yield_now;
 use wavetank_sim::{
     Choices, Profile, Run, Seed, Setup, StrategyName, Transport, World, check, explore, guests, peer, run,
@@ -402,15 +402,15 @@ fn setup(seed: u64) -> Setup {
 fn an_exhaustive_search_sees_every_schedule_of_a_world_once() {
     let count = |polls, bound| {
         let explored = explore(|world| two_tasks(world, polls), &setup(0), bound, 10_000);
-        assert!(explored.complete && explored.first_failure.is_none());
-        explored.schedules
+        assert!(explored.searched.complete && explored.first_failure.is_none());
+        explored.searched.schedules
     };
     // The counts are C(2k, k), and with at most p preemptions the sum of 2 C(k-1, ceil(p/2)) C(k-1, floor(p/2)).
     assert_eq!([2, 3, 4, 5].map(|polls| count(polls, ALL)), [6, 20, 70, 252]);
     let at_most = |most| Bound { preemptions: Some(most), delays: None };
     assert_eq!([0, 1, 2, 3].map(|most| count(4, at_most(most))), [2, 8, 26, 44]);
     let some = explore(|world| two_tasks(world, 4), &setup(0), ALL, 69);
-    assert_eq!(some.says("two"), "69 schedules of `two` without a bound, not all");
+    assert_eq!(some.searched.says("two"), "69 schedules of `two` without a bound, not all");
 }
 
 #[test]
@@ -426,8 +426,8 @@ fn an_exhaustive_search_goes_through_what_a_scenario_draws() {
         ALL,
         1_000,
     );
-    assert!(explored.complete);
-    assert_eq!(explored.schedules, 6 + 20 + 6);
+    assert!(explored.searched.complete);
+    assert_eq!(explored.searched.schedules, 6 + 20 + 6);
     let mut drawn = drawn.into_inner().unwrap();
     assert!(drawn.is_sorted());
     drawn.dedup();

@@ -4,8 +4,8 @@ use crate::common::{engine, finished, scenario, setup};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::schema::peer_capnp::executor;
 use wavetank::{Event, TrapClass};
+use wavetank_choice::profile::Level;
 use wavetank_sim::moves::Move;
-use wavetank_sim::profile::Level;
 use wavetank_sim::world::Fault;
 use wavetank_sim::{
     Choices, Outcome, Profile, Run, Setup, StrategyName, Transport, World, guests, peer, run,

@@ -3,7 +3,7 @@
 use crate::common::{engine_with, finished, hex, round_robin, scenario, setup};
 use std::collections::BTreeSet;
 use wavetank::Allocator;
-use wavetank_sim::choice::{Choice, Of};
+use wavetank_choice::choice::{Choice, Of};
 use wavetank_sim::scenario::{ALL, Scenario};
 use wavetank_sim::{Choices, Setup, Token, run};
 

@@ -2,14 +2,14 @@
 
 use super::Case;
 use crate::known::is_news;
-use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup, survey};
 use crate::same::{SHRINK_RUNS, shrink_run};
-use crate::seed::Seed;
-use crate::strategy::StrategyName;
 use crate::world::World;
 use std::sync::Arc;
 use wavetank::Engine;
+use wavetank_choice::profile::Profile;
+use wavetank_choice::seed::Seed;
+use wavetank_choice::strategy::StrategyName;
 
 /// How to measure a case.
 #[derive(Clone, Debug, PartialEq, Eq)]

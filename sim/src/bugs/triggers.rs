@@ -5,19 +5,21 @@
 //! vats, or the tasks and servers of its scenario.
 
 use super::Case;
+use crate::calls::PEER_SCHEMA;
 use crate::explain::{Change, Deciding, EXPLAIN_RUNS, explain};
 use crate::known::is_news;
-use crate::moves::{Kind, Move};
+use crate::moves::Move;
 use crate::oracle::{Blame, Party};
-use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup, run_under, survey};
 use crate::same::{SHRINK_RUNS, shrink_run};
-use crate::seed::Seed;
-use crate::strategy::StrategyName;
 use crate::transcript::Names;
-use crate::{calls::PEER_SCHEMA, choice::Of};
 use std::sync::Arc;
 use wavetank::{ActorId, Engine, PipeId};
+use wavetank_choice::choice::Of;
+use wavetank_choice::moves::Kind;
+use wavetank_choice::profile::Profile;
+use wavetank_choice::seed::Seed;
+use wavetank_choice::strategy::StrategyName;
 
 /// The trigger of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

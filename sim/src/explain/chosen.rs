@@ -1,14 +1,15 @@
 //! Choices in words: the choice at each step, and the calm policy's move in its place.
 
-use crate::choice::{Choice, Occasion, Of};
-use crate::menu::Item;
-use crate::moves::{Kind, Move};
-use crate::profile::Level;
+use crate::moves::Move;
 use crate::run::Run;
 use crate::transcript::{Names, count};
 use crate::world::{SLICES, SMALL_CAPACITY_BYTES, trap_fuel};
 use std::collections::BTreeMap;
 use wavetank::{ActorId, Freedoms, GateId, PipeId};
+use wavetank_choice::choice::{Choice, Occasion, Of};
+use wavetank_choice::menu::Item;
+use wavetank_choice::moves::Kind;
+use wavetank_choice::profile::Level;
 
 /// All moves of a run, including the one during which it panicked.
 pub(super) fn moves(run: &Run) -> Vec<Move> {

@@ -20,16 +20,16 @@
 
 use super::Again;
 use super::chosen::{moves, next_of, setting_undone};
-use crate::choice::{Choice, Of};
-use crate::menu::Item;
 use crate::moves::Move;
 use crate::run::Run;
 use crate::same::failure;
-use crate::strategy::Follow;
 use crate::transcript::Names;
 use std::collections::BTreeSet;
 use std::fmt;
 use wavetank::Freedoms;
+use wavetank_choice::choice::{Choice, Of};
+use wavetank_choice::menu::Item;
+use wavetank_choice::strategy::Follow;
 
 /// The smallest change that makes a failing run pass.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,13 +2,13 @@ use super::*;
 use crate::bugs;
 use crate::calls::PEER_SCHEMA;
 use crate::check::engine;
-use crate::menu::Item;
 use crate::run::{Choices, Setup, run, run_under};
 use crate::same::{SHRINK_RUNS, shrink_run};
-use crate::seed::Seed;
-use crate::strategy::Follow;
 use crate::transcript::Names;
 use crate::world::World;
+use wavetank_choice::menu::Item;
+use wavetank_choice::seed::Seed;
+use wavetank_choice::strategy::Follow;
 
 /// The first failure of a case, shrunk, and its explanation.
 fn told(case: &str) -> (Run, Explanation) {
@@ -50,7 +50,9 @@ fn following_a_run_is_that_run() {
             let setup = Setup::new(engine(), Seed(seed));
             let first = run(case, &setup);
             let moves = chosen::moves(&first).into_iter().filter(|moved| !moved.kind().is_gust());
-            let moves = moves.map(|moved| crate::menu::Item { kind: moved.kind(), id: moved.id() }).collect();
+            let moves = moves
+                .map(|moved| wavetank_choice::menu::Item { kind: moved.kind(), id: moved.id() })
+                .collect();
             let follow = Follow::new(moves, &first.choices);
             let again = run_under(case, &setup, "again", || Box::new(follow.clone()));
             assert_eq!(again.transcript.digest(), first.transcript.digest(), "seed {seed}");
@@ -114,8 +116,11 @@ fn what_is_drawn_at_set_up_and_by_gusts_is_told() {
             world.cell("child", crate::guests::CHILD_ECHO_STDIO).serve(crate::peer::executor(world)).spawn();
         child.expect_exit(0);
         world.invariant("nothing is cut", |world| {
-            let cut =
-                world.transcript().steps.iter().any(|step| step.moved.kind() == crate::moves::Kind::Cut);
+            let cut = world
+                .transcript()
+                .steps
+                .iter()
+                .any(|step| step.moved.kind() == wavetank_choice::moves::Kind::Cut);
             if cut { Err("a link is".into()) } else { Ok(()) }
         });
     };

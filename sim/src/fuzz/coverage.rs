@@ -8,12 +8,13 @@
 use crate::calls::PEER_SCHEMA;
 use crate::frames::{Frame, Message, Outcome, Resolution};
 use crate::ledger::Ledger;
-use crate::moves::{Kind, Lane, Move};
+use crate::moves::Move;
 use crate::run::Run;
 use crate::same::failure;
 use std::collections::{BTreeMap, HashMap};
 use wavetank::pipe::PipeView;
 use wavetank::{Event, PipeId};
+use wavetank_choice::moves::{Kind, Lane};
 
 /// The features of a run, in ascending order.
 pub fn features(run: &Run) -> Vec<u64> {

@@ -1,10 +1,10 @@
 //! Mutation of choices: how a fuzzer makes a new case of one that it kept. Pure; it knows nothing of runs.
 
-use crate::choice::{Choice, Of};
-use crate::seed::below;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use std::collections::BTreeMap;
+use wavetank_choice::choice::{Choice, Of};
+use wavetank_choice::seed::below;
 
 /// Maximum number of choices after a mutation.
 const MAX_CHOICES: usize = 2_000;
@@ -134,7 +134,7 @@ fn about(of: Of) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seed::{Purpose, Seed};
+    use wavetank_choice::seed::{Purpose, Seed};
 
     #[test]
     fn any_change_of_any_case_can_be_made_and_made_again() {

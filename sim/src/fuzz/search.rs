@@ -4,17 +4,17 @@
 use super::corpus;
 use super::coverage::{Coverage, features};
 use super::mutate::{Changed, change};
-use crate::choice::Choice;
 use crate::known::is_news;
-use crate::profile::Profile;
 use crate::run::{Choices, Run};
 use crate::same::failure;
-use crate::seed::{Purpose, Seed, below};
-use crate::strategy::StrategyName;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
+use wavetank_choice::choice::Choice;
+use wavetank_choice::profile::Profile;
+use wavetank_choice::seed::{Purpose, Seed, below};
+use wavetank_choice::strategy::StrategyName;
 
 /// A run that a search asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,11 +13,7 @@ use crate::known::is_news;
 use crate::ledger::Ledger;
 use crate::oracle::{Blame, Oracle};
 use crate::outcome::Outcome;
-use crate::profile::Profile;
 use crate::run::{Choices, Run, Setup, run};
-use crate::seed::Seed;
-use crate::strategy::StrategyName;
-use crate::token::Token;
 use crate::transcript::LinkFrames;
 use crate::world::{World, yield_now};
 use capnp::capability::{Client, FromClientHook};
@@ -28,6 +24,10 @@ use std::rc::Rc;
 use wavetank::cell::{CellSpec, Limits, Transport};
 use wavetank::schema::peer_capnp::{executor, host};
 use wavetank::{PipeReader, PipeWriter};
+use wavetank_choice::profile::Profile;
+use wavetank_choice::seed::Seed;
+use wavetank_choice::strategy::StrategyName;
+use wavetank_choice::token::Token;
 
 /// A failure that an input led to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use super::{Kept, Setting, guests_of};
 use crate::explain::sentence;
 use crate::known::known;
-use crate::profile::ProfileError;
 use crate::run::{Choices, Run};
 use crate::same::failure;
-use crate::token::{Recipe, Token};
 use std::fmt;
+use wavetank_choice::profile::ProfileError;
+use wavetank_choice::token::{Recipe, Token};
 
 /// The result of retrying a saved failure.
 #[derive(Clone, Debug)]

@@ -2,12 +2,12 @@
 //! failure of the same seed always has the same name.
 
 use super::{Kept, KeptError, Source};
-use crate::seed::Seed;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use twox_hash::XxHash3_64;
+use wavetank_choice::seed::Seed;
 
 /// The default folder of saved failures.
 const DEFAULT: &str = "wavetank-failures";

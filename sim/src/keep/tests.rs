@@ -1,10 +1,10 @@
 use super::*;
 use crate::check;
 use crate::same::shrink_run;
-use crate::seed::{Purpose, below};
 use crate::world::World;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
+use wavetank_choice::seed::{Purpose, below};
 
 fn stream(seed: u64) -> ChaCha8Rng {
     Seed(seed).stream(Purpose::Choices)

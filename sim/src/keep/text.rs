@@ -4,15 +4,15 @@
 //! differ only in the lines that say how the failures differ.
 
 use super::{Kept, KeptChoice, Original, Setting, Shrunk, Source, hex, unhex};
-use crate::seed::Seed;
-use crate::strategy::StrategyName;
-use crate::token::Token;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::str::FromStr;
 use wavetank::cell::Transport;
+use wavetank_choice::seed::Seed;
+use wavetank_choice::strategy::StrategyName;
+use wavetank_choice::token::Token;
 
 /// The version of the format.
 const VERSION: u32 = 1;

@@ -3,15 +3,17 @@
 use super::World;
 use super::gusts::{Fault, LATENCIES, span_ns};
 use super::turn;
-use crate::choice::{Chooser, Of};
-use crate::menu::{Item, Sets};
-use crate::moves::{Kind, Move};
+use crate::moves::Move;
 use crate::oracle::livelock::Watch;
 use crate::oracle::{Evidence, Oracle, flood};
 use crate::outcome::Outcome;
-use crate::profile::Level;
 use crate::transcript::Step;
 use wavetank::{ActorId, Event, Fate, GateId, PipeId};
+use wavetank_choice::choice::Of;
+use wavetank_choice::chooser::Chooser;
+use wavetank_choice::menu::{Item, Sets};
+use wavetank_choice::moves::Kind;
+use wavetank_choice::profile::Level;
 
 impl World {
     /// Makes moves until nothing can happen any more, then judges.

@@ -12,14 +12,16 @@
 //! there. So after 1,000 moves of the clock all such pipes are given up, whatever time it is.
 
 use super::World;
-use crate::choice::{Chooser, Of};
-use crate::menu::{Gusts, Item};
-use crate::moves::{Kind, Move};
-use crate::profile::Level;
+use crate::moves::Move;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use wavetank::pipe::{Ending, HalfBreak};
 use wavetank::{ActorId, End, Event, Freedoms, Orders, PipeId};
+use wavetank_choice::choice::Of;
+use wavetank_choice::chooser::Chooser;
+use wavetank_choice::menu::{Gusts, Item};
+use wavetank_choice::moves::Kind;
+use wavetank_choice::profile::Level;
 
 /// A fault that was injected into a world, as sweeps count it: only if its target had begun, and only if the fault took
 /// effect.

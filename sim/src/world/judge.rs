@@ -11,13 +11,13 @@ use crate::oracle::{
     blocking, output, rest, transport,
 };
 use crate::outcome::Outcome;
-use crate::profile::Level;
 use crate::transcript::{LinkFrames, Names};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use wavetank::cell::{Cause, Cell, ExitRecord, Limits};
 use wavetank::{ActorId, Blocked, Event, GateId, IDLE_CALLS_PER_TURN, LinkEnds, TrapClass};
+use wavetank_choice::profile::Level;
 
 /// An expectation of the scenario about a cell at the end.
 pub(super) struct Expectation {

@@ -2,14 +2,15 @@
 
 use super::World;
 use crate::calls::PEER_SCHEMA;
-use crate::menu::Item;
-use crate::moves::{Kind, Move};
+use crate::moves::Move;
 use crate::transcript::Names;
 use crate::view::{CallView, CellView, TaskView, WorldView};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wavetank::pipe::PipeView;
 use wavetank::{ActorId, Blocked, Event, GateId, Guest, LinkId, PipeId};
+use wavetank_choice::menu::Item;
+use wavetank_choice::moves::Kind;
 
 impl World {
     /// Whether this is the step to stop after. If so, it also looks at the world. Draws nothing.

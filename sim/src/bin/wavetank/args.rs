@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use wavetank_sim::nearest::did_you_mean;
+use wavetank_choice::nearest::did_you_mean;
 use wavetank_sim::oracle::{Oracle, UnknownOracle, Without};
 use wavetank_sim::{Profile, Seed, StrategyName, Transport};
 

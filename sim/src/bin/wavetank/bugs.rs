@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use wavetank_choice::nearest::did_you_mean;
 use wavetank_sim::bugs::measure::{Measured, Plan, measure};
 use wavetank_sim::bugs::{self, Case};
-use wavetank_sim::nearest::did_you_mean;
 use wavetank_sim::{Profile, StrategyName};
 
 /// The target of each case for the default strategy: the number of executions in the median search.

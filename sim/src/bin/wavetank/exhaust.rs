@@ -8,8 +8,8 @@ use crate::sweep::tell_one;
 use crate::{FOUND, order};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use wavetank_choice::strategy::{Bound, Frontier};
 use wavetank_sim::Seed;
-use wavetank_sim::strategy::{Bound, Frontier};
 
 /// Runs all schedules, or as many as there are seeds if the user gave a range of seeds. All schedules use the hash keys
 /// of the first seed.
@@ -41,9 +41,8 @@ pub(crate) fn exhaust(job: &Job, args: &Run, first: u64, bound: Bound) -> Result
         let Some(run) = job.run_next(&mut frontier, Seed(first)) else { break };
         failure = (!run.outcome.is_finished()).then_some(run);
     }
-    let explored = frontier.explored(failure);
-    let says = explored.says(&job.title);
-    match explored.first_failure {
+    let says = frontier.explored().says(&job.title);
+    match failure {
         Some(run) => {
             tell_one(job, args, &run, &format!("\n{says}: the last one fails\n"))?;
             Ok(ExitCode::from(FOUND))

@@ -9,19 +9,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use wavetank::Engine;
+use wavetank_choice::nearest::did_you_mean;
+use wavetank_choice::profile::ProfileError;
+use wavetank_choice::strategy::{Frontier, Survey};
 use wavetank_sim::bugs;
 use wavetank_sim::canary::run_compared;
 use wavetank_sim::explain::{Explanation, explain};
+use wavetank_sim::explore::run_next;
 use wavetank_sim::fuzz::search::Proposal;
 use wavetank_sim::keep::{self, Again, Kept, Setting, Source};
-use wavetank_sim::nearest::did_you_mean;
 use wavetank_sim::oracle::Without;
-use wavetank_sim::profile::ProfileError;
 use wavetank_sim::replay_line::{Built, Called, command_line};
 use wavetank_sim::run::run_under;
 use wavetank_sim::scenario;
 use wavetank_sim::shell;
-use wavetank_sim::strategy::{Frontier, Survey};
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, World, peer, run, survey};
 
 /// A scenario or component, ready to run.
@@ -243,7 +244,7 @@ impl Job {
 
     /// Runs the next schedule of an exhaustive search.
     pub(crate) fn run_next(&self, frontier: &mut Frontier, seed: Seed) -> Option<Run> {
-        frontier.run(|world| self.build(world), &self.setup(seed))
+        run_next(frontier, |world| self.build(world), &self.setup(seed))
     }
 
     /// Makes a run that a fuzzer's search asks for.

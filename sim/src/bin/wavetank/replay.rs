@@ -5,13 +5,13 @@ use crate::job::{Job, OWN};
 use crate::out::{self, Stop};
 use crate::{DIVERGED, FOUND, account, again, engine, kept};
 use std::process::ExitCode;
+use wavetank_choice::profile::ProfileError;
+use wavetank_choice::token::Recipe;
 use wavetank_sim::Token;
 use wavetank_sim::calls::{PEER_SCHEMA, calls};
 use wavetank_sim::explain::EXPLAIN_RUNS;
 use wavetank_sim::known::is_news;
-use wavetank_sim::profile::ProfileError;
 use wavetank_sim::scenario;
-use wavetank_sim::token::Recipe;
 
 pub(crate) fn replay(args: &Replay) -> Result<ExitCode, Stop> {
     if kept::is_file(&args.token) {

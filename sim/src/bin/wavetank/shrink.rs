@@ -12,9 +12,9 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+use wavetank_choice::profile::ProfileError;
 use wavetank_sim::keep::{self, Kept, Verdict};
 use wavetank_sim::known::is_news;
-use wavetank_sim::profile::ProfileError;
 use wavetank_sim::same::{Failure, ShrunkRun, failure, shrink_while};
 use wavetank_sim::{Choices, Run, Token};
 

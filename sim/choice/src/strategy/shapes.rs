@@ -2,7 +2,7 @@
 //! orders of steps that fail.
 
 use super::{Strategy, StrategyName, Survey, Surveyor};
-use crate::choice::Chooser;
+use crate::chooser::Chooser;
 use crate::menu::{Calm, Sets};
 use crate::moves::Kind;
 use crate::profile::Profile;

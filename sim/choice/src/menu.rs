@@ -28,6 +28,11 @@ pub struct Sets<'a> {
 }
 
 impl<'a> Sets<'a> {
+    /// No moves at all. `none` is an empty set.
+    pub fn empty(none: &'a RoaringBitmap) -> Self {
+        Sets { start: none, poll: none, deliver: none, grant: none, answer: none, resume: none, act: none }
+    }
+
     fn of(&self, kind: Kind) -> Option<&'a RoaringBitmap> {
         match kind {
             Kind::Start => Some(self.start),
@@ -195,15 +200,11 @@ impl Gusts {
 mod tests {
     use super::*;
 
-    fn nothing(none: &RoaringBitmap) -> Sets<'_> {
-        Sets { start: none, poll: none, deliver: none, grant: none, answer: none, resume: none, act: none }
-    }
-
     #[test]
     fn item_zero_goes_round_over_kinds_and_ids() {
         let (poll, deliver): (RoaringBitmap, RoaringBitmap) = ([2, 5].into(), [0].into());
         let none = RoaringBitmap::new();
-        let sets = Sets { poll: &poll, deliver: &deliver, ..nothing(&none) };
+        let sets = Sets { poll: &poll, deliver: &deliver, ..Sets::empty(&none) };
         let mut calm = Calm::default();
         let mut taken = Vec::new();
         for _ in 0..6 {
@@ -222,7 +223,7 @@ mod tests {
     fn every_item_is_another_move_and_time_comes_last() {
         let (start, poll): (RoaringBitmap, RoaringBitmap) = ([9].into(), [1, 3, 7].into());
         let none = RoaringBitmap::new();
-        let sets = Sets { start: &start, poll: &poll, ..nothing(&none) };
+        let sets = Sets { start: &start, poll: &poll, ..Sets::empty(&none) };
         let mut calm = Calm::default();
         calm.took(Kind::Poll, 3);
         let menu = calm.menu(&sets, true);
@@ -234,15 +235,7 @@ mod tests {
     #[test]
     fn a_time_that_is_due_comes_first() {
         let (poll, none): (RoaringBitmap, RoaringBitmap) = ([1].into(), RoaringBitmap::new());
-        let sets = Sets {
-            start: &none,
-            poll: &poll,
-            deliver: &none,
-            grant: &none,
-            answer: &none,
-            resume: &none,
-            act: &none,
-        };
+        let sets = Sets { poll: &poll, ..Sets::empty(&none) };
         let calm = Calm::default();
         for (is_due, first) in [(false, Kind::Poll), (true, Kind::Advance)] {
             let menu = calm.menu(&sets, true).with_time_due(is_due);

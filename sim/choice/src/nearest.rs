@@ -6,7 +6,7 @@ const ALIKE: f64 = 0.7;
 /// The name that is closest to a text; `None` if none is close.
 ///
 /// ```
-/// use wavetank_sim::nearest::nearest;
+/// use wavetank_choice::nearest::nearest;
 ///
 /// assert_eq!(nearest("harhs", ["calm", "swarm", "harsh"]), Some("harsh"));
 /// assert_eq!(nearest("zzz", ["calm", "swarm", "harsh"]), None);

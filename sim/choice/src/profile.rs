@@ -6,7 +6,7 @@
 //! Users can write a profile of their own as a TOML file. Keys that it omits are as in `swarm`:
 //!
 //! ```
-//! use wavetank_sim::profile::{Level, Profile};
+//! use wavetank_choice::profile::{Level, Profile};
 //!
 //! let text = "
 //!     level = 'damage'

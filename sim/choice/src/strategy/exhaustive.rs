@@ -3,12 +3,10 @@
 //! Not here: weather. Worlds are still, pipes are free and pieces are whole. Only the order of moves is varied, and the
 //! numbers that a scenario draws for itself.
 
-use super::{Ask, Strategy, StrategyName};
+use super::{Ask, Strategy};
 use crate::choice::Of;
 use crate::menu::{Item, Menu};
 use crate::moves::Lane;
-use crate::run::{Run, Setup, run_under};
-use crate::world::World;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -46,7 +44,7 @@ impl fmt::Display for Bound {
 }
 
 /// The result of a search.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Explored {
     /// The bound of the search.
     pub bound: Bound,
@@ -54,8 +52,6 @@ pub struct Explored {
     pub schedules: u64,
     /// Whether these are all schedules within the bound.
     pub complete: bool,
-    /// The first run that did not finish. The search ends with it.
-    pub first_failure: Option<Run>,
 }
 
 impl Explored {
@@ -78,17 +74,6 @@ fn thousands(number: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-/// Runs a scenario under every schedule within a bound, at most `max_runs` of them, until one fails.
-pub fn explore(scenario: impl Fn(&mut World) + Sync, setup: &Setup, bound: Bound, max_runs: u64) -> Explored {
-    let mut frontier = Frontier::new(bound);
-    let mut first_failure = None;
-    while first_failure.is_none() && frontier.schedules() < max_runs {
-        let Some(run) = frontier.run(&scenario, setup) else { break };
-        first_failure = (!run.outcome.is_finished()).then_some(run);
-    }
-    frontier.explored(first_failure)
 }
 
 /// A depth-first search through the schedules of a scenario.
@@ -159,16 +144,20 @@ impl Frontier {
         Frontier { search: Arc::new(Mutex::new(search)) }
     }
 
-    /// Runs the next schedule; `None` if all have been run. Only the order varies: the setup's own choices are not
-    /// used. The choices of the run are recorded, so its token replays it.
-    pub fn run(&mut self, scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Option<Run> {
+    /// Makes the run of the next schedule; `None` if all have been run. `run` gets a strategy that it asks for every
+    /// choice of one run.
+    pub fn run<R>(&mut self, run: impl FnOnce(Walk) -> R) -> Option<R> {
         if self.search().over {
             return None;
         }
-        let origin = StrategyName::Exhaustive(self.search().bound).to_string();
-        let run = run_under(scenario, setup, &origin, || Box::new(self.strategy()));
+        let result = run(self.strategy());
         self.turn();
-        Some(run)
+        Some(result)
+    }
+
+    /// The bound of the search.
+    pub fn bound(&self) -> Bound {
+        self.search().bound
     }
 
     /// Schedules that were run.
@@ -177,10 +166,10 @@ impl Frontier {
     }
 
     /// The result so far.
-    pub fn explored(&self, first_failure: Option<Run>) -> Explored {
+    pub fn explored(&self) -> Explored {
         let search = self.search();
         let complete = search.over && !search.cut && !search.strayed;
-        Explored { bound: search.bound, schedules: search.schedules, complete, first_failure }
+        Explored { bound: search.bound, schedules: search.schedules, complete }
     }
 
     /// The strategy for the next run.
@@ -248,7 +237,8 @@ impl Search {
 }
 
 /// Follows the path of a search, and makes it longer.
-pub(super) struct Walk {
+#[derive(Clone)]
+pub struct Walk {
     search: Arc<Mutex<Search>>,
     spent: Cost,
     last: Option<Lane>,
@@ -321,7 +311,7 @@ mod tests {
     fn what_was_seen_is_said_in_words() {
         let says = |schedules, complete, preemptions, delays| {
             let bound = Bound { preemptions, delays };
-            Explored { bound, schedules, complete, first_failure: None }.says("x")
+            Explored { bound, schedules, complete }.says("x")
         };
         assert_eq!(says(1_284, true, Some(2), None), "all 1,284 schedules of `x` with at most 2 preemptions");
         assert_eq!(

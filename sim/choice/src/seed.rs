@@ -50,7 +50,7 @@ impl Seed {
 
 /// A number from 0 to `bound` - 1; `bound` is at least 1. The bias is below 2^-32. There is no rejection loop, so it
 /// always ends.
-pub(crate) fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
+pub fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
     ((u64::from(rng.next_u32()) * u64::from(bound)) >> 32) as u32
 }
 

@@ -25,8 +25,8 @@ pub enum StrategyName {
     Urw,
     /// A selectively uniform random walk.
     Surw,
-    /// Every schedule within a bound, one after the other: [`explore`](super::explore). For a single seed, the first of
-    /// these schedules.
+    /// Every schedule within a bound, one after the other: the search is a [`Frontier`]. For a single seed, the first
+    /// of these schedules.
     Exhaustive(Bound),
     /// Choices from bytes.
     Bytes(Vec<u8>),

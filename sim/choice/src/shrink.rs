@@ -4,8 +4,7 @@
 //! left (shortlex), as in Hypothesis' shrinker (MacIver & Donaldson, "Test-Case Reduction via Test-Case Generation",
 //! ECOOP 2020). Blocks are cut coarse to fine, as in delta debugging (Zeller & Hildebrandt, "Simplifying and Isolating
 //! Failure-Inducing Input", IEEE TSE 28(2), 2002). Every prefix of legal choices is legal, and so is every lowered
-//! value. So nothing here knows the meaning of a choice. Not here: the decision whether two runs fail in the same way,
-//! which is in [`same`](crate::same).
+//! value. So nothing here knows the meaning of a choice. Not here: the decision whether two runs fail in the same way.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -31,7 +30,7 @@ pub struct Shrunk {
 /// far are ever run, and none is run twice. Zeros at the end have no effect and are cut.
 ///
 /// ```
-/// use wavetank_sim::shrink::shrink;
+/// use wavetank_choice::shrink::shrink;
 ///
 /// // Fails where a 7 comes before a 5.
 /// let fails = |choices: &[u32]| {

@@ -136,7 +136,7 @@ fn explored(shape: &Shape, bound: Bound) -> (Vec<Vec<u32>>, bool) {
     let mut frontier = Frontier::new(bound);
     let mut orders = Vec::new();
     loop {
-        let explored = frontier.explored(None);
+        let explored = frontier.explored();
         if explored.complete || explored.schedules == 5_000 {
             assert_eq!(explored.schedules, orders.len() as u64);
             return (orders, explored.complete);

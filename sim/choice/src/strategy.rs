@@ -42,7 +42,7 @@ use crate::moves::Lane;
 
 pub use begun::Begun;
 pub use bytes::Bytes;
-pub use exhaustive::{Bound, Explored, Frontier, explore};
+pub use exhaustive::{Bound, Explored, Frontier, Walk};
 pub use follow::Follow;
 pub use name::{StrategyError, StrategyName};
 pub use pct::Pct;

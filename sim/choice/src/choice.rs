@@ -1,0 +1,93 @@
+//! Choices: a run is determined by a finite sequence of small numbers.
+
+use crate::menu::Item;
+use crate::moves::Kind;
+use serde::{Deserialize, Serialize};
+
+/// One bounded number that was drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The number; 0 is the dullest.
+    pub value: u32,
+    /// Its meaning. A replay compares it to find where it diverges.
+    pub of: Of,
+}
+
+/// The occasion of a choice: the time of the draw, and the alternatives. A token does not keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occasion {
+    /// The step that the choice led to or was a part of, counted from 1; 0 before the first step.
+    pub step: u64,
+    /// The value had to be below this.
+    pub bound: u32,
+    /// The move that the calm policy would have made, if the choice picked the next move.
+    pub calm: Option<Item>,
+}
+
+/// The meaning of a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Of {
+    /// The next move or an injected fault: its kind, and the id of the actor or thing that it names.
+    Item(Kind, u32),
+    /// No fault was injected.
+    NoGust,
+    /// How many bytes of a pipe. 0 is all of them.
+    Amount(u32),
+    /// How a new pipe flows. 0 is freely.
+    Pipe(u32),
+    /// A number that a scenario asked for.
+    Value,
+    /// How rough the world is: a [`Level`](crate::profile::Level). 0 is still.
+    Level,
+    /// How much fuel a cell burns at a time. 0 is the usual amount.
+    Slice(u32),
+    /// Which of WASI's freedoms a cell's host takes: the number of a set of them. 0 is none.
+    Host(u32),
+    /// At which fuel a cell is trapped. 0 is never.
+    Trap(u32),
+    /// After how many growths of its memory a cell is refused more. 0 is never.
+    Refuse(u32),
+    /// Moves until the next injected fault. 0 is never.
+    Gap,
+    /// Bytes until a pipe ends. 0 is at once.
+    Bytes(u32),
+    /// Which end of a pipe is told that it has ended, and how. 0 is the writer, by an error.
+    Half(u32),
+    /// A length of time. 0 is the shortest.
+    Span,
+    /// Which of the operations that a script offers. 0 is the dullest.
+    Act(u32),
+    /// How long an operation of fake I/O takes. 0 is no time.
+    Latency(u32),
+    /// Whether an operation of fake I/O fails: 1 if it does. Drawn only if its scenario allows failures.
+    Failure(u32),
+    /// Which task of an actor. 0 is the task that has been ready longest.
+    Task(u32),
+}
+
+impl Of {
+    /// A small fingerprint of this meaning, which a token keeps.
+    pub fn check(self) -> u8 {
+        let (tag, id) = match self {
+            Of::Item(kind, id) => (kind as u32, id),
+            Of::Amount(pipe) => (32, pipe),
+            Of::Pipe(pipe) => (33, pipe),
+            Of::Value => (34, 0),
+            Of::Level => (35, 0),
+            Of::Slice(cell) => (36, cell),
+            Of::Host(cell) => (48, cell),
+            Of::Trap(cell) => (37, cell),
+            Of::Refuse(cell) => (38, cell),
+            Of::Gap => (39, 0),
+            Of::Bytes(pipe) => (40, pipe),
+            Of::Span => (41, 0),
+            Of::Task(actor) => (42, actor),
+            Of::NoGust => (43, 0),
+            Of::Act(script) => (44, script),
+            Of::Latency(operation) => (45, operation),
+            Of::Failure(operation) => (46, operation),
+            Of::Half(pipe) => (47, pipe),
+        };
+        (tag.wrapping_mul(41).wrapping_add(id.wrapping_mul(7)) % 251) as u8
+    }
+}
