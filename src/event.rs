@@ -167,7 +167,7 @@ pub enum Event {
         link: LinkId,
         /// The pipe of that link that brings calls to the server: `up` for the host's end.
         over: PipeId,
-        /// The [`fingerprint`](crate::fingerprint) of its parameters.
+        /// The [`fingerprint`](wavetank_trace::fingerprint()) of its parameters.
         params: u64,
     },
     /// The host called a guest. It may be made to cancel the call.

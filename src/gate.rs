@@ -30,7 +30,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use streaming::{Watch, Watched, WatchedParams, settled};
-use twox_hash::XxHash3_64;
+use wavetank_trace::fingerprint;
 
 /// The brand of a wrapped capability. Other brands are 0, or the address of a connection.
 const GATED: usize = 1;
@@ -95,26 +95,6 @@ impl Drop for Place {
             }
         }
     }
-}
-
-/// The longest parameters whose content is hashed, in words.
-const LOOKED_AT_WORDS: u64 = 512;
-
-/// A number that distinguishes parameters: the XXH3 of their canonical form. If they are longer than 512 words or hold
-/// capabilities, it is the hash of their size alone. It is 0 if they cannot be read.
-///
-/// Equal parameters have equal numbers, however they are split into segments.
-/// <https://capnproto.org/encoding.html#canonicalization>
-pub fn fingerprint(params: any_pointer::Reader<'_>) -> u64 {
-    let Ok(MessageSize { word_count, cap_count }) = params.target_size() else { return 0 };
-    if word_count > LOOKED_AT_WORDS || cap_count > 0 {
-        return XxHash3_64::oneshot(format!("{word_count} words, {cap_count} capabilities").as_bytes());
-    }
-    let mut canonical = message::Builder::new(message::HeapAllocator::new());
-    if canonical.set_root_canonical(params).is_err() {
-        return 0;
-    }
-    XxHash3_64::oneshot(canonical.get_segments_for_output()[0])
 }
 
 /// Wraps a capability. Leaves it unchanged if it is wrapped already or lives beyond a link, where it is served

@@ -48,7 +48,6 @@ pub use error::Error;
 pub use event::{End, Event, HandleKind};
 pub use fabric::{Blocked, Fabric, Habits, IDLE_CALLS_PER_TURN, Import, LOOK_NS, LinkEnds, Offers, Orders};
 pub use freedoms::Freedoms;
-pub use gate::fingerprint;
 pub use ids::{ActorId, GateId, LinkId, PipeId};
 pub use io::{Fate, Io, IoError, Op};
 pub use link::Wire;

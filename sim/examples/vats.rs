@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use wavetank::Engine;
+use wavetank_choice::shrink::shrink;
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::known::{Known, known};
-use wavetank_choice::shrink::shrink;
 use wavetank_sim::vats::{Kind, Vats};
 use wavetank_sim::{Choices, Outcome, Run, Seed, Setup, World, run};
 

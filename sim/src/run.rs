@@ -7,7 +7,6 @@ use crate::moves::Move;
 use crate::oracle::{Blame, Facts, NotJudged, Without};
 use crate::outcome::Outcome;
 use crate::panics;
-use crate::schema::Schema;
 use crate::transcript::{LinkFrames, Transcript};
 use crate::view::WorldView;
 use crate::world::{Fault, World, WorldConfig};
@@ -24,6 +23,7 @@ use wavetank_choice::profile::{Level, Profile, ProfileError};
 use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::{Begun, Replay, Strategy, StrategyName, Survey, Surveyor};
 use wavetank_choice::token::{Recipe, Token};
+use wavetank_trace::schema::Schema;
 
 /// Stack of a world's thread, in bytes. Guests run on stacks of their own.
 const STACK_BYTES: usize = 4 * 1024 * 1024;

@@ -3,9 +3,7 @@
 //! It holds no address, no hash key and no wall time, so two runs of one seed have the same transcript.
 
 use crate::calls::PEER_SCHEMA;
-use crate::frames::{Decoder, Direction, Frame};
 use crate::moves::Move;
-use crate::schema::Schema;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -13,6 +11,8 @@ use std::sync::Arc;
 use twox_hash::{XxHash3_64, XxHash3_128};
 use wavetank::pipe::Ending;
 use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId, harmless};
+use wavetank_trace::frames::{Decoder, Direction, Frame};
+use wavetank_trace::schema::Schema;
 
 /// All moves of a run, and the events that each of them caused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -34,8 +34,6 @@ mod operations;
 mod work;
 
 use crate::calls::PEER_SCHEMA;
-use crate::frames::{Direction, Message};
-use crate::ledger::Ledger;
 use crate::oracle::{Blame, Finding, Oracle};
 use crate::transcript::Transcript;
 use crate::world::World;
@@ -50,6 +48,8 @@ use std::task::Waker;
 use wavetank::link::{Link, Streams};
 use wavetank::schema::vats_capnp::node as node_capnp;
 use wavetank::{ActorId, LinkId, Tank};
+use wavetank_trace::frames::{Direction, Message};
+use wavetank_trace::ledger::Ledger;
 
 pub use operations::Kind;
 

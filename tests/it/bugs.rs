@@ -9,8 +9,8 @@ use std::sync::Arc;
 use wavetank::HandleKind;
 use wavetank_sim::bugs::{ALL, Case, find};
 use wavetank_sim::oracle::{Blame, Oracle};
-use wavetank_sim::schema::Schema;
 use wavetank_sim::{Choices, Outcome, Run, Setup, run};
+use wavetank_trace::schema::Schema;
 
 /// Cases that fail under every schedule, each with the name of its outcome.
 const ALWAYS: &[(&str, &str)] = &[

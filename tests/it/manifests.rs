@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wavetank::schema::{REQUEST, VATS_REQUEST, peer_capnp as peer};
 use wavetank_sim::guests;
-use wavetank_sim::schema::Schema;
+use wavetank_trace::schema::Schema;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

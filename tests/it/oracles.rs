@@ -21,12 +21,12 @@ use wavetank::cell::{Cause, CellSpec, ExitRecord};
 use wavetank::schema::peer_capnp::{executor, process};
 use wavetank::{Event, TrapClass};
 use wavetank_sim::calls::PEER_SCHEMA;
-use wavetank_sim::frames::{Direction, Exception, ExceptionKind, Frame, Message, Outcome as Answer};
 use wavetank_sim::moves::Move;
 use wavetank_sim::oracle::{Blame, Evidence, Finding, Oracle};
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::transcript::{LinkFrames, Transcript};
 use wavetank_sim::{Limits, Run, Transport, World, guests, peer, run};
+use wavetank_trace::frames::{Direction, Exception, ExceptionKind, Frame, Message, Outcome as Answer};
 
 fn guest(name: &str) -> Blame {
     Blame::Guest(name.into())

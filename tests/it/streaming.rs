@@ -10,10 +10,10 @@ use std::rc::Rc;
 use wavetank::schema::sink_capnp::{sink, source};
 use wavetank::{Clock, Event};
 use wavetank_sim::calls::PEER_SCHEMA;
-use wavetank_sim::frames::{Direction, Message};
 use wavetank_sim::oracle::{Blame, Oracle};
 use wavetank_sim::world::yield_now;
 use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, World, guests, run};
+use wavetank_trace::frames::{Direction, Message};
 
 /// How a sink takes its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use wavetank::cell::{Cause, ExitRecord, Left};
 use wavetank::{Event, HandleKind, TrapClass};
-use wavetank_sim::frames::Direction;
-use wavetank_sim::ledger::Ledger;
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::scenario::ALL;
-use wavetank_sim::schema::Schema;
 use wavetank_sim::{Run, Setup, Transport, World, guests, peer, run};
+use wavetank_trace::frames::Direction;
+use wavetank_trace::ledger::Ledger;
+use wavetank_trace::schema::Schema;
 
 /// Asserts that a clean run leaves nothing: no handle but those that libc keeps for life, no open entry in any RPC
 /// table, no cell.

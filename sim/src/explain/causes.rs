@@ -2,11 +2,11 @@
 //! calls that their caller cancelled, methods that a server does not have, and output that was thrown away.
 
 use super::links::{HOST, names_of_ends};
-use crate::frames::{Direction, ExceptionKind, Frame, Message, Outcome as Answer};
 use crate::run::Run;
 use crate::transcript::LinkTrace;
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::{Event, PipeId};
+use wavetank_trace::frames::{Direction, ExceptionKind, Frame, Message, Outcome as Answer};
 
 /// Sentences of one kind, at most.
 const SHOWN: usize = 3;

@@ -4,13 +4,13 @@
 //! them come the last frames of the link. Each frame is shown with the step at which its last byte was written.
 
 use crate::calls::PEER_SCHEMA;
-use crate::frames::{Direction, Frame, Message, Outcome as Answer};
-use crate::ledger::{Entry, Ledger, QuestionState};
 use crate::oracle::{Blame, Party};
 use crate::run::Run;
 use crate::transcript::LinkTrace;
 use std::collections::BTreeSet;
 use wavetank::PipeId;
+use wavetank_trace::frames::{Direction, Frame, Message, Outcome as Answer};
+use wavetank_trace::ledger::{Entry, Ledger, QuestionState};
 
 /// Links that are shown, at most.
 const SHOWN_LINKS: usize = 3;

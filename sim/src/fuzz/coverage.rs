@@ -6,8 +6,6 @@
 //! AFL, which counts how often something happened by powers of two.
 
 use crate::calls::PEER_SCHEMA;
-use crate::frames::{Frame, Message, Outcome, Resolution};
-use crate::ledger::Ledger;
 use crate::moves::Move;
 use crate::run::Run;
 use crate::same::failure;
@@ -15,6 +13,8 @@ use std::collections::{BTreeMap, HashMap};
 use wavetank::pipe::PipeView;
 use wavetank::{Event, PipeId};
 use wavetank_choice::moves::{Kind, Lane};
+use wavetank_trace::frames::{Frame, Message, Outcome, Resolution};
+use wavetank_trace::ledger::Ledger;
 
 /// The features of a run, in ascending order.
 pub fn features(run: &Run) -> Vec<u64> {
@@ -322,8 +322,8 @@ fn state_of(ledger: &Ledger, frame: &Frame) -> u64 {
         Message::Return(answer) => (frame.direction.reversed(), answer.question),
         Message::Finish { question, .. } => (frame.direction, *question),
         Message::Call(call) => match &call.target {
-            crate::frames::Target::Answer(answer) => (frame.direction, answer.question),
-            crate::frames::Target::Import(_) => return 5,
+            wavetank_trace::frames::Target::Answer(answer) => (frame.direction, answer.question),
+            wavetank_trace::frames::Target::Import(_) => return 5,
         },
         _ => return 6,
     };

@@ -6,11 +6,9 @@ use super::input;
 use super::wire::{self, Input, Peer};
 use crate::calls::PEER_SCHEMA;
 use crate::check::engine;
-use crate::frames::{Decoder, Direction, Frame, Message, Outcome as Answer};
 use crate::guest_panic::{GuestPanic, SourceLine};
 use crate::guests;
 use crate::known::is_news;
-use crate::ledger::Ledger;
 use crate::oracle::{Blame, Oracle};
 use crate::outcome::Outcome;
 use crate::run::{Choices, Run, Setup, run};
@@ -28,6 +26,8 @@ use wavetank_choice::profile::Profile;
 use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::StrategyName;
 use wavetank_choice::token::Token;
+use wavetank_trace::frames::{Decoder, Direction, Frame, Message, Outcome as Answer};
+use wavetank_trace::ledger::Ledger;
 
 /// A failure that an input led to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@
 //!
 //! Not here: the opponent, which is in [`targets`](super::targets).
 
-use crate::frames::{Cap, Context, Decoder, Direction, Frame, Message, Outcome, Resolution};
 use capnp::capability::{Client, FromClientHook};
 use capnp::message::{Allocator, Builder};
 use capnp::traits::{HasTypeId, ImbueMut};
@@ -15,6 +14,7 @@ use capnp_rpc::new_broken_cap;
 use capnp_rpc::rpc_capnp::{cap_descriptor, exception, message, message_target, payload, promised_answer};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::schema::peer_capnp::{executor, host};
+use wavetank_trace::frames::{Cap, Context, Decoder, Direction, Frame, Message, Outcome, Resolution};
 
 /// The bytes of an input, from the front. Past the end, bytes are 0.
 #[derive(Clone, Debug)]

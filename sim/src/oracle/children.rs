@@ -21,10 +21,10 @@
 //! In a damaged world a parent may have had to leave early, so only the first way counts there.
 
 use super::{CellFacts, Evidence, Finding, Oracle};
-use crate::frames::{Direction, Frame, Message, Outcome, Value};
 use std::collections::BTreeSet;
 use wavetank::cell::{Care, Cause, KILLED};
 use wavetank::peer::WAIT;
+use wavetank_trace::frames::{Direction, Frame, Message, Outcome, Value};
 
 /// Judges all parents that exited with 0.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {

@@ -11,10 +11,10 @@
 
 use super::streams::Streams;
 use super::{CellFacts, Evidence, Finding, Oracle};
-use crate::frames::{Direction, ExceptionKind, Frame, Message, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wavetank::{Event, LinkId};
+use wavetank_trace::frames::{Direction, ExceptionKind, Frame, Message, Outcome};
 
 /// Judges all cells that exited with 0.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {

@@ -3,7 +3,7 @@
 //!
 //! rpc.capnp: "The caller must send Finish" for each question whose Return asks for one, and a Release for each
 //! reference that it was given. Only then may it use its ids again. A guest that never drops its capabilities does
-//! neither (G03 of the catalogue of bugs). The tables are those of [`crate::ledger`].
+//! neither (G03 of the catalogue of bugs). The tables are those of [`wavetank_trace::ledger`].
 //!
 //! **Who owes.** If a cell exited with a question that it had not finished, or with a reference that it had not
 //! released, that is its own fault. The entries of its host end with it: a callee may exit, and the caller then meets a
@@ -21,11 +21,11 @@
 
 use super::streams::Streams;
 use super::{Blame, CellFacts, Evidence, Finding, Oracle};
-use crate::frames::{Direction, Frame, Message};
-use crate::ledger::{Entry, Ledger, QuestionState, Violation};
 use crate::transcript::LinkFrames;
 use wavetank::cell::Transport;
 use wavetank::{End, Event};
+use wavetank_trace::frames::{Direction, Frame, Message};
+use wavetank_trace::ledger::{Entry, Ledger, QuestionState, Violation};
 
 /// Judges all links.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {

@@ -11,14 +11,14 @@
 use super::{Blame, CellFacts, Evidence, Party, TaskFacts};
 use crate::calls::PEER_SCHEMA;
 use crate::executor::Whose;
-use crate::frames::{Direction, Message};
-use crate::ledger::{Entry, Ledger, QuestionState};
 use crate::outcome::{Wait, WaitGraph};
 use crate::transcript::LinkFrames;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wavetank::peer::{BYTE_STREAM, PROCESS};
 use wavetank::pipe::PipeView;
 use wavetank::{ActorId, Blocked, Event, GateId, LinkId, Role};
+use wavetank_trace::frames::{Direction, Message};
+use wavetank_trace::ledger::{Entry, Ledger, QuestionState};
 
 /// The wait-for graph of a world at rest; `None` if all cells and tasks have ended.
 pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {

@@ -5,11 +5,11 @@ use super::livelock::{
     FEW_TICKS, IDLE_CALLS, IDLE_POLLS, LOOKS, PATIENCE_NS, Polled, TICKS, TIMED_READS, Watch, Who,
 };
 use super::*;
-use crate::frames::{Direction, Exception, ExceptionKind, Frame, Message};
 use crate::moves::Move;
 use crate::outcome::{Outcome, WaitGraph};
 use wavetank::cell::{Left, Lived};
 use wavetank::{GateId, Habits, HandleKind, Role};
+use wavetank_trace::frames::{Direction, Exception, ExceptionKind, Frame, Message};
 
 // ---- livelock
 
@@ -331,15 +331,18 @@ fn two_vats(asked: &[(Direction, u32)], is_over: bool) -> (Facts, Vec<LinkFrames
     let mut frames = Vec::new();
     let mut events = Vec::new();
     for &(direction, question) in asked {
-        let call = crate::frames::Call {
+        let call = wavetank_trace::frames::Call {
             question,
-            target: crate::frames::Target::Import(0),
+            target: wavetank_trace::frames::Target::Import(0),
             interface_id: 7,
             method_id: 1,
             method: "Lock.take".into(),
-            params: crate::frames::Payload { value: crate::frames::Value::Void, caps: Vec::new() },
+            params: wavetank_trace::frames::Payload {
+                value: wavetank_trace::frames::Value::Void,
+                caps: Vec::new(),
+            },
             fingerprint: 0,
-            results_to: crate::frames::ResultsTo::Caller,
+            results_to: wavetank_trace::frames::ResultsTo::Caller,
         };
         frames.push(Frame { direction, bytes: 48, message: Message::Call(call) });
         let over = PipeId(u32::from(direction == Direction::Down));

@@ -11,11 +11,11 @@
 
 use super::{Blame, CellFacts, Evidence, Finding, Oracle};
 use crate::calls::PEER_SCHEMA;
-use crate::frames::{Decoder, Direction, Frame, Message, Outcome};
 use crate::transcript::LinkFrames;
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::cell::Transport;
 use wavetank::{ActorId, Event, HandleKind, PipeId};
+use wavetank_trace::frames::{Decoder, Direction, Frame, Message, Outcome};
 
 /// Bytes of a stdout that are searched, at most.
 const SEARCHED_BYTES: usize = 64 * 1024;

@@ -2,7 +2,7 @@
 
 use super::*;
 use capnp::message::ReaderOptions;
-use wavetank_sim::frames::{Frame, Message, Outcome as Answer};
+use wavetank_trace::frames::{Frame, Message, Outcome as Answer};
 
 /// The host's server on a wire: it answers `echo`, and never answers `runBytes`, so that this keeps its parameters.
 struct Server;

@@ -205,7 +205,7 @@ impl Names {
         let method_name = method.map_or_else(|| format!("method{method_id}"), |found| found.name.clone());
         let params = reader.get_params()?;
         Ok(Call {
-            fingerprint: wavetank::fingerprint(params.get_content()),
+            fingerprint: crate::fingerprint(params.get_content()),
             question: reader.get_question_id(),
             target: self.target(direction, reader.get_target()?)?,
             interface_id,

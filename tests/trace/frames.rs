@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use super::traffic::{Handout, Manner, PEER_REQUEST, Session, executor, peer_schema};
-use super::{Decoder, Direction, Frame, Message};
-use crate::ledger::Ledger;
-use crate::schema::Schema;
+use crate::traffic::{Handout, Manner, PEER_REQUEST, Session, executor, peer_schema};
+use wavetank_trace::frames::{Decoder, Direction, Frame, Message};
+use wavetank_trace::ledger::Ledger;
+use wavetank_trace::schema::Schema;
 
 /// The calls of pid0: it asks for a process in one go, waits for it, and calls once more.
 fn boot(session: &Session) {

@@ -18,11 +18,11 @@ use futures::io::{AsyncRead, AsyncWrite};
 use futures::task::LocalSpawnExt;
 use futures_executor::LocalPool;
 
-use super::{Decoder, Direction, Frame};
-use crate::ledger::Ledger;
-use crate::schema::Schema;
 pub(crate) use wavetank::schema::peer_capnp::executor;
 use wavetank::schema::peer_capnp::{host, process};
+use wavetank_trace::frames::{Decoder, Direction, Frame};
+use wavetank_trace::ledger::Ledger;
+use wavetank_trace::schema::Schema;
 
 /// The request that the peer schema's code was made from.
 pub(crate) const PEER_REQUEST: &[u8] = wavetank::schema::REQUEST;

@@ -21,10 +21,6 @@ mod decoder;
 mod line;
 mod reader;
 mod splitter;
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-pub(crate) mod traffic;
 mod value;
 
 pub use decoder::Decoder;
@@ -121,7 +117,7 @@ pub struct Call {
     pub method: String,
     /// The parameters.
     pub params: Payload,
-    /// The [`wavetank::fingerprint`] of all parameters.
+    /// The [`fingerprint`](crate::fingerprint()) of all parameters.
     pub fingerprint: u64,
     /// The destination of the answer.
     pub results_to: ResultsTo,

@@ -1,5 +1,5 @@
-use super::*;
-use crate::frames::traffic::PEER_REQUEST;
+use crate::traffic::PEER_REQUEST;
+use wavetank_trace::schema::{Place, Schema, Type};
 
 #[test]
 fn the_peer_schema_is_all_there() {
@@ -43,23 +43,4 @@ fn a_request_cut_short_is_an_error() {
         let error = Schema::from_request(&PEER_REQUEST[..len]).expect_err("not whole");
         assert!(std::error::Error::source(&error).is_some());
     }
-}
-
-#[test]
-fn pointer_fields_are_found_through_groups() {
-    let slot = |name: &str, offset, ty| {
-        let place = Place::Slot { offset, ty, default: 0 };
-        Field { name: name.to_owned(), variant: None, place }
-    };
-    let group = |name: &str, id| Field { name: name.to_owned(), variant: None, place: Place::Group(id) };
-    let layout = |fields| Struct { discriminant_offset: None, fields };
-    let outer = vec![slot("count", 1, Type::UInt(8)), slot("next", 0, Type::Struct(7)), group("inner", 2)];
-    // The group contains itself, which no compiler would write.
-    let inner = vec![slot("cap", 1, Type::Interface(8)), group("inner", 2)];
-    let mut schema = Schema { structs: [(1, layout(outer)), (2, layout(inner))].into(), ..Schema::default() };
-    assert_eq!(schema.pointer_field(1, 0), Some(("next".to_owned(), Some(7))));
-    assert_eq!(schema.pointer_field(1, 1), None, "one name for every turn of the group");
-    schema.structs.get_mut(&2).expect("inserted").fields.pop();
-    assert_eq!(schema.pointer_field(1, 1), Some(("inner.cap".to_owned(), None)));
-    assert_eq!(schema.pointer_field(1, 2), None);
 }

@@ -1,9 +1,9 @@
-use super::{Ledger, Violation};
-use crate::frames::traffic::{Handout, Manner, Session};
-use crate::frames::{
+use crate::traffic::{Handout, Manner, Session};
+use wavetank_trace::frames::{
     Call, Cap, Context, Direction, Exception, ExceptionKind, Frame, Message, Outcome, Payload, Pipelined,
     Resolution, ResultsTo, Return, Target, Value,
 };
+use wavetank_trace::ledger::{Ledger, Violation};
 
 use Direction::{Down, Up};
 

@@ -26,8 +26,6 @@
 //! Not here: answers, imports and embargoes received. Each is the other side's question, export or embargo.
 
 mod findings;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

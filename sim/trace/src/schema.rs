@@ -8,9 +8,6 @@
 //! of interfaces (a Call names the interface that declares its method, never one that inherits it), and default values
 //! of pointer fields. This module reads no message of a link: see [`crate::frames`].
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -336,5 +333,31 @@ impl std::error::Error for Error {
         match self {
             Self::Request(cause) => Some(cause),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointer_fields_are_found_through_groups() {
+        let slot = |name: &str, offset, ty| {
+            let place = Place::Slot { offset, ty, default: 0 };
+            Field { name: name.to_owned(), variant: None, place }
+        };
+        let group = |name: &str, id| Field { name: name.to_owned(), variant: None, place: Place::Group(id) };
+        let layout = |fields| Struct { discriminant_offset: None, fields };
+        let outer =
+            vec![slot("count", 1, Type::UInt(8)), slot("next", 0, Type::Struct(7)), group("inner", 2)];
+        // The group contains itself, which no compiler would write.
+        let inner = vec![slot("cap", 1, Type::Interface(8)), group("inner", 2)];
+        let mut schema =
+            Schema { structs: [(1, layout(outer)), (2, layout(inner))].into(), ..Schema::default() };
+        assert_eq!(schema.pointer_field(1, 0), Some(("next".to_owned(), Some(7))));
+        assert_eq!(schema.pointer_field(1, 1), None, "one name for every turn of the group");
+        schema.structs.get_mut(&2).expect("inserted").fields.pop();
+        assert_eq!(schema.pointer_field(1, 1), Some(("inner.cap".to_owned(), None)));
+        assert_eq!(schema.pointer_field(1, 2), None);
     }
 }
