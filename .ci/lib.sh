@@ -31,7 +31,7 @@ tests() {
 
 # wavetank ARGS…: the command, as released.
 wavetank() {
-    cargo run --quiet --release --locked -p wavetank-sim --bin wavetank -- "$@"
+    cargo run --quiet --release --locked -p wavetank-lab --bin wavetank-lab -- "$@"
 }
 
 # The scenarios that a correct tank always finishes: tests/it/calls.rs holds a snapshot of each, and of no other.

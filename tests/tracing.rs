@@ -1,8 +1,9 @@
 //! The output of guests as tracing events. This test has its own process, because tracing's subscriber is shared by the
 //! whole process, and other tests would fill it.
 
+use wavetank_lab::scenario;
 use wavetank_sim::check::engine;
-use wavetank_sim::{Seed, Setup, run, scenario};
+use wavetank_sim::{Seed, Setup, run};
 
 #[test]
 #[tracing_test::traced_test]

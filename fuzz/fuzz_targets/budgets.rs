@@ -3,8 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::OnceLock;
-use wavetank_sim::fuzz::targets::budgets;
-use wavetank_sim::scenario::{Scenario, find};
+use wavetank_lab::targets::budgets;
+use wavetank_lab::scenario::find;
+use wavetank_sim::scenario::Scenario;
 
 #[expect(clippy::disallowed_methods, reason = "read once, before any world")]
 fn scenario() -> &'static Scenario {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wavetank_sim::fuzz::targets::frames;
+use wavetank_lab::targets::frames;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(found) = frames(bytes) {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wavetank_sim::fuzz::targets::token;
+use wavetank_lab::targets::token;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(found) = token(bytes) {

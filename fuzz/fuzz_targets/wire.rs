@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wavetank_sim::fuzz::targets::wire;
+use wavetank_lab::targets::wire;
 
 const KNOWN: &str = include_str!("../../docs/fuzzing.md");
 

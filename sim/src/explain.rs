@@ -200,6 +200,3 @@ fn cut(line: &mut String) {
         line.push('…');
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -16,8 +16,6 @@ pub mod coverage;
 pub mod input;
 pub mod mutate;
 pub mod search;
-pub mod targets;
-pub mod wire;
 
 use crate::run::{Run, Setup, run, survey};
 use crate::same::{Failure, SHRINK_RUNS, ShrunkRun, failure, shrink_run};

@@ -38,7 +38,10 @@
 
 #![deny(unsafe_code)]
 
-pub mod bugs;
+/// The path of this file, by which panics in this crate are recognised.
+#[doc(hidden)]
+pub const THIS_FILE: &str = file!();
+
 pub mod calls;
 pub mod canary;
 pub mod check;
@@ -64,7 +67,6 @@ pub mod scenario;
 pub mod shell;
 pub mod snapshot;
 pub mod transcript;
-pub mod vats;
 pub mod view;
 pub mod world;
 

@@ -70,18 +70,12 @@ const LIBRARIES: [(&str, &str); 5] = [
     ("/wasmtime", "wasmtime"),
 ];
 
-/// Files of this crate that play the part of a user's code.
-const USERS: [&str; 3] = ["scenario.rs", "bugs.rs", "bugs/"];
-
 fn blame(file: &str) -> Blame {
     let library = LIBRARIES.iter().find(|(folder, _)| file.contains(folder) && file.contains("/registry/"));
     if let Some((_, name)) = library {
         return Blame::Library(name);
     }
-    match own(file) {
-        Some((_, within)) if !USERS.iter().any(|user| within.starts_with(user)) => Blame::Tank,
-        _ => scenarios(),
-    }
+    if own(file).is_some() { Blame::Tank } else { scenarios() }
 }
 
 fn scenarios() -> Blame {
@@ -90,11 +84,16 @@ fn scenarios() -> Blame {
 
 /// Recognises a file of ours: our name for its crate's folder, and the path within the folder.
 fn own(file: &str) -> Option<(&'static str, &str)> {
-    let folder = |file: &'static str, name| file.strip_suffix(name).unwrap_or(file);
-    let (sim, tank) = (folder(file!(), "panics.rs"), folder(wavetank::THIS_FILE, "lib.rs"));
-    let within = |(folder, name)| Some((name, file.strip_prefix(folder)?));
-    // One crate may lie in a folder of the other.
-    within((sim, "sim/src/")).or_else(|| within((tank, "src/")))
+    let crates = [
+        (wavetank_choice::THIS_FILE, "sim/choice/src/"),
+        (wavetank_trace::THIS_FILE, "sim/trace/src/"),
+        (crate::THIS_FILE, "sim/src/"),
+        (wavetank::THIS_FILE, "src/"),
+    ];
+    crates.into_iter().find_map(|(lib, name)| {
+        let folder = lib.strip_suffix("lib.rs")?;
+        Some((name, file.strip_prefix(folder)?))
+    })
 }
 
 /// File and line without anything that belongs to one machine: the path starts at the folder of its crate.
@@ -168,8 +167,8 @@ mod tests {
         assert_eq!(of("wasmtime-48.0.1/src/lib.rs"), Blame::Library("wasmtime"));
         assert_eq!(blame(wavetank::THIS_FILE), Blame::Tank);
         assert_eq!(blame(file!()), Blame::Tank);
-        let scenario = scenarios();
-        assert_eq!(blame(&file!().replace("panics.rs", "scenario.rs")), scenario);
-        assert_eq!(blame("tests/it/waves.rs"), scenario);
+        assert_eq!(blame(wavetank_choice::THIS_FILE), Blame::Tank);
+        assert_eq!(blame("sim/lab/src/bugs.rs"), scenarios());
+        assert_eq!(blame("tests/it/waves.rs"), scenarios());
     }
 }

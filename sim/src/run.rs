@@ -176,6 +176,11 @@ impl Run {
         self.frames.get_or_init(|| self.transcript.frames(schema).into()).clone()
     }
 
+    /// All its moves, including the one during which it panicked.
+    pub fn moves(&self) -> Vec<Move> {
+        self.transcript.steps.iter().map(|step| step.moved).chain(self.broke_off).collect()
+    }
+
     /// The oracles that were switched off, each with the reason.
     pub fn not_judged(&self) -> Vec<NotJudged> {
         self.facts.not_judged()

@@ -45,20 +45,23 @@ pub fn text(run: &Run, view: View) -> String {
 /// Compares a run with `snapshots/FAMILY/SCENARIO.snap` beside the manifest of the calling crate. The seed and the
 /// strategy are only in the snapshot's metadata. `INSTA_UPDATE=always` and `cargo insta review` work as usual.
 ///
-/// Takes a [`Run`](crate::Run), `"family/scenario"` and a [`View`](crate::snapshot::View). The calling crate needs
-/// `insta`.
+/// Takes a [`Run`](crate::Run), `"family/scenario"`, a [`View`](crate::snapshot::View), and another folder than
+/// `snapshots` if you like. The calling crate needs `insta`.
 ///
 /// # Panics
 /// If the run did not finish, or if it differs from the snapshot.
 #[macro_export]
 macro_rules! assert_transcript {
-    ($run:expr, $name:expr, $view:expr $(,)?) => {{
+    ($run:expr, $name:expr, $view:expr $(,)?) => {
+        $crate::assert_transcript!($run, $name, $view, concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"))
+    };
+    ($run:expr, $name:expr, $view:expr, $folder:expr $(,)?) => {{
         let run: &$crate::Run = &$run;
         assert!(run.outcome.is_finished(), "seed {}: {}", run.seed, run.outcome);
         let name = $name;
         let (family, scenario) = name.split_once('/').expect("a name is FAMILY/SCENARIO");
         let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path(format!("{}/snapshots/{family}", env!("CARGO_MANIFEST_DIR")));
+        settings.set_snapshot_path(std::path::Path::new($folder).join(family));
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
         settings.set_description(format!("seed {}, {}", run.seed, run.origin));

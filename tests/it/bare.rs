@@ -1,6 +1,5 @@
 //! The tank without the wave maker: a `LocalPool` polls, pipes flow freely, and the tests move only the clock.
 
-use crate::common::engine;
 use capnp::capability::Client;
 use futures::FutureExt;
 use futures::future::RemoteHandle;
@@ -11,7 +10,8 @@ use wavetank::cell::{Cell, CellSpec, Limits, Transport};
 use wavetank::peer::HostInfo;
 use wavetank::stdio::{Output, Stdio};
 use wavetank::{ActorId, Blocked, Error, Event, Flow, Tank, TankConfig};
-use wavetank_sim::guests;
+use wavetank_lab::guests;
+use wavetank_tests::engine;
 
 /// One hour, in nanoseconds.
 pub(crate) const HOUR_NS: u64 = 3_600_000_000_000;

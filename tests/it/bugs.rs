@@ -2,14 +2,14 @@
 //!
 //! If a case is found more or less often than its list says, it belongs in another list.
 
-use crate::common::setup;
 use crate::waves::nothing_is_left;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use wavetank::HandleKind;
-use wavetank_sim::bugs::{ALL, Case, find};
+use wavetank_lab::bugs::{ALL, Case, find};
 use wavetank_sim::oracle::{Blame, Oracle};
 use wavetank_sim::{Choices, Outcome, Run, Setup, run};
+use wavetank_tests::setup;
 use wavetank_trace::schema::Schema;
 
 /// Cases that fail under every schedule, each with the name of its outcome.

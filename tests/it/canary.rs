@@ -1,12 +1,13 @@
 //! The canary: a run that follows the seed is the same three times, and a run that does not is caught.
 
-use crate::common::{scenario, setup};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use wavetank::TrapClass;
 use wavetank::schema::peer_capnp::executor;
+use wavetank_lab::guests;
 use wavetank_sim::canary::{Against, Divergence, run_compared};
-use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, World, check, guests, peer};
+use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, World, check, peer};
+use wavetank_tests::{scenario, setup};
 
 // ---- runs that follow the seed
 
@@ -43,8 +44,7 @@ fn bytes_and_clean_up_are_the_same_on_both_engines() {
 
 #[test]
 fn no_clean_scenario_is_left_out_here() {
-    let clean: Vec<&str> =
-        wavetank_sim::scenario::ALL.iter().filter(|of| of.clean).map(|of| of.name).collect();
+    let clean: Vec<&str> = wavetank_lab::scenario::all().filter(|of| of.clean).map(|of| of.name).collect();
     let compared = [
         "pid0",
         "pid0-streams",

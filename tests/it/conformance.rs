@@ -6,15 +6,15 @@
 
 mod table;
 
-use crate::common::setup;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
 use table::{Answer, Later, Row, Stdin};
 use wavetank::cell::{Cause, ExitRecord};
 use wavetank::pipe::Ending;
 use wavetank::{Blocked, Event, PipeId};
-use wavetank_sim::{Choices, Profile, Run, Setup, StrategyName, Transport, World, guests, peer, run};
+use wavetank_lab::guests;
+use wavetank_sim::{Choices, Profile, Run, Setup, StrategyName, Transport, World, peer, run};
+use wavetank_tests::{in_repository, setup};
 
 /// The interval at which the far end checks whether the guest waits for it, in nanoseconds.
 const LOOK_NS: u64 = 1_000_000;
@@ -56,7 +56,7 @@ fn cli_answers_as_its_text_says() {
 
 #[test]
 fn the_document_lists_every_question() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/wasi-conformance.md");
+    let path = in_repository("docs/wasi-conformance.md");
     let document = fs::read_to_string(path).expect("the document");
     let listed: Vec<&str> = document.lines().filter(|line| line.starts_with("| `")).collect();
     let rows: Vec<String> = table::all().iter().map(line).collect();

@@ -1,15 +1,14 @@
 //! Fault injection: every kind of fault takes effect, damaged worlds still end, and a replay needs no profile.
 
-use crate::common::{engine, finished, scenario, setup};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::schema::peer_capnp::executor;
 use wavetank::{Event, TrapClass};
 use wavetank_choice::profile::Level;
+use wavetank_lab::guests;
 use wavetank_sim::moves::Move;
 use wavetank_sim::world::Fault;
-use wavetank_sim::{
-    Choices, Outcome, Profile, Run, Setup, StrategyName, Transport, World, guests, peer, run,
-};
+use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, Transport, World, peer, run};
+use wavetank_tests::{engine, finished, scenario, setup};
 
 fn under(profile: Profile, seed: u64) -> Setup {
     Setup { choices: Choices::Drawn(StrategyName::default(), profile), ..setup(seed) }

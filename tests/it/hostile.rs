@@ -1,12 +1,11 @@
 //! How hostile guests, peers and files are handled: docs/hostile.md, one test for each line.
 //!
-//! The tests of the command (flags and files that it reads) are in sim/tests/hostile.rs.
+//! The tests of the command (flags and files that it reads) are in sim/lab/tests/command/hostile.rs.
 
 mod cells;
 mod components;
 mod peers;
 
-use crate::common::{round_robin, setup};
 use capnp::message::{Builder, HeapAllocator};
 use capnp::serialize;
 use capnp::traits::{HasTypeId, ImbueMut};
@@ -14,16 +13,17 @@ use capnp_rpc::rpc_capnp::message;
 use futures::future::{Either, select};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 use std::rc::Rc;
 use wavetank::cell::{Cause, ExitRecord};
 use wavetank::guard::{MAX_CAPS, MAX_FRAMES};
 use wavetank::schema::peer_capnp::executor;
 use wavetank::stdio::KEPT_BYTES;
 use wavetank::{Event, PipeReader, PipeWriter, TrapClass, Wire};
+use wavetank_lab::guests;
 use wavetank_sim::oracle::{Blame, Oracle};
 use wavetank_sim::world::CellHandle;
-use wavetank_sim::{Limits, Outcome, Run, Setup, Transport, World, guests, peer, run};
+use wavetank_sim::{Limits, Outcome, Run, Setup, Transport, World, peer, run};
+use wavetank_tests::{in_repository, round_robin, setup};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -41,7 +41,7 @@ fn link_end(run: &Run) -> Option<&str> {
 
 /// The names of the tests in a source file.
 fn tests_in(file: &str) -> BTreeSet<String> {
-    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a source file");
+    let source = fs::read_to_string(in_repository(file)).expect("a source file");
     let mut lines = source.lines();
     let mut tests = BTreeSet::new();
     while let Some(line) = lines.next() {
@@ -56,7 +56,7 @@ fn tests_in(file: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_line_of_the_table_is_a_test_and_every_test_a_line() {
-    let table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hostile.md"));
+    let table = fs::read_to_string(in_repository("docs/hostile.md"));
     let table = table.expect("the table");
     let mut told = BTreeSet::new();
     for line in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---")) {
@@ -71,7 +71,7 @@ fn every_line_of_the_table_is_a_test_and_every_test_a_line() {
         }
     }
     let files = ["cells", "components", "peers"].map(|of| format!("tests/it/hostile/{of}.rs"));
-    let files = files.iter().map(String::as_str).chain(["sim/tests/hostile.rs"]);
+    let files = files.iter().map(String::as_str).chain(["sim/lab/tests/command/hostile.rs"]);
     let tests: BTreeSet<String> = files.flat_map(tests_in).collect();
     assert_eq!(told, tests);
 }

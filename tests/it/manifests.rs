@@ -1,17 +1,17 @@
 //! Generated files that are stored beside their sources still match them.
 
-use crate::common::hex;
 use capnp::traits::HasTypeId;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use wavetank::schema::{REQUEST, VATS_REQUEST, peer_capnp as peer};
-use wavetank_sim::guests;
+use wavetank_lab::guests;
+use wavetank_tests::{hex, in_repository};
 use wavetank_trace::schema::Schema;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+fn root() -> PathBuf {
+    in_repository("")
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -83,11 +83,11 @@ fn the_built_guests_were_built_from_their_sources_as_they_are() {
     };
     let rebuild = "a guest's source changed and its component did not: run guests/build.sh";
     assert_eq!(line("source "), sha256(sources().as_bytes()), "{rebuild}");
-    for (name, bytes) in guests::ALL {
+    for (name, bytes) in guests::all() {
         assert_eq!(line(&format!("component {name}.wasm ")), sha256(bytes), "{name}: {rebuild}");
     }
     let built = manifest.lines().filter(|line| line.starts_with("component ")).count();
-    assert_eq!(built, guests::ALL.len(), "a built guest that nothing names");
+    assert_eq!(built, guests::all().count(), "a built guest that nothing names");
 }
 
 /// The guests' sources by path, each with its digest, in the format of build.sh.
@@ -118,7 +118,7 @@ fn walk(dir: &Path, into: &mut Vec<PathBuf>) {
 
 #[test]
 fn no_built_guest_names_a_path_of_its_builder() {
-    for (name, bytes) in guests::ALL {
+    for (name, bytes) in guests::all() {
         // Cargo's folders are mapped to names without the dot.
         for path in [".cargo/", ".rustup/", "/home/", "/Users/"] {
             let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());

@@ -4,9 +4,9 @@
 //! `tests/offered` makes the two components from the texts of `wit/`. The other versions are the same components with
 //! another number, because WASI 0.2 only ever added functions, and since 0.2.9 only `exit-with-code`.
 
-use crate::common::{engine, finished, setup};
 use wavetank::cell::Transport;
 use wavetank_sim::World;
+use wavetank_tests::{engine, finished, setup};
 
 const AT_9: &[u8] = include_bytes!("offered/everything-0.2.9.wasm");
 const AT_12: &[u8] = include_bytes!("offered/everything-0.2.12.wasm");

@@ -14,18 +14,19 @@ mod orphans;
 mod panics;
 mod rest;
 
-use crate::common::{finished, round_robin, scenario, setup};
 use capnp::capability::{FromClientHook, Promise};
 use std::rc::Rc;
 use wavetank::cell::{Cause, CellSpec, ExitRecord};
 use wavetank::schema::peer_capnp::{executor, process};
 use wavetank::{Event, TrapClass};
+use wavetank_lab::guests;
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::moves::Move;
 use wavetank_sim::oracle::{Blame, Evidence, Finding, Oracle};
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::transcript::{LinkFrames, Transcript};
-use wavetank_sim::{Limits, Run, Transport, World, guests, peer, run};
+use wavetank_sim::{Limits, Run, Transport, World, peer, run};
+use wavetank_tests::{finished, round_robin, scenario, setup};
 use wavetank_trace::frames::{Direction, Exception, ExceptionKind, Frame, Message, Outcome as Answer};
 
 fn guest(name: &str) -> Blame {

@@ -1,6 +1,5 @@
 //! Pauses: a server that wakes itself goes on by a move, however it woke itself.
 
-use crate::common::{finished, setup};
 use capnp::Error;
 use capnp::capability::FromClientHook;
 use capnp_rpc::{new_broken_cap, new_client};
@@ -18,6 +17,7 @@ use wavetank_sim::moves::Move;
 use wavetank_sim::oracle::Blame;
 use wavetank_sim::world::yield_now;
 use wavetank_sim::{Choices, Outcome, Run, Setup, World, run};
+use wavetank_tests::{finished, setup};
 
 /// The means by which a server can wait.
 #[derive(Clone)]

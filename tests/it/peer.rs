@@ -19,7 +19,7 @@ use wavetank::peer::MAX_READ_BYTES;
 use wavetank::schema::peer_capnp::{byte_stream, executor, host, process};
 use wavetank::stdio::KEPT_BYTES;
 use wavetank::{Blocked, Event, TrapClass};
-use wavetank_sim::guests;
+use wavetank_lab::guests;
 
 type Answer<T> = Result<T, capnp::Error>;
 

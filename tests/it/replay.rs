@@ -1,19 +1,20 @@
 //! The same seed makes the same run, whatever else differs; another seed makes another run.
 
-use crate::common::{engine_with, finished, hex, round_robin, scenario, setup};
 use std::collections::BTreeSet;
 use wavetank::Allocator;
 use wavetank_choice::choice::{Choice, Of};
-use wavetank_sim::scenario::{ALL, Scenario};
+use wavetank_lab::scenario::all;
+use wavetank_sim::scenario::Scenario;
 use wavetank_sim::{Choices, Setup, Token, run};
+use wavetank_tests::{engine_with, finished, hex, round_robin, scenario, setup};
 
 /// Scenarios that return from every poll. The others are for a sweep, which can give up a process.
 fn ending() -> impl Iterator<Item = &'static Scenario> {
-    ALL.iter().filter(|scenario| !["fault-hang", "fault-abort"].contains(&scenario.name))
+    all().filter(|scenario| !["fault-hang", "fault-abort"].contains(&scenario.name))
 }
 
 fn clean() -> impl Iterator<Item = &'static Scenario> {
-    ALL.iter().filter(|scenario| scenario.clean)
+    all().filter(|scenario| scenario.clean)
 }
 
 #[test]

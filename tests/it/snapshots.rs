@@ -1,15 +1,15 @@
 //! Snapshots of the messages on the links: the contract, not the schedule.
 
-use crate::common::{finished, round_robin, scenario};
 use wavetank_sim::Setup;
 use wavetank_sim::snapshot::{View, text};
+use wavetank_tests::{finished, in_repository, round_robin, scenario};
 
 /// Compares with `snapshots/NAME.snap`.
 #[track_caller]
 pub(crate) fn check(name: &str, text: &str) {
     let (family, name) = name.split_once('/').expect("family/name");
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(format!("{}/snapshots/{family}", env!("CARGO_MANIFEST_DIR")));
+    settings.set_snapshot_path(in_repository("snapshots").join(family));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, text));

@@ -2,17 +2,18 @@
 //!
 //! The schema belongs to a user: neither gates nor oracles know which of its methods stream.
 
-use crate::common::{finished, setup};
 use capnp::Error;
 use capnp::capability::FromClientHook;
 use std::cell::Cell;
 use std::rc::Rc;
 use wavetank::schema::sink_capnp::{sink, source};
 use wavetank::{Clock, Event};
+use wavetank_lab::guests;
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::oracle::{Blame, Oracle};
 use wavetank_sim::world::yield_now;
-use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, World, guests, run};
+use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, World, run};
+use wavetank_tests::{finished, setup};
 use wavetank_trace::frames::{Direction, Message};
 
 /// How a sink takes its stream.

@@ -1,15 +1,16 @@
 //! The transport of a guest's RPC, and the report if no RPC took place.
 
-use crate::common::{engine, finished, round_robin, setup};
 use capnp::capability::FromClientHook;
 use wavetank::TrapClass;
 use wavetank::cell::Transport;
 use wavetank::schema::peer_capnp::executor;
+use wavetank_lab::guests;
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::oracle::{Blame, Finding, Oracle, transport};
 use wavetank_sim::record::Record;
 use wavetank_sim::world::CellBuilder;
-use wavetank_sim::{Outcome, Run, World, guests, peer, run};
+use wavetank_sim::{Outcome, Run, World, peer, run};
+use wavetank_tests::{engine, finished, round_robin, setup};
 
 /// The violation of a world with one cell, the same under a few seeds.
 #[track_caller]

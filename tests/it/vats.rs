@@ -2,15 +2,15 @@
 
 mod doctor;
 
-use crate::common::{engine, finished, scenario, setup};
 use doctor::Doctor;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use wavetank_lab::vats::{Kind, Vats};
 use wavetank_sim::known::is_news;
 use wavetank_sim::oracle::Oracle;
 use wavetank_sim::outcome::Outcome;
-use wavetank_sim::vats::{Kind, Vats};
 use wavetank_sim::{Choices, Profile, Seed, Setup, StrategyName, World, run};
+use wavetank_tests::{engine, finished, scenario, setup};
 
 #[test]
 fn no_choices_at_all_is_a_dull_run_that_passes() {

@@ -1,11 +1,12 @@
 //! The answers of WASI to a guest: `probe` asks, and the waves do not change the answers.
 
-use crate::common::{finished, round_robin, setup};
 use std::collections::BTreeMap;
 use wavetank::cell::{Cause, ExitRecord};
 use wavetank::{Event, LOOK_NS, PipeId, TrapClass};
+use wavetank_lab::guests;
 use wavetank_sim::world::yield_now;
-use wavetank_sim::{Limits, Run, Setup, Transport, World, guests, peer};
+use wavetank_sim::{Limits, Run, Setup, Transport, World, peer};
+use wavetank_tests::{finished, round_robin, setup};
 
 const HOUR_NS: u64 = 3_600_000_000_000;
 

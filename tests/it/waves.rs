@@ -1,13 +1,14 @@
 //! Properties that hold under every seed.
 
-use crate::common::{finished, round_robin, scenario, setup};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use wavetank::cell::{Cause, ExitRecord, Left};
 use wavetank::{Event, HandleKind, TrapClass};
+use wavetank_lab::guests;
+use wavetank_lab::scenario::all;
 use wavetank_sim::outcome::Outcome;
-use wavetank_sim::scenario::ALL;
-use wavetank_sim::{Run, Setup, Transport, World, guests, peer, run};
+use wavetank_sim::{Run, Setup, Transport, World, peer, run};
+use wavetank_tests::{finished, round_robin, scenario, setup};
 use wavetank_trace::frames::Direction;
 use wavetank_trace::ledger::Ledger;
 use wavetank_trace::schema::Schema;
@@ -84,7 +85,7 @@ fn a_chain_finishes_and_leaves_nothing_under_a_thousand_seeds() {
 #[test]
 fn every_other_clean_scenario_finishes_and_leaves_nothing() {
     let thousand = ["echo", "pid0", "pid0-streams", "chain"];
-    for scenario in ALL.iter().filter(|scenario| scenario.clean && !thousand.contains(&scenario.name)) {
+    for scenario in all().filter(|scenario| scenario.clean && !thousand.contains(&scenario.name)) {
         seeds(scenario.name, 0..60);
     }
 }

@@ -11,14 +11,9 @@ use wavetank_choice::menu::Item;
 use wavetank_choice::moves::Kind;
 use wavetank_choice::profile::Level;
 
-/// All moves of a run, including the one during which it panicked.
-pub(super) fn moves(run: &Run) -> Vec<Move> {
-    run.transcript.steps.iter().map(|step| step.moved).chain(run.broke_off).collect()
-}
-
 /// Each step at which a choice was not 0.
 pub(super) fn chosen(run: &Run, names: &Names) -> Vec<String> {
-    let moves = moves(run);
+    let moves = run.moves();
     let mut by_step: BTreeMap<u64, Vec<(Choice, Occasion)>> = BTreeMap::new();
     let mut lines = Vec::new();
     let mut values = 0;

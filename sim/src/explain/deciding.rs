@@ -19,7 +19,7 @@
 //! named.
 
 use super::Again;
-use super::chosen::{moves, next_of, setting_undone};
+use super::chosen::{next_of, setting_undone};
 use crate::moves::Move;
 use crate::run::Run;
 use crate::same::failure;
@@ -103,7 +103,7 @@ const SEARCH_STEPS: usize = 500_000;
 
 /// Finds the deciding change in at most `budget_runs` runs.
 pub(super) fn deciding(run: &Run, names: &Names, budget_runs: usize, again: Again<'_>) -> Option<Deciding> {
-    let moves = moves(run);
+    let moves = run.moves();
     let budget_runs = budget_runs.min(SEARCH_STEPS / moves.len().max(1));
     let search = Search { run, moves: &moves, names, again };
     if budget_runs < 2 || !search.fails_unchanged() {
@@ -154,7 +154,7 @@ impl Search<'_> {
     fn passes(&self, candidate: &Candidate) -> bool {
         let plan = self.plan(candidate);
         let again = self.run(&plan);
-        let made = items(&moves(&again));
+        let made = items(&again.moves());
         again.outcome.is_finished() && made.get(..plan.exactly) == Some(&plan.moves[..plan.exactly])
     }
 

@@ -74,11 +74,19 @@ impl Manifest {
         if !self.names(package, list) || members.iter().any(|member| member.contains('*')) {
             return false;
         }
-        members.iter().all(|member| {
-            let folder: PathBuf = self.folder.join(member).components().collect();
-            folder == package
-                || Manifest::read(&folder, files).is_some_and(|other| !other.has_binaries(files))
-        })
+        let folders = members.iter().map(|member| self.folder.join(member).components().collect());
+        let folders: Vec<PathBuf> = folders.collect();
+        let read = |folder: &PathBuf| Manifest::read(folder, files);
+        let has_default = |member: &Manifest| member.text("package", "default-run").is_some();
+        let with_default: Vec<_> =
+            folders.iter().filter(|folder| read(folder).as_ref().is_some_and(has_default)).collect();
+        // If a single member has a default binary, cargo takes that, however many binaries there are.
+        if let [only] = with_default[..] {
+            return only == package;
+        }
+        folders
+            .iter()
+            .all(|folder| folder == package || read(folder).is_some_and(|other| !other.has_binaries(files)))
     }
 
     /// The flags of the targets that an executable may belong to: more than one if two share a name, none if it belongs

@@ -9,6 +9,10 @@
 
 #![forbid(unsafe_code)]
 
+/// The path of this file, by which panics in this crate are recognised.
+#[doc(hidden)]
+pub const THIS_FILE: &str = file!();
+
 pub mod calls;
 mod fingerprint;
 pub mod frames;

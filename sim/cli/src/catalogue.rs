@@ -1,0 +1,75 @@
+//! The scenarios that a command knows by name, and where its binary comes from.
+
+use std::path::Path;
+use wavetank_choice::nearest::did_you_mean;
+use wavetank_sim::guests;
+use wavetank_sim::replay_line::Built;
+use wavetank_sim::scenario::{DEMOS, Scenario};
+
+/// The package that a binary was built from. Lines that replay a run name it if cargo ran the binary.
+#[derive(Clone, Copy, Debug)]
+pub struct Binary {
+    /// The name of its package: `env!("CARGO_PKG_NAME")`.
+    pub package: &'static str,
+    /// The folder of its package: `env!("CARGO_MANIFEST_DIR")`.
+    pub folder: &'static str,
+}
+
+impl Binary {
+    pub(crate) fn built(&self) -> Built<'static> {
+        Built { package: self.package, folder: Path::new(self.folder) }
+    }
+}
+
+/// Scenarios that belong together.
+pub struct Group {
+    /// The heading above them in `wavetank list`.
+    pub heading: &'static str,
+    /// One of them, for error messages: `scenario`.
+    pub noun: &'static str,
+    /// The beginning of all their names; empty if they have none in common.
+    pub prefix: &'static str,
+    /// The scenarios.
+    pub scenarios: Vec<Scenario>,
+}
+
+/// All scenarios of a command.
+pub struct Catalogue {
+    /// The binary of the command.
+    pub binary: Binary,
+    /// The scenarios. Names are looked up in this order.
+    pub groups: Vec<Group>,
+    /// Built guests that `--guest NAME=FILE` may name.
+    pub guests: Vec<(&'static str, &'static [u8])>,
+}
+
+impl Catalogue {
+    /// The scenarios that every command knows, and no others.
+    pub fn of_users(binary: Binary) -> Self {
+        let demos = Group { heading: "scenarios", noun: "scenario", prefix: "", scenarios: DEMOS.to_vec() };
+        Catalogue { binary, groups: vec![demos], guests: guests::ALL.to_vec() }
+    }
+
+    /// The scenario with a name.
+    pub fn find(&self, name: &str) -> Option<&Scenario> {
+        self.groups.iter().flat_map(|group| &group.scenarios).find(|scenario| scenario.name == name)
+    }
+
+    /// The message for a name that no scenario has.
+    pub(crate) fn unknown(&self, name: &str) -> String {
+        let group =
+            self.groups.iter().find(|group| !group.prefix.is_empty() && name.starts_with(group.prefix));
+        if let Some(group) = group {
+            let listed = group.scenarios.iter().filter(|scenario| scenario.is_listed);
+            let names: Vec<&str> = listed.map(|scenario| scenario.name).collect();
+            let suggestion = did_you_mean(name, names.iter().copied());
+            return format!("unknown {} {name:?}: there are {}{suggestion}", group.noun, names.join(", "));
+        }
+        let unprefixed = self.groups.iter().filter(|group| group.prefix.is_empty());
+        let names = unprefixed.flat_map(|group| &group.scenarios).map(|scenario| scenario.name);
+        let suggestion = did_you_mean(name, names);
+        format!(
+            "unknown scenario {name:?}: `wavetank list` names them all; a component of your own is named by its path, as ./{name}.wasm{suggestion}"
+        )
+    }
+}

@@ -1,0 +1,331 @@
+//! The job of a command: a built-in scenario, or a component of the user's own as pid0.
+
+use crate::args::{How, What, WithoutArgs};
+use crate::catalogue::{Binary, Catalogue};
+use crate::files;
+use crate::out;
+use crate::progress::said_if_long;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use wavetank::Engine;
+use wavetank_choice::profile::ProfileError;
+use wavetank_choice::strategy::{Frontier, Survey};
+use wavetank_sim::canary::run_compared;
+use wavetank_sim::explain::{Explanation, explain};
+use wavetank_sim::explore::run_next;
+use wavetank_sim::fuzz::search::Proposal;
+use wavetank_sim::keep::{self, Again, Kept, Setting, Source};
+use wavetank_sim::oracle::Without;
+use wavetank_sim::replay_line::{Called, command_line};
+use wavetank_sim::run::run_under;
+use wavetank_sim::shell;
+use wavetank_sim::{Choices, Profile, Run, Seed, Setup, World, peer, run, survey};
+
+/// A scenario or component, ready to run.
+pub(crate) struct Job {
+    /// Its name in tokens.
+    pub(crate) name: String,
+    /// Its name for people.
+    pub(crate) title: String,
+    /// The source of its choices.
+    pub(crate) choices: Choices,
+    /// The arguments that follow the token in a replay line.
+    pub(crate) replay_args: String,
+    /// Whether each run is repeated and compared.
+    canary: bool,
+    /// Oracles that are switched off.
+    without: Without,
+    body: Body,
+    /// Says that guests are being compiled, given the name for people.
+    say_compiling: fn(&str),
+    has_run: AtomicBool,
+    engine: Arc<Engine>,
+    /// Made for the first seed that needs it.
+    survey: OnceLock<Arc<Survey>>,
+}
+
+enum Body {
+    BuiltIn(fn(&mut World)),
+    Own { path: String, name: String, wasm: Vec<u8>, args: Vec<String>, how: How },
+}
+
+impl Job {
+    /// Finds the scenario or component that the command line names.
+    ///
+    /// # Errors
+    /// A message for the user if there is no such scenario or file, or if the file is not a component that can start.
+    pub(crate) fn new(what: &What, catalogue: &Catalogue, engine: Arc<Engine>) -> Result<Self, String> {
+        let choices = Choices::Drawn(what.strategy.clone(), what.profile.clone());
+        let job = Self::found(what, choices, catalogue, engine)?;
+        let job = job.with_out(&what.without);
+        Ok(if what.canary { job.with_canary() } else { job })
+    }
+
+    fn found(
+        what: &What,
+        choices: Choices,
+        catalogue: &Catalogue,
+        engine: Arc<Engine>,
+    ) -> Result<Self, String> {
+        if is_path(&what.scenario) {
+            return Self::own(Path::new(&what.scenario), &what.args, &what.how, choices, engine);
+        }
+        if let Some(flag) = what.how.flags().first() {
+            return Err(format!(
+                "{flag} is for a component of your own, and {} is a scenario",
+                what.scenario
+            ));
+        }
+        if !what.args.is_empty() {
+            return Err(format!(
+                "arguments go to a component of your own, and {} is a scenario",
+                what.scenario
+            ));
+        }
+        Self::built_in(&what.scenario, choices, catalogue, engine)
+    }
+
+    /// A built-in scenario.
+    pub(crate) fn built_in(
+        name: &str,
+        choices: Choices,
+        catalogue: &Catalogue,
+        engine: Arc<Engine>,
+    ) -> Result<Self, String> {
+        let build = catalogue.find(name).ok_or_else(|| catalogue.unknown(name))?.build;
+        Ok(Job {
+            name: name.into(),
+            title: name.into(),
+            choices,
+            replay_args: String::new(),
+            canary: false,
+            without: Without::new(),
+            body: Body::BuiltIn(build),
+            say_compiling: note_compiling,
+            has_run: AtomicBool::new(false),
+            engine,
+            survey: OnceLock::new(),
+        })
+    }
+
+    /// A component of the user's own.
+    pub(crate) fn own(
+        path: &Path,
+        args: &[String],
+        how: &How,
+        choices: Choices,
+        engine: Arc<Engine>,
+    ) -> Result<Self, String> {
+        let wasm = files::component(path)?;
+        let name =
+            path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
+        let guest = said_if_long(COMPILES_UNTOLD, || note_compiling(&name), || engine.guest(&wasm));
+        let guest = guest.map_err(|e| format!("{}: {e}", path.display()))?;
+        let mut replay_args = format!(" --wasm {}", shell::word(&path.to_string_lossy()));
+        for flag in how.flags() {
+            replay_args += &format!(" {flag}");
+        }
+        if !args.is_empty() {
+            replay_args += &format!(" -- {}", shell::words(args));
+        }
+        Ok(Job {
+            name: own_name(&guest.digest()),
+            title: name.clone(),
+            choices,
+            replay_args,
+            canary: false,
+            without: Without::new(),
+            body: Body::Own {
+                path: path.display().to_string(),
+                name,
+                wasm,
+                args: args.into(),
+                how: how.clone(),
+            },
+            say_compiling: note_compiling,
+            has_run: AtomicBool::new(false),
+            engine,
+            survey: OnceLock::new(),
+        })
+    }
+
+    /// The same job with oracles switched off. A replay must switch them off too.
+    pub(crate) fn with_out(mut self, without: &WithoutArgs) -> Self {
+        self.without = without.setting();
+        let words = without.words();
+        if !words.is_empty() {
+            self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
+        }
+        self
+    }
+
+    /// The same job with each run repeated and compared.
+    pub(crate) fn with_canary(self) -> Self {
+        Job { canary: true, replay_args: format!(" --canary{}", self.replay_args), ..self }
+    }
+
+    /// The same with another way to say that guests are being compiled.
+    pub(crate) fn saying_compiling(self, say_compiling: fn(&str)) -> Self {
+        Job { say_compiling, ..self }
+    }
+
+    /// Runs the job under one seed.
+    pub(crate) fn run(&self, seed: Seed) -> Run {
+        self.run_with(seed, self.choices.clone(), self.canary)
+    }
+
+    /// Runs the job once under one seed with other choices.
+    pub(crate) fn replay(&self, seed: Seed, choices: Choices) -> Run {
+        self.run_with(seed, choices, false)
+    }
+
+    fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
+        let wants = choices.needs_survey(seed);
+        let setup = Setup { choices, ..self.setup(seed) };
+        let build = |world: &mut World| self.build(world);
+        let surveyed = || self.survey.get_or_init(|| Arc::new(survey(build, &setup))).clone();
+        let setup = Setup { survey: wants.then(surveyed), ..setup.clone() };
+        let run = || if canary { run_compared(build, &setup) } else { run(build, &setup) };
+        if self.has_run.swap(true, Ordering::Relaxed) {
+            return run();
+        }
+        let say = || {
+            if self.engine.is_compiling() {
+                (self.say_compiling)(&self.title);
+            }
+        };
+        said_if_long(COMPILES_UNTOLD, say, run)
+    }
+
+    /// Retries a saved failure of this job.
+    pub(crate) fn again(&self, kept: &Kept) -> Result<Again, ProfileError> {
+        let replay = |choices| self.run_with(kept.seed, choices, kept.setting.canary);
+        keep::again(kept, &self.setting(kept.seed), replay)
+    }
+
+    /// The setting that is saved with each failure of this job.
+    pub(crate) fn setting(&self, seed: Seed) -> Setting {
+        Setting::of(&self.name, self.source(), &self.setup(seed), self.canary)
+    }
+
+    /// The same for a failure that a fuzzer found. Drawn anew, its seed gives another run.
+    pub(crate) fn setting_of_found(&self, seed: Seed) -> Setting {
+        Setting { strategy: None, profile: None, ..self.setting(seed) }
+    }
+
+    /// The source of the guest: built in, or a component file.
+    pub(crate) fn source(&self) -> Source {
+        match &self.body {
+            Body::BuiltIn(_) => Source::BuiltIn,
+            Body::Own { path, args, how, .. } => Source::Component {
+                path: path.clone(),
+                args: args.clone(),
+                transport: how.transport.map(Into::into),
+                expects_rpc: how.expect_rpc,
+            },
+        }
+    }
+
+    /// Explains a failure of this job, with at most `budget_runs` runs.
+    pub(crate) fn explain(&self, run: &Run, budget_runs: usize) -> Explanation {
+        let setup = self.setup(run.seed);
+        let build = |world: &mut World| self.build(world);
+        explain(run, budget_runs, &|strategy| run_under(build, &setup, "explained", strategy))
+    }
+
+    /// Runs the job under one seed until a step, to look at its world there.
+    pub(crate) fn run_until(&self, seed: Seed, step: u64) -> Run {
+        let build = |world: &mut World| self.build(world);
+        run(build, &Setup { until: Some(step), ..self.setup(seed) })
+    }
+
+    /// The same job with one component replaced by another.
+    pub(crate) fn replacing(mut self, old: &[u8], new: &[u8]) -> Result<Self, wavetank::Error> {
+        self.engine = self.engine.replacing(old, new)?;
+        Ok(self)
+    }
+
+    /// Runs the next schedule of an exhaustive search.
+    pub(crate) fn run_next(&self, frontier: &mut Frontier, seed: Seed) -> Option<Run> {
+        run_next(frontier, |world| self.build(world), &self.setup(seed))
+    }
+
+    /// Makes a run that a fuzzer's search asks for.
+    pub(crate) fn run_proposed(&self, seed: Seed, proposal: &Proposal, profile: &Profile) -> Run {
+        self.run_with(seed, proposal.choices(profile), false)
+    }
+
+    fn setup(&self, seed: Seed) -> Setup {
+        let without = self.without.clone();
+        Setup { choices: self.choices.clone(), without, ..Setup::new(self.engine.clone(), seed) }
+    }
+
+    fn build(&self, world: &mut World) {
+        match &self.body {
+            Body::BuiltIn(build) => build(world),
+            Body::Own { name, wasm, args, how, .. } => {
+                let mut cell = world.cell(name, wasm).args(args.clone());
+                if let Some(transport) = how.transport {
+                    cell = cell.transport(transport.into());
+                }
+                let cell = cell.serve(peer::host(world)).spawn();
+                cell.expect_exit(0);
+                if how.expect_rpc {
+                    cell.expect_rpc();
+                }
+            }
+        }
+    }
+
+    /// Whether this is a component of the user's own; its output is then shown.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.body, Body::Own { .. })
+    }
+
+    /// The line that replays a run of this job.
+    pub(crate) fn replay_line(&self, token: &str) -> String {
+        replay_line(token, &self.replay_args)
+    }
+}
+
+/// The line that replays a token, with the command as the user called it.
+pub(crate) fn replay_line(token: &str, replay_args: &str) -> String {
+    format!("{} replay {token}{replay_args}", command())
+}
+
+static COMMAND: OnceLock<String> = OnceLock::new();
+
+/// Notes how this process was called. Comes before everything else.
+pub(crate) fn note_call(binary: &Binary) {
+    let line = command_line(&Called::of_this_process(), &binary.built());
+    let _ = COMMAND.set(line);
+}
+
+/// This command as the user called it, for arguments to follow.
+pub(crate) fn command() -> &'static str {
+    COMMAND.get().map_or("wavetank", String::as_str)
+}
+
+/// Tells the user why nothing happens.
+pub(crate) fn note_compiling(title: &str) {
+    out::note(format_args!("compiling {title} …\n"));
+}
+
+/// How long a component may compile before the command says so.
+const COMPILES_UNTOLD: Duration = Duration::from_secs(1);
+
+/// Whether a text is a path. Scenarios are plain words.
+fn is_path(text: &str) -> bool {
+    text.contains(['/', '\\', '.'])
+}
+
+/// The name of a component in tokens: made of its content, because its path may change.
+fn own_name(digest: &[u8; 32]) -> String {
+    let start: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{OWN}{start}")
+}
+
+/// Prefix of the names of components in tokens.
+pub(crate) const OWN: &str = "wasm-";

@@ -1,0 +1,365 @@
+//! The folder of saved failures, as the commands use it: new failures go there, and a sweep first retries the failures
+//! already in it.
+
+use crate::args::{How, Keep, Own, Replay, Run as RunArgs};
+use crate::files::is_same;
+use crate::job::Job;
+use crate::out::{self, Stop};
+use crate::sweep::Worker;
+use crate::words::counted;
+use crate::worker::AGAIN;
+use crate::{Catalogue, DIVERGED, FOUND, USAGE, engine, replay};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use wavetank::harmless;
+use wavetank_choice::profile::ProfileError;
+use wavetank_sim::keep::{self, ABORTED, Again, Kept, Setting, Source, Verdict};
+use wavetank_sim::known::is_news;
+use wavetank_sim::record::{Cut, Record};
+use wavetank_sim::same::ShrunkRun;
+use wavetank_sim::{Choices, Run, Seed};
+
+/// Number of failures that a sweep saves for each failure signature, those with the lowest seeds. A broken scenario may
+/// fail 10,000 times.
+const KEPT_OF_A_WAY: usize = 5;
+
+/// The chosen folder; `None` if nothing is to be saved.
+pub(crate) fn folder(keep: &Keep) -> Option<PathBuf> {
+    if keep.no_keep { None } else { keep::folder(keep.failures.clone(), Path::new("")) }
+}
+
+/// Whether a text names the file of a saved failure, as opposed to a token.
+pub(crate) fn is_file(text: &str) -> bool {
+    text.ends_with(".toml") || text.contains(['/', '\\']) || Path::new(text).is_file()
+}
+
+/// Reads the file of a saved failure.
+///
+/// # Errors
+/// A message for the user that names the file.
+pub(crate) fn read(path: &str) -> Result<Kept, String> {
+    keep::read(Path::new(path)).map_err(|e| format!("{path}: {e}"))
+}
+
+/// Saves the failure of a single run, and the smaller run if it is shown; gives the line that says where.
+pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
+    keep_with(keep, job.setting(run.seed), run, shrunk)
+}
+
+fn keep_with(keep: &Keep, setting: Setting, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
+    let kept = is_news(&run.outcome).then(|| Kept::new(setting, run)).flatten();
+    let Some((folder, kept)) = folder(keep).zip(kept) else { return String::new() };
+    let written = match shrunk {
+        Some(smaller) => keep::write(&folder, &kept.with_shrunk(smaller)),
+        None => keep::write_new(&folder, &kept),
+    };
+    says_where(&folder, written)
+}
+
+/// The line that says where a failure is saved.
+pub(crate) fn says_where(folder: &Path, written: std::io::Result<PathBuf>) -> String {
+    match written {
+        Ok(path) => format!("  kept: {}\n", path.display()),
+        Err(e) => not_kept(folder, &e),
+    }
+}
+
+fn not_kept(folder: &Path, error: &std::io::Error) -> String {
+    format!("  not kept: {}: {error}: name a folder that can be written with --failures\n", folder.display())
+}
+
+/// Saves a world whose process died.
+pub(crate) fn keep_aborted(keep: &Keep, job: &Job, seed: Seed, how: &str) {
+    let kept = Kept::aborted(job.setting(seed), seed, how);
+    if let Some((folder, kept)) = folder(keep).zip(kept)
+        && let Err(e) = keep::write_new(&folder, &kept)
+    {
+        out::note(not_kept(&folder, &e));
+    }
+}
+
+/// Saves the failures that one process of a sweep finds, each at once.
+pub(crate) struct Keeper {
+    folder: Option<PathBuf>,
+    kept: BTreeMap<String, usize>,
+}
+
+impl Keeper {
+    pub(crate) fn new(keep: &Keep) -> Self {
+        Keeper { folder: folder(keep), kept: BTreeMap::new() }
+    }
+
+    /// Saves a run that failed. Seeds come in ascending order, so the lowest ones of each failure signature are saved.
+    /// Returns the file.
+    pub(crate) fn found(&mut self, setting: Setting, run: &Run) -> Option<String> {
+        if self.folder.is_none() || !is_news(&run.outcome) {
+            return None;
+        }
+        let kept = Kept::new(setting, run)?;
+        let count = self.kept.entry(kept.failure.clone()).or_default();
+        *count += 1;
+        if *count <= KEPT_OF_A_WAY { self.write(&kept, keep::write_new) } else { None }
+    }
+
+    /// Saves the smaller run of a failure in place of the one that was found. Returns the file.
+    pub(crate) fn shrunk(&mut self, setting: Setting, run: &Run, smaller: &ShrunkRun) -> Option<String> {
+        self.write(&Kept::new(setting, run)?.with_shrunk(smaller), keep::write)
+    }
+
+    fn write(&mut self, kept: &Kept, write: fn(&Path, &Kept) -> std::io::Result<PathBuf>) -> Option<String> {
+        let folder = self.folder.as_ref()?;
+        match write(folder, kept) {
+            Ok(path) => Some(path.display().to_string()),
+            Err(e) => {
+                out::note(not_kept(folder, &e));
+                // One message is enough.
+                self.folder = None;
+                None
+            }
+        }
+    }
+}
+
+/// The report of a worker about a saved failure that it retried.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Tried {
+    says: String,
+    changed: Vec<String>,
+    fails: bool,
+    /// Whether the saved failure may be removed.
+    is_over: bool,
+}
+
+impl Tried {
+    pub(crate) fn of(again: Result<Again, ProfileError>) -> Self {
+        match again {
+            Ok(again) => Tried {
+                says: again.to_string(),
+                changed: again.changed,
+                fails: again.verdict.fails(),
+                is_over: !again.verdict.fails(),
+            },
+            Err(e) => Tried::untried(format!("not tried: {e}")),
+        }
+    }
+
+    fn untried(says: String) -> Self {
+        Tried { says, changed: Vec::new(), fails: true, is_over: false }
+    }
+}
+
+/// The folder of saved failures, before and after a sweep.
+pub(crate) struct KeptFolder {
+    folder: Option<PathBuf>,
+    /// Names of the files that were there before.
+    before: BTreeSet<String>,
+    still_failing: usize,
+    unreadable: usize,
+}
+
+impl KeptFolder {
+    /// Retries the saved failures of a scenario, in a process of their own, and prints the result of each on stdout.
+    pub(crate) fn try_again(job: &Job, args: &RunArgs) -> Result<Self, Stop> {
+        let folder = folder(&args.what.keep);
+        let mut tried = KeptFolder { folder, before: BTreeSet::new(), still_failing: 0, unreadable: 0 };
+        let Some(folder) = &tried.folder else { return Ok(tried) };
+        let files = keep::read_all(folder).map_err(|e| {
+            format!(
+                "{}: {e}: name a folder with --failures, or keep nothing with --no-keep",
+                folder.display()
+            )
+        })?;
+        let (mut lines, mut count, mut mended) = (String::new(), 0, 0);
+        let mut worker = None;
+        for (path, read) in files {
+            tried.before.insert(name_of(&path));
+            let kept = match read {
+                Ok(kept) => kept,
+                Err(e) => {
+                    out::warn(format_args!("{}: {e}", path.display()));
+                    tried.unreadable += usize::from(may_be_of(&path, job));
+                    continue;
+                }
+            };
+            if !is_of(&kept, job) {
+                continue;
+            }
+            count += 1;
+            let process = match &mut worker {
+                Some(process) => process,
+                slot => slot.insert(Worker::start(&args.what)?),
+            };
+            let order = serde_json::to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let again: Result<Tried, Cut> = process.ask(args.hang_after, &format!("{AGAIN}{order}"));
+            let again = again.unwrap_or_else(|_| {
+                worker = None;
+                let still = if kept.failure == ABORTED { "still fails" } else { "fails in another way now" };
+                Tried::untried(format!("{still}: its process died"))
+            });
+            let mut says = again.says.clone();
+            if again.is_over && args.prune {
+                std::fs::remove_file(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+                tried.before.remove(&name_of(&path));
+                says += ": removed";
+            } else if again.is_over {
+                says += ": remove it with --prune";
+            }
+            mended += usize::from(again.is_over);
+            tried.still_failing += usize::from(again.fails);
+            let _ = writeln!(lines, "  {}: {says}", name_of(&path));
+            for changed in &again.changed {
+                let _ = writeln!(lines, "    {changed}");
+            }
+        }
+        if count > 0 {
+            out::print(format_args!(
+                "kept failures of {} in {}, tried first: {} fail, {mended} mended\n{lines}\n",
+                job.title,
+                folder.display(),
+                tried.still_failing
+            ))?;
+        }
+        Ok(tried)
+    }
+
+    /// Leaves only the lowest seeds of each failure signature, so that the saved files do not depend on which worker
+    /// ran which seed. Gives the line that says where they are.
+    pub(crate) fn tidied(&self, job: &Job, records: &[Record]) -> String {
+        let Some(folder) = &self.folder else { return String::new() };
+        let mut ways: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut kept = Vec::new();
+        for record in records.iter().filter(|record| record.is_news()) {
+            let way = record.failure.as_deref().unwrap_or(ABORTED);
+            let count = ways.entry(way).or_default();
+            *count += 1;
+            let name = keep::file_name(&job.name, &job.source(), Seed(record.seed), way);
+            if *count <= KEPT_OF_A_WAY || way == ABORTED {
+                if folder.join(&name).exists() {
+                    kept.push(name);
+                }
+            } else if !self.before.contains(&name) {
+                // Most of them were never written.
+                let _ = std::fs::remove_file(folder.join(&name));
+            }
+        }
+        match kept.first() {
+            None => String::new(),
+            Some(first) => {
+                let files = counted(kept.len() as u64, "failure");
+                format!("  kept: {files} in {}, the first as {first}\n", folder.display())
+            }
+        }
+    }
+
+    /// The exit code if the sweep itself found nothing.
+    pub(crate) fn exit(&self) -> ExitCode {
+        match (self.still_failing, self.unreadable) {
+            (0, 0) => ExitCode::SUCCESS,
+            (0, _) => ExitCode::from(USAGE),
+            _ => ExitCode::from(FOUND),
+        }
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Whether a saved failure belongs to this scenario. For a component, the path and the inputs must be the same, but the
+/// file may have changed.
+fn is_of(kept: &Kept, job: &Job) -> bool {
+    match (&kept.setting.source, job.source()) {
+        (
+            Source::Component { path, args, transport, expects_rpc },
+            Source::Component {
+                path: now,
+                args: args_now,
+                transport: transport_now,
+                expects_rpc: expects_now,
+            },
+        ) => {
+            let is_run_alike = (args, transport, expects_rpc) == (&args_now, &transport_now, &expects_now);
+            is_run_alike && is_same(path.as_ref(), now.as_ref())
+        }
+        (source, now) => *source == now && kept.setting.scenario == job.name,
+    }
+}
+
+/// Whether an unreadable file may belong to this scenario, judged by its name.
+fn may_be_of(path: &Path, job: &Job) -> bool {
+    keep::scenario_of(path).is_none_or(|scenario| scenario == job.title)
+}
+
+/// The job of a saved failure, and the component if it has one.
+pub(crate) fn job_of(
+    file: &str,
+    kept: &Kept,
+    own: &Own,
+    catalogue: &Catalogue,
+) -> Result<(Job, Own), String> {
+    let mut own = own.clone();
+    match &kept.setting.source {
+        Source::Check => {
+            return Err(format!(
+                "{file}: kept by a test: `cargo test {}` tries it again",
+                kept.setting.scenario
+            ));
+        }
+        Source::BuiltIn if own.is_given() => {
+            return Err(format!(
+                "{file}: kept of the scenario {}: leave out what is for a component of your own",
+                kept.setting.scenario
+            ));
+        }
+        Source::Component { .. } if own.says_how() => {
+            return Err(format!(
+                "{file}: it holds --transport, --expect-rpc and the arguments: leave them out"
+            ));
+        }
+        Source::BuiltIn => {}
+        Source::Component { path, args: given, transport, expects_rpc } => {
+            if own.wasm.is_none() {
+                own.wasm = Some(path.into());
+            }
+            own.args.clone_from(given);
+            own.how = How { transport: transport.map(Into::into), expect_rpc: *expects_rpc };
+        }
+    }
+    let job = match &own.wasm {
+        Some(path) => Job::own(path, &own.args, &own.how, Choices::default(), engine()?)?,
+        None => Job::built_in(&kept.setting.scenario, Choices::default(), catalogue, engine()?)?,
+    };
+    let job = job.with_out(&own.without);
+    let job = if kept.setting.canary { job.with_canary() } else { job };
+    Ok((job, own))
+}
+
+/// `wavetank replay FILE.toml`.
+pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
+    let path = &args.token;
+    let kept = read(path)?;
+    let (job, own) = job_of(path, &kept, &args.own, catalogue)?;
+    let again = job.again(&kept).map_err(|e| format!("{path}: {e}"))?;
+    let canary = args.canary || kept.setting.canary;
+    let as_token = Replay { token: again.token.to_string(), canary, own, ..args.clone() };
+    if args.until.is_some() || args.guest.is_some() {
+        return replay::replay(&as_token, catalogue);
+    }
+    let outcome = harmless(&kept.outcome);
+    out::print(format_args!("{path}: kept of {}, seed {}: {outcome}\n", job.title, kept.seed))?;
+    for changed in &again.changed {
+        out::print(format_args!("  {changed}\n"))?;
+    }
+    replay::replay(&as_token, catalogue)?;
+    out::print(format_args!("{again}\n"))?;
+    let left_for_nothing = again.left_track.is_some() && again.changed.is_empty();
+    Ok(match again.verdict {
+        Verdict::StillFails => ExitCode::from(FOUND),
+        Verdict::FailsOtherwise => ExitCode::from(DIVERGED),
+        Verdict::Mended if left_for_nothing => ExitCode::from(DIVERGED),
+        Verdict::Mended | Verdict::Known(_) => ExitCode::SUCCESS,
+    })
+}

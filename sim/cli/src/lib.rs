@@ -1,0 +1,96 @@
+//! The `wavetank` command, for any set of scenarios.
+//!
+//! A binary hands its [`Catalogue`] to [`main`]. A binary with commands of its own parses its arguments itself, with
+//! [`Command`] flattened into its own subcommands, and calls [`run`].
+
+// All output goes through `out`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod account;
+mod again;
+mod annotate;
+pub mod args;
+mod catalogue;
+mod exhaust;
+pub mod files;
+mod fuzz;
+mod job;
+mod junit;
+mod kept;
+mod lines;
+mod merge;
+mod order;
+pub mod out;
+pub mod progress;
+mod replay;
+mod report;
+mod shrink;
+mod sweep;
+mod words;
+mod worker;
+
+use args::Args;
+pub use args::{ColorArg, Command};
+pub use catalogue::{Binary, Catalogue, Group};
+use clap::Parser;
+use out::Stop;
+use std::process::ExitCode;
+use std::sync::Arc;
+use wavetank::{Engine, EngineConfig};
+use wavetank_sim::hashkeys;
+
+/// A failure was found.
+pub const FOUND: u8 = 1;
+/// Wrong usage.
+pub const USAGE: u8 = 2;
+/// A replay diverged.
+const DIVERGED: u8 = 3;
+/// Nobody reads the output any more: 128 plus SIGPIPE, as shells report a process that this signal ended.
+const UNREAD: u8 = 141;
+
+/// Parses the command line of this process and runs its command.
+pub fn main(catalogue: Catalogue) -> ExitCode {
+    let args = Args::parse();
+    args.color.apply();
+    ended(run(args.command, &catalogue))
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// [`Stop`] if the command ends before it has an exit code of its own.
+pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
+    job::note_call(&catalogue.binary);
+    match command {
+        Command::Run(run) => sweep::run(run, catalogue),
+        Command::Replay(replay) => replay::replay(&replay, catalogue),
+        Command::Shrink(args) => shrink::shrink(&args, catalogue),
+        Command::Merge(merge) => merge::merge(&merge),
+        Command::Fuzz(args) => fuzz::fuzz(&args, catalogue),
+        Command::List => out::print(report::list(catalogue)).map(|()| ExitCode::SUCCESS),
+        Command::Worker(what) => worker::work(&what, catalogue),
+    }
+}
+
+/// The exit code of a command that has ended. Prints its error, if it has one.
+pub fn ended(ended: Result<ExitCode, Stop>) -> ExitCode {
+    match ended {
+        Ok(code) => code,
+        Err(Stop::Unread) => ExitCode::from(UNREAD),
+        Err(Stop::Told(message)) => {
+            out::warn(message);
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+/// The engine of this process. It caches compiled guests on disk for the next process.
+///
+/// # Errors
+/// A message for the user if wasmtime cannot be set up.
+pub fn engine() -> Result<Arc<Engine>, String> {
+    if !hashkeys::effective() {
+        out::warn("hash keys do not follow the seed on this system: a seed may not repeat exactly");
+    }
+    Engine::new(&EngineConfig { cache: true, ..EngineConfig::default() }).map_err(|e| e.to_string())
+}

@@ -1,0 +1,94 @@
+//! `wavetank replay`.
+
+use crate::args::{Own, Replay};
+use crate::job::{Job, OWN};
+use crate::out::{self, Stop};
+use crate::{Catalogue, DIVERGED, FOUND, account, again, engine, kept};
+use std::process::ExitCode;
+use wavetank_choice::profile::ProfileError;
+use wavetank_choice::token::Recipe;
+use wavetank_sim::Token;
+use wavetank_sim::calls::{PEER_SCHEMA, calls};
+use wavetank_sim::explain::EXPLAIN_RUNS;
+use wavetank_sim::known::is_news;
+
+pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
+    if kept::is_file(&args.token) {
+        return kept::replay(args, catalogue);
+    }
+    let token = given(&args.token)?;
+    let job = job(&args.own, &token, catalogue)?;
+    if let Some(step) = args.until {
+        return again::until(&job, token.seed, step);
+    }
+    if let Some(wanted) = &args.guest {
+        return again::mended(job, token.seed, wanted, catalogue);
+    }
+    let job = if args.canary { job.with_canary() } else { job };
+    let run = job.run(token.seed);
+    if args.calls {
+        out::print(format_args!("{}\n", calls(&run, &PEER_SCHEMA)))?;
+    }
+    if args.frames || !(args.calls || args.steps) {
+        out::print(account::frames(&run))?;
+    }
+    if args.steps {
+        out::print(format_args!("{}\n", run.transcript.steps_text(&PEER_SCHEMA)))?;
+    }
+    out::print(account::output_of_own(&job, &run))?;
+    out::print_text(&account::coloured(&run, account::headline(&job, &run)))?;
+    let is_same =
+        matches!(&token.recipe, Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest));
+    out::print(account::explained(&job, &run, if is_same { EXPLAIN_RUNS } else { 0 }))?;
+    out::print(account::not_judged(&run))?;
+    out::print(account::compared(&run))?;
+    out::print(account::known_as(&run))?;
+    let found = if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
+    let (says, code) = match (&token.recipe, &run.left_track) {
+        (Recipe::Drawn { .. }, _) => ("drawn again: this token holds no transcript to compare with", found),
+        (Recipe::Given { .. }, _) if is_same => {
+            ("reproduced: the transcript is the same, step for step", found)
+        }
+        (Recipe::Given { .. }, Some(left)) => (&*format!("diverged: {left}"), ExitCode::from(DIVERGED)),
+        (Recipe::Given { .. }, None) => {
+            ("diverged: the choices mean the same, but the transcript is another", ExitCode::from(DIVERGED))
+        }
+    };
+    out::print(format_args!("{says}\n"))?;
+    Ok(code)
+}
+
+/// Parses the token: the seed, the choices and the scenario to replay.
+fn given(text: &str) -> Result<Token, String> {
+    text.parse().map_err(|e| format!("{e}"))
+}
+
+pub(crate) fn job(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String> {
+    Ok(job_of(own, token, catalogue)?.with_out(&own.without))
+}
+
+fn job_of(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String> {
+    let choices = token.recipe.clone().try_into().map_err(|e: ProfileError| e.to_string())?;
+    match (&own.wasm, token.scenario.starts_with(OWN)) {
+        (None, false) if catalogue.find(&token.scenario).is_none() => {
+            let name = &token.scenario;
+            Err(format!("this token is of {name}, which `wavetank list` does not name: where that is a check, its test replays it: WAVETANK_TOKEN={token} cargo test {name}"))
+        }
+        (None, false) if own.says_how() => {
+            Err(format!("this token is of the scenario {}: leave out --transport, --expect-rpc and arguments", token.scenario))
+        }
+        (None, false) => Job::built_in(&token.scenario, choices, catalogue, engine()?),
+        (None, true) => {
+            Err("this token is of a component of your own: name its file with --wasm FILE, and its arguments after --".into())
+        }
+        (Some(path), true) => {
+            let job = Job::own(path, &own.args, &own.how, choices, engine()?)?;
+            if job.name != token.scenario {
+                let path = path.display();
+                out::warn(format_args!("{path} is another component than the token's: trying it all the same"));
+            }
+            Ok(job)
+        }
+        (Some(_), false) => Err(format!("this token is of the scenario {}: leave out --wasm", token.scenario)),
+    }
+}

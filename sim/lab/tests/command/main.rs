@@ -1,0 +1,9 @@
+//! The command from the view of its users. One binary, because each takes long to link.
+
+mod ci;
+mod common;
+mod hostile;
+mod keep;
+mod output;
+mod refused;
+mod sweeps;
