@@ -3,31 +3,31 @@
 //! A cancelled call is treated as in capnp-rpc. The answer's promise is dropped, which sends a Finish, and the code
 //! that awaited it gets an exception. Calls on promised capabilities of an answer are not covered.
 
-use crate::fabric::Fabric;
 use crate::ids::GateId;
+use crate::shared::SharedState;
 use capnp::capability::{Client, Promise, RemotePromise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, RequestHook, ResultsHook};
 use capnp::{Error, MessageSize, any_pointer};
 use futures::future::{self, Either};
 
-/// Wraps a capability so that `fabric` can cancel calls on it. If the tank is not held, returns the capability
+/// Wraps a capability so that `shared` can cancel calls on it. If the tank is not held, returns the capability
 /// unchanged.
-pub fn caller(fabric: &Fabric, client: Client) -> Client {
-    if fabric.is_held() {
-        Client::new(Box::new(Caller { fabric: fabric.clone(), inner: client.hook }))
+pub fn caller(shared: &SharedState, client: Client) -> Client {
+    if shared.is_held() {
+        Client::new(Box::new(Caller { shared: shared.clone(), inner: client.hook }))
     } else {
         client
     }
 }
 
 struct Caller {
-    fabric: Fabric,
+    shared: SharedState,
     inner: Box<dyn ClientHook>,
 }
 
 impl ClientHook for Caller {
     fn add_ref(&self) -> Box<dyn ClientHook> {
-        Box::new(Caller { fabric: self.fabric.clone(), inner: self.inner.add_ref() })
+        Box::new(Caller { shared: self.shared.clone(), inner: self.inner.add_ref() })
     }
 
     fn new_call(
@@ -37,7 +37,7 @@ impl ClientHook for Caller {
         size_hint: Option<MessageSize>,
     ) -> Request<any_pointer::Owned, any_pointer::Owned> {
         let inner = self.inner.new_call(interface, method, size_hint).hook;
-        Request::new(Box::new(Call { fabric: self.fabric.clone(), interface, method, inner }))
+        Request::new(Box::new(Call { shared: self.shared.clone(), interface, method, inner }))
     }
 
     fn call(
@@ -73,7 +73,7 @@ impl ClientHook for Caller {
 
 /// A call that was not sent yet.
 struct Call {
-    fabric: Fabric,
+    shared: SharedState,
     interface: u64,
     method: u16,
     inner: Box<dyn RequestHook>,
@@ -89,9 +89,9 @@ impl RequestHook for Call {
     }
 
     fn send(self: Box<Self>) -> RemotePromise<any_pointer::Owned> {
-        let Call { fabric, interface, method, inner } = *self;
+        let Call { shared, interface, method, inner } = *self;
         let RemotePromise { promise, pipeline } = inner.send();
-        let asked = Asked { call: fabric.new_asked(interface, method), fabric };
+        let asked = Asked { call: shared.new_asked(interface, method), shared };
         let promise = Promise::from_future(async move { asked.answer(promise).await });
         RemotePromise { promise, pipeline }
     }
@@ -107,13 +107,13 @@ impl RequestHook for Call {
 
 /// A call that was sent. It can be cancelled until this is dropped.
 struct Asked {
-    fabric: Fabric,
+    shared: SharedState,
     call: GateId,
 }
 
 impl Asked {
     async fn answer<T>(&self, promise: Promise<T, Error>) -> Result<T, Error> {
-        let cut = std::future::poll_fn(|cx| self.fabric.poll_cut(self.call, cx));
+        let cut = std::future::poll_fn(|cx| self.shared.poll_cut(self.call, cx));
         match future::select(promise, cut).await {
             Either::Left((answer, _)) => answer,
             Either::Right(((), promise)) => {
@@ -126,6 +126,6 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.fabric.answered(self.call);
+        self.shared.answered(self.call);
     }
 }

@@ -12,13 +12,13 @@
 
 use crate::engine::{Guest, MAX_MEMORY_BYTES};
 use crate::event::{Event, HandleKind};
-use crate::fabric::{Blocked, Fabric, Import};
 use crate::freedoms::Freedoms;
 use crate::ids::{ActorId, PipeId};
 use crate::link::Link;
+use crate::shared::{Blocked, Import, SharedState};
 use crate::stream::{PipeReader, PipeWriter};
 use crate::trap::{Trap, TrapClass};
-use crate::unsaid::Unsaid;
+use crate::undecided::UndecidedStdio;
 use crate::wasi::{Exit, Offer};
 use futures::channel::oneshot;
 use futures::future::{FutureExt, Shared};
@@ -141,12 +141,12 @@ pub struct ExitRecord {
     /// Fuel that it burned.
     pub fuel: u64,
     /// The handles that were still in its table. A clean guest leaves only the stdio handles that its libc keeps.
-    pub left: Vec<Left>,
+    pub left: Vec<LeftoverHandle>,
 }
 
 /// A resource that a cell's table still held when the cell ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct LeftoverHandle {
     /// Its place in the table.
     pub handle: u32,
     /// Its kind.
@@ -154,7 +154,7 @@ pub struct Left {
     /// The pipe that it reads, writes or waits for. It is `None` for a pollable that waits for a time.
     pub pipe: Option<PipeId>,
     /// When the guest used it, from its birth to its last use.
-    pub lived: Lived,
+    pub lived: HandleLifetime,
 }
 
 /// The time during which a handle was in use. The unit is a logical clock, one for each sort of handle. Handles of the
@@ -164,7 +164,7 @@ pub struct Left {
 /// pollable was found ready, or a stream moved bytes. If a handle was born after the last use of another, it took the
 /// place of that other handle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Lived {
+pub struct HandleLifetime {
     /// The time of its birth.
     pub born: u64,
     /// The time of its last use, or of its birth if there was none.
@@ -173,7 +173,7 @@ pub struct Lived {
 
 /// Who took care of a cell's end, as far as its host knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Care {
+pub struct EndHandling {
     /// Somebody called `Process.wait` and got an answer, or was still waiting when the cell's parent ended.
     pub awaited: bool,
     /// Somebody called `Process.kill`.
@@ -184,17 +184,17 @@ pub struct Care {
 
 /// A running or ended cell. Clones are the same cell; dropping them does not end it.
 #[derive(Clone)]
-pub struct Cell(pub(crate) Rc<Shell>);
+pub struct Cell(pub(crate) Rc<CellHost>);
 
 /// The host's side of a cell.
-pub(crate) struct Shell {
+pub(crate) struct CellHost {
     pub(crate) id: ActorId,
     pub(crate) name: Arc<str>,
     pub(crate) spec: CellSpec,
     pub(crate) pipes: Vec<PipeId>,
     pub(crate) link: RefCell<Option<Link>>,
     /// Its stdin and stdout, if it was not said whether they carry its RPC.
-    pub(crate) unsaid: Option<Unsaid>,
+    pub(crate) undecided: Option<UndecidedStdio>,
     /// Living children that end with this cell, in order of birth.
     pub(crate) children: RefCell<Vec<Cell>>,
     /// How many detached children of this cell live.
@@ -203,7 +203,7 @@ pub(crate) struct Shell {
     pub(crate) ending: std::cell::Cell<bool>,
     pub(crate) ended: RefCell<Option<Rc<ExitRecord>>>,
     pub(crate) kill: RefCell<Option<oneshot::Sender<()>>>,
-    pub(crate) care: std::cell::Cell<Care>,
+    pub(crate) care: std::cell::Cell<EndHandling>,
     /// Calls of `Process.wait` that are not answered yet.
     pub(crate) waiting: std::cell::Cell<usize>,
     pub(crate) exit: Shared<oneshot::Receiver<Rc<ExitRecord>>>,
@@ -272,22 +272,22 @@ impl Cell {
     }
 
     /// Who took care of its end so far.
-    pub fn care(&self) -> Care {
+    pub fn care(&self) -> EndHandling {
         self.0.care.get()
     }
 
     /// Waits like [`wait`](Self::wait), for a holder of the process.
     pub(crate) async fn awaited(&self) -> Option<Rc<ExitRecord>> {
-        let waiting = Awaiting::new(self);
+        let waiting = WaiterCount::new(self);
         let ended = self.wait().await;
-        self.0.care.set(Care { awaited: true, ..self.care() });
+        self.0.care.set(EndHandling { awaited: true, ..self.care() });
         drop(waiting);
         ended
     }
 
     /// Orders its end like [`kill`](Self::kill), for a holder of the process.
     pub(crate) fn kill_by_order(&self) {
-        self.0.care.set(Care { killed: true, ..self.care() });
+        self.0.care.set(EndHandling { killed: true, ..self.care() });
         self.kill();
     }
 
@@ -296,7 +296,7 @@ impl Cell {
         if self.exit().is_none() {
             let care = self.care();
             let awaited = care.awaited || self.0.waiting.get() > 0;
-            self.0.care.set(Care { awaited, ended_with_parent: true, ..care });
+            self.0.care.set(EndHandling { awaited, ended_with_parent: true, ..care });
         }
         self.kill();
     }
@@ -312,16 +312,16 @@ impl Cell {
 }
 
 /// Counts somebody who waits for a cell. A wait that is given up is no longer counted.
-struct Awaiting<'a>(&'a Cell);
+struct WaiterCount<'a>(&'a Cell);
 
-impl<'a> Awaiting<'a> {
+impl<'a> WaiterCount<'a> {
     fn new(cell: &'a Cell) -> Self {
         cell.0.waiting.set(cell.0.waiting.get() + 1);
-        Awaiting(cell)
+        WaiterCount(cell)
     }
 }
 
-impl Drop for Awaiting<'_> {
+impl Drop for WaiterCount<'_> {
     fn drop(&mut self) {
         self.0.0.waiting.set(self.0.0.waiting.get() - 1);
     }
@@ -330,7 +330,7 @@ impl Drop for Awaiting<'_> {
 /// The data of a cell's store.
 pub(crate) struct CellState {
     pub(crate) cell: ActorId,
-    pub(crate) fabric: Fabric,
+    pub(crate) shared: SharedState,
     /// The pipe of its link into which it writes.
     pub(crate) up: PipeId,
     /// The pipe of its link from which it reads.
@@ -357,7 +357,7 @@ pub(crate) struct CellState {
 impl CellState {
     pub(crate) fn record_handle(&self, kind: HandleKind, handle: u32, born: bool) {
         let cell = self.cell;
-        self.fabric.record(if born {
+        self.shared.record(if born {
             Event::HandleBorn { cell, kind, handle }
         } else {
             Event::HandleDropped { cell, kind, handle }
@@ -378,10 +378,10 @@ impl CellState {
         let of_reads = Freedoms { short_reads: freedoms.short_reads, ..Freedoms::default() };
         let of_writes = Freedoms { short_reads: false, ..freedoms };
         for pipe in reads {
-            self.fabric.take_freedoms(pipe, of_reads);
+            self.shared.take_freedoms(pipe, of_reads);
         }
         for pipe in writes {
-            self.fabric.take_freedoms(pipe, of_writes);
+            self.shared.take_freedoms(pipe, of_writes);
         }
     }
 }
@@ -391,16 +391,16 @@ pub(crate) struct Limiter {
     limits: StoreLimits,
     growths_left: Option<u32>,
     cell: ActorId,
-    fabric: Fabric,
+    shared: SharedState,
 }
 
 impl Limiter {
-    pub(crate) fn new(fabric: &Fabric, cell: ActorId, limits: &Limits) -> Self {
+    pub(crate) fn new(shared: &SharedState, cell: ActorId, limits: &Limits) -> Self {
         let limits = StoreLimitsBuilder::new()
             .memory_size(limits.memory_bytes.min(MAX_MEMORY_BYTES))
             .table_elements(MAX_TABLE_ELEMENTS)
             .build();
-        Limiter { limits, growths_left: None, cell, fabric: fabric.clone() }
+        Limiter { limits, growths_left: None, cell, shared: shared.clone() }
     }
 }
 
@@ -416,7 +416,7 @@ impl ResourceLimiter for Limiter {
             && let Some(left) = &mut self.growths_left
         {
             if *left == 0 {
-                self.fabric.record(Event::MemoryRefused { cell: self.cell });
+                self.shared.record(Event::MemoryRefused { cell: self.cell });
                 return Ok(false);
             }
             *left -= 1;
@@ -437,34 +437,34 @@ impl ResourceLimiter for Limiter {
 /// A copy of the handles in the guest's table, because the table itself cannot be listed.
 #[derive(Default)]
 pub(crate) struct Handles {
-    held: BTreeMap<u32, Held>,
+    held: BTreeMap<u32, HandleEntry>,
     /// How often the guest returned from `poll`.
     polls: u64,
     /// For each sort, how often a handle of it did its work.
-    uses: BTreeMap<Sort, u64>,
+    uses: BTreeMap<HandleClass, u64>,
 }
 
 /// One handle.
-struct Held {
+struct HandleEntry {
     kind: HandleKind,
     waits_on: Option<Blocked>,
-    lived: Lived,
+    lived: HandleLifetime,
 }
 
 /// Handles of one sort can take each other's place.
-type Sort = (HandleKind, Option<PipeId>);
+type HandleClass = (HandleKind, Option<PipeId>);
 
-impl Held {
-    fn sort(&self) -> Sort {
+impl HandleEntry {
+    fn sort(&self) -> HandleClass {
         (self.kind, self.waits_on.and_then(Blocked::pipe))
     }
 }
 
 impl Handles {
     pub(crate) fn insert(&mut self, handle: u32, kind: HandleKind, waits_on: Option<Blocked>) {
-        let mut held = Held { kind, waits_on, lived: Lived::default() };
+        let mut held = HandleEntry { kind, waits_on, lived: HandleLifetime::default() };
         let now = self.now(held.sort());
-        held.lived = Lived { born: now, last_used: now };
+        held.lived = HandleLifetime { born: now, last_used: now };
         self.held.insert(handle, held);
     }
 
@@ -476,12 +476,12 @@ impl Handles {
         self.held.get(&handle).and_then(|held| held.waits_on)
     }
 
-    fn now(&self, sort: Sort) -> u64 {
+    fn now(&self, sort: HandleClass) -> u64 {
         self.polls + self.uses.get(&sort).copied().unwrap_or_default()
     }
 
     /// Notes that the guest looked at a handle. Returns its sort.
-    pub(crate) fn looked_at(&mut self, handle: u32) -> Option<Sort> {
+    pub(crate) fn looked_at(&mut self, handle: u32) -> Option<HandleClass> {
         let sort = self.held.get(&handle)?.sort();
         let now = self.now(sort);
         self.held.get_mut(&handle)?.lived.last_used = now;
@@ -503,8 +503,8 @@ impl Handles {
         self.polls += 1;
     }
 
-    fn left(&self) -> Vec<Left> {
-        let left = |(&handle, held): (&u32, &Held)| Left {
+    fn left(&self) -> Vec<LeftoverHandle> {
+        let left = |(&handle, held): (&u32, &HandleEntry)| LeftoverHandle {
             handle,
             kind: held.kind,
             pipe: held.waits_on.and_then(Blocked::pipe),
@@ -515,21 +515,21 @@ impl Handles {
 }
 
 /// Tells the fabric what a cell waits for. Dropping it ends the wait.
-pub(crate) struct Waiting {
-    fabric: Fabric,
+pub(crate) struct WaitGuard {
+    shared: SharedState,
     cell: ActorId,
 }
 
-impl Waiting {
-    pub(crate) fn new(fabric: &Fabric, cell: ActorId, import: Import, on: Vec<Blocked>) -> Self {
-        fabric.block(cell, import, on);
-        Waiting { fabric: fabric.clone(), cell }
+impl WaitGuard {
+    pub(crate) fn new(shared: &SharedState, cell: ActorId, import: Import, on: Vec<Blocked>) -> Self {
+        shared.block(cell, import, on);
+        WaitGuard { shared: shared.clone(), cell }
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitGuard {
     fn drop(&mut self) {
-        self.fabric.unblock(self.cell);
+        self.shared.unblock(self.cell);
     }
 }
 
@@ -543,14 +543,14 @@ pub(crate) async fn live(
     tell: oneshot::Sender<Rc<ExitRecord>>,
 ) {
     let spec = &cell.0.spec;
-    let fabric = state.fabric.clone();
+    let shared = state.shared.clone();
     let mut store = Store::new(&engine, state);
     store.limiter(|state| &mut state.limiter);
     let mut fuel_given = 0;
     let ended = {
         let life = async {
-            std::future::poll_fn(|cx| fabric.poll_started(cell.id(), cx)).await;
-            let orders = fabric.orders(cell.id());
+            std::future::poll_fn(|cx| shared.poll_started(cell.id(), cx)).await;
+            let orders = shared.orders(cell.id());
             fuel_given = orders.trap_at_fuel.map_or(spec.limits.fuel, |at| at.min(spec.limits.fuel));
             let slice = orders.fuel_slice.unwrap_or(spec.limits.fuel_slice).max(1);
             store.set_fuel(fuel_given).expect("fuel is on in every engine");
@@ -586,7 +586,7 @@ pub(crate) async fn live(
             if trap.class == TrapClass::OutOfFuel && fuel_given < spec.limits.fuel {
                 trap.class = TrapClass::Ordered;
                 trap.message = TrapClass::Ordered.to_string();
-                fabric.record(Event::TrappedByOrder { cell: cell.id() });
+                shared.record(Event::TrappedByOrder { cell: cell.id() });
             }
             (TRAPPED, Cause::Trapped(trap))
         }
@@ -600,7 +600,7 @@ pub(crate) async fn live(
     if let Some(parent) = parent {
         parent.0.children.borrow_mut().retain(|child| child.id() != cell.id());
     }
-    fabric.record(Event::CellEnded { cell: cell.id(), code, fuel });
+    shared.record(Event::CellEnded { cell: cell.id(), code, fuel });
     let record = Rc::new(ExitRecord { code, cause, fuel, left });
     *cell.0.ended.borrow_mut() = Some(record.clone());
     // Sending fails if nobody waits for the exit, which is fine.

@@ -1,16 +1,16 @@
 //! Waiting for a virtual time.
 
-use crate::fabric::Fabric;
+use crate::shared::SharedState;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// The virtual clock of a tank, for tasks of the host. Clones are the same clock.
 #[derive(Clone)]
-pub struct Clock(Fabric);
+pub struct Clock(SharedState);
 
 impl Clock {
-    pub(crate) fn new(fabric: &Fabric) -> Self {
-        Clock(fabric.clone())
+    pub(crate) fn new(shared: &SharedState) -> Self {
+        Clock(shared.clone())
     }
 
     /// Virtual time in nanoseconds since the start.
@@ -30,14 +30,14 @@ impl Clock {
     pub fn sleep_until(&self, at_ns: u64) -> Sleep {
         let pauses = self.0.is_held() && at_ns <= self.0.now_ns();
         let pause = if pauses { Pause::Ahead } else { Pause::Over };
-        Sleep { timer: self.0.new_timer(), fabric: self.0.clone(), at_ns, pause }
+        Sleep { timer: self.0.new_timer(), shared: self.0.clone(), at_ns, pause }
     }
 }
 
 /// A wait that ends at its time. If it is dropped earlier, it leaves no timer behind.
 #[must_use = "time passes only for those who wait"]
 pub struct Sleep {
-    fabric: Fabric,
+    shared: SharedState,
     at_ns: u64,
     timer: u32,
     pause: Pause,
@@ -56,7 +56,7 @@ enum Pause {
 
 impl Sleep {
     pub(crate) fn poll_due(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.fabric.poll_timer(self.at_ns, self.timer, cx)
+        self.shared.poll_timer(self.at_ns, self.timer, cx)
     }
 }
 
@@ -64,7 +64,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let turn = self.fabric.turn();
+        let turn = self.shared.turn();
         match self.pause {
             Pause::Ahead => self.pause = Pause::Since(turn),
             Pause::Since(first) if first == turn => {}
@@ -80,6 +80,6 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        self.fabric.drop_timer(self.at_ns, self.timer);
+        self.shared.drop_timer(self.at_ns, self.timer);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cell::{CellState, Transport};
 use crate::error::Error;
-use crate::text::harmless;
+use crate::escape::escape_control;
 use crate::wasi;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
@@ -77,7 +77,7 @@ pub struct Engine {
     engine: wasmtime::Engine,
     config: EngineConfig,
     linker: Linker<CellState>,
-    guests: Mutex<Known>,
+    guests: Mutex<GuestCache>,
     is_compiling: AtomicBool,
     /// Replacements: the bytes of a component, and the guest that is started in its place.
     instead: Vec<(Vec<u8>, Arc<Guest>)>,
@@ -85,7 +85,7 @@ pub struct Engine {
 
 /// A bounded cache of compiled guests.
 #[derive(Clone, Default)]
-struct Known {
+struct GuestCache {
     /// Guests by length of their bytes: few guests share a length, and comparing bytes is faster than hashing them.
     by_length: BTreeMap<usize, Vec<Arc<Guest>>>,
     /// The same guests, the oldest first.
@@ -93,7 +93,7 @@ struct Known {
     bytes: usize,
 }
 
-impl Known {
+impl GuestCache {
     fn find(&self, bytes: &[u8]) -> Option<Arc<Guest>> {
         self.by_length.get(&bytes.len())?.iter().find(|guest| guest.bytes == bytes).cloned()
     }
@@ -239,7 +239,7 @@ fn is_over_the_pool(reason: &str) -> bool {
 
 /// Wasmtime's message, made harmless because it quotes names from the component.
 fn words(error: &wasmtime::Error) -> String {
-    harmless(&format!("{error:#}")).into_owned()
+    escape_control(&format!("{error:#}")).into_owned()
 }
 
 impl fmt::Display for Engine {

@@ -17,8 +17,8 @@
 mod pausing;
 mod streaming;
 
-use crate::fabric::Fabric;
 use crate::ids::{GateId, LinkId, PipeId};
+use crate::shared::SharedState;
 use capnp::capability::{Client, Promise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, RequestHook, ResultsHook};
 use capnp::traits::{Imbue, ImbueMut};
@@ -39,31 +39,31 @@ type CapTable = Vec<Option<Box<dyn ClientHook>>>;
 
 /// The place that serves a capability: a link, and the pipe `over` that brings the calls.
 #[derive(Clone, Copy)]
-pub(crate) struct Served {
+pub(crate) struct ServedAt {
     pub(crate) link: LinkId,
     pub(crate) over: PipeId,
 }
 
-/// Wraps a served capability, so that its answers wait at gates of `fabric`. If the tank is not held, returns the
+/// Wraps a served capability, so that its answers wait at gates of `shared`. If the tank is not held, returns the
 /// capability unchanged.
-pub(crate) fn gate(fabric: &Fabric, served: Served, client: Client) -> Client {
-    if !fabric.is_held() {
+pub(crate) fn gate(shared: &SharedState, served: ServedAt, client: Client) -> Client {
+    if !shared.is_held() {
         return client;
     }
-    let site = Site { fabric: fabric.clone(), served, streams: RefCell::default() };
+    let site = ServingEnd { shared: shared.clone(), served, streams: RefCell::default() };
     Client::new(wrap(&Rc::new(site), client.hook))
 }
 
 /// One end of a link, which serves capabilities.
-struct Site {
-    fabric: Fabric,
-    served: Served,
+struct ServingEnd {
+    shared: SharedState,
+    served: ServedAt,
     /// Streaming calls that are done and whose gates are still closed, by the address of their server. Each call keeps
     /// its server alive, and addresses are only compared.
     streams: RefCell<BTreeMap<usize, BTreeSet<GateId>>>,
 }
 
-impl Site {
+impl ServingEnd {
     /// The last streaming call on a server before `gate` whose gate is still closed.
     fn streamed_before(&self, server: &dyn ClientHook, gate: GateId) -> Option<GateId> {
         self.streams.borrow().get(&server.get_ptr())?.range(..gate).next_back().copied()
@@ -71,20 +71,20 @@ impl Site {
 }
 
 /// The place of a streaming call among those of its server, until its gate is opened.
-struct Place {
-    site: Rc<Site>,
+struct StreamPlace {
+    site: Rc<ServingEnd>,
     server: Box<dyn ClientHook>,
     gate: GateId,
 }
 
-impl Place {
-    fn take(site: &Rc<Site>, server: Box<dyn ClientHook>, gate: GateId) -> Self {
+impl StreamPlace {
+    fn take(site: &Rc<ServingEnd>, server: Box<dyn ClientHook>, gate: GateId) -> Self {
         site.streams.borrow_mut().entry(server.get_ptr()).or_default().insert(gate);
-        Place { site: site.clone(), server, gate }
+        StreamPlace { site: site.clone(), server, gate }
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamPlace {
     fn drop(&mut self) {
         let at = self.server.get_ptr();
         let mut streams = self.site.streams.borrow_mut();
@@ -99,7 +99,7 @@ impl Drop for Place {
 
 /// Wraps a capability. Leaves it unchanged if it is wrapped already or lives beyond a link, where it is served
 /// elsewhere.
-fn wrap(site: &Rc<Site>, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
+fn wrap(site: &Rc<ServingEnd>, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
     if inner.get_brand() != 0 {
         return inner;
     }
@@ -107,7 +107,7 @@ fn wrap(site: &Rc<Site>, inner: Box<dyn ClientHook>) -> Box<dyn ClientHook> {
 }
 
 struct Gated {
-    site: Rc<Site>,
+    site: Rc<ServingEnd>,
     inner: Box<dyn ClientHook>,
 }
 
@@ -133,12 +133,12 @@ impl ClientHook for Gated {
         results: Box<dyn ResultsHook>,
     ) -> Promise<(), Error> {
         let site = self.site.clone();
-        let fabric = site.fabric.clone();
-        let looked_at = if fabric.is_recording() { params.get().map_or(0, fingerprint) } else { 0 };
-        let gate = fabric.new_gate(site.served, (interface, method), looked_at);
-        let waiting = Waiting { fabric: fabric.clone(), gate, answered: false };
+        let shared = site.shared.clone();
+        let looked_at = if shared.is_recording() { params.get().map_or(0, fingerprint) } else { 0 };
+        let gate = shared.new_gate(site.served, (interface, method), looked_at);
+        let waiting = OpenAnswer { shared: shared.clone(), gate, answered: false };
         let server = self.inner.add_ref();
-        let watch = Watch::of(&fabric, (interface, method), server.add_ref());
+        let watch = Watch::of(&shared, (interface, method), server.add_ref());
         let params: Box<dyn ParamsHook> = match &watch {
             Some(watch) => Box::new(WatchedParams { inner: params, watch: watch.clone() }),
             None => params,
@@ -151,7 +151,7 @@ impl ClientHook for Gated {
             watch: watch.clone(),
         };
         let work = self.inner.call(interface, method, params, Box::new(gated));
-        let served = Pausing::new(&fabric, gate, Watched { work, watch });
+        let served = Pausing::new(&shared, gate, Watched { work, watch });
         Promise::from_future(async move {
             let work = async {
                 let outcome = served.await;
@@ -167,14 +167,14 @@ impl ClientHook for Gated {
                 };
                 let server = settled(server);
                 let after = site.streamed_before(&*server, gate);
-                let streams = fabric.streams((interface, method)) == Some(true);
-                let place = streams.then(|| Place::take(&site, server, gate));
-                fabric.done(gate, after);
-                std::future::poll_fn(|cx| fabric.poll_answered(gate, cx)).await;
+                let streams = shared.streams((interface, method)) == Some(true);
+                let place = streams.then(|| StreamPlace::take(&site, server, gate));
+                shared.done(gate, after);
+                std::future::poll_fn(|cx| shared.poll_answered(gate, cx)).await;
                 drop(place);
                 Ok::<_, Error>((held, outcome))
             };
-            let cut = std::future::poll_fn(|cx| fabric.poll_cut(gate, cx));
+            let cut = std::future::poll_fn(|cx| shared.poll_cut(gate, cx));
             futures::pin_mut!(work);
             let (held, outcome) = match future::select(work, cut).await {
                 future::Either::Left((done, _)) => done?,
@@ -213,23 +213,23 @@ impl ClientHook for Gated {
 }
 
 /// Takes its gate off the menu if the caller cancels before the answer went out.
-struct Waiting {
-    fabric: Fabric,
+struct OpenAnswer {
+    shared: SharedState,
     gate: GateId,
     answered: bool,
 }
 
-impl Waiting {
+impl OpenAnswer {
     fn end(mut self) {
         self.answered = true;
-        self.fabric.answered(self.gate);
+        self.shared.answered(self.gate);
     }
 }
 
-impl Drop for Waiting {
+impl Drop for OpenAnswer {
     fn drop(&mut self) {
         if !self.answered {
-            self.fabric.cancel_answer(self.gate);
+            self.shared.cancel_answer(self.gate);
         }
     }
 }
@@ -254,7 +254,7 @@ struct Answer {
 impl Answer {
     /// Copies the answer into the outgoing message, with its capabilities wrapped, and lets pipelined calls through to
     /// them.
-    fn put_into(self, results: &mut dyn ResultsHook, site: &Rc<Site>) -> capnp::Result<()> {
+    fn put_into(self, results: &mut dyn ResultsHook, site: &Rc<ServingEnd>) -> capnp::Result<()> {
         let Some(message) = &self.message else { return Ok(()) };
         let wrapped = |cap: Option<_>| cap.map(|hook| wrap(site, hook));
         let gated: CapTable = self.caps.into_iter().map(wrapped).collect();

@@ -44,36 +44,38 @@ pub const MAX_CAPS: u32 = 1_000;
 pub const MAX_TRANSFORM: u32 = 64;
 
 /// A network of two whose far end is not trusted.
-pub(crate) struct Guarded {
-    inner: twoparty::VatNetwork<Counted>,
-    load: Rc<Load>,
+pub(crate) struct GuardedNetwork {
+    inner: twoparty::VatNetwork<CountedReader>,
+    load: Rc<FarEndUsage>,
 }
 
-impl Guarded {
+impl GuardedNetwork {
     /// Wraps a network; `make` gets the stream from which the network is to read.
     pub(crate) fn new(
         input: Box<dyn AsyncRead + Unpin>,
-        make: impl FnOnce(Counted) -> twoparty::VatNetwork<Counted>,
+        make: impl FnOnce(CountedReader) -> twoparty::VatNetwork<CountedReader>,
     ) -> Self {
-        let load = Rc::new(Load::default());
-        Guarded { inner: make(Counted { input, load: load.clone() }), load }
+        let load = Rc::new(FarEndUsage::default());
+        GuardedNetwork { inner: make(CountedReader { input, load: load.clone() }), load }
     }
 
     /// Returns an observer of the link's state.
-    pub(crate) fn look_on(&self) -> LookOn {
-        LookOn(self.load.clone())
+    pub(crate) fn look_on(&self) -> UsageWatch {
+        UsageWatch(self.load.clone())
     }
 }
 
-impl VatNetwork<Side> for Guarded {
+impl VatNetwork<Side> for GuardedNetwork {
     fn connect(&mut self, side: Side) -> Option<Box<dyn Connection<Side>>> {
         let load = self.load.clone();
-        self.inner.connect(side).map(|inner| Box::new(Watched { inner, load }) as Box<dyn Connection<Side>>)
+        self.inner
+            .connect(side)
+            .map(|inner| Box::new(CountedIncoming { inner, load }) as Box<dyn Connection<Side>>)
     }
 
     fn accept(&mut self) -> Promise<Box<dyn Connection<Side>>, Error> {
         let load = self.load.clone();
-        let watched = |inner| Box::new(Watched { inner, load }) as Box<dyn Connection<Side>>;
+        let watched = |inner| Box::new(CountedIncoming { inner, load }) as Box<dyn Connection<Side>>;
         Promise::from_future(self.inner.accept().map_ok(watched))
     }
 
@@ -83,9 +85,9 @@ impl VatNetwork<Side> for Guarded {
 }
 
 /// Tells whether a link must be cut off.
-pub(crate) struct LookOn(Rc<Load>);
+pub(crate) struct UsageWatch(Rc<FarEndUsage>);
 
-impl LookOn {
+impl UsageWatch {
     /// The reason if the link must be cut off now: a limit was exceeded, and the far end does not read the messages
     /// about it. The RPC system would wait for that for ever.
     pub(crate) fn cut_off(&self) -> Option<Error> {
@@ -97,12 +99,12 @@ impl LookOn {
 
 /// The memory that the far end makes this host use.
 #[derive(Default)]
-struct Load {
+struct FarEndUsage {
     /// Bytes read since the last whole frame.
     read_bytes: Cell<usize>,
     held_frames: Cell<usize>,
     held_bytes: Cell<usize>,
-    unsent: RefCell<Unsent>,
+    unsent: RefCell<UnsentFrames>,
     /// The error of the limit that it exceeded.
     refused: RefCell<Option<Error>>,
 }
@@ -110,12 +112,12 @@ struct Load {
 /// Frames in the queue of the RPC system, each with the promise that it was sent. They are counted here because the RPC
 /// system does not tell how long its queue is.
 #[derive(Default)]
-struct Unsent {
+struct UnsentFrames {
     frames: VecDeque<(Shared<Promise<(), Error>>, usize)>,
     bytes: usize,
 }
 
-impl Unsent {
+impl UnsentFrames {
     fn push(&mut self, sent: Shared<Promise<(), Error>>, bytes: usize) {
         self.prune();
         self.frames.push_back((sent, bytes));
@@ -134,13 +136,13 @@ impl Unsent {
     }
 }
 
-impl Load {
+impl FarEndUsage {
     /// Admits a frame, if it is within the limits.
-    fn admit(self: &Rc<Self>, message: Box<dyn IncomingMessage>) -> Result<Held, Error> {
+    fn admit(self: &Rc<Self>, message: Box<dyn IncomingMessage>) -> Result<FrameInUse, Error> {
         let bytes = self.read_bytes.take();
         self.held_frames.set(self.held_frames.get() + 1);
         self.held_bytes.set(self.held_bytes.get() + bytes);
-        let held = Held { message, load: self.clone(), bytes };
+        let held = FrameInUse { message, load: self.clone(), bytes };
         let admitted = self.limit(&held);
         if let Err(error) = &admitted {
             *self.refused.borrow_mut() = Some(error.clone());
@@ -148,7 +150,7 @@ impl Load {
         admitted.map(|()| held)
     }
 
-    fn limit(&self, held: &Held) -> Result<(), Error> {
+    fn limit(&self, held: &FrameInUse) -> Result<(), Error> {
         let mut unsent = self.unsent.borrow_mut();
         unsent.prune();
         within("frames that wait to be read by the far end", unsent.frames.len(), MAX_FRAMES)?;
@@ -161,12 +163,12 @@ impl Load {
 }
 
 /// Counts the bytes that come from the far end.
-pub(crate) struct Counted {
+pub(crate) struct CountedReader {
     input: Box<dyn AsyncRead + Unpin>,
-    load: Rc<Load>,
+    load: Rc<FarEndUsage>,
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for CountedReader {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let read = Pin::new(&mut self.input).poll_read(cx, into);
         if let Poll::Ready(Ok(bytes)) = read {
@@ -176,19 +178,19 @@ impl AsyncRead for Counted {
     }
 }
 
-struct Watched {
+struct CountedIncoming {
     inner: Box<dyn Connection<Side>>,
-    load: Rc<Load>,
+    load: Rc<FarEndUsage>,
 }
 
-impl Connection<Side> for Watched {
+impl Connection<Side> for CountedIncoming {
     fn get_peer_vat_id(&self) -> Side {
         self.inner.get_peer_vat_id()
     }
 
     fn new_outgoing_message(&mut self, first_segment_words: u32) -> Box<dyn OutgoingMessage> {
         let inner = self.inner.new_outgoing_message(first_segment_words);
-        Box::new(Outgoing { inner, load: self.load.clone() })
+        Box::new(CountedOutgoing { inner, load: self.load.clone() })
     }
 
     fn receive_incoming_message(&mut self) -> Promise<Option<Box<dyn IncomingMessage>>, Error> {
@@ -208,12 +210,12 @@ impl Connection<Side> for Watched {
     }
 }
 
-struct Outgoing {
+struct CountedOutgoing {
     inner: Box<dyn OutgoingMessage>,
-    load: Rc<Load>,
+    load: Rc<FarEndUsage>,
 }
 
-impl OutgoingMessage for Outgoing {
+impl OutgoingMessage for CountedOutgoing {
     fn get_body(&mut self) -> capnp::Result<any_pointer::Builder<'_>> {
         self.inner.get_body()
     }
@@ -240,19 +242,19 @@ impl OutgoingMessage for Outgoing {
 }
 
 /// A frame that came in and is still in use.
-struct Held {
+struct FrameInUse {
     message: Box<dyn IncomingMessage>,
-    load: Rc<Load>,
+    load: Rc<FarEndUsage>,
     bytes: usize,
 }
 
-impl IncomingMessage for Held {
+impl IncomingMessage for FrameInUse {
     fn get_body(&self) -> capnp::Result<any_pointer::Reader<'_>> {
         self.message.get_body()
     }
 }
 
-impl Drop for Held {
+impl Drop for FrameInUse {
     fn drop(&mut self) {
         self.load.held_frames.set(self.load.held_frames.get() - 1);
         self.load.held_bytes.set(self.load.held_bytes.get() - self.bytes);

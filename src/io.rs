@@ -6,8 +6,8 @@
 //!
 //! Not here: the data that is read or written. The application handles that itself, before or after the wait.
 
-use crate::fabric::Fabric;
 use crate::ids::GateId;
+use crate::shared::SharedState;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,13 +15,13 @@ use std::task::{Context, Poll};
 /// Makes operations of fake I/O. Clones are equivalent and cheap.
 #[derive(Clone)]
 pub struct Io {
-    fabric: Fabric,
+    shared: SharedState,
     fails_one_in: u32,
 }
 
 /// How an operation ends, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fate {
+pub struct Completion {
     /// Virtual nanoseconds that it still takes; 0 means that it ends now.
     pub latency_ns: u64,
     /// Whether it fails.
@@ -48,8 +48,8 @@ impl IoError {
 
 impl Io {
     /// Fake I/O of a tank. Its operations never fail.
-    pub(crate) fn new(fabric: &Fabric) -> Self {
-        Io { fabric: fabric.clone(), fails_one_in: 0 }
+    pub(crate) fn new(shared: &SharedState) -> Self {
+        Io { shared: shared.clone(), fails_one_in: 0 }
     }
 
     /// Returns a copy whose operations may fail: about one in `one_in`, or none if that is 0.
@@ -64,40 +64,40 @@ impl Io {
     ///
     /// # Errors
     /// [`IoError`] if the simulation chose so, which it may only after [`fails`](Self::fails).
-    pub fn op(&self, what: &str) -> Op {
-        Op { io: self.clone(), what: what.into(), id: None }
+    pub fn op(&self, what: &str) -> IoOperation {
+        IoOperation { io: self.clone(), what: what.into(), id: None }
     }
 }
 
 /// An operation of fake I/O. If it is dropped before its end, it never ends.
 #[must_use = "an operation begins when it is awaited"]
-pub struct Op {
+pub struct IoOperation {
     io: Io,
     what: Arc<str>,
     id: Option<GateId>,
 }
 
-impl Future for Op {
+impl Future for IoOperation {
     type Output = Result<(), IoError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let fabric = &this.io.fabric;
+        let shared = &this.io.shared;
         match this.id {
-            Some(id) => fabric.poll_operation(id, cx),
-            None if !fabric.is_held() => Poll::Ready(Ok(())),
+            Some(id) => shared.poll_operation(id, cx),
+            None if !shared.is_held() => Poll::Ready(Ok(())),
             None => {
-                this.id = Some(fabric.begin_operation(&this.what, this.io.fails_one_in, cx.waker()));
+                this.id = Some(shared.begin_operation(&this.what, this.io.fails_one_in, cx.waker()));
                 Poll::Pending
             }
         }
     }
 }
 
-impl Drop for Op {
+impl Drop for IoOperation {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.io.fabric.drop_operation(id);
+            self.io.shared.drop_operation(id);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Guests are WebAssembly components; a running guest is a [`cell`]. Cells and their host talk Cap'n Proto RPC over
 //! links ([`link`]), which are pairs of pipes ([`pipe`]). The host serves [`Host`, `Executor`, `Process` and
 //! `ByteStream`](peer) to them. In another host many things happen by themselves. Here they happen only on request: the
-//! [`Fabric`] offers bytes to deliver, budget to grant, cells to start, answers to release and a clock to advance, and
+//! [`SharedState`] offers bytes to deliver, budget to grant, cells to start, answers to release and a clock to advance, and
 //! its driver picks one.
 //!
 //! Not here: seeds, choices, strategies and transcripts. Nothing in this crate names them; they are in `wavetank-sim`.
@@ -21,8 +21,8 @@ pub mod cell;
 mod clock;
 mod engine;
 mod error;
+mod escape;
 mod event;
-mod fabric;
 mod freedoms;
 mod gate;
 pub mod guard;
@@ -32,27 +32,29 @@ pub mod link;
 pub mod peer;
 pub mod pipe;
 pub mod schema;
+mod shared;
 mod spawn;
 pub mod stdio;
 mod stream;
 mod tank;
-mod text;
 mod trap;
-mod unsaid;
+mod undecided;
 mod wasi;
 
 pub use caller::caller;
 pub use clock::{Clock, Sleep};
 pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
 pub use error::Error;
+pub use escape::escape_control;
 pub use event::{End, Event, HandleKind};
-pub use fabric::{Blocked, Fabric, Habits, IDLE_CALLS_PER_TURN, Import, LOOK_NS, LinkEnds, Offers, Orders};
 pub use freedoms::Freedoms;
 pub use ids::{ActorId, GateId, LinkId, PipeId};
-pub use io::{Fate, Io, IoError, Op};
-pub use link::Wire;
+pub use io::{Completion, Io, IoError, IoOperation};
+pub use link::RawLink;
+pub use shared::{
+    Blocked, IDLE_CALLS_PER_TURN, Import, LOOK_NS, LinkEnds, Orders, ReadySets, SharedState, WaitStats,
+};
 pub use spawn::{Role, Spawn};
 pub use stream::{PipeReader, PipeWriter};
 pub use tank::{Entropy, Flow, Tank, TankConfig};
-pub use text::harmless;
 pub use trap::{Trap, TrapClass};

@@ -1,11 +1,11 @@
 //! Links: the two pipes between a cell and its host, with an RPC system at the host's end.
 
 use crate::event::Event;
-use crate::fabric::LinkEnds;
-use crate::gate::{Served, gate};
-use crate::guard::Guarded;
+use crate::gate::{ServedAt, gate};
+use crate::guard::GuardedNetwork;
 use crate::ids::{ActorId, LinkId, PipeId};
 use crate::pipe::DEFAULT_CAPACITY_BYTES;
+use crate::shared::LinkEnds;
 use crate::spawn::Role;
 use crate::stream::{PipeReader, PipeWriter};
 use crate::tank::Tank;
@@ -27,7 +27,7 @@ pub type Streams = (Box<dyn AsyncRead + Unpin>, Box<dyn AsyncWrite + Unpin>);
 pub struct Link(Rc<Shared>);
 
 /// A link whose far end is plain bytes, for far ends that violate the protocol.
-pub struct Wire {
+pub struct RawLink {
     /// The host's end.
     pub link: Link,
     /// Reads the bytes that the host sends.
@@ -50,14 +50,14 @@ struct Shared {
 #[derive(Default)]
 struct Asked {
     wishes: Vec<oneshot::Sender<Client>>,
-    leave: Leave,
+    leave: Departure,
     waker: Option<Waker>,
     ended: bool,
 }
 
 /// Whether this end must leave, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Leave {
+enum Departure {
     #[default]
     No,
     /// Messages that were sent before go out first.
@@ -84,25 +84,25 @@ impl Link {
         streams: (impl AsyncRead + Unpin + 'static, impl AsyncWrite + Unpin + 'static),
         bootstrap: Client,
     ) -> Self {
-        let id = tank.fabric().new_link(LinkEnds { far: cell, near: vat, up: pipes.0 });
+        let id = tank.shared().new_link(LinkEnds { far: cell, near: vat, up: pipes.0 });
         let task = (&*format!("rpc {name}"), Role::LinkOf(cell));
-        tank.fabric().record(Event::LinkBorn { link: id, cell, up: pipes.0, down: pipes.1 });
+        tank.shared().record(Event::LinkBorn { link: id, cell, up: pipes.0, down: pipes.1 });
         Self::end(tank, id, task, (vat, Side::Server), pipes, streams, (bootstrap, true))
     }
 
     /// Makes a link without an RPC system at its far end: the holder of that end writes and reads bytes. Serves
     /// `bootstrap` at the near end, as a task of `vat`.
-    pub(crate) fn to_wire(tank: &Tank, name: &str, vat: ActorId, bootstrap: Client) -> Wire {
-        let fabric = tank.fabric();
+    pub(crate) fn to_wire(tank: &Tank, name: &str, vat: ActorId, bootstrap: Client) -> RawLink {
+        let shared = tank.shared();
         let far = tank.vat(name);
         let pipe = |what: &str| {
-            let pipe = fabric.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
-            (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
+            let pipe = shared.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
+            (PipeWriter::new(shared, pipe), PipeReader::new(shared, pipe))
         };
         let ((output, up), (down, input)) = (pipe("up"), pipe("down"));
         let pipes = (up.pipe(), down.pipe());
         let link = Self::to_cell(tank, (far, name), vat, pipes, (up, down), bootstrap);
-        Wire { link, input, output }
+        RawLink { link, input, output }
     }
 
     /// Joins two vats and returns both ends. Each end serves its bootstrap as a task of its vat. `over` may wrap the
@@ -114,15 +114,15 @@ impl Link {
         gates: bool,
         mut over: impl FnMut(Streams) -> Streams,
     ) -> [Self; 2] {
-        let fabric = tank.fabric();
+        let shared = tank.shared();
         let pipe = |what: &str| {
-            let pipe = fabric.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
-            (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
+            let pipe = shared.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
+            (PipeWriter::new(shared, pipe), PipeReader::new(shared, pipe))
         };
         let [(a, serve_a), (b, serve_b)] = ends;
         let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
-        let id = fabric.new_link(LinkEnds { far: a, near: b, up: up_out.pipe() });
-        fabric.record(Event::LinkBorn { link: id, cell: a, up: up_out.pipe(), down: down_in.pipe() });
+        let id = shared.new_link(LinkEnds { far: a, near: b, up: up_out.pipe() });
+        shared.record(Event::LinkBorn { link: id, cell: a, up: up_out.pipe(), down: down_in.pipe() });
         let name = format!("link {name}");
         let task = (&*name, Role::BetweenVats(id));
         let pipes = (up_out.pipe(), down_in.pipe());
@@ -140,14 +140,14 @@ impl Link {
         far: ActorId,
         (vat, bootstrap): (ActorId, Client),
     ) -> (Self, PipeWriter, PipeReader) {
-        let fabric = tank.fabric();
+        let shared = tank.shared();
         let pipe = |what: &str| {
-            let pipe = fabric.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
-            (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
+            let pipe = shared.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
+            (PipeWriter::new(shared, pipe), PipeReader::new(shared, pipe))
         };
         let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
-        let id = fabric.new_link(LinkEnds { far, near: vat, up: up_out.pipe() });
-        fabric.record(Event::LinkBorn { link: id, cell: far, up: up_out.pipe(), down: down_in.pipe() });
+        let id = shared.new_link(LinkEnds { far, near: vat, up: up_out.pipe() });
+        shared.record(Event::LinkBorn { link: id, cell: far, up: up_out.pipe(), down: down_in.pipe() });
         let (near, pipes) = ((vat, Side::Server), (up_out.pipe(), down_in.pipe()));
         let task = (&*format!("rpc {name}"), Role::LinkOf(far));
         let link = Self::end(tank, id, task, near, pipes, (up_out, down_in), (bootstrap, true));
@@ -164,17 +164,17 @@ impl Link {
         (input, output): (impl AsyncRead + Unpin + 'static, impl AsyncWrite + Unpin + 'static),
         (bootstrap, gates): (Client, bool),
     ) -> Self {
-        let fabric = tank.fabric().clone();
+        let shared = tank.shared().clone();
         let (far_side, over) = match side {
             Side::Server => (Side::Client, up),
             Side::Client => (Side::Server, down),
         };
         let link = Link(Rc::new(Shared { id, up, down, asked: RefCell::default() }));
-        let network = Guarded::new(Box::new(input), |input| {
+        let network = GuardedNetwork::new(Box::new(input), |input| {
             twoparty::VatNetwork::new(input, output, side, reader_options())
         });
         let look_on = network.look_on();
-        let bootstrap = if gates { gate(&fabric, Served { link: id, over }, bootstrap) } else { bootstrap };
+        let bootstrap = if gates { gate(&shared, ServedAt { link: id, over }, bootstrap) } else { bootstrap };
         let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
         let mut leaving = rpc.get_disconnector().fuse();
         let asked = link.clone();
@@ -185,10 +185,10 @@ impl Link {
                     let _ = wish.send(rpc.bootstrap(far_side));
                 }
                 match asked.leave() {
-                    Leave::No => {}
+                    Departure::No => {}
                     // The end of the RPC system itself tells whether it went well.
-                    Leave::InOrder => drop(leaving.poll_unpin(cx)),
-                    Leave::AtOnce => {
+                    Departure::InOrder => drop(leaving.poll_unpin(cx)),
+                    Departure::AtOnce => {
                         // The RPC system is told to disconnect, because calls over it would never end otherwise. The
                         // result is not awaited.
                         let _ = leaving.poll_unpin(cx);
@@ -206,7 +206,7 @@ impl Link {
             let error = ended.err().map(|e| e.to_string().into());
             // Drop the system before the event is recorded: dropping it closes the pipes.
             drop(rpc);
-            fabric.record(Event::LinkEnded { link: id, error });
+            shared.record(Event::LinkEnded { link: id, error });
         };
         tank.spawn_as(name, vat, role, task.boxed_local());
         link
@@ -248,16 +248,16 @@ impl Link {
 
     /// Ends the link in order: messages that were sent before go out first. Does nothing if it has ended.
     pub fn disconnect(&self) {
-        self.go(Leave::InOrder);
+        self.go(Departure::InOrder);
     }
 
     /// Ends this end of the link at once: its RPC system is disconnected and dropped in one step, together with
     /// everything that it holds. Nothing more is sent; the far end sees its pipes close. Does nothing if it has ended.
     pub fn abandon(&self) {
-        self.go(Leave::AtOnce);
+        self.go(Departure::AtOnce);
     }
 
-    fn go(&self, how: Leave) {
+    fn go(&self, how: Departure) {
         let mut asked = self.0.asked.borrow_mut();
         asked.leave = how;
         if let Some(waker) = asked.waker.take() {
@@ -265,7 +265,7 @@ impl Link {
         }
     }
 
-    fn leave(&self) -> Leave {
+    fn leave(&self) -> Departure {
         self.0.asked.borrow().leave
     }
 

@@ -8,11 +8,11 @@
 
 use crate::cell::{Cell, CellSpec};
 use crate::error::{Error, exception};
+use crate::escape::escape_control;
 use crate::link;
 use crate::schema::peer_capnp::{byte_stream, executor, host, process};
-use crate::stdio::{Claim, Input, Output, Stdio};
+use crate::stdio::{Input, Output, OutputReader, Stdio};
 use crate::tank::Tank;
-use crate::text::harmless;
 use bytes::Bytes;
 use capnp::capability::Client;
 use capnp::traits::HasTypeId;
@@ -118,10 +118,10 @@ impl executor::Server for Executor {
         params: executor::RunBytesParams,
         mut results: executor::RunBytesResults,
     ) -> Served {
-        if let Some(by_ns) = self.tank.fabric().take_slow_spawn(self.parent.id()) {
+        if let Some(by_ns) = self.tank.shared().take_slow_spawn(self.parent.id()) {
             self.tank.clock().sleep(by_ns).await;
         }
-        if self.tank.fabric().take_failed_spawn(self.parent.id()) {
+        if self.tank.shared().take_failed_spawn(self.parent.id()) {
             return Err(capnp::Error::failed("runBytes failed by order".into()));
         }
         let params = params.get()?;
@@ -161,7 +161,7 @@ impl Executor {
         within("children that live at once", children + 1, of.limits.children)?;
         let spec = CellSpec {
             guest: self.tank.engine().guest(wasm)?,
-            name: harmless(args.first().filter(|arg| !arg.is_empty()).map_or("child", |arg| arg))
+            name: escape_control(args.first().filter(|arg| !arg.is_empty()).map_or("child", |arg| arg))
                 .into_owned(),
             args,
             env,
@@ -206,19 +206,19 @@ impl process::Server for Process {
     async fn stdin(self: Rc<Self>, _: process::StdinParams, mut results: process::StdinResults) -> Served {
         let stdin = self.stdio.stdin.clone().filter(|_| self.stdio.claim());
         let stdin = stdin.ok_or_else(|| self.is_transport("stdin"))?;
-        results.get().set_stream(new_client(Writing(stdin)));
+        results.get().set_stream(new_client(StdinServer(stdin)));
         Ok(())
     }
 
     async fn stdout(self: Rc<Self>, _: process::StdoutParams, mut results: process::StdoutResults) -> Served {
         let stdout = self.stdio.stdout.as_ref().filter(|_| self.stdio.claim());
         let stdout = stdout.ok_or_else(|| self.is_transport("stdout"))?;
-        results.get().set_stream(new_client(Reading(stdout.claim())));
+        results.get().set_stream(new_client(OutputStreamServer(stdout.claim())));
         Ok(())
     }
 
     async fn stderr(self: Rc<Self>, _: process::StderrParams, mut results: process::StderrResults) -> Served {
-        results.get().set_stream(new_client(Reading(self.stdio.stderr.claim())));
+        results.get().set_stream(new_client(OutputStreamServer(self.stdio.stderr.claim())));
         Ok(())
     }
 
@@ -260,9 +260,9 @@ impl process::Server for Process {
 }
 
 /// A `ByteStream` that writes a cell's stdin.
-struct Writing(Rc<Input>);
+struct StdinServer(Rc<Input>);
 
-impl byte_stream::Server for Writing {
+impl byte_stream::Server for StdinServer {
     async fn read(self: Rc<Self>, _: byte_stream::ReadParams, _: byte_stream::ReadResults) -> Served {
         Err(capnp::Error::failed("this stream is for writing: it is the cell's stdin".into()))
     }
@@ -279,15 +279,15 @@ impl byte_stream::Server for Writing {
 }
 
 /// A `ByteStream` that reads a cell's stdout or stderr.
-struct Reading(Claim);
+struct OutputStreamServer(OutputReader);
 
-impl Reading {
+impl OutputStreamServer {
     fn output(&self) -> &Output {
         &self.0.0
     }
 }
 
-impl byte_stream::Server for Reading {
+impl byte_stream::Server for OutputStreamServer {
     async fn read(
         self: Rc<Self>,
         params: byte_stream::ReadParams,

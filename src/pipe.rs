@@ -13,7 +13,7 @@
 //! handle may use its whole permit, and then the pipe holds more than its capacity. Nothing is reserved, because a
 //! handle that asks and never writes would starve the others for ever.
 //!
-//! Not here: wasi-io and `AsyncRead`, which are in `stream`, and the ids, which are in `fabric`.
+//! Not here: wasi-io and `AsyncRead`, which are in `stream`, and the ids, which are in `shared`.
 
 mod handles;
 mod outside;
@@ -28,7 +28,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-pub use handles::NoPermit;
+pub use handles::PermitError;
 pub(crate) use handles::WriterId;
 
 /// A pipe's default capacity: 64 KiB, as on Linux.
@@ -93,7 +93,7 @@ pub struct HalfBreak {
 
 /// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Written {
+pub(crate) struct WriteOutcome {
     /// Bytes that were taken. The rest fell behind the pipe's end.
     pub(crate) taken_bytes: usize,
     /// If this write ended the pipe: how, and how many of the taken bytes are lost.
@@ -113,7 +113,7 @@ pub enum Permit {
 
 /// The result of a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum ReadOutcome {
     /// At least one byte.
     Bytes(Bytes),
     /// Nothing yet.
@@ -126,7 +126,7 @@ pub enum Taken {
 
 /// Why a write was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum WriteError {
     /// It was longer than the handle's permit.
     #[error("{}", why.says(*asked_bytes, *granted_bytes))]
     Overrun {
@@ -135,7 +135,7 @@ pub enum Refused {
         /// Bytes that were left of the handle's permit.
         granted_bytes: usize,
         /// Why the permit was no larger.
-        why: NoPermit,
+        why: PermitError,
     },
     /// Nobody will read any more.
     #[error("nobody reads this pipe any more")]
@@ -287,7 +287,7 @@ impl Pipe {
     fn permit(&mut self, writer: WriterId) -> Permit {
         match self.no_writer() {
             None => {}
-            Some(Refused::Broken) => return Permit::Broken,
+            Some(WriteError::Broken) => return Permit::Broken,
             Some(_) => return Permit::Closed,
         }
         self.starved = self.budget() == 0;
@@ -296,7 +296,7 @@ impl Pipe {
     }
 
     /// Whether a handle may write this many bytes, that is, whether [`write`](Self::write) would take them.
-    pub(crate) fn check_permit(&self, writer: WriterId, bytes: usize) -> Result<(), Refused> {
+    pub(crate) fn check_permit(&self, writer: WriterId, bytes: usize) -> Result<(), WriteError> {
         self.check_open()?;
         self.handles.check(writer, bytes, self.delivered)
     }
@@ -304,11 +304,11 @@ impl Pipe {
     /// Takes bytes that a handle was permitted before. An empty write needs no permit and uses none up.
     ///
     /// # Errors
-    /// [`Refused`] if the pipe has ended, or if the bytes exceed the handle's permit.
-    pub(crate) fn write(&mut self, writer: WriterId, mut bytes: Bytes) -> Result<Written, Refused> {
+    /// [`WriteError`] if the pipe has ended, or if the bytes exceed the handle's permit.
+    pub(crate) fn write(&mut self, writer: WriterId, mut bytes: Bytes) -> Result<WriteOutcome, WriteError> {
         self.check_open()?;
         if bytes.is_empty() {
-            return Ok(Written { taken_bytes: 0, ended: None });
+            return Ok(WriteOutcome { taken_bytes: 0, ended: None });
         }
         self.handles.spend(writer, bytes.len(), self.delivered, self.freedoms.one_write_a_permit)?;
         if self.held {
@@ -333,21 +333,21 @@ impl Pipe {
             self.release_if_full();
         }
         let ended = cut.map(|(_, ending)| (ending, self.end(ending)));
-        Ok(Written { taken_bytes, ended })
+        Ok(WriteOutcome { taken_bytes, ended })
     }
 
     /// Asks for a flush: this handle may write more only after all bytes written so far are delivered.
     ///
     /// # Errors
-    /// [`Refused::Closed`] and [`Refused::Broken`] if the pipe has ended.
-    pub(crate) fn flush(&mut self, writer: WriterId) -> Result<(), Refused> {
+    /// [`WriteError::Closed`] and [`WriteError::Broken`] if the pipe has ended.
+    pub(crate) fn flush(&mut self, writer: WriterId) -> Result<(), WriteError> {
         self.check_open()?;
         self.handles.flush(writer, self.written, self.freedoms.one_write_a_permit);
         self.release();
         Ok(())
     }
 
-    fn check_open(&self) -> Result<(), Refused> {
+    fn check_open(&self) -> Result<(), WriteError> {
         match self.no_writer() {
             Some(refused) => Err(refused),
             None => Ok(()),
@@ -403,11 +403,11 @@ impl Pipe {
     // ---- the reader's side
 
     /// Takes at most `max_bytes` of the visible bytes.
-    pub(crate) fn read(&mut self, max_bytes: usize) -> Taken {
+    pub(crate) fn read(&mut self, max_bytes: usize) -> ReadOutcome {
         match self.half_broken_at(End::Reader) {
-            _ if self.broken => return Taken::Broken,
-            Some(Ending::Reset) => return Taken::Broken,
-            Some(Ending::Close) => return Taken::End,
+            _ if self.broken => return ReadOutcome::Broken,
+            Some(Ending::Reset) => return ReadOutcome::Broken,
+            Some(Ending::Close) => return ReadOutcome::End,
             None => {}
         }
         let mut take = max_bytes.min(self.visible());
@@ -417,7 +417,7 @@ impl Pipe {
         if take == 0 {
             self.spurred = false;
             let ended = self.end_visible && self.queued() == 0;
-            return if ended { Taken::End } else { Taken::Nothing };
+            return if ended { ReadOutcome::End } else { ReadOutcome::Nothing };
         }
         self.consumed += take as u64;
         self.spurred = false;
@@ -425,7 +425,7 @@ impl Pipe {
         if !self.held {
             wake(&mut self.writers);
         }
-        Taken::Bytes(bytes)
+        ReadOutcome::Bytes(bytes)
     }
 
     /// Takes `take` bytes off the queue, without a copy if they are in one piece.

@@ -5,7 +5,7 @@
 //! somebody holds the stream as its reader, nothing is lost and the cell waits for the reader.
 
 use crate::stream::{PipeReader, PipeWriter};
-use crate::unsaid::Unsaid;
+use crate::undecided::UndecidedStdio;
 use bytes::Bytes;
 use futures::Future;
 use std::cell::RefCell;
@@ -32,15 +32,15 @@ pub struct Stdio {
     pub stdout: Option<Rc<Output>>,
     /// Its stderr.
     pub stderr: Rc<Output>,
-    pub(crate) unsaid: Option<Unsaid>,
+    pub(crate) undecided: Option<UndecidedStdio>,
 }
 
 impl Stdio {
     /// Claims stdin and stdout as the cell's own, for a caller that wants to write or read them. Returns whether they
     /// are its own: they are not if they carry its RPC. If its transport was not set, the first claim decides.
     pub fn claim(&self) -> bool {
-        match &self.unsaid {
-            Some(unsaid) => unsaid.claim(),
+        match &self.undecided {
+            Some(undecided) => undecided.claim(),
             None => self.stdout.is_some(),
         }
     }
@@ -50,7 +50,7 @@ impl Stdio {
 pub struct Input {
     /// Shared with writes that are under way, so that the end comes after them.
     pipe: RefCell<Option<Rc<PipeWriter>>>,
-    turns: Turns,
+    turns: FairLock,
 }
 
 impl Input {
@@ -62,7 +62,7 @@ impl Input {
 
     /// Makes a stdin whose pipe comes later.
     pub(crate) fn unopened() -> Rc<Self> {
-        Rc::new(Input { pipe: RefCell::default(), turns: Turns::default() })
+        Rc::new(Input { pipe: RefCell::default(), turns: FairLock::default() })
     }
 
     pub(crate) fn open(&self, pipe: PipeWriter) {
@@ -88,7 +88,7 @@ impl Input {
 /// A cell's stdout or stderr.
 pub struct Output {
     state: RefCell<State>,
-    turns: Turns,
+    turns: FairLock,
 }
 
 #[derive(Default)]
@@ -104,7 +104,7 @@ struct State {
 
 impl Output {
     pub(crate) fn new() -> Rc<Self> {
-        Rc::new(Output { state: RefCell::default(), turns: Turns::default() })
+        Rc::new(Output { state: RefCell::default(), turns: FairLock::default() })
     }
 
     /// All kept bytes. They stay kept.
@@ -118,9 +118,9 @@ impl Output {
     }
 
     /// Claims it for a reader. The claim holds until it is dropped.
-    pub(crate) fn claim(self: &Rc<Self>) -> Claim {
+    pub(crate) fn claim(self: &Rc<Self>) -> OutputReader {
         self.state.borrow_mut().claims += 1;
-        Claim(self.clone())
+        OutputReader(self.clone())
     }
 
     /// Takes at least one byte and at most `max_bytes`; empty at the end.
@@ -241,9 +241,9 @@ impl State {
 }
 
 /// A reader's claim on an output.
-pub(crate) struct Claim(pub(crate) Rc<Output>);
+pub(crate) struct OutputReader(pub(crate) Rc<Output>);
 
-impl Drop for Claim {
+impl Drop for OutputReader {
     fn drop(&mut self) {
         let mut state = self.0.state.borrow_mut();
         state.claims -= 1;
@@ -285,7 +285,7 @@ impl Lines {
 
 /// A queue for the users of something that only one may use at a time: first come, first served.
 #[derive(Default)]
-struct Turns(RefCell<Queue>);
+struct FairLock(RefCell<Queue>);
 
 #[derive(Default)]
 struct Queue {
@@ -294,31 +294,31 @@ struct Queue {
     waiting: BTreeMap<u64, Option<Waker>>,
 }
 
-impl Turns {
+impl FairLock {
     /// Waits until all earlier turns have ended. This turn ends when the returned value is dropped. A turn that is
     /// given up while it waits leaves the queue, and the order of the others stays the same.
-    async fn next(&self) -> Turn<'_> {
+    async fn next(&self) -> LockTurn<'_> {
         let turn = self.take();
         std::future::poll_fn(|cx| turn.poll_first(cx)).await;
         turn
     }
 
-    fn take(&self) -> Turn<'_> {
+    fn take(&self) -> LockTurn<'_> {
         let mut queue = self.0.borrow_mut();
         let ticket = queue.tickets;
         queue.tickets += 1;
         queue.waiting.insert(ticket, None);
-        Turn { turns: self, ticket }
+        LockTurn { turns: self, ticket }
     }
 }
 
 /// A place in the queue.
-struct Turn<'a> {
-    turns: &'a Turns,
+struct LockTurn<'a> {
+    turns: &'a FairLock,
     ticket: u64,
 }
 
-impl Turn<'_> {
+impl LockTurn<'_> {
     fn poll_first(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut queue = self.turns.0.borrow_mut();
         if queue.waiting.keys().next() == Some(&self.ticket) {
@@ -329,7 +329,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for LockTurn<'_> {
     fn drop(&mut self) {
         let mut queue = self.turns.0.borrow_mut();
         queue.waiting.remove(&self.ticket);

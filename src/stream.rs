@@ -2,9 +2,9 @@
 //! host.
 
 use crate::event::End;
-use crate::fabric::Fabric;
 use crate::ids::PipeId;
-use crate::pipe::{Permit, Refused, Taken, WriterId};
+use crate::pipe::{Permit, ReadOutcome, WriteError, WriterId};
+use crate::shared::SharedState;
 use bytes::Bytes;
 use futures::{AsyncRead, AsyncWrite};
 use std::io;
@@ -17,20 +17,20 @@ use wasmtime_wasi_io::streams::{InputStream, OutputStream, StreamError, StreamRe
 
 /// The reading end of a pipe. Closes it when dropped.
 pub struct PipeReader {
-    fabric: Fabric,
+    shared: SharedState,
     pipe: PipeId,
 }
 
 /// The writing end of a pipe. Closes it when dropped.
 pub struct PipeWriter {
-    fabric: Fabric,
+    shared: SharedState,
     pipe: PipeId,
     id: WriterId,
 }
 
 impl PipeReader {
-    pub(crate) fn new(fabric: &Fabric, pipe: PipeId) -> Self {
-        PipeReader { fabric: fabric.clone(), pipe }
+    pub(crate) fn new(shared: &SharedState, pipe: PipeId) -> Self {
+        PipeReader { shared: shared.clone(), pipe }
     }
 
     pub(crate) fn pipe(&self) -> PipeId {
@@ -39,7 +39,7 @@ impl PipeReader {
 
     /// Notes that this many bytes were read only to be thrown away, because nobody asked for them.
     pub(crate) fn note_discarded(&self, bytes: usize) {
-        self.fabric.note_discarded(self.pipe, bytes);
+        self.shared.note_discarded(self.pipe, bytes);
     }
 
     /// Reads at least one byte and at most `max_bytes`; `None` is the end of the stream.
@@ -48,15 +48,15 @@ impl PipeReader {
     /// `ConnectionReset` if the pipe was reset.
     pub async fn take(&self, max_bytes: usize) -> io::Result<Option<Bytes>> {
         std::future::poll_fn(|cx| {
-            match self.fabric.read(self.pipe, max_bytes) {
-                Taken::Bytes(bytes) => return Poll::Ready(Ok(Some(bytes))),
-                Taken::End => return Poll::Ready(Ok(None)),
-                Taken::Broken => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-                Taken::Nothing => {}
+            match self.shared.read(self.pipe, max_bytes) {
+                ReadOutcome::Bytes(bytes) => return Poll::Ready(Ok(Some(bytes))),
+                ReadOutcome::End => return Poll::Ready(Ok(None)),
+                ReadOutcome::Broken => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                ReadOutcome::Nothing => {}
             }
             // Nothing can happen since the read, because there is only one thread. The waker is registered for the next
             // delivery.
-            let _ = self.fabric.poll_readable(self.pipe, cx);
+            let _ = self.shared.poll_readable(self.pipe, cx);
             Poll::Pending
         })
         .await
@@ -64,8 +64,8 @@ impl PipeReader {
 }
 
 impl PipeWriter {
-    pub(crate) fn new(fabric: &Fabric, pipe: PipeId) -> Self {
-        PipeWriter { fabric: fabric.clone(), pipe, id: fabric.new_writer(pipe) }
+    pub(crate) fn new(shared: &SharedState, pipe: PipeId) -> Self {
+        PipeWriter { shared: shared.clone(), pipe, id: shared.new_writer(pipe) }
     }
 
     pub(crate) fn pipe(&self) -> PipeId {
@@ -86,9 +86,9 @@ impl PipeWriter {
     }
 
     fn poll_permit(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        match self.fabric.check_write(self.pipe, self.id) {
+        match self.shared.check_write(self.pipe, self.id) {
             Permit::Bytes(0) => {
-                let _ = self.fabric.poll_writable(self.pipe, self.id, cx);
+                let _ = self.shared.poll_writable(self.pipe, self.id, cx);
                 Poll::Pending
             }
             Permit::Bytes(permit) => Poll::Ready(Ok(permit)),
@@ -98,7 +98,7 @@ impl PipeWriter {
     }
 
     fn put(&self, bytes: Bytes) {
-        self.fabric
+        self.shared
             .write(self.pipe, self.id, bytes)
             .expect("the piece is no longer than the permit just given");
     }
@@ -106,28 +106,28 @@ impl PipeWriter {
 
 impl Drop for PipeReader {
     fn drop(&mut self) {
-        self.fabric.close(self.pipe, End::Reader);
+        self.shared.close(self.pipe, End::Reader);
     }
 }
 
 impl Drop for PipeWriter {
     fn drop(&mut self) {
-        self.fabric.close(self.pipe, End::Writer);
+        self.shared.close(self.pipe, End::Writer);
     }
 }
 
 impl AsyncRead for PipeReader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        match self.fabric.read(self.pipe, into.len()) {
-            Taken::Bytes(bytes) => {
+        match self.shared.read(self.pipe, into.len()) {
+            ReadOutcome::Bytes(bytes) => {
                 into[..bytes.len()].copy_from_slice(&bytes);
                 Poll::Ready(Ok(bytes.len()))
             }
-            Taken::End => Poll::Ready(Ok(0)),
-            Taken::Broken => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            Taken::Nothing if into.is_empty() => Poll::Ready(Ok(0)),
-            Taken::Nothing => {
-                let _ = self.fabric.poll_readable(self.pipe, cx);
+            ReadOutcome::End => Poll::Ready(Ok(0)),
+            ReadOutcome::Broken => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            ReadOutcome::Nothing if into.is_empty() => Poll::Ready(Ok(0)),
+            ReadOutcome::Nothing => {
+                let _ = self.shared.poll_readable(self.pipe, cx);
                 Poll::Pending
             }
         }
@@ -199,7 +199,7 @@ impl GuestInput {
 
 impl GuestOutput {
     pub(crate) fn new(end: Arc<PipeWriter>) -> Self {
-        let id = end.fabric.new_writer(end.pipe);
+        let id = end.shared.new_writer(end.pipe);
         GuestOutput { end, id, failed: Failed::default() }
     }
 
@@ -215,18 +215,18 @@ impl GuestOutput {
         }
     }
 
-    fn refused(&mut self, refused: Refused) -> StreamError {
+    fn refused(&mut self, refused: WriteError) -> StreamError {
         match refused {
-            Refused::Closed => StreamError::Closed,
-            Refused::Broken => self.failed.next_error(),
-            overrun @ Refused::Overrun { .. } => StreamError::Trap(wasmtime::Error::new(overrun)),
+            WriteError::Closed => StreamError::Closed,
+            WriteError::Broken => self.failed.next_error(),
+            overrun @ WriteError::Overrun { .. } => StreamError::Trap(wasmtime::Error::new(overrun)),
         }
     }
 }
 
 impl Drop for GuestOutput {
     fn drop(&mut self) {
-        self.end.fabric.drop_writer(self.end.pipe, self.id);
+        self.end.shared.drop_writer(self.end.pipe, self.id);
     }
 }
 
@@ -234,18 +234,18 @@ impl Drop for GuestOutput {
 impl Pollable for GuestInput {
     async fn ready(&mut self) {
         let end = &self.end;
-        std::future::poll_fn(|cx| end.fabric.poll_readable(end.pipe, cx)).await;
+        std::future::poll_fn(|cx| end.shared.poll_readable(end.pipe, cx)).await;
     }
 }
 
 #[async_trait]
 impl InputStream for GuestInput {
     fn read(&mut self, max_bytes: usize) -> StreamResult<Bytes> {
-        match self.end.fabric.read(self.end.pipe, max_bytes) {
-            Taken::Bytes(bytes) => Ok(bytes),
-            Taken::Nothing => Ok(Bytes::new()),
-            Taken::End => Err(StreamError::Closed),
-            Taken::Broken => Err(self.failed.next_error()),
+        match self.end.shared.read(self.end.pipe, max_bytes) {
+            ReadOutcome::Bytes(bytes) => Ok(bytes),
+            ReadOutcome::Nothing => Ok(Bytes::new()),
+            ReadOutcome::End => Err(StreamError::Closed),
+            ReadOutcome::Broken => Err(self.failed.next_error()),
         }
     }
 
@@ -265,32 +265,32 @@ impl InputStream for GuestInput {
 impl Pollable for GuestOutput {
     async fn ready(&mut self) {
         let (end, id) = (&self.end, self.id);
-        std::future::poll_fn(|cx| end.fabric.poll_writable(end.pipe, id, cx)).await;
+        std::future::poll_fn(|cx| end.shared.poll_writable(end.pipe, id, cx)).await;
     }
 }
 
 #[async_trait]
 impl OutputStream for GuestOutput {
     fn check_write(&mut self) -> StreamResult<usize> {
-        let permit = self.end.fabric.check_write(self.end.pipe, self.id);
+        let permit = self.end.shared.check_write(self.end.pipe, self.id);
         self.permitted(permit)
     }
 
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let written = self.end.fabric.write(self.end.pipe, self.id, bytes);
+        let written = self.end.shared.write(self.end.pipe, self.id, bytes);
         written.map_err(|refused| self.refused(refused))
     }
 
     /// Has the same preconditions as `write`. The default implementation asks `check-write` itself.
     fn write_zeroes(&mut self, len: usize) -> StreamResult<()> {
         // The check comes before the zeroes are allocated, because the guest chooses the length.
-        let permitted = self.end.fabric.check_permit(self.end.pipe, self.id, len);
+        let permitted = self.end.shared.check_permit(self.end.pipe, self.id, len);
         permitted.map_err(|refused| self.refused(refused))?;
         self.write(Bytes::from(vec![0; len]))
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        let flushed = self.end.fabric.flush(self.end.pipe, self.id);
+        let flushed = self.end.shared.flush(self.end.pipe, self.id);
         flushed.map_err(|refused| self.refused(refused))
     }
 

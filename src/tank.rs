@@ -1,19 +1,19 @@
 //! The tank itself, which creates cells, vats and links.
 
-use crate::cell::{Cell, CellSpec, CellState, Handles, Limiter, Shell, Transport, live};
+use crate::cell::{Cell, CellHost, CellSpec, CellState, Handles, Limiter, Transport, live};
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
-use crate::fabric::{Blocked, Fabric, LinkEnds};
 use crate::freedoms::Freedoms;
 use crate::ids::{ActorId, PipeId};
 use crate::io::Io;
-use crate::link::{Link, Streams, Wire};
+use crate::link::{Link, RawLink, Streams};
+use crate::shared::{Blocked, LinkEnds, SharedState};
 use crate::spawn::{Role, Spawn};
 use crate::stdio::{Input, Output, Stdio};
 use crate::stream::{PipeReader, PipeWriter};
-use crate::unsaid::{Parts, Unsaid};
+use crate::undecided::{Parts, UndecidedStdio};
 use crate::wasi::{Connection, Offer};
 use capnp::capability::Client;
 use futures::FutureExt;
@@ -45,24 +45,24 @@ const BIRTHS_PER_CELL: usize = 10;
 const PATIENCE_NS: u64 = 60_000_000_000;
 
 /// The host's ends of the pipes that carry, or may carry, a cell's RPC.
-enum Ends {
+enum RpcPipeEnds {
     Pipes(PipeReader, PipeWriter),
-    Unsaid(Unsaid),
+    UndecidedStdio(UndecidedStdio),
 }
 
-impl Ends {
+impl RpcPipeEnds {
     /// The pipe from the cell to the host.
     fn up(&self) -> PipeId {
         match self {
-            Ends::Pipes(up, _) => up.pipe(),
-            Ends::Unsaid(unsaid) => unsaid.pipes().0,
+            RpcPipeEnds::Pipes(up, _) => up.pipe(),
+            RpcPipeEnds::UndecidedStdio(undecided) => undecided.pipes().0,
         }
     }
 
     fn down(&self) -> PipeId {
         match self {
-            Ends::Pipes(_, down) => down.pipe(),
-            Ends::Unsaid(unsaid) => unsaid.pipes().1,
+            RpcPipeEnds::Pipes(_, down) => down.pipe(),
+            RpcPipeEnds::UndecidedStdio(undecided) => undecided.pipes().1,
         }
     }
 }
@@ -71,7 +71,7 @@ impl Ends {
 pub struct TankConfig {
     /// Whether things happen by themselves.
     pub flow: Flow,
-    /// Whether events are kept for [`Fabric::drain_events`].
+    /// Whether events are kept for [`SharedState::drain_events`].
     pub recording: bool,
     /// Makes the source of random bytes of each cell.
     pub entropy: Rc<dyn Fn(ActorId) -> Entropy>,
@@ -85,7 +85,7 @@ pub struct Tank(Rc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
-    fabric: Fabric,
+    shared: SharedState,
     spawner: Rc<dyn Spawn>,
     entropy: Rc<dyn Fn(ActorId) -> Entropy>,
     names: RefCell<BTreeSet<Arc<str>>>,
@@ -99,7 +99,7 @@ impl Tank {
     pub fn new(engine: Arc<Engine>, spawner: Rc<dyn Spawn>, config: TankConfig) -> Self {
         Tank(Rc::new(Inner {
             engine,
-            fabric: Fabric::new(config.flow == Flow::Held, config.recording),
+            shared: SharedState::new(config.flow == Flow::Held, config.recording),
             spawner,
             entropy: config.entropy,
             names: RefCell::default(),
@@ -110,8 +110,8 @@ impl Tank {
     }
 
     /// The state that is shared between this tank's parts and its driver.
-    pub fn fabric(&self) -> &Fabric {
-        &self.0.fabric
+    pub fn shared(&self) -> &SharedState {
+        &self.0.shared
     }
 
     /// The engine that runs its guests.
@@ -121,9 +121,9 @@ impl Tank {
 
     /// Creates a vat: an actor whose tasks run first in, first out among themselves.
     pub fn vat(&self, name: &str) -> ActorId {
-        let vat = self.0.fabric.new_actor();
+        let vat = self.0.shared.new_actor();
         let name = self.unique(name);
-        self.0.fabric.record(Event::VatBorn { vat, name });
+        self.0.shared.record(Event::VatBorn { vat, name });
         vat
     }
 
@@ -151,12 +151,12 @@ impl Tank {
             let (id, vat, served) = (cell.id(), cell.0.spec.vat, bootstrap(cell));
             let cell_and_name = (id, &**cell.name());
             let link = match ends {
-                Ends::Pipes(up, down) => {
+                RpcPipeEnds::Pipes(up, down) => {
                     let pipes = (up.pipe(), down.pipe());
                     Link::to_cell(self, cell_and_name, vat, pipes, (up, down), served)
                 }
-                Ends::Unsaid(unsaid) => {
-                    Link::to_cell(self, cell_and_name, vat, unsaid.pipes(), unsaid.streams(), served)
+                RpcPipeEnds::UndecidedStdio(undecided) => {
+                    Link::to_cell(self, cell_and_name, vat, undecided.pipes(), undecided.streams(), served)
                 }
             };
             *cell.0.link.borrow_mut() = Some(link);
@@ -172,11 +172,11 @@ impl Tank {
         let mut ends = None;
         let transport = Some(spec.transport.unwrap_or_else(|| spec.guest.transport()));
         let (cell, stdio) = self.start_over(CellSpec { transport, ..spec }, None, |cell, of_wire| {
-            let Ends::Pipes(up, down) = of_wire else { unreachable!("it was said where its wire is") };
+            let RpcPipeEnds::Pipes(up, down) = of_wire else { unreachable!("it was said where its wire is") };
             let (up_id, down_id) = (up.pipe(), down.pipe());
             let ends_of_link = LinkEnds { far: cell.id(), near: cell.0.spec.vat, up: up_id };
-            let link = self.0.fabric.new_link(ends_of_link);
-            self.0.fabric.record(Event::LinkBorn { link, cell: cell.id(), up: up_id, down: down_id });
+            let link = self.0.shared.new_link(ends_of_link);
+            self.0.shared.record(Event::LinkBorn { link, cell: cell.id(), up: up_id, down: down_id });
             ends = Some((down, up));
         })?;
         let (down, up) = ends.expect("a started cell has its wire");
@@ -188,7 +188,7 @@ impl Tank {
         &self,
         spec: CellSpec,
         parent: Option<&Cell>,
-        lay: impl FnOnce(&Cell, Ends),
+        lay: impl FnOnce(&Cell, RpcPipeEnds),
     ) -> Result<(Cell, Stdio), Error> {
         if self.0.living.get() >= self.0.max_cells {
             let limit = self.0.max_cells as u64;
@@ -199,57 +199,57 @@ impl Tank {
         if self.0.cells.borrow().len() >= limit {
             return Err(Error::Limit { what: "cells that were ever started".into(), limit: limit as u64 });
         }
-        let fabric = &self.0.fabric;
-        let id = fabric.new_actor();
+        let shared = &self.0.shared;
+        let id = shared.new_actor();
         let name = self.unique(&spec.name);
-        fabric.record(Event::CellBorn {
+        shared.record(Event::CellBorn {
             cell: id,
             parent: parent.map(Cell::id),
             detached: spec.detached,
             name: name.clone(),
         });
-        fabric.hold_start(id);
+        shared.hold_start(id);
 
         let pipes = RefCell::new(Vec::new());
         let pipe = |what: &str| {
-            let pipe = fabric.new_pipe(&format!("{name} {what}"), spec.capacity_bytes);
+            let pipe = shared.new_pipe(&format!("{name} {what}"), spec.capacity_bytes);
             pipes.borrow_mut().push(pipe);
-            (PipeWriter::new(fabric, pipe), PipeReader::new(fabric, pipe))
+            (PipeWriter::new(shared, pipe), PipeReader::new(shared, pipe))
         };
         let (stdin, guest_stdin) = pipe("stdin");
         let (guest_stdout, stdout) = pipe("stdout");
         let (guest_stderr, stderr) = pipe("stderr");
-        let (mut own_stdin, mut own_stdout, mut unsaid) = (None, None, None);
+        let (mut own_stdin, mut own_stdout, mut undecided) = (None, None, None);
         let (offer, ends, printed) = match (spec.transport, spec.guest.transport()) {
-            (Some(Transport::Stdio), _) => (Offer::Never, Ends::Pipes(stdout, stdin), None),
+            (Some(Transport::Stdio), _) => (Offer::Never, RpcPipeEnds::Pipes(stdout, stdin), None),
             (None, Transport::Stdio) => {
                 let stdio = (Input::unopened(), Output::new());
                 let parts = Parts {
                     cell: id,
                     name: &name,
                     vat: spec.vat,
-                    fabric,
+                    shared,
                     spawner: &self.0.spawner,
                     stdin: &stdio.0,
                     stdout: &stdio.1,
                     ends: (stdout, stdin),
                 };
-                let listening = Unsaid::new(parts);
-                unsaid = Some(listening.clone());
+                let listening = UndecidedStdio::new(parts);
+                undecided = Some(listening.clone());
                 (own_stdin, own_stdout) = (Some(stdio.0), Some(stdio.1));
-                (Offer::Never, Ends::Unsaid(listening), None)
+                (Offer::Never, RpcPipeEnds::UndecidedStdio(listening), None)
             }
             (Some(Transport::Connection), _) | (None, Transport::Connection) => {
                 let (guest_out, up) = pipe("connection out");
                 let (down, guest_in) = pipe("connection in");
                 let connection = Connection { input: Some(guest_in), output: Some(guest_out) };
                 own_stdin = Some(Input::new(stdin));
-                (Offer::Ready(connection), Ends::Pipes(up, down), Some(stdout))
+                (Offer::Ready(connection), RpcPipeEnds::Pipes(up, down), Some(stdout))
             }
         };
         let state = CellState {
             cell: id,
-            fabric: fabric.clone(),
+            shared: shared.clone(),
             up: ends.up(),
             down: ends.down(),
             table: table(spec.limits.handles),
@@ -265,7 +265,7 @@ impl Tank {
             freedoms: Freedoms::default(),
             named: 0,
             owes_turn: false,
-            limiter: Limiter::new(fabric, id, &spec.limits),
+            limiter: Limiter::new(shared, id, &spec.limits),
         };
 
         let vat = spec.vat;
@@ -287,13 +287,13 @@ impl Tank {
         if let Some(let_go) = &let_go {
             let_go.set(let_go.get() + 1);
         }
-        let cell = Cell(Rc::new(Shell {
+        let cell = Cell(Rc::new(CellHost {
             id,
             name: name.clone(),
             spec,
             pipes: pipes.take(),
             link: RefCell::default(),
-            unsaid: unsaid.clone(),
+            undecided: undecided.clone(),
             children: RefCell::default(),
             let_go: Rc::default(),
             ending: Count::default(),
@@ -306,8 +306,8 @@ impl Tank {
         if let Some(parent) = adopted {
             parent.0.children.borrow_mut().push(cell.clone());
         }
-        if let Some(unsaid) = &unsaid {
-            unsaid.belongs_to(&cell.0);
+        if let Some(undecided) = &undecided {
+            undecided.belongs_to(&cell.0);
         }
         lay(&cell, ends);
 
@@ -325,7 +325,7 @@ impl Tank {
             }
         };
         self.spawn_as(&name, id, Role::Cell(id), task.boxed_local());
-        Ok((cell, Stdio { stdin: own_stdin, stdout: own_stdout, stderr, unsaid }))
+        Ok((cell, Stdio { stdin: own_stdin, stdout: own_stdout, stderr, undecided }))
     }
 
     /// The first cell, by its id, that waits for its stdin and will get nothing. Its transport was not set, and it has
@@ -334,10 +334,12 @@ impl Tank {
     pub fn silent_cell(&self, at_ns: u64) -> Option<ActorId> {
         let cells = self.0.cells.borrow();
         let is_silent = |cell: &&Cell| {
-            let Some(unsaid) = cell.0.unsaid.as_ref().filter(|_| cell.exit().is_none()) else { return false };
-            let (up, down) = unsaid.pipes();
-            let blocked = self.0.fabric.blocked(cell.id());
-            unsaid.is_silent(at_ns, PATIENCE_NS)
+            let Some(undecided) = cell.0.undecided.as_ref().filter(|_| cell.exit().is_none()) else {
+                return false;
+            };
+            let (up, down) = undecided.pipes();
+            let blocked = self.0.shared.blocked(cell.id());
+            undecided.is_silent(at_ns, PATIENCE_NS)
                 && blocked.contains(&Blocked::Reading(down))
                 && !blocked.contains(&Blocked::Writing(up))
         };
@@ -347,8 +349,8 @@ impl Tank {
     /// Ends the stdin of a [silent](Self::silent_cell) cell, like a host that has nothing to ask. Does nothing to any
     /// other cell.
     pub fn hang_up(&self, cell: ActorId) {
-        if let Some(unsaid) = self.cell(cell).and_then(|cell| cell.0.unsaid.clone()) {
-            unsaid.hang_up();
+        if let Some(undecided) = self.cell(cell).and_then(|cell| cell.0.undecided.clone()) {
+            undecided.hang_up();
         }
     }
 
@@ -372,7 +374,7 @@ impl Tank {
 
     /// Makes a link whose far end is written and read by hand, as bytes. The host's end serves `bootstrap` as a task of
     /// `vat`.
-    pub fn wire(&self, name: &str, vat: ActorId, bootstrap: Client) -> Wire {
+    pub fn wire(&self, name: &str, vat: ActorId, bootstrap: Client) -> RawLink {
         Link::to_wire(self, name, vat, bootstrap)
     }
 
@@ -389,12 +391,12 @@ impl Tank {
 
     /// The virtual clock.
     pub fn clock(&self) -> Clock {
-        Clock::new(&self.0.fabric)
+        Clock::new(&self.0.shared)
     }
 
     /// Fake I/O. The driver decides when its operations end.
     pub fn io(&self) -> Io {
-        Io::new(&self.0.fabric)
+        Io::new(&self.0.shared)
     }
 
     /// A cell by its id, living or ended.

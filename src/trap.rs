@@ -1,7 +1,7 @@
 //! Traps, classified by the guest's action.
 
-use crate::pipe::Refused;
-use crate::text::harmless;
+use crate::escape::escape_control;
+use crate::pipe::WriteError;
 use crate::wasi::ConnectionMisuse;
 use std::fmt;
 use wasmtime::component::ResourceTableError;
@@ -57,12 +57,12 @@ impl Trap {
     pub(crate) fn new(error: &wasmtime::Error) -> Self {
         let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map_or_else(Vec::new, |b| {
             let name = |f: &wasmtime::FrameInfo| match f.func_name() {
-                Some(name) => harmless(&demangled(name)).into_owned(),
+                Some(name) => escape_control(&demangled(name)).into_owned(),
                 None => format!("function {}", f.func_index()),
             };
             b.frames().iter().map(name).collect()
         });
-        let message = harmless(&error.root_cause().to_string().replace('\n', " ")).into_owned();
+        let message = escape_control(&error.root_cause().to_string().replace('\n', " ")).into_owned();
         Trap { class: classify(error), message, backtrace }
     }
 }
@@ -89,7 +89,7 @@ fn classify(error: &wasmtime::Error) -> TrapClass {
         Some(Misuse::PollTooLong(_) | Misuse::TooManyRandomBytes { .. }) => return Class::AskedTooMuch,
         None => {}
     }
-    if let Some(Refused::Overrun { .. }) = error.downcast_ref() {
+    if let Some(WriteError::Overrun { .. }) = error.downcast_ref() {
         return Class::WriteOverBudget;
     }
     if error.downcast_ref::<ConnectionMisuse>().is_some() {

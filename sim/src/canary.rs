@@ -18,18 +18,18 @@ use wavetank::{Compiler, Engine, EngineConfig, TrapClass};
 
 /// The run that a first run was compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Against {
+pub enum ComparedWith {
     /// A second run of the same kind.
     SecondRun,
     /// A run whose guests Pulley interpreted.
     Pulley,
 }
 
-impl fmt::Display for Against {
+impl fmt::Display for ComparedWith {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Against::SecondRun => "the second run",
-            Against::Pulley => "the run on Pulley",
+            ComparedWith::SecondRun => "the second run",
+            ComparedWith::Pulley => "the run on Pulley",
         })
     }
 }
@@ -41,7 +41,7 @@ pub struct Divergence {
     /// the last step.
     pub step: u64,
     /// The run that differed from the first.
-    pub against: Against,
+    pub against: ComparedWith,
     /// The event or result that the first run saw.
     pub first: String,
     /// The event or result that the other run saw in its place.
@@ -75,20 +75,20 @@ pub fn pulley() -> Option<Arc<Engine>> {
 pub fn run_compared(scenario: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
     let mut first = run(&scenario, setup);
     let second = run(&scenario, setup);
-    if !compare(&mut first, &second, Against::SecondRun) || overflowed(&first) {
+    if !compare(&mut first, &second, ComparedWith::SecondRun) || overflowed(&first) {
         return first;
     }
     if let Some(engine) = pulley() {
         let third = run(&scenario, &Setup { engine, ..setup.clone() });
         if !overflowed(&third) {
-            compare(&mut first, &third, Against::Pulley);
+            compare(&mut first, &third, ComparedWith::Pulley);
         }
     }
     first
 }
 
 /// Compares a run with another and notes it. Returns whether they are the same.
-fn compare(first: &mut Run, other: &Run, against: Against) -> bool {
+fn compare(first: &mut Run, other: &Run, against: ComparedWith) -> bool {
     first.compared.push(against);
     let differs = difference(first, other);
     if let Some((step, first_saw, other_saw)) = differs {

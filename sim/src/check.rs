@@ -13,14 +13,14 @@
 
 use crate::canary::run_compared;
 use crate::explain::{EXPLAIN_RUNS, explain, sentence};
-use crate::keep::{self, Kept, Setting, Source};
 use crate::known::known;
-use crate::oracle::{Blame, Finding, NotJudged, Oracle, Without};
+use crate::oracle::{Blame, Finding, NotJudged, Oracle, SwitchedOff};
 use crate::outcome::Outcome;
 use crate::panics::{Caught, catch};
 use crate::replay_line::{Called, test_line};
 use crate::run::{Choices, Run, Setup, run, run_under, survey};
-use crate::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
+use crate::saved::{self, SavedFailure, Setting, Source};
+use crate::signature::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use crate::world::World;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -71,7 +71,7 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
         each: None,
         shrink_runs: SHRINK_RUNS,
         canary: false,
-        without: Without::new(),
+        without: SwitchedOff::new(),
         told: Mutex::default(),
         failures: Failures::Usual,
         survey: OnceLock::new(),
@@ -89,10 +89,10 @@ pub struct Check<F> {
     max_choices: Option<usize>,
     max_steps: Option<u64>,
     engine: Option<Arc<Engine>>,
-    each: Option<Each>,
+    each: Option<RunAssertion>,
     shrink_runs: usize,
     canary: bool,
-    without: Without,
+    without: SwitchedOff,
     /// The oracles that did not judge the runs so far.
     told: Mutex<BTreeSet<NotJudged>>,
     failures: Failures,
@@ -109,7 +109,7 @@ enum Failures {
 }
 
 /// The user's assertions about every finished run.
-type Each = Box<dyn Fn(&Run) + Sync>;
+type RunAssertion = Box<dyn Fn(&Run) + Sync>;
 
 impl<F: Fn(&mut World) + Sync> Check<F> {
     /// The seeds to run, at least one.
@@ -235,12 +235,12 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
 
     /// The run after the user's assertions.
     fn looked(&self, mut run: Run) -> Run {
-        let each = self.each.as_ref().filter(|_| !run.facts.without.contains_key(&Oracle::Each));
+        let each = self.each.as_ref().filter(|_| !run.facts.without.contains_key(&Oracle::RunAssertion));
         if let (Some(look), true) = (each, run.outcome.is_finished())
             && let Err(Caught { message: what, at, .. }) = catch(|| look(&run))
         {
             run.outcome = Outcome::Violated(Finding {
-                oracle: Oracle::Each,
+                oracle: Oracle::RunAssertion,
                 who: self.name.clone(),
                 blame: Blame::Scenario("what it asserts of each run does not hold".into()),
                 what,
@@ -295,7 +295,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
 
     fn folder(&self) -> Option<PathBuf> {
         match &self.failures {
-            Failures::Usual => keep::folder(None, &crate_folder()),
+            Failures::Usual => saved::folder(None, &crate_folder()),
             Failures::In(folder) => Some(folder.clone()),
             Failures::Nowhere => None,
         }
@@ -307,12 +307,12 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
 
     /// Saves a failure; gives the line that says where.
     fn keep(&self, folder: Option<&Path>, failure: &Run, shrunk: Option<&ShrunkRun>) -> String {
-        let Some((folder, kept)) = folder.zip(Kept::new(self.setting(failure.seed), failure)) else {
+        let Some((folder, kept)) = folder.zip(SavedFailure::new(self.setting(failure.seed), failure)) else {
             return String::new();
         };
         let kept = match shrunk {
-            Some(smaller) => keep::write(folder, &kept.with_shrunk(smaller)),
-            None => keep::write_new(folder, &kept),
+            Some(smaller) => saved::write(folder, &kept.with_shrunk(smaller)),
+            None => saved::write_new(folder, &kept),
         };
         match kept {
             Ok(path) => format!("  kept: {}\n", path.display()),
@@ -325,7 +325,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     fn try_kept(&self, folder: &Path) -> Vec<String> {
         let name = self.token_name();
         let mut unreadable = Vec::new();
-        let files = keep::read_all(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+        let files = saved::read_all(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
         for (path, read) in files {
             let kept = match read {
                 Ok(kept) if kept.setting.scenario == name && kept.setting.source == Source::Check => kept,
@@ -333,14 +333,14 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                 Err(e) => {
                     let says = format!("{}: {e}\n", path.display());
                     eprint!("{}: {says}", self.name);
-                    if keep::scenario_of(&path) == Some(&name) {
+                    if saved::scenario_of(&path) == Some(&name) {
                         unreadable.push(says);
                     }
                     continue;
                 }
             };
             let replay = |choices| self.run_with(kept.seed, choices, kept.setting.canary);
-            let again = keep::again(&kept, &self.setting(kept.seed), replay)
+            let again = saved::retry(&kept, &self.setting(kept.seed), replay)
                 .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             let mut says = format!("{}: {again}\n", path.display());
             for changed in &again.changed {

@@ -21,18 +21,18 @@ pub struct Executor {
     tasks: Vec<Option<Task>>,
     queues: Vec<VecDeque<u32>>,
     ready: RoaringBitmap,
-    woken: Woken,
+    woken: WokenTasks,
     spawned: Rc<RefCell<Vec<Spawned>>>,
     /// The task that is being polled. If it panicked, it stays here.
     polled: Option<u32>,
 }
 
 /// Ids of the tasks that were woken since the last look, in order.
-type Woken = Arc<Mutex<Vec<u32>>>;
+type WokenTasks = Arc<Mutex<Vec<u32>>>;
 
 /// Who asked for a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum TaskOwner {
     /// The host's own machinery, with the task's role there.
     Host(Role),
     /// The scenario. Its tasks must end before its world has finished.
@@ -40,13 +40,13 @@ pub enum Whose {
 }
 
 /// A task that has not ended.
-pub struct Live<'a> {
+pub struct LiveTask<'a> {
     /// Its name.
     pub name: &'a str,
     /// The actor in whose queue it stands.
     pub actor: u32,
     /// Who asked for it.
-    pub whose: Whose,
+    pub whose: TaskOwner,
     /// Whether it could be polled now.
     pub is_ready: bool,
     /// The waker of the task.
@@ -56,27 +56,27 @@ pub struct Live<'a> {
 struct Task {
     name: Rc<str>,
     actor: u32,
-    whose: Whose,
+    whose: TaskOwner,
     future: LocalBoxFuture<'static, ()>,
-    signal: Arc<Signal>,
+    signal: Arc<TaskWaker>,
     waker: Waker,
 }
 
 struct Spawned {
     name: Rc<str>,
     actor: u32,
-    whose: Whose,
+    whose: TaskOwner,
     future: LocalBoxFuture<'static, ()>,
 }
 
 /// A task's waker. Wakers must be `Send`, although everything here is on one thread.
-struct Signal {
+struct TaskWaker {
     task: u32,
     queued: AtomicBool,
-    woken: Woken,
+    woken: WokenTasks,
 }
 
-impl Wake for Signal {
+impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -94,14 +94,14 @@ pub struct Spawner(Rc<RefCell<Vec<Spawned>>>);
 
 impl Spawner {
     /// Takes a task of `actor`. The task is ready after the executor's next look.
-    pub fn spawn(&self, name: &str, actor: u32, whose: Whose, future: LocalBoxFuture<'static, ()>) {
+    pub fn spawn(&self, name: &str, actor: u32, whose: TaskOwner, future: LocalBoxFuture<'static, ()>) {
         self.0.borrow_mut().push(Spawned { name: name.into(), actor, whose, future });
     }
 }
 
-impl<'a> Live<'a> {
+impl<'a> LiveTask<'a> {
     fn of(task: &'a Task) -> Self {
-        Live {
+        LiveTask {
             name: &task.name,
             actor: task.actor,
             whose: task.whose,
@@ -121,7 +121,8 @@ impl Executor {
     pub fn look(&mut self) {
         for Spawned { name, actor, whose, future } in self.spawned.take() {
             let task = self.tasks.len() as u32;
-            let signal = Arc::new(Signal { task, queued: AtomicBool::new(true), woken: self.woken.clone() });
+            let signal =
+                Arc::new(TaskWaker { task, queued: AtomicBool::new(true), woken: self.woken.clone() });
             let waker = signal.clone().into();
             self.tasks.push(Some(Task { name, actor, whose, future, signal, waker }));
             self.enqueue(task, actor);
@@ -183,13 +184,13 @@ impl Executor {
     }
 
     /// The tasks that have not ended, in order of birth.
-    pub fn tasks(&self) -> impl Iterator<Item = Live<'_>> {
-        self.tasks.iter().flatten().map(Live::of)
+    pub fn tasks(&self) -> impl Iterator<Item = LiveTask<'_>> {
+        self.tasks.iter().flatten().map(LiveTask::of)
     }
 
     /// The task that panicked while it was polled.
-    pub fn broken_off(&self) -> Option<Live<'_>> {
-        self.tasks.get(self.polled? as usize)?.as_ref().map(Live::of)
+    pub fn broken_off(&self) -> Option<LiveTask<'_>> {
+        self.tasks.get(self.polled? as usize)?.as_ref().map(LiveTask::of)
     }
 
     /// Drops all tasks, youngest first, including those that are spawned meanwhile.
@@ -221,7 +222,7 @@ mod tests {
         let mut executor = Executor::default();
         let log = Rc::default();
         for what in 0..3 {
-            executor.spawner().spawn("t", 5, Whose::Host(Role::Other), noting(&log, what));
+            executor.spawner().spawn("t", 5, TaskOwner::Host(Role::Other), noting(&log, what));
         }
         executor.look();
         while executor.poll(5) {}
@@ -241,7 +242,7 @@ mod tests {
             cx.waker().wake_by_ref();
             if counted.get() < 3 { Poll::Pending } else { Poll::Ready(()) }
         });
-        executor.spawner().spawn("t", 0, Whose::Host(Role::Other), task.boxed_local());
+        executor.spawner().spawn("t", 0, TaskOwner::Host(Role::Other), task.boxed_local());
         executor.look();
         let mut turns = 0;
         while executor.poll(0) {
@@ -267,7 +268,7 @@ mod tests {
                 let _held = held;
                 std::future::pending::<()>().await;
             };
-            executor.spawner().spawn("t", what, Whose::Host(Role::Other), task.boxed_local());
+            executor.spawner().spawn("t", what, TaskOwner::Host(Role::Other), task.boxed_local());
         }
         executor.clear();
         assert_eq!(*log.borrow(), [2, 1, 0]);

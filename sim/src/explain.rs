@@ -12,11 +12,11 @@ mod links;
 use crate::calls::PEER_SCHEMA;
 use crate::outcome::Outcome;
 use crate::run::Run;
-use crate::same::failure;
+use crate::signature::signature;
 use crate::transcript::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use wavetank::{Event, PipeId, harmless};
+use wavetank::{Event, PipeId, escape_control};
 use wavetank_choice::profile::Level;
 use wavetank_choice::strategy::Strategy;
 
@@ -50,7 +50,7 @@ pub struct Explanation {
 }
 
 /// Runs the scenario of a failure again, under the same seed and a given strategy.
-pub type Again<'a> = &'a dyn Fn(&(dyn Fn() -> Box<dyn Strategy> + Sync)) -> Run;
+pub type Rerun<'a> = &'a dyn Fn(&(dyn Fn() -> Box<dyn Strategy> + Sync)) -> Run;
 
 /// Explains a failure, in at most `budget_runs` runs. Pass 0 if the run's own choices do not make it fail again.
 /// `again` is [`run_under`](crate::run::run_under) with the same scenario and seed.
@@ -69,7 +69,7 @@ pub type Again<'a> = &'a dyn Fn(&(dyn Fn() -> Box<dyn Strategy> + Sync)) -> Run;
 /// let deciding = told.deciding.expect("one lock after the other is well");
 /// assert_eq!(deciding.to_string(), "it passes if step 2 (poll t1) comes after step 3 (poll t0)");
 /// ```
-pub fn explain(run: &Run, budget_runs: usize, again: Again<'_>) -> Explanation {
+pub fn explain(run: &Run, budget_runs: usize, again: Rerun<'_>) -> Explanation {
     if run.outcome.is_finished() {
         return Explanation { sentence: sentence(&run.outcome), ..Explanation::default() };
     }
@@ -94,7 +94,7 @@ pub fn explain(run: &Run, budget_runs: usize, again: Again<'_>) -> Explanation {
 /// An outcome on one line. The message of a panic may have several.
 pub fn sentence(outcome: &Outcome) -> String {
     let text = outcome.to_string();
-    harmless(&text.lines().map(str::trim).collect::<Vec<_>>().join(", ")).into_owned()
+    escape_control(&text.lines().map(str::trim).collect::<Vec<_>>().join(", ")).into_owned()
 }
 
 /// In a world of at most this many cells, a failure that names no cell is taken to be about all of them.
@@ -102,7 +102,7 @@ const FEW_CELLS: usize = 2;
 
 /// The cells that a failure is about.
 fn concerned(run: &Run) -> BTreeSet<&str> {
-    let who = failure(&run.outcome).map(|failure| failure.who).unwrap_or_default();
+    let who = signature(&run.outcome).map(|failure| failure.who).unwrap_or_default();
     let cells = run.cells.iter().map(|(name, _)| &**name);
     let named: BTreeSet<&str> = cells.clone().filter(|name| who.contains(*name)).collect();
     if named.is_empty() && run.cells.len() <= FEW_CELLS { cells.collect() } else { named }
@@ -194,7 +194,7 @@ fn first(lines: &[String], most: usize) -> Vec<String> {
 
 /// Makes a line harmless and cuts it to the width of a screen.
 fn cut(line: &mut String) {
-    *line = harmless(line).into_owned();
+    *line = escape_control(line).into_owned();
     if let Some((at, _)) = line.char_indices().nth(SHOWN_WIDTH) {
         line.truncate(at);
         line.push('…');

@@ -9,7 +9,7 @@
 //! and learns from them. A [`Fuzzer`] makes these runs in this process, and the command makes them in another, which a
 //! world may take down with it.
 //!
-//! Not here: what a failure is ([`crate::same`]), how it is made smaller ([`wavetank_choice::shrink`]).
+//! Not here: what a failure is ([`crate::signature`]), how it is made smaller ([`wavetank_choice::shrink`]).
 
 pub mod corpus;
 pub mod coverage;
@@ -18,10 +18,10 @@ pub mod mutate;
 pub mod search;
 
 use crate::run::{Run, Setup, run, survey};
-use crate::same::{Failure, SHRINK_RUNS, ShrunkRun, failure, shrink_run};
+use crate::signature::{FailureSignature, SHRINK_RUNS, ShrunkRun, shrink_run, signature};
 use crate::world::World;
 use coverage::features;
-use search::{Brought, Case, Observed, Proposal, Search};
+use search::{Case, Learned, Observed, Proposal, Search};
 use std::sync::Arc;
 use wavetank_choice::profile::Profile;
 
@@ -40,7 +40,7 @@ pub struct Fuzzed {
     /// Whether its case was kept, because it did something new.
     pub is_kept: bool,
     /// Its failure, if no run before it failed so and if it is no known fault of a library.
-    pub found: Option<Failure>,
+    pub found: Option<FailureSignature>,
 }
 
 impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
@@ -58,8 +58,8 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
     pub fn step(&mut self) -> Fuzzed {
         let proposal = self.search.propose();
         let run = self.run(&proposal);
-        let Brought { is_kept, is_found } = self.search.learn(Observed::of(&run));
-        let found = if is_found { failure(&run.outcome) } else { None };
+        let Learned { is_kept, is_found } = self.search.learn(Observed::of(&run));
+        let found = if is_found { signature(&run.outcome) } else { None };
         Fuzzed { run, is_kept, found }
     }
 

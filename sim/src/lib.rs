@@ -4,7 +4,7 @@
 //! [choice](wavetank_choice::choice) picks the item:
 //!
 //! ```text
-//! seed ─▶ choices ─▶ strategy ─▶ Move ──apply──▶ [ the tank: poll | deliver | grant | answer | advance | gusts ]
+//! seed ─▶ choices ─▶ strategy ─▶ Move ──apply──▶ [ the tank: poll | deliver | grant | answer | advance | faults ]
 //!                       ▲ menu                         │ woken tasks, events
 //!  report ◀──────── outcome ◀──── transcript ◀─────────┘
 //! ```
@@ -45,6 +45,7 @@ pub const THIS_FILE: &str = file!();
 pub mod calls;
 pub mod canary;
 pub mod check;
+pub mod compare_fix;
 pub mod executor;
 pub mod explain;
 pub mod explore;
@@ -52,9 +53,7 @@ pub mod fuzz;
 pub mod guest_panic;
 pub mod guests;
 pub mod hashkeys;
-pub mod keep;
 pub mod known;
-pub mod mend;
 pub mod moves;
 pub mod oracle;
 pub mod outcome;
@@ -62,9 +61,10 @@ mod panics;
 pub mod record;
 pub mod replay_line;
 pub mod run;
-pub mod same;
+pub mod saved;
 pub mod scenario;
 pub mod shell;
+pub mod signature;
 pub mod snapshot;
 pub mod transcript;
 pub mod view;

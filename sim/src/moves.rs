@@ -6,7 +6,7 @@ use wavetank_choice::moves::Kind;
 /// One thing that can happen next, with the actor or the thing that it touches.
 ///
 /// The moves up to [`Move::HangUp`] need no fault injection. The others inject faults, and most of them happen only if
-/// a strategy asks for one. Their kinds are called *gusts* in the code. [`Kind::is_damage`] separates those that break
+/// a strategy asks for one. [`Kind::is_damage`] separates those that break
 /// something from those that are only weather.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Move {

@@ -68,17 +68,17 @@ mod switch;
 mod tests;
 pub mod transport;
 
-use crate::executor::Whose;
+use crate::executor::TaskOwner;
 use crate::run::Run;
 use crate::transcript::{LinkFrames, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use wavetank::cell::{Care, Cause, ExitRecord, Limits, Transport};
+use wavetank::cell::{Cause, EndHandling, ExitRecord, Limits, Transport};
 use wavetank::pipe::PipeView;
 use wavetank::{ActorId, Blocked, Event, Import, LinkId, PipeId, TrapClass};
 
-pub use switch::{NotJudged, Oracle, Scope, UnknownOracle, Without};
+pub use switch::{NotJudged, Oracle, Scope, SwitchedOff, UnknownOracle};
 
 /// A rule that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,7 +212,7 @@ pub struct Evidence<'a> {
     /// The things that were broken on purpose.
     pub damage: &'a Damage,
     /// Oracles that are switched off for the whole world.
-    pub without: &'a Without,
+    pub without: &'a SwitchedOff,
 }
 
 /// The state of a world at its end, apart from its transcript.
@@ -231,7 +231,7 @@ pub struct Facts {
     /// The things that were broken on purpose.
     pub damage: Damage,
     /// Oracles that are switched off for the whole world.
-    pub without: Without,
+    pub without: SwitchedOff,
 }
 
 /// The things that were broken in a world on purpose.
@@ -255,7 +255,7 @@ impl Damage {
 
 /// The things that a scenario allows a cell to do. Its children inherit them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Leave {
+pub struct Allowances {
     /// It paces itself by the clock.
     pub keeps_time: bool,
     /// It may exit with 0 although something failed.
@@ -265,7 +265,7 @@ pub struct Leave {
     /// It may exit with 0 and leave children whose end nobody asked for.
     pub may_leave_children: bool,
     /// Oracles that do not look at it.
-    pub without: Without,
+    pub without: SwitchedOff,
 }
 
 /// A cell at the end.
@@ -301,9 +301,9 @@ pub struct CellFacts {
     /// The things that it waits for there.
     pub blocked: Vec<Blocked>,
     /// Whether anybody waited for its end or caused it.
-    pub care: Care,
+    pub care: EndHandling,
     /// The things that the scenario allows it to do.
-    pub leave: Leave,
+    pub leave: Allowances,
 }
 
 /// A task that has not ended.
@@ -314,7 +314,7 @@ pub struct TaskFacts {
     /// The vat in whose queue it stands; `None` is the host.
     pub vat: Option<String>,
     /// Who asked for it.
-    pub whose: Whose,
+    pub whose: TaskOwner,
 }
 
 /// The parties at the ends of a link.
@@ -403,7 +403,7 @@ impl<'a> Evidence<'a> {
 
     /// The first finding of the oracles that hold at any rest, including a stall.
     pub(crate) fn wrong(&self) -> Option<Finding> {
-        let judges: [(Oracle, Judge); 6] = [
+        let judges: [(Oracle, OracleFn); 6] = [
             (Oracle::Bytes, bytes::judge),
             (Oracle::Budget, budget::judge),
             (Oracle::Fuel, fuel::judge),
@@ -416,7 +416,7 @@ impl<'a> Evidence<'a> {
 
     /// The first finding of the oracles that look at the state after all have ended.
     pub(crate) fn left(&self) -> Option<Finding> {
-        let judges: [(Oracle, Judge); 4] = [
+        let judges: [(Oracle, OracleFn); 4] = [
             (Oracle::Resources, resources::judge),
             (Oracle::Ledger, ledger::judge),
             (Oracle::Exit, exit::judge),
@@ -425,14 +425,14 @@ impl<'a> Evidence<'a> {
         self.first(&judges)
     }
 
-    fn first(&self, judges: &[(Oracle, Judge)]) -> Option<Finding> {
+    fn first(&self, judges: &[(Oracle, OracleFn)]) -> Option<Finding> {
         let on = judges.iter().filter(|(oracle, _)| self.is_on(*oracle));
         on.map(|(_, judge)| judge).find_map(|judge| judge(self))
     }
 }
 
 /// The function of an oracle.
-type Judge = fn(&Evidence<'_>) -> Option<Finding>;
+type OracleFn = fn(&Evidence<'_>) -> Option<Finding>;
 
 impl Facts {
     /// The oracles that were switched off, those of the whole world first. A cell that inherited this from its parent

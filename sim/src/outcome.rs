@@ -1,11 +1,11 @@
 //! Outcomes: how a simulation ended. A run that finds a bug is a successful run of the simulator.
 
-use crate::canary::{Against, Divergence};
+use crate::canary::{ComparedWith, Divergence};
 use crate::guest_panic::{GuestPanic, SourceLine, shown_backtrace};
 use crate::known::known;
 use crate::oracle::{Blame, Finding};
 use std::fmt;
-use wavetank::{Trap, TrapClass, harmless};
+use wavetank::{Trap, TrapClass, escape_control};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +71,10 @@ impl Outcome {
             Outcome::Trapped { cell, .. } => Some(Blame::Guest(cell.clone())),
             Outcome::Spinning { blame, .. } | Outcome::Panicked { blame, .. } => Some(blame.clone()),
             Outcome::Diverged(divergence) => Some(match divergence.against {
-                Against::SecondRun => Blame::Scenario("something in it follows more than its seed".into()),
-                Against::Pulley => Blame::Library("wasmtime"),
+                ComparedWith::SecondRun => {
+                    Blame::Scenario("something in it follows more than its seed".into())
+                }
+                ComparedWith::Pulley => Blame::Library("wasmtime"),
             }),
         }
     }
@@ -82,7 +84,7 @@ impl Outcome {
     pub fn detail(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.blame().iter().map(blame_line).collect();
         lines.extend(self.more());
-        lines.iter_mut().for_each(|line| *line = harmless(line).into_owned());
+        lines.iter_mut().for_each(|line| *line = escape_control(line).into_owned());
         lines
     }
 

@@ -6,7 +6,7 @@ use crate::guest_panic::SourceLine;
 use crate::known::known;
 use crate::oracle::{Evidence, NotJudged, transport};
 use crate::run::{Choices, Run};
-use crate::same::failure;
+use crate::signature::signature;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -64,7 +64,7 @@ pub struct Record {
 
 /// The end of a world that only the parent of its process could see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum WorkerFailure {
     /// The process died in this way.
     Died(String),
     /// The process was silent for so many seconds, and was killed. This is the only limit of wall-clock time, because a
@@ -72,21 +72,21 @@ pub enum Cut {
     Hung(u64),
 }
 
-impl Cut {
+impl WorkerFailure {
     /// The outcome's name.
     pub fn name(&self) -> &'static str {
         match self {
-            Cut::Died(_) => "aborted",
-            Cut::Hung(_) => "hung",
+            WorkerFailure::Died(_) => "aborted",
+            WorkerFailure::Hung(_) => "hung",
         }
     }
 }
 
-impl fmt::Display for Cut {
+impl fmt::Display for WorkerFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cut::Died(how) => write!(f, "aborted: the process died ({how})"),
-            Cut::Hung(seconds) => write!(f, "hung: the process said nothing for {seconds} s"),
+            WorkerFailure::Died(how) => write!(f, "aborted: the process died ({how})"),
+            WorkerFailure::Hung(seconds) => write!(f, "hung: the process said nothing for {seconds} s"),
         }
     }
 }
@@ -112,7 +112,7 @@ impl Record {
             virtual_ns: run.virtual_ns,
             faults: run.faults.iter().map(|(fault, count)| (fault.name().into(), *count)).collect(),
             token,
-            failure: failure(&run.outcome).map(|failure| failure.to_string()),
+            failure: signature(&run.outcome).map(|failure| failure.to_string()),
             known: known(&run.outcome).map(|known| known.id.into()),
             shrunk_from: None,
             not_judged: run.not_judged().iter().map(NotJudged::to_string).collect(),
@@ -124,7 +124,7 @@ impl Record {
     }
 
     /// The record of a world whose process died or hung.
-    pub fn cut(scenario: &str, seed: Seed, choices: &Choices, cut: &Cut) -> Self {
+    pub fn cut(scenario: &str, seed: Seed, choices: &Choices, cut: &WorkerFailure) -> Self {
         let token = match choices {
             Choices::Drawn(strategy, profile) => {
                 let recipe = Recipe::Drawn { strategy: strategy.clone(), profile: profile.name.clone() };

@@ -1,10 +1,10 @@
 //! One run: it takes a scenario, a seed and a strategy, and returns an outcome and a transcript.
 
 use crate::calls::PEER_SCHEMA;
-use crate::canary::Against;
+use crate::canary::ComparedWith;
 use crate::hashkeys;
 use crate::moves::Move;
-use crate::oracle::{Blame, Facts, NotJudged, Without};
+use crate::oracle::{Blame, Facts, NotJudged, SwitchedOff};
 use crate::outcome::Outcome;
 use crate::panics;
 use crate::transcript::{LinkFrames, Transcript};
@@ -21,7 +21,7 @@ use wavetank_choice::choice::{Choice, Occasion};
 use wavetank_choice::chooser::Chooser;
 use wavetank_choice::profile::{Level, Profile, ProfileError};
 use wavetank_choice::seed::Seed;
-use wavetank_choice::strategy::{Begun, Replay, Strategy, StrategyName, Survey, Surveyor};
+use wavetank_choice::strategy::{GivenThenDrawn, Replay, Strategy, StrategyName, Survey, Surveyor};
 use wavetank_choice::token::{Recipe, Token};
 use wavetank_trace::schema::Schema;
 
@@ -36,7 +36,7 @@ pub enum Choices {
     /// They were drawn before. Each value has the fingerprint of its meaning, if that is known.
     Given(Vec<(u32, Option<u8>)>),
     /// The first choices are given and the others are drawn. A given value that is too large wraps around.
-    Begun {
+    GivenThenDrawn {
         /// The first choices.
         given: Vec<u32>,
         /// The strategy that draws the others.
@@ -59,7 +59,7 @@ impl Choices {
     pub fn needs_survey(&self, seed: Seed) -> bool {
         match self {
             Choices::Drawn(strategy, _) => strategy.needs_survey(seed),
-            Choices::Begun { then, seed, .. } => then.needs_survey(*seed),
+            Choices::GivenThenDrawn { then, seed, .. } => then.needs_survey(*seed),
             Choices::Given(_) => false,
         }
     }
@@ -105,7 +105,7 @@ pub struct Setup {
     /// Bytes that its record may reach before the run is given up as [flooded](crate::oracle::flood).
     pub max_record_bytes: u64,
     /// Oracles that are switched off, each with the reason.
-    pub without: Without,
+    pub without: SwitchedOff,
 }
 
 impl Setup {
@@ -122,7 +122,7 @@ impl Setup {
             until: None,
             max_cells: 1_000,
             max_record_bytes: 512 * 1024 * 1024,
-            without: Without::new(),
+            without: SwitchedOff::new(),
         }
     }
 }
@@ -161,7 +161,7 @@ pub struct Run {
     /// The point at which a replay left its track, if it did.
     pub left_track: Option<String>,
     /// The runs that a [`canary`](crate::canary) compared it with.
-    pub compared: Vec<Against>,
+    pub compared: Vec<ComparedWith>,
     /// The frames of all links, decoded once.
     pub(crate) frames: OnceLock<Arc<[LinkFrames]>>,
 }
@@ -264,9 +264,9 @@ pub fn run_here(scenario: impl FnOnce(&mut World), setup: &Setup) -> Run {
         Choices::Given(given) => {
             (Chooser::new(Box::new(Replay::new(given.clone())), given.len()), "given".into())
         }
-        Choices::Begun { given, then, seed, profile } => {
+        Choices::GivenThenDrawn { given, then, seed, profile } => {
             let then = then.make(*seed, profile, survey);
-            let begun = Begun::new(given.clone(), profile.level, then);
+            let begun = GivenThenDrawn::new(given.clone(), profile.level, then);
             (Chooser::new(Box::new(begun), setup.max_choices), format!("fuzz, {profile}"))
         }
     };

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use twox_hash::{XxHash3_64, XxHash3_128};
 use wavetank::pipe::Ending;
-use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId, harmless};
+use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId, escape_control};
 use wavetank_trace::frames::{Decoder, Direction, Frame};
 use wavetank_trace::schema::Schema;
 
@@ -96,7 +96,7 @@ impl Transcript {
     pub fn frames(&self, schema: &Arc<Schema>) -> Vec<LinkFrames> {
         let names = Names::of(&self.events, schema);
         let mut links: Vec<LinkFrames> = Vec::new();
-        let mut wires = Wires::of(&self.events);
+        let mut wires = LinkDecoders::of(&self.events);
         for event in &self.events {
             if let Event::LinkBorn { link, cell, .. } = event
                 && !wires.none.contains(link)
@@ -127,7 +127,7 @@ impl Transcript {
             })
             .collect();
         let mut links: Vec<LinkTrace> = Vec::new();
-        let mut wires = Wires::of(&self.events);
+        let mut wires = LinkDecoders::of(&self.events);
         let mut step = 0;
         for (at, event) in self.events.iter().enumerate() {
             while self.steps.get(step).is_some_and(|next| next.caused.start <= at) {
@@ -160,7 +160,7 @@ impl Transcript {
 
     /// One event in words, followed by the frames that it completes or, if there are none, by a digest of its bytes.
     pub(crate) fn event_text(&self, index: usize, schema: &Arc<Schema>) -> String {
-        let mut wires = Wires::of(&self.events);
+        let mut wires = LinkDecoders::of(&self.events);
         let mut frames = Vec::new();
         for event in &self.events[..=index] {
             frames = wires.take(event, schema).1;
@@ -182,7 +182,7 @@ impl Transcript {
     pub fn steps_text(&self, schema: &Arc<Schema>) -> String {
         let names = Names::of(&self.events, schema);
         let mut text = String::new();
-        let mut wires = Wires::of(&self.events);
+        let mut wires = LinkDecoders::of(&self.events);
         let mut lines = |heading: &str, events: &[Event]| {
             let _ = writeln!(text, "{heading}");
             for event in events {
@@ -204,20 +204,20 @@ impl Transcript {
 
 /// The decoders of the links, which take events as they come.
 #[derive(Default)]
-struct Wires {
+struct LinkDecoders {
     decoders: Vec<Decoder>,
     by_pipe: BTreeMap<PipeId, (usize, Direction)>,
     /// Links over pipes that turned out to be the cell's own.
     none: BTreeSet<LinkId>,
 }
 
-impl Wires {
+impl LinkDecoders {
     fn of(events: &[Event]) -> Self {
         let none = events.iter().filter_map(|event| match event {
             Event::StdioOwned { link, .. } => Some(*link),
             _ => None,
         });
-        Wires { none: none.collect(), ..Wires::default() }
+        LinkDecoders { none: none.collect(), ..LinkDecoders::default() }
     }
 
     /// The frames that an event completes, with the place of their link in the order of birth.
@@ -392,7 +392,7 @@ impl Names {
             }
             Event::LinkEnded { link, error: None } => format!("ended: link {link}"),
             Event::LinkEnded { link, error: Some(error) } => {
-                format!("ended: link {link}: {}", harmless(error))
+                format!("ended: link {link}: {}", escape_control(error))
             }
             Event::Ended { pipe, ending, lost_bytes } => {
                 let how = if *ending == Ending::Close { "ended" } else { "broken" };

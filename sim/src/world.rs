@@ -2,21 +2,21 @@
 
 mod cells;
 mod drive;
-mod gusts;
+mod faults;
 mod judge;
 mod look;
 mod probe;
 mod turn;
 
-use crate::executor::{Executor, Spawner, Whose};
+use crate::executor::{Executor, Spawner, TaskOwner};
 use crate::moves::Move;
-use crate::oracle::{Finding, Leave, Oracle, Without};
+use crate::oracle::{Allowances, Finding, Oracle, SwitchedOff};
 use crate::transcript::{LinkFrames, Transcript};
 use crate::view::WorldView;
 use capnp::capability::Client;
+use faults::Weather;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use gusts::Weather;
 use judge::{Expectation, Invariant};
 use probe::Probes;
 use rand_chacha::rand_core::Rng;
@@ -29,16 +29,18 @@ use std::task::Poll;
 use wavetank::cell::Cell;
 use wavetank::link::Link;
 use wavetank::stdio::Stdio;
-use wavetank::{ActorId, Clock, Engine, Fabric, Flow, Io, PipeId, Role, Spawn, Tank, TankConfig, Wire};
-use wavetank_choice::choice::Of;
+use wavetank::{
+    ActorId, Clock, Engine, Flow, Io, PipeId, RawLink, Role, SharedState, Spawn, Tank, TankConfig,
+};
+use wavetank_choice::choice::Meaning;
 use wavetank_choice::chooser::Chooser;
 use wavetank_choice::menu::Calm;
 use wavetank_choice::seed::{Purpose, Seed};
 
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
 pub(crate) use drive::SMALL_CAPACITY_BYTES;
-pub use gusts::Fault;
-pub(crate) use gusts::{SLICES, trap_fuel};
+pub use faults::Fault;
+pub(crate) use faults::{SLICES, trap_fuel};
 
 /// The configuration of a world.
 pub(crate) struct WorldConfig {
@@ -50,13 +52,13 @@ pub(crate) struct WorldConfig {
     pub(crate) max_record_bytes: u64,
     pub(crate) max_steps: u64,
     pub(crate) until: Option<u64>,
-    pub(crate) without: Without,
+    pub(crate) without: SwitchedOff,
 }
 
 /// All live parts of one run. A scenario is a function over it.
 pub struct World {
     tank: Tank,
-    fabric: Fabric,
+    shared: SharedState,
     executor: Executor,
     host: ActorId,
     capacity_bytes: usize,
@@ -68,10 +70,10 @@ pub struct World {
     expectations: RefCell<Vec<Expectation>>,
     roots: RefCell<Vec<(Cell, Stdio)>>,
     /// The things that the scenario allows its cells to do.
-    leave: RefCell<BTreeMap<ActorId, Leave>>,
+    leave: RefCell<BTreeMap<ActorId, Allowances>>,
     invariants: RefCell<Vec<Invariant>>,
     /// Oracles that are switched off for the whole world.
-    without: RefCell<Without>,
+    without: RefCell<SwitchedOff>,
     chooser: Rc<RefCell<Chooser>>,
     calm: Calm,
     joined: RefCell<Vec<[PipeId; 2]>>,
@@ -95,9 +97,9 @@ pub struct World {
 pub trait Script {
     /// The number of operations to choose from now; 0 if the script is at its end. Operation 0 is done if nothing was
     /// chosen, so it should be the dullest: best the one that ends the script.
-    fn offers(&self) -> u32;
+    fn ready_sets(&self) -> u32;
 
-    /// Does an operation, one below [`offers`](Self::offers).
+    /// Does an operation, one below [`ready_sets`](Self::offers).
     fn act(&mut self, operation: u32);
 }
 
@@ -126,7 +128,7 @@ struct SimSpawner(Spawner);
 
 impl Spawn for SimSpawner {
     fn spawn(&self, name: &str, actor: ActorId, role: Role, task: LocalBoxFuture<'static, ()>) {
-        self.0.spawn(name, actor.0, Whose::Host(role), task);
+        self.0.spawn(name, actor.0, TaskOwner::Host(role), task);
     }
 }
 
@@ -149,7 +151,7 @@ impl World {
         );
         let host = tank.vat("host");
         World {
-            fabric: tank.fabric().clone(),
+            shared: tank.shared().clone(),
             tank,
             executor,
             host,
@@ -253,7 +255,7 @@ impl World {
     pub fn draw(&self, bound: u32) -> u32 {
         assert!(bound > 0, "nothing is below 0");
         let mut chooser = self.chooser.try_borrow_mut().expect("a scenario draws before its world runs");
-        chooser.draw(Of::Value, bound)
+        chooser.draw(Meaning::Value, bound)
     }
 
     /// Adds a script: operations that the simulator picks from, as it picks everything else.
@@ -377,7 +379,7 @@ impl World {
 
     /// Lays a link over which the scenario writes and reads bytes by hand, as a far end that need not follow the
     /// protocol. The host serves `bootstrap` on it. It draws how the link's pipes flow.
-    pub fn wire(&self, name: &str, bootstrap: Client) -> Wire {
+    pub fn wire(&self, name: &str, bootstrap: Client) -> RawLink {
         let wire = self.tank.wire(name, self.host, bootstrap);
         for pipe in [wire.link.up(), wire.link.down()] {
             self.shape_pipe(pipe, self.capacity_bytes, &mut self.chooser.borrow_mut());
@@ -403,7 +405,7 @@ impl World {
 
     /// Adds a task of a vat. The world is at rest only after the task has ended.
     pub fn task_of(&self, vat: ActorId, name: &str, task: impl Future<Output = ()> + 'static) {
-        self.executor.spawner().spawn(name, vat.0, Whose::Scenario, task.boxed_local());
+        self.executor.spawner().spawn(name, vat.0, TaskOwner::Scenario, task.boxed_local());
     }
 
     /// Adds a task of the host. The world is at rest only after the task has ended.

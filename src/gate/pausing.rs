@@ -3,11 +3,11 @@
 //! capnp-rpc polls a call again within the same step when the call wakes itself. So a self-wake (a `yield_now`, a
 //! zero-length sleep, the re-wake of a `select` or a `FuturesUnordered`) would let nobody else go first. Here a wake
 //! that comes while the work is being polled goes to the menu instead: the work sleeps until the move
-//! [`Fabric::resume`] wakes it. A wake that comes from outside its own poll (an answer, a timer, another task) is
+//! [`SharedState::resume`] wakes it. A wake that comes from outside its own poll (an answer, a timer, another task) is
 //! passed on at once, and ends a pause.
 
-use crate::fabric::Fabric;
 use crate::ids::GateId;
+use crate::shared::SharedState;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// Work that goes on by a move when it has woken itself.
 pub(super) struct Pausing<F> {
     work: F,
-    fabric: Fabric,
+    shared: SharedState,
     gate: GateId,
     signal: Arc<Signal>,
     waker: Waker,
@@ -44,10 +44,10 @@ enum Phase {
 }
 
 impl<F: Future + Unpin> Pausing<F> {
-    pub(super) fn new(fabric: &Fabric, gate: GateId, work: F) -> Self {
+    pub(super) fn new(shared: &SharedState, gate: GateId, work: F) -> Self {
         let signal = Arc::new(Signal(Mutex::new(State { phase: Phase::Open, outer: None })));
         let waker = signal.clone().into();
-        Pausing { work, fabric: fabric.clone(), gate, signal, waker }
+        Pausing { work, shared: shared.clone(), gate, signal, waker }
     }
 }
 
@@ -59,14 +59,14 @@ impl<F: Future + Unpin> Future for Pausing<F> {
         match this.signal.begin(cx.waker()) {
             // Something else in its task was woken, so it was polled too. It stays paused.
             Phase::Paused => return Poll::Pending,
-            Phase::Woken => this.fabric.unpause(this.gate),
+            Phase::Woken => this.shared.unpause(this.gate),
             Phase::Open | Phase::Polling | Phase::WokeItself => {}
         }
-        let outer = this.fabric.set_serving(Some(this.gate));
+        let outer = this.shared.set_serving(Some(this.gate));
         let polled = Pin::new(&mut this.work).poll(&mut Context::from_waker(&this.waker));
-        this.fabric.set_serving(outer);
+        this.shared.set_serving(outer);
         if this.signal.end(polled.is_ready()) == Phase::Paused {
-            this.fabric.pause(this.gate, this.waker.clone());
+            this.shared.pause(this.gate, this.waker.clone());
         }
         polled
     }
@@ -75,7 +75,7 @@ impl<F: Future + Unpin> Future for Pausing<F> {
 impl<F> Drop for Pausing<F> {
     fn drop(&mut self) {
         if matches!(self.signal.state().phase, Phase::Paused | Phase::Woken) {
-            self.fabric.unpause(self.gate);
+            self.shared.unpause(self.gate);
         }
     }
 }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     struct Bench {
-        fabric: Fabric,
+        shared: SharedState,
         gate: GateId,
         script: Rc<RefCell<Script>>,
         work: Pin<Box<dyn Future<Output = ()>>>,
@@ -164,8 +164,8 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            let fabric = Fabric::new(true, true);
-            let gate = fabric.new_asked(1, 2);
+            let shared = SharedState::new(true, true);
+            let gate = shared.new_asked(1, 2);
             let script: Rc<RefCell<Script>> = Rc::default();
             let seen = script.clone();
             let work = std::future::poll_fn(move |cx| {
@@ -177,8 +177,8 @@ mod tests {
                 }
                 Poll::Pending
             });
-            let work = Box::pin(Pausing::new(&fabric, gate, work));
-            Bench { fabric, gate, script, work, outer: Arc::default() }
+            let work = Box::pin(Pausing::new(&shared, gate, work));
+            Bench { shared, gate, script, work, outer: Arc::default() }
         }
 
         fn poll(&mut self) {
@@ -188,7 +188,7 @@ mod tests {
 
         /// How often the work was polled, how often its task was woken, and whether the menu offers it.
         fn stands(&self) -> (u32, u32, bool) {
-            let is_offered = self.fabric.offers(|offers| offers.resumable.contains(self.gate.0));
+            let is_offered = self.shared.ready_sets(|ready_sets| ready_sets.resumable.contains(self.gate.0));
             (self.script.borrow().polls, self.outer.0.load(Ordering::Relaxed), is_offered)
         }
     }
@@ -202,7 +202,7 @@ mod tests {
         bench.poll();
         assert_eq!(bench.stands(), (1, 0, true), "polled beside something else, it stays paused");
         bench.script.borrow_mut().wakes_itself = false;
-        bench.fabric.resume(bench.gate);
+        bench.shared.resume(bench.gate);
         assert_eq!(bench.stands(), (1, 1, false));
         bench.poll();
         assert_eq!(bench.stands(), (2, 1, false));
@@ -235,14 +235,14 @@ mod tests {
 
     #[test]
     fn work_that_ends_does_not_pause() {
-        let fabric = Fabric::new(true, true);
-        let gate = fabric.new_asked(1, 2);
+        let shared = SharedState::new(true, true);
+        let gate = shared.new_asked(1, 2);
         let work = std::future::poll_fn(|cx| {
             cx.waker().wake_by_ref();
             Poll::Ready(())
         });
-        let mut work = Pausing::new(&fabric, gate, work);
+        let mut work = Pausing::new(&shared, gate, work);
         assert!(Pin::new(&mut work).poll(&mut Context::from_waker(noop_waker_ref())).is_ready());
-        assert!(fabric.offers(|offers| offers.resumable.is_empty()));
+        assert!(shared.ready_sets(|ready_sets| ready_sets.resumable.is_empty()));
     }
 }

@@ -13,7 +13,7 @@
 //!
 //! The result holds for all calls of a method, because streaming is a property of the schema.
 
-use crate::fabric::Fabric;
+use crate::shared::SharedState;
 use capnp::capability::Promise;
 use capnp::private::capability::{
     ClientHook, ParamsHook, PipelineHook, PipelineOp, RequestHook, ResultsHook,
@@ -26,7 +26,7 @@ use std::task::{Context, Poll, Waker};
 
 /// Observes one call while it is not known whether its method streams.
 pub(super) struct Watch {
-    fabric: Fabric,
+    shared: SharedState,
     /// Its interface and method.
     method: (u64, u16),
     /// The server of the call. It is dropped once the answer is known or the call has ended, because the code that
@@ -65,10 +65,14 @@ enum Results {
 
 impl Watch {
     /// Watches a call on a server; `None` if it is known already whether its method streams.
-    pub(super) fn of(fabric: &Fabric, method: (u64, u16), server: Box<dyn ClientHook>) -> Option<Rc<Self>> {
-        fabric.streams(method).is_none().then(|| {
+    pub(super) fn of(
+        shared: &SharedState,
+        method: (u64, u16),
+        server: Box<dyn ClientHook>,
+    ) -> Option<Rc<Self>> {
+        shared.streams(method).is_none().then(|| {
             Rc::new(Watch {
-                fabric: fabric.clone(),
+                shared: shared.clone(),
                 method,
                 server: RefCell::new(Some(server)),
                 turn: Cell::new(Turn::Before),
@@ -82,7 +86,7 @@ impl Watch {
     pub(super) fn results_used(&self) {
         self.results.set(Results::Used);
         if self.stop() {
-            self.fabric.learn_streams(self.method, false);
+            self.shared.learn_streams(self.method, false);
         }
     }
 
@@ -118,7 +122,7 @@ impl Watch {
         match self.results.get() {
             Results::GivenUp { .. } if !has_ended => self.try_it(),
             Results::GivenUp { after_params: true } if self.stop() => {
-                self.fabric.learn_streams(self.method, true);
+                self.shared.learn_streams(self.method, true);
             }
             _ if has_ended => {
                 self.stop();
@@ -135,7 +139,7 @@ impl Watch {
         }
         let mut trial = server.call(0, 0, Box::<Trial>::default(), Box::<Trial>::default());
         if Pin::new(&mut trial).poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            self.fabric.learn_streams(self.method, true);
+            self.shared.learn_streams(self.method, true);
         }
     }
 

@@ -3,7 +3,7 @@
 //! `wasi:io/streams`: `check-write` "returns the number of bytes permitted for the next call to `write`". So a permit
 //! belongs to the handle that asked. It holds until that handle's next write, however late that comes.
 
-use super::Refused;
+use super::WriteError;
 use std::collections::BTreeMap;
 
 /// A handle on a pipe's writing end, unique in its pipe.
@@ -12,7 +12,7 @@ pub(crate) struct WriterId(u32);
 
 /// Why a handle may not write as much as it tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoPermit {
+pub enum PermitError {
     /// Its last `check-write` permitted less.
     TooLong,
     /// It never asked with `check-write`.
@@ -23,23 +23,23 @@ pub enum NoPermit {
     Flushing,
 }
 
-impl NoPermit {
+impl PermitError {
     /// Describes the guest's mistake, in WASI's words.
     pub(super) fn says(self, asked_bytes: usize, granted_bytes: usize) -> String {
         let rule = match self {
-            NoPermit::TooLong => {
+            PermitError::TooLong => {
                 return format!(
                     "wrote {asked_bytes} bytes where this stream's last check-write permitted {granted_bytes}"
                 );
             }
-            NoPermit::NeverAsked => {
+            PermitError::NeverAsked => {
                 "without a permit: a write needs a check-write on the same output-stream before it"
             }
-            NoPermit::Spent => {
+            PermitError::Spent => {
                 "on a permit that was used: check-write permits the next write only, and another write needs \
                  another check-write"
             }
-            NoPermit::Flushing => {
+            PermitError::Flushing => {
                 "during a flush: after flush an output-stream accepts no write until check-write permits one"
             }
         };
@@ -60,14 +60,14 @@ struct Handle {
     /// Bytes that it may still write.
     permit_bytes: usize,
     /// Why it may not write more.
-    why: NoPermit,
+    why: PermitError,
     /// It gets no permit until this many bytes of the pipe were delivered.
     flush_to: u64,
 }
 
 impl Default for Handle {
     fn default() -> Self {
-        Handle { permit_bytes: 0, why: NoPermit::NeverAsked, flush_to: 0 }
+        Handle { permit_bytes: 0, why: PermitError::NeverAsked, flush_to: 0 }
     }
 }
 
@@ -101,8 +101,8 @@ impl Handles {
         let handle = self.of(writer);
         handle.permit_bytes = bytes;
         // A handle that is told 0 during a flush is still flushing.
-        if bytes > 0 || handle.why != NoPermit::Flushing {
-            handle.why = NoPermit::TooLong;
+        if bytes > 0 || handle.why != PermitError::Flushing {
+            handle.why = PermitError::TooLong;
         }
     }
 
@@ -120,19 +120,20 @@ impl Handles {
         let handle = self.of(writer);
         handle.flush_to = written;
         if ends_permit {
-            (handle.permit_bytes, handle.why) = (0, NoPermit::Flushing);
+            (handle.permit_bytes, handle.why) = (0, PermitError::Flushing);
         }
     }
 
     /// Whether a handle may write this many bytes.
     ///
     /// # Errors
-    /// [`Refused::Overrun`] if its permit is too small, or if a flush of it is under way.
-    pub(super) fn check(&self, writer: WriterId, bytes: usize, delivered: u64) -> Result<(), Refused> {
+    /// [`WriteError::Overrun`] if its permit is too small, or if a flush of it is under way.
+    pub(super) fn check(&self, writer: WriterId, bytes: usize, delivered: u64) -> Result<(), WriteError> {
         let Handle { permit_bytes, why, flush_to } = self.living.get(&writer).copied().unwrap_or_default();
-        let refused = |granted_bytes, why| Err(Refused::Overrun { asked_bytes: bytes, granted_bytes, why });
+        let refused =
+            |granted_bytes, why| Err(WriteError::Overrun { asked_bytes: bytes, granted_bytes, why });
         if bytes > 0 && delivered < flush_to {
-            return refused(0, NoPermit::Flushing);
+            return refused(0, PermitError::Flushing);
         }
         if bytes > permit_bytes {
             return refused(permit_bytes, why);
@@ -150,11 +151,11 @@ impl Handles {
         bytes: usize,
         delivered: u64,
         ends_permit: bool,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), WriteError> {
         self.check(writer, bytes, delivered)?;
         let handle = self.of(writer);
         handle.permit_bytes = if ends_permit { 0 } else { handle.permit_bytes - bytes };
-        handle.why = NoPermit::Spent;
+        handle.why = PermitError::Spent;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! A pipe from outside: the operations of a driver on it, and which of them are possible now.
 
-use super::{Ending, HalfBreak, Pipe, Refused, wake};
+use super::{Ending, HalfBreak, Pipe, WriteError, wake};
 use crate::event::End;
 use crate::freedoms::Freedoms;
 
@@ -116,12 +116,12 @@ impl Pipe {
     }
 
     /// Why nothing can be written any more; `None` if writing is possible.
-    pub(super) fn no_writer(&self) -> Option<Refused> {
+    pub(super) fn no_writer(&self) -> Option<WriteError> {
         let half = self.half_broken_at(End::Writer);
         if self.broken || half == Some(Ending::Reset) {
-            return Some(Refused::Broken);
+            return Some(WriteError::Broken);
         }
-        (half.is_some() || self.ended || !self.seems_read()).then_some(Refused::Closed)
+        (half.is_some() || self.ended || !self.seems_read()).then_some(WriteError::Closed)
     }
 
     /// Ends the pipe at one end only, at once. Returns how many bytes are lost.

@@ -26,7 +26,7 @@ impl One {
         self.pipe.check_write(self.writer)
     }
 
-    fn write(&mut self, bytes: &'static [u8]) -> Result<Written, Refused> {
+    fn write(&mut self, bytes: &'static [u8]) -> Result<WriteOutcome, WriteError> {
         self.pipe.write(self.writer, Bytes::from_static(bytes))
     }
 
@@ -49,12 +49,12 @@ impl DerefMut for One {
     }
 }
 
-fn bytes(bytes: &'static [u8]) -> Taken {
-    Taken::Bytes(Bytes::from_static(bytes))
+fn bytes(bytes: &'static [u8]) -> ReadOutcome {
+    ReadOutcome::Bytes(Bytes::from_static(bytes))
 }
 
-fn refused(asked_bytes: usize, granted_bytes: usize, why: NoPermit) -> Result<Written, Refused> {
-    Err(Refused::Overrun { asked_bytes, granted_bytes, why })
+fn refused(asked_bytes: usize, granted_bytes: usize, why: PermitError) -> Result<WriteOutcome, WriteError> {
+    Err(WriteError::Overrun { asked_bytes, granted_bytes, why })
 }
 
 #[test]
@@ -63,11 +63,11 @@ fn a_free_pipe_flows_up_to_its_capacity() {
     assert_eq!(pipe.check_write(), Permit::Bytes(4));
     pipe.write(b"abcd").unwrap();
     assert_eq!(pipe.check_write(), Permit::Bytes(0));
-    assert_eq!(pipe.read(3), Taken::Bytes(Bytes::from_static(b"abc")));
+    assert_eq!(pipe.read(3), ReadOutcome::Bytes(Bytes::from_static(b"abc")));
     assert_eq!(pipe.check_write(), Permit::Bytes(3));
     pipe.close_writer();
-    assert_eq!(pipe.read(9), Taken::Bytes(Bytes::from_static(b"d")));
-    assert_eq!(pipe.read(9), Taken::End);
+    assert_eq!(pipe.read(9), ReadOutcome::Bytes(Bytes::from_static(b"d")));
+    assert_eq!(pipe.read(9), ReadOutcome::End);
 }
 
 #[test]
@@ -79,16 +79,16 @@ fn a_held_pipe_waits_for_grants_and_deliveries() {
     pipe.grant(5);
     assert_eq!(pipe.check_write(), Permit::Bytes(5));
     pipe.write(b"abc").unwrap();
-    assert_eq!(pipe.read(9), Taken::Nothing);
+    assert_eq!(pipe.read(9), ReadOutcome::Nothing);
     pipe.deliver(2);
-    assert_eq!(pipe.read(9), Taken::Bytes(Bytes::from_static(b"ab")));
+    assert_eq!(pipe.read(9), ReadOutcome::Bytes(Bytes::from_static(b"ab")));
     pipe.close_writer();
     pipe.deliver(9);
-    assert_eq!(pipe.read(9), Taken::Bytes(Bytes::from_static(b"c")));
-    assert_eq!(pipe.read(9), Taken::Nothing, "the end is delivered like bytes");
+    assert_eq!(pipe.read(9), ReadOutcome::Bytes(Bytes::from_static(b"c")));
+    assert_eq!(pipe.read(9), ReadOutcome::Nothing, "the end is delivered like bytes");
     assert!(pipe.deliverable());
     pipe.deliver(0);
-    assert_eq!(pipe.read(9), Taken::End);
+    assert_eq!(pipe.read(9), ReadOutcome::End);
     assert!(!pipe.deliverable());
 }
 
@@ -99,14 +99,14 @@ fn a_grant_is_not_taken_back_and_not_exceeded() {
     pipe.grant(5);
     assert_eq!(pipe.check_write(), Permit::Bytes(5));
     pipe.shape(1, true);
-    assert_eq!(pipe.write(b"abcdef"), refused(6, 5, NoPermit::TooLong));
+    assert_eq!(pipe.write(b"abcdef"), refused(6, 5, PermitError::TooLong));
     assert!(pipe.write(b"abcde").is_ok());
 }
 
 #[test]
 fn a_write_without_check_write_is_an_overrun() {
     let mut pipe = pipe(8, false);
-    assert_eq!(pipe.write(b"a"), refused(1, 0, NoPermit::NeverAsked));
+    assert_eq!(pipe.write(b"a"), refused(1, 0, PermitError::NeverAsked));
     assert!(pipe.write(b"").is_ok(), "no bytes need no permit");
 }
 
@@ -132,7 +132,7 @@ fn a_reset_is_seen_at_both_ends_and_counts_what_it_lost() {
     pipe.write(b"abc").unwrap();
     assert_eq!(pipe.reset(), 3);
     assert_eq!(pipe.check_write(), Permit::Broken);
-    assert_eq!(pipe.read(1), Taken::Broken);
+    assert_eq!(pipe.read(1), ReadOutcome::Broken);
 }
 
 #[test]
@@ -142,8 +142,8 @@ fn reading_joins_pieces_and_splits_them() {
         pipe.check_write();
         pipe.write(piece).unwrap();
     }
-    assert_eq!(pipe.read(5), Taken::Bytes(Bytes::from_static(b"abcde")));
-    assert_eq!(pipe.read(5), Taken::Bytes(Bytes::from_static(b"f")));
+    assert_eq!(pipe.read(5), ReadOutcome::Bytes(Bytes::from_static(b"abcde")));
+    assert_eq!(pipe.read(5), ReadOutcome::Bytes(Bytes::from_static(b"f")));
 }
 
 #[test]
@@ -182,20 +182,20 @@ fn a_pipe_broken_for_its_writer_still_reads_and_never_ends() {
         let writer = pipe.writer;
         assert!(!pipe.is_live() && pipe.pipe.writable(writer));
         assert_eq!(pipe.check_write(), Permit::Broken);
-        assert_eq!(pipe.write(b"d"), Err(Refused::Broken));
+        assert_eq!(pipe.write(b"d"), Err(WriteError::Broken));
         pipe.deliver(3);
         assert_eq!(pipe.read(9), bytes(b"abc"));
         pipe.close_writer();
         assert!(!pipe.deliverable(), "its end stays a secret");
-        assert_eq!((pipe.read(9), pipe.readable()), (Taken::Nothing, false));
+        assert_eq!((pipe.read(9), pipe.readable()), (ReadOutcome::Nothing, false));
         pipe.reset();
-        assert_eq!(pipe.read(9), Taken::Broken);
+        assert_eq!(pipe.read(9), ReadOutcome::Broken);
     }
 }
 
 #[test]
 fn a_pipe_broken_for_its_reader_takes_what_there_is_room_for() {
-    for (ending, told) in [(Ending::Reset, Taken::Broken), (Ending::Close, Taken::End)] {
+    for (ending, told) in [(Ending::Reset, ReadOutcome::Broken), (Ending::Close, ReadOutcome::End)] {
         let mut pipe = pipe(4, false);
         pipe.check_write();
         pipe.write(b"abc").unwrap();
@@ -262,7 +262,7 @@ fn a_permit_ends_with_its_handle() {
     pipe.check_write();
     let writer = pipe.writer;
     pipe.drop_handle(writer);
-    assert_eq!(pipe.write(b"a"), refused(1, 0, NoPermit::NeverAsked));
+    assert_eq!(pipe.write(b"a"), refused(1, 0, PermitError::NeverAsked));
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn a_write_while_a_flush_is_under_way_is_refused() {
     pipe.check_write();
     pipe.write(b"ab").unwrap();
     pipe.flush();
-    assert_eq!(pipe.write(b"c"), refused(1, 0, NoPermit::Flushing));
+    assert_eq!(pipe.write(b"c"), refused(1, 0, PermitError::Flushing));
     pipe.deliver(2);
     assert!(pipe.write(b"c").is_ok(), "the flush is done, and some of the permit is left");
 }
@@ -287,10 +287,10 @@ fn a_permit_may_be_good_for_one_write() {
     pipe.check_write();
     assert!(pipe.write(b"a").is_ok());
     assert!(pipe.write(b"").is_ok());
-    assert_eq!(pipe.write(b"b"), refused(1, 0, NoPermit::Spent));
+    assert_eq!(pipe.write(b"b"), refused(1, 0, PermitError::Spent));
     pipe.check_write();
     pipe.flush();
-    assert_eq!(pipe.write(b"b"), refused(1, 0, NoPermit::Flushing));
+    assert_eq!(pipe.write(b"b"), refused(1, 0, PermitError::Flushing));
     pipe.check_write();
     assert!(pipe.write(b"b").is_ok());
 }
@@ -319,7 +319,7 @@ fn unflushed_bytes_may_stay_while_there_is_budget() {
             pipe.check_write();
             pipe.write(b"ab").unwrap();
             assert!(!pipe.deliverable());
-            assert_eq!((pipe.read(2), pipe.view().unflushed_bytes), (Taken::Nothing, 2), "{what}");
+            assert_eq!((pipe.read(2), pipe.view().unflushed_bytes), (ReadOutcome::Nothing, 2), "{what}");
             release(&mut pipe);
             assert_eq!(pipe.deliverable(), held, "{what}");
             pipe.deliver(8);
@@ -336,5 +336,5 @@ fn a_read_may_give_half_of_what_is_there() {
     for piece in [&b"abc"[..], b"d", b"e"] {
         assert_eq!(pipe.read(9), bytes(piece));
     }
-    assert_eq!(pipe.read(9), Taken::Nothing);
+    assert_eq!(pipe.read(9), ReadOutcome::Nothing);
 }

@@ -3,7 +3,7 @@
 use super::bindings::wasi::cli;
 use crate::cell::CellState;
 use crate::event::HandleKind;
-use crate::fabric::Blocked;
+use crate::shared::Blocked;
 use crate::stream::{GuestInput, GuestOutput};
 use wasmtime::component::Resource;
 use wasmtime::{Result, bail};

@@ -5,7 +5,7 @@ use super::bindings::wasi::clocks::{monotonic_clock, wall_clock};
 use crate::cell::CellState;
 use crate::clock::{Clock, Sleep};
 use crate::event::HandleKind;
-use crate::fabric::{Asked, Blocked};
+use crate::shared::{Asked, Blocked};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::async_trait;
@@ -25,7 +25,7 @@ impl Pollable for Sleep {
 
 impl CellState {
     fn until(&mut self, at_ns: u64) -> Result<Resource<DynPollable>> {
-        let deadline = self.table.push(Clock::new(&self.fabric).sleep_until(at_ns))?;
+        let deadline = self.table.push(Clock::new(&self.shared).sleep_until(at_ns))?;
         let pollable = subscribe(&mut self.table, deadline)?;
         self.born(HandleKind::Pollable, pollable.rep(), Some(Blocked::Until(at_ns)));
         Ok(pollable)
@@ -35,7 +35,7 @@ impl CellState {
 impl monotonic_clock::Host for CellState {
     async fn now(&mut self) -> Result<u64> {
         self.asked(Asked::TheTime).await;
-        Ok(self.fabric.seen_ns())
+        Ok(self.shared.seen_ns())
     }
 
     fn resolution(&mut self) -> Result<u64> {
@@ -47,7 +47,7 @@ impl monotonic_clock::Host for CellState {
     }
 
     fn subscribe_duration(&mut self, duration: u64) -> Result<Resource<DynPollable>> {
-        let at_ns = self.fabric.seen_ns().saturating_add(duration);
+        let at_ns = self.shared.seen_ns().saturating_add(duration);
         self.until(at_ns)
     }
 }
@@ -55,7 +55,7 @@ impl monotonic_clock::Host for CellState {
 impl wall_clock::Host for CellState {
     async fn now(&mut self) -> Result<wall_clock::Datetime> {
         self.asked(Asked::TheTime).await;
-        let now_ns = self.fabric.seen_ns();
+        let now_ns = self.shared.seen_ns();
         Ok(wall_clock::Datetime {
             seconds: EPOCH_SECONDS + now_ns / NANOSECONDS,
             nanoseconds: (now_ns % NANOSECONDS) as u32,

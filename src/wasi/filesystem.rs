@@ -8,7 +8,7 @@ use wasmtime::bail;
 use wasmtime::component::{Linker, ResourceType, Val};
 
 /// A descriptor, or a stream of directory entries. Neither exists here.
-enum Nothing {}
+enum NeverExists {}
 
 const METHODS: &[&str] = &[
     "[method]descriptor.advise",
@@ -44,7 +44,7 @@ const METHODS: &[&str] = &[
 pub(super) fn add_to_linker(linker: &mut Linker<CellState>) -> wasmtime::Result<()> {
     let mut types = linker.instance("wasi:filesystem/types@0.2.12")?;
     for resource in ["descriptor", "directory-entry-stream"] {
-        types.resource(resource, ResourceType::host::<Nothing>(), |_, _| Ok(()))?;
+        types.resource(resource, ResourceType::host::<NeverExists>(), |_, _| Ok(()))?;
     }
     for method in METHODS {
         types.func_new(method, move |_, _, _, _| bail!("{method}: there are no files here"))?;

@@ -3,7 +3,7 @@
 
 use crate::cell::CellState;
 use crate::event::HandleKind;
-use crate::fabric::{Asked, Blocked, Import, WaitBegun};
+use crate::shared::{Asked, Blocked, Import, WaitBegun};
 use crate::trap::{MAX_POLLED, Misuse};
 use std::task::Poll;
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -86,14 +86,14 @@ async fn end_turn() {
 impl CellState {
     /// Counts a call that asked for news, and lets others run if the cell has asked too often.
     pub(super) async fn asked(&mut self, asked: Asked) {
-        if self.fabric.count_call(self.cell, asked) {
+        if self.shared.count_call(self.cell, asked) {
             end_turn().await;
         }
     }
 
     /// Counts a call that cannot wait itself. The turn that it owes is made up later.
     fn note(&mut self, asked: Asked) {
-        self.owes_turn |= self.fabric.count_call(self.cell, asked);
+        self.owes_turn |= self.shared.count_call(self.cell, asked);
     }
 
     /// Counts a call that moved bytes or failed. `bytes` gives how many were moved.
@@ -125,7 +125,7 @@ impl CellState {
         if let Some(kind) = self.handles.remove(handle) {
             // A guest that takes and gives back handles without end asks for news that never comes. If it only takes
             // them, it stops when the table is full.
-            self.fabric.count_call(self.cell, Asked::GaveBack);
+            self.shared.count_call(self.cell, Asked::GaveBack);
             self.record_handle(kind, handle, false);
         }
     }
@@ -142,25 +142,25 @@ impl CellState {
     /// Records that the cell begins to wait, and its knowledge then.
     fn begin_wait(&self, handles: &[u32]) -> WaitBegun {
         let on: Vec<Blocked> = handles.iter().filter_map(|&handle| self.handles.waits_on(handle)).collect();
-        self.fabric.begin_wait(self.cell, &on, self.up, self.down)
+        self.shared.begin_wait(self.cell, &on, self.up, self.down)
     }
 
     /// Records the handles that woke the cell.
     fn end_wait(&self, begun: WaitBegun, ready: &[u32]) {
         let on: Vec<Option<Blocked>> = ready.iter().map(|&handle| self.handles.waits_on(handle)).collect();
-        self.fabric.end_wait(self.cell, begun, &on, self.down);
+        self.shared.end_wait(self.cell, begun, &on, self.down);
     }
 
     /// Records that the cell learnt something from a stream: bytes, or that it has ended.
     fn heard(&self, stream: u32) {
         let of_link = self.handles.waits_on(stream) == Some(Blocked::Reading(self.down));
-        self.fabric.heard(self.cell, of_link);
+        self.shared.heard(self.cell, of_link);
     }
 
     /// Records that the cell waits for a stream by a blocking call, which brings it news.
     fn blocks_on(&self, streams: &[u32]) {
         self.begin_wait(streams);
-        self.fabric.heard(self.cell, false);
+        self.shared.heard(self.cell, false);
     }
 
     /// `splice`, as its text defines it: `check-write`, then `read` of at most as many bytes, then `write`. A `read` of
@@ -217,7 +217,7 @@ impl CellState {
     fn wrote(&mut self, stream: u32) {
         self.handles.used(stream);
         if self.handles.waits_on(stream) == Some(Blocked::Writing(self.up)) {
-            self.fabric.wrote_to_link(self.cell);
+            self.shared.wrote_to_link(self.cell);
         }
     }
 
@@ -226,16 +226,16 @@ impl CellState {
         &self,
         import: &'static str,
         handles: impl IntoIterator<Item = u32>,
-    ) -> crate::cell::Waiting {
+    ) -> crate::cell::WaitGuard {
         self.waiting_inside(Import::Other(import), handles)
     }
 
-    fn waiting_inside(&self, import: Import, handles: impl IntoIterator<Item = u32>) -> crate::cell::Waiting {
+    fn waiting_inside(&self, import: Import, handles: impl IntoIterator<Item = u32>) -> crate::cell::WaitGuard {
         let mut on: Vec<Blocked> =
             handles.into_iter().filter_map(|handle| self.handles.waits_on(handle)).collect();
         on.sort_unstable();
         on.dedup();
-        crate::cell::Waiting::new(&self.fabric, self.cell, import, on)
+        crate::cell::WaitGuard::new(&self.shared, self.cell, import, on)
     }
 }
 

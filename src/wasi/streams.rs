@@ -18,7 +18,7 @@ pub(crate) enum Offer {
     /// The guest has not asked for it yet.
     Ready(Connection),
     /// It was handed out before.
-    Taken,
+    ReadOutcome,
 }
 
 /// The two streams of one link, each until it is taken.
@@ -50,7 +50,7 @@ impl Host for CellState {
         if matches!(self.offer, Offer::Never) {
             return Err(ConnectionMisuse::NotOffered.into());
         }
-        let Offer::Ready(connection) = std::mem::replace(&mut self.offer, Offer::Taken) else {
+        let Offer::Ready(connection) = std::mem::replace(&mut self.offer, Offer::ReadOutcome) else {
             return Err(ConnectionMisuse::SecondConnection.into());
         };
         let handle = self.table.push(connection)?;

@@ -85,13 +85,13 @@ impl Bare {
     }
 
     pub(crate) fn advance(&mut self, to_ns: u64) {
-        self.tank.fabric().advance(to_ns);
+        self.tank.shared().advance(to_ns);
         self.rest();
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
         let mut events = Vec::new();
-        self.tank.fabric().drain_events(&mut events);
+        self.tank.shared().drain_events(&mut events);
         events
     }
 
@@ -162,14 +162,14 @@ fn an_hours_sleep_ends_when_the_clock_is_moved() {
     let (probe, _stdio) = bare.start(spec);
     bare.rest();
     assert_eq!(code(&probe), None);
-    assert_eq!(bare.tank.fabric().next_timer_ns(), Some(HOUR_NS));
-    assert_eq!(bare.tank.fabric().blocked(probe.id()), [Blocked::Until(HOUR_NS)]);
+    assert_eq!(bare.tank.shared().next_timer_ns(), Some(HOUR_NS));
+    assert_eq!(bare.tank.shared().blocked(probe.id()), [Blocked::Until(HOUR_NS)]);
     bare.advance(HOUR_NS - 1);
     assert_eq!(code(&probe), None, "a nanosecond is missing");
     bare.advance(HOUR_NS);
     assert_eq!(code(&probe), Some(0));
-    assert_eq!(bare.tank.fabric().now_ns(), HOUR_NS);
-    assert_eq!(bare.tank.fabric().next_timer_ns(), None);
+    assert_eq!(bare.tank.shared().now_ns(), HOUR_NS);
+    assert_eq!(bare.tank.shared().next_timer_ns(), None);
 }
 
 #[test]
@@ -179,12 +179,12 @@ fn nobody_waits_for_the_time_of_a_killed_sleeper() {
     spec.args.extend(["sleep".into(), HOUR_NS.to_string()]);
     let (probe, _stdio) = bare.start(spec);
     bare.rest();
-    assert_eq!(bare.tank.fabric().next_timer_ns(), Some(HOUR_NS));
+    assert_eq!(bare.tank.shared().next_timer_ns(), Some(HOUR_NS));
     probe.kill();
     bare.rest();
     assert_eq!(code(&probe), Some(137));
-    assert_eq!(bare.tank.fabric().next_timer_ns(), None);
-    assert_eq!(bare.tank.fabric().blocked(probe.id()), []);
+    assert_eq!(bare.tank.shared().next_timer_ns(), None);
+    assert_eq!(bare.tank.shared().blocked(probe.id()), []);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_sleep_past_the_end_of_time_never_ends() {
     spec.args.extend(["sleep".into(), u64::MAX.to_string()]);
     let (probe, _stdio) = bare.start(spec);
     bare.rest();
-    assert_eq!(bare.tank.fabric().next_timer_ns(), None);
+    assert_eq!(bare.tank.shared().next_timer_ns(), None);
     bare.advance(u64::MAX);
     bare.rest();
     assert_eq!(code(&probe), None);
@@ -206,7 +206,7 @@ fn the_clock_never_goes_back() {
     let mut bare = Bare::new();
     bare.advance(7);
     bare.advance(3);
-    assert_eq!(bare.tank.fabric().now_ns(), 7);
+    assert_eq!(bare.tank.shared().now_ns(), 7);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_stalled_pool_is_a_stalled_pool() {
     bare.rest();
     let link = server.link().expect("a cell has its link");
     assert_eq!(code(&server), None);
-    assert_eq!(bare.tank.fabric().blocked(server.id()), [Blocked::Reading(link.down())]);
+    assert_eq!(bare.tank.shared().blocked(server.id()), [Blocked::Reading(link.down())]);
     server.kill();
     bare.rest();
     assert_eq!(code(&server), Some(137));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use wavetank::TrapClass;
 use wavetank::schema::peer_capnp::executor;
 use wavetank_lab::guests;
-use wavetank_sim::canary::{Against, Divergence, run_compared};
+use wavetank_sim::canary::{ComparedWith, Divergence, run_compared};
 use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, World, check, peer};
 use wavetank_tests::{scenario, setup};
 
@@ -17,7 +17,7 @@ fn same_on_both_engines(name: &str, seeds: u64) {
     for seed in 0..seeds {
         let run = run_compared(scenario(name), &setup(seed));
         assert_eq!(run.outcome, Outcome::Finished, "{name} seed {seed}");
-        assert_eq!(run.compared, [Against::SecondRun, Against::Pulley], "{name} seed {seed}");
+        assert_eq!(run.compared, [ComparedWith::SecondRun, ComparedWith::Pulley], "{name} seed {seed}");
     }
 }
 
@@ -78,7 +78,7 @@ fn where_a_stack_overflows_pulley_is_not_asked() {
     };
     let run = run_compared(recurse, &setup(1));
     assert_eq!(run.outcome, Outcome::Finished);
-    assert_eq!(run.compared, [Against::SecondRun]);
+    assert_eq!(run.compared, [ComparedWith::SecondRun]);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn caught(cheat: impl Fn(&mut World) + Sync) -> (Divergence, Run) {
     let Outcome::Diverged(divergence) = run.outcome.clone() else {
         panic!("it diverges, but was {}", run.outcome)
     };
-    assert_eq!(divergence.against, Against::SecondRun);
+    assert_eq!(divergence.against, ComparedWith::SecondRun);
     assert_ne!(divergence.first, divergence.other);
     (divergence, run)
 }

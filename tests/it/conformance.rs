@@ -133,13 +133,13 @@ fn setups() -> Vec<Named> {
     let full = setup(0).capacity_bytes;
     let free = Profile { held_pipes: 0, ..Profile::swarm() };
     let held = Profile { held_pipes: 1, ..Profile::swarm() };
-    let gusts = ["spur", "shrink"].map(|gust| (gust.to_string(), 100));
-    let gusty = Profile { gusts: 100, swarm: false, weights: gusts.into(), ..held.clone() };
+    let faults = ["spur", "shrink"].map(|fault| (fault.to_string(), 100));
+    let faulty = Profile { faults: 100, swarm: false, weights: faults.into(), ..held.clone() };
     with("swarm", 20, Profile::swarm(), full)
         .chain(with("calm", 5, Profile::calm(), full))
         .chain(with("free pipes", 5, free, full))
         .chain(with("held pipes", 5, held.clone(), full))
-        .chain(with("gusts", 30, gusty, full))
+        .chain(with("faults", 30, faulty, full))
         .chain(with("held pipes of 100 bytes", 5, held.clone(), 100))
         .chain(with("held pipes of 1 byte", 3, held, 1))
         .collect()
@@ -270,12 +270,12 @@ fn build(world: &mut World, row: &Row) {
         _ => cell.expect_exit(0),
     };
     let Some(input) = cell.stdin() else { return };
-    let (fabric, clock) = (world.tank().fabric().clone(), world.clock());
+    let (shared, clock) = (world.tank().shared().clone(), world.clock());
     let (cell, later) = (cell.cell().clone(), row.later);
     let (stdin, stdout) = (cell.pipes()[0], cell.pipes()[1]);
     world.task("far end", async move {
         if later != Later::Nothing {
-            while cell.exit().is_none() && !fabric.blocked(cell.id()).contains(&Blocked::Reading(stdin)) {
+            while cell.exit().is_none() && !shared.blocked(cell.id()).contains(&Blocked::Reading(stdin)) {
                 clock.sleep(LOOK_NS).await;
             }
         }
@@ -283,15 +283,15 @@ fn build(world: &mut World, row: &Row) {
             Later::Nothing => &[][..],
             Later::Bytes(bytes) => bytes,
             Later::StdinBreaks => {
-                fabric.reset(stdin);
+                shared.reset(stdin);
                 &[]
             }
             Later::StdoutCloses(bytes) => {
-                fabric.end_after(stdout, 0, Ending::Close);
+                shared.end_after(stdout, 0, Ending::Close);
                 bytes
             }
             Later::StdoutBreaks(bytes) => {
-                fabric.reset(stdout);
+                shared.reset(stdout);
                 bytes
             }
         };

@@ -7,7 +7,7 @@ use wavetank_lab::bugs;
 use wavetank_lab::guests;
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::explain::{Change, EXPLAIN_RUNS, Explanation, explain};
-use wavetank_sim::same::{SHRINK_RUNS, shrink_run};
+use wavetank_sim::signature::{SHRINK_RUNS, shrink_run};
 use wavetank_sim::transcript::Names;
 use wavetank_sim::{Choices, Run, Setup, World, run, run_under};
 use wavetank_tests::engine;
@@ -51,7 +51,7 @@ fn following_a_run_is_that_run() {
         for seed in 0..20 {
             let setup = Setup::new(engine(), Seed(seed));
             let first = run(case, &setup);
-            let moves = first.moves().into_iter().filter(|moved| !moved.kind().is_gust());
+            let moves = first.moves().into_iter().filter(|moved| !moved.kind().is_fault());
             let moves = moves
                 .map(|moved| wavetank_choice::menu::Item { kind: moved.kind(), id: moved.id() })
                 .collect();
@@ -110,7 +110,7 @@ fn an_explanation_is_a_screen_long() {
 }
 
 #[test]
-fn what_is_drawn_at_set_up_and_by_gusts_is_told() {
+fn draws_at_set_up_and_injected_faults_are_told() {
     let (_, told) = told("g13");
     assert!(told.chosen.iter().any(|line| line == "set up: value 1 is 4 of 0 to 5"), "{told:#?}");
     let scenario = |world: &mut World| {
@@ -250,7 +250,7 @@ fn a_failure_without_any_choice_is_said_to_be_calm() {
 
 /// The menu items of a run's moves. Injected faults are on no menu.
 fn items(run: &Run) -> Vec<Item> {
-    let moves = run.moves().into_iter().filter(|moved| !moved.kind().is_gust());
+    let moves = run.moves().into_iter().filter(|moved| !moved.kind().is_fault());
     moves.map(|moved| Item { kind: moved.kind(), id: moved.id() }).collect()
 }
 

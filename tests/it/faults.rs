@@ -86,10 +86,10 @@ fn a_guest_that_ticks_for_ever_is_named_and_a_host_that_waits_is_waited_for() {
             let cell = world.cell("beats", guests::BUGS).args(["g17", mended]);
             let cell = cell.transport(Transport::Connection).serve(peer::executor(world)).spawn();
             let link = cell.cell().link().expect("a started cell has its link");
-            let (fabric, clock, cell) = (world.tank().fabric().clone(), world.clock(), cell.cell().clone());
+            let (shared, clock, cell) = (world.tank().shared().clone(), world.clock(), cell.cell().clone());
             world.task("test", async move {
-                fabric.reset(link.up());
-                fabric.reset(link.down());
+                shared.reset(link.up());
+                shared.reset(link.down());
                 if hours > 0 {
                     clock.sleep(hours * 3600 * 1_000_000_000).await;
                     cell.kill();

@@ -18,7 +18,7 @@ use wavetank::cell::{Cause, ExitRecord};
 use wavetank::guard::{MAX_CAPS, MAX_FRAMES};
 use wavetank::schema::peer_capnp::executor;
 use wavetank::stdio::KEPT_BYTES;
-use wavetank::{Event, PipeReader, PipeWriter, TrapClass, Wire};
+use wavetank::{Event, PipeReader, PipeWriter, RawLink, TrapClass};
 use wavetank_lab::guests;
 use wavetank_sim::oracle::{Blame, Oracle};
 use wavetank_sim::world::CellHandle;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use wavetank::Allocator;
-use wavetank_choice::choice::{Choice, Of};
+use wavetank_choice::choice::{Choice, Meaning};
 use wavetank_lab::scenario::all;
 use wavetank_sim::scenario::Scenario;
 use wavetank_sim::{Choices, Setup, Token, run};
@@ -101,7 +101,7 @@ fn a_replay_that_leaves_its_track_says_where() {
     let Choices::Given(mut given) = first.token("echo").recipe.try_into().unwrap() else {
         panic!("a run's choices are given")
     };
-    let not_dull = |choice: &Choice| choice.value > 0 && matches!(choice.of, Of::Item(..));
+    let not_dull = |choice: &Choice| choice.value > 0 && matches!(choice.of, Meaning::Item(..));
     let at = first.choices.iter().position(not_dull).expect("a move that is not dull");
     given[at].0 = 0;
     let other = run(scenario("echo"), &Setup { choices: Choices::Given(given), ..setup(1) });

@@ -2,7 +2,7 @@
 
 use wavetank_choice::Seed;
 use wavetank_lab::bugs;
-use wavetank_sim::same::{failure, shrink_while};
+use wavetank_sim::signature::{shrink_while, signature};
 use wavetank_sim::{Choices, Profile, Setup, StrategyName, run};
 use wavetank_tests::engine;
 
@@ -19,7 +19,7 @@ fn a_smaller_run_is_as_known_and_no_rougher() {
         // rougher.
         let Some(smaller) = shrink_while(&found, 200, |choices| Some(replay(choices))) else { continue };
         assert!(smaller.run.level <= found.level, "seed {seed}");
-        assert_eq!(failure(&smaller.run.outcome), failure(&found.outcome), "seed {seed}");
+        assert_eq!(signature(&smaller.run.outcome), signature(&found.outcome), "seed {seed}");
         compared += 1;
     }
     assert!(compared >= 2, "only {compared} failed");

@@ -399,9 +399,9 @@ fn a_stream_that_broke_fails_once_and_is_closed_then() {
         let mut probe = probe.transport(Transport::Connection).serve(peer::executor(world)).spawn();
         probe.expect_exit(0);
         let stdin = probe.stdin().expect("stdin is the guest's own");
-        let (fabric, cell) = (world.tank().fabric().clone(), probe.cell().clone());
+        let (shared, cell) = (world.tank().shared().clone(), probe.cell().clone());
         world.task("breaker", async move {
-            fabric.reset(cell.pipes()[0]);
+            shared.reset(cell.pipes()[0]);
             cell.wait().await;
             drop(stdin);
         });

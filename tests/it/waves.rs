@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use wavetank::cell::{Cause, ExitRecord, Left};
+use wavetank::cell::{Cause, ExitRecord, LeftoverHandle};
 use wavetank::{Event, HandleKind, TrapClass};
 use wavetank_lab::guests;
 use wavetank_lab::scenario::all;
@@ -46,7 +46,7 @@ pub(crate) fn nothing_is_left(run: &Run, schema: &Arc<Schema>) {
 }
 
 /// libc keeps a stream and its pollable for stdout or stderr if the guest printed there; at most one pair may be left.
-fn only_stdio(left: &[Left]) -> bool {
+fn only_stdio(left: &[LeftoverHandle]) -> bool {
     let count = |kind| left.iter().filter(|left| left.kind == kind).count();
     let (streams, pollables) = (count(HandleKind::OutputStream), count(HandleKind::Pollable));
     streams == pollables && streams <= 1 && left.len() == 2 * streams

@@ -10,7 +10,7 @@ pub struct Choice {
     /// The number; 0 is the dullest.
     pub value: u32,
     /// Its meaning. A replay compares it to find where it diverges.
-    pub of: Of,
+    pub of: Meaning,
 }
 
 /// The occasion of a choice: the time of the draw, and the alternatives. A token does not keep it.
@@ -26,11 +26,11 @@ pub struct Occasion {
 
 /// The meaning of a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Of {
+pub enum Meaning {
     /// The next move or an injected fault: its kind, and the id of the actor or thing that it names.
     Item(Kind, u32),
     /// No fault was injected.
-    NoGust,
+    NoFault,
     /// How many bytes of a pipe. 0 is all of them.
     Amount(u32),
     /// How a new pipe flows. 0 is freely.
@@ -65,28 +65,28 @@ pub enum Of {
     Task(u32),
 }
 
-impl Of {
+impl Meaning {
     /// A small fingerprint of this meaning, which a token keeps.
     pub fn check(self) -> u8 {
         let (tag, id) = match self {
-            Of::Item(kind, id) => (kind as u32, id),
-            Of::Amount(pipe) => (32, pipe),
-            Of::Pipe(pipe) => (33, pipe),
-            Of::Value => (34, 0),
-            Of::Level => (35, 0),
-            Of::Slice(cell) => (36, cell),
-            Of::Host(cell) => (48, cell),
-            Of::Trap(cell) => (37, cell),
-            Of::Refuse(cell) => (38, cell),
-            Of::Gap => (39, 0),
-            Of::Bytes(pipe) => (40, pipe),
-            Of::Span => (41, 0),
-            Of::Task(actor) => (42, actor),
-            Of::NoGust => (43, 0),
-            Of::Act(script) => (44, script),
-            Of::Latency(operation) => (45, operation),
-            Of::Failure(operation) => (46, operation),
-            Of::Half(pipe) => (47, pipe),
+            Meaning::Item(kind, id) => (kind as u32, id),
+            Meaning::Amount(pipe) => (32, pipe),
+            Meaning::Pipe(pipe) => (33, pipe),
+            Meaning::Value => (34, 0),
+            Meaning::Level => (35, 0),
+            Meaning::Slice(cell) => (36, cell),
+            Meaning::Host(cell) => (48, cell),
+            Meaning::Trap(cell) => (37, cell),
+            Meaning::Refuse(cell) => (38, cell),
+            Meaning::Gap => (39, 0),
+            Meaning::Bytes(pipe) => (40, pipe),
+            Meaning::Span => (41, 0),
+            Meaning::Task(actor) => (42, actor),
+            Meaning::NoFault => (43, 0),
+            Meaning::Act(script) => (44, script),
+            Meaning::Latency(operation) => (45, operation),
+            Meaning::Failure(operation) => (46, operation),
+            Meaning::Half(pipe) => (47, pipe),
         };
         (tag.wrapping_mul(41).wrapping_add(id.wrapping_mul(7)) % 251) as u8
     }

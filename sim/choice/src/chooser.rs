@@ -1,8 +1,8 @@
 //! The chooser: asks a strategy for each choice and records it.
 
-use crate::choice::{Choice, Occasion, Of};
-use crate::menu::{Gusts, Item, Menu};
-use crate::strategy::{Ask, Strategy};
+use crate::choice::{Choice, Meaning, Occasion};
+use crate::menu::{Item, Menu, PossibleFaults};
+use crate::strategy::{Request, Strategy};
 
 /// Draws choices from a strategy and records them, up to a bound. After that every choice is 0.
 pub struct Chooser {
@@ -40,34 +40,34 @@ impl Chooser {
         assert!(picked < menu.len(), "a strategy picked item {picked} of a menu of {}", menu.len());
         let item = menu.item(picked);
         let calm = if picked == 0 { item } else { menu.item(0) };
-        self.note(picked as u32, Of::Item(item.kind, item.id), menu.len() as u32, Some(calm));
+        self.note(picked as u32, Meaning::Item(item.kind, item.id), menu.len() as u32, Some(calm));
         self.strategy.went(item);
         item
     }
 
     /// Draws the injected fault that comes next, if any.
-    pub fn gust(&mut self, gusts: &Gusts) -> Option<Item> {
-        if gusts.is_empty() || self.is_calm() {
+    pub fn fault(&mut self, faults: &PossibleFaults) -> Option<Item> {
+        if faults.is_empty() || self.is_calm() {
             return None;
         }
-        let picked = self.strategy.draw(&Ask::Gust(gusts)) as usize;
-        assert!(picked < gusts.len(), "a strategy drew gust {picked} of {}", gusts.len());
-        let item = gusts.item(picked);
+        let picked = self.strategy.draw(&Request::Fault(faults)) as usize;
+        assert!(picked < faults.len(), "a strategy drew fault {picked} of {}", faults.len());
+        let item = faults.item(picked);
         self.note(
             picked as u32,
-            item.map_or(Of::NoGust, |item| Of::Item(item.kind, item.id)),
-            gusts.len() as u32,
+            item.map_or(Meaning::NoFault, |item| Meaning::Item(item.kind, item.id)),
+            faults.len() as u32,
             None,
         );
         item
     }
 
     /// Draws a number below `bound`; 0 is the dullest.
-    pub fn draw(&mut self, of: Of, bound: u32) -> u32 {
+    pub fn draw(&mut self, of: Meaning, bound: u32) -> u32 {
         if bound <= 1 || self.is_calm() {
             return 0;
         }
-        let value = self.strategy.draw(&Ask::Number { of, bound });
+        let value = self.strategy.draw(&Request::Number { of, bound });
         assert!(value < bound, "a strategy drew {value} of {bound}");
         self.note(value, of, bound, None);
         value
@@ -78,7 +78,7 @@ impl Chooser {
         self.strategy.touched(pipe);
     }
 
-    fn note(&mut self, value: u32, of: Of, bound: u32, calm: Option<Item>) {
+    fn note(&mut self, value: u32, of: Meaning, bound: u32, calm: Option<Item>) {
         let choice = Choice { value, of };
         self.strategy.drew(choice);
         self.record.push(choice);

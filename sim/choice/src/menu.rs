@@ -3,14 +3,14 @@
 //! Item 0 is by definition the next move of the calm policy. That policy goes round robin over the kinds of move, and
 //! over the ids within a kind. (If polls always came first, a task that wakes itself could starve delivery for ever.)
 //!
-//! Now and then there is a second list, [`Gusts`]: the faults that could be injected. It is asked for so seldom that it
+//! Now and then there is a second list, [`PossibleFaults`]: the faults that could be injected. It is asked for so seldom that it
 //! may be a real list.
 
 use crate::moves::{Kind, Lane};
 use roaring::RoaringBitmap;
 
 /// The ids that each kind of move could name. [`Kind::Advance`] is missing, because it names none.
-pub struct Sets<'a> {
+pub struct Candidates<'a> {
     /// Cells to start.
     pub start: &'a RoaringBitmap,
     /// Actors to poll.
@@ -27,10 +27,18 @@ pub struct Sets<'a> {
     pub act: &'a RoaringBitmap,
 }
 
-impl<'a> Sets<'a> {
+impl<'a> Candidates<'a> {
     /// No moves at all. `none` is an empty set.
     pub fn empty(none: &'a RoaringBitmap) -> Self {
-        Sets { start: none, poll: none, deliver: none, grant: none, answer: none, resume: none, act: none }
+        Candidates {
+            start: none,
+            poll: none,
+            deliver: none,
+            grant: none,
+            answer: none,
+            resume: none,
+            act: none,
+        }
     }
 
     fn of(&self, kind: Kind) -> Option<&'a RoaringBitmap> {
@@ -78,7 +86,7 @@ impl Item {
 #[derive(Clone, Copy)]
 pub struct Menu<'a> {
     calm: &'a Calm,
-    sets: &'a Sets<'a>,
+    sets: &'a Candidates<'a>,
     counts: [(Kind, usize); KINDS],
     len: usize,
 }
@@ -142,7 +150,7 @@ impl Menu<'_> {
 
 impl Calm {
     /// Counts the moves that could happen. `advance` says whether somebody waits for a time.
-    pub fn menu<'a>(&'a self, sets: &'a Sets<'a>, advance: bool) -> Menu<'a> {
+    pub fn menu<'a>(&'a self, sets: &'a Candidates<'a>, advance: bool) -> Menu<'a> {
         let mut counts = [(Kind::Advance, usize::from(advance)); KINDS];
         // The clock keeps the last place: time passes when nothing else can happen.
         let turning = KINDS - 1;
@@ -165,9 +173,9 @@ impl Calm {
 
 /// The faults that could be injected now: for each kind, the ids that it could strike.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gusts(pub Vec<(Kind, Vec<u32>)>);
+pub struct PossibleFaults(pub Vec<(Kind, Vec<u32>)>);
 
-impl Gusts {
+impl PossibleFaults {
     /// The number of items. Item 0 stands for "no fault" and counts too.
     pub fn len(&self) -> usize {
         1 + self.0.iter().map(|(_, ids)| ids.len()).sum::<usize>()
@@ -204,7 +212,7 @@ mod tests {
     fn item_zero_goes_round_over_kinds_and_ids() {
         let (poll, deliver): (RoaringBitmap, RoaringBitmap) = ([2, 5].into(), [0].into());
         let none = RoaringBitmap::new();
-        let sets = Sets { poll: &poll, deliver: &deliver, ..Sets::empty(&none) };
+        let sets = Candidates { poll: &poll, deliver: &deliver, ..Candidates::empty(&none) };
         let mut calm = Calm::default();
         let mut taken = Vec::new();
         for _ in 0..6 {
@@ -223,7 +231,7 @@ mod tests {
     fn every_item_is_another_move_and_time_comes_last() {
         let (start, poll): (RoaringBitmap, RoaringBitmap) = ([9].into(), [1, 3, 7].into());
         let none = RoaringBitmap::new();
-        let sets = Sets { start: &start, poll: &poll, ..Sets::empty(&none) };
+        let sets = Candidates { start: &start, poll: &poll, ..Candidates::empty(&none) };
         let mut calm = Calm::default();
         calm.took(Kind::Poll, 3);
         let menu = calm.menu(&sets, true);
@@ -235,7 +243,7 @@ mod tests {
     #[test]
     fn a_time_that_is_due_comes_first() {
         let (poll, none): (RoaringBitmap, RoaringBitmap) = ([1].into(), RoaringBitmap::new());
-        let sets = Sets { poll: &poll, ..Sets::empty(&none) };
+        let sets = Candidates { poll: &poll, ..Candidates::empty(&none) };
         let calm = Calm::default();
         for (is_due, first) in [(false, Kind::Poll), (true, Kind::Advance)] {
             let menu = calm.menu(&sets, true).with_time_due(is_due);
@@ -245,11 +253,11 @@ mod tests {
     }
 
     #[test]
-    fn gusts_are_counted_after_none_at_all() {
-        let gusts = Gusts(vec![(Kind::Spur, vec![4, 6]), (Kind::Cut, vec![1])]);
-        let items: Vec<_> = (0..gusts.len()).map(|item| gusts.item(item)).collect();
+    fn faults_are_counted_after_none_at_all() {
+        let faults = PossibleFaults(vec![(Kind::Spur, vec![4, 6]), (Kind::Cut, vec![1])]);
+        let items: Vec<_> = (0..faults.len()).map(|item| faults.item(item)).collect();
         let item = |kind, id| Some(Item { kind, id });
         assert_eq!(items, [None, item(Kind::Spur, 4), item(Kind::Spur, 6), item(Kind::Cut, 1)]);
-        assert_eq!((gusts.first_of(Kind::Spur), gusts.first_of(Kind::Cut)), (1, 3));
+        assert_eq!((faults.first_of(Kind::Spur), faults.first_of(Kind::Cut)), (1, 3));
     }
 }

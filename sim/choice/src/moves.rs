@@ -65,7 +65,7 @@ impl Kind {
     ];
 
     /// The kinds of fault injection: weather first, then damage.
-    pub const GUSTS: [Kind; 12] = [
+    pub const FAULTS: [Kind; 12] = [
         Kind::Spur,
         Kind::Shrink,
         Kind::Delay,
@@ -81,10 +81,10 @@ impl Kind {
     ];
 
     /// The number of all kinds.
-    pub const COUNT: usize = Kind::ALL.len() + Kind::GUSTS.len();
+    pub const COUNT: usize = Kind::ALL.len() + Kind::FAULTS.len();
 
     /// Whether this kind injects a fault: it is not on the usual menu.
-    pub fn is_gust(self) -> bool {
+    pub fn is_fault(self) -> bool {
         self >= Kind::Spur
     }
 

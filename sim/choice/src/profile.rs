@@ -10,13 +10,13 @@
 //!
 //! let text = "
 //!     level = 'damage'
-//!     gusts = 3
+//!     faults = 3
 //!     [weights]
 //!     cut = 8
 //!     mute = 0
 //! ";
 //! let profile = Profile::from_toml("rough", text).unwrap();
-//! assert_eq!((profile.level, profile.gusts), (Level::Damage, 3));
+//! assert_eq!((profile.level, profile.faults), (Level::Damage, 3));
 //! assert_eq!(profile.held_pipes, Profile::swarm().held_pipes);
 //! ```
 
@@ -78,8 +78,9 @@ pub struct Profile {
     pub small_slices: u32,
     /// One cell in this many has a host that takes freedoms which WASI's text leaves to it; 0 means none.
     pub free_hosts: u32,
-    /// The most injected faults in one world.
-    pub gusts: u32,
+    /// The most injected faults in one world. Older profiles call it `gusts`.
+    #[serde(alias = "gusts")]
+    pub faults: u32,
     /// One cell in this many is trapped at some fuel, if the world has damage; 0 means none.
     pub trapped_cells: u32,
     /// One cell in this many is refused memory, if the world has damage; 0 means none.
@@ -118,7 +119,7 @@ impl Profile {
             small_pieces: 0,
             small_slices: 0,
             free_hosts: 0,
-            gusts: 0,
+            faults: 0,
             trapped_cells: 0,
             refused_cells: 0,
             swarm: false,
@@ -135,7 +136,7 @@ impl Profile {
             small_pieces: 200,
             small_slices: 8,
             free_hosts: 3,
-            gusts: 6,
+            faults: 6,
             swarm: true,
             ..Profile::calm()
         }
@@ -146,7 +147,7 @@ impl Profile {
         Profile {
             name: "harsh".into(),
             level: Level::Damage,
-            gusts: 8,
+            faults: 8,
             trapped_cells: 8,
             refused_cells: 8,
             ..Profile::swarm()
@@ -165,10 +166,10 @@ impl Profile {
     pub fn from_toml(name: &str, text: &str) -> Result<Self, ProfileError> {
         let wrong = |reason: String| ProfileError::Wrong { name: name.into(), reason };
         let mut profile: Profile = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
-        let known = |name: &str| Kind::ALL.iter().chain(&Kind::GUSTS).any(|kind| kind.name() == name);
+        let known = |name: &str| Kind::ALL.iter().chain(&Kind::FAULTS).any(|kind| kind.name() == name);
         for (name, weight) in &profile.weights {
             if !known(name) {
-                let names = Kind::ALL.iter().chain(&Kind::GUSTS).map(|kind| kind.name());
+                let names = Kind::ALL.iter().chain(&Kind::FAULTS).map(|kind| kind.name());
                 let names: Vec<&str> = names.collect();
                 return Err(wrong(format!(
                     "no kind of move is called {name:?}: there are {}",
@@ -273,7 +274,7 @@ mod tests {
         for (text, tells) in [
             ("levl = 'damage'", "unknown field `levl`"),
             ("level = 'rough'", "unknown variant `rough`"),
-            ("gusts = -1", "gusts"),
+            ("faults = -1", "faults"),
             ("[weights]\npol = 1", "no kind of move is called \"pol\": there are start, poll, "),
             ("[weights]\npoll = 1001", "the weight of poll is 1001: at most 1000"),
         ] {

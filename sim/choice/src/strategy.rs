@@ -2,7 +2,7 @@
 //!
 //! Strategies that search orders differ only in [`Strategy::pick`]. They leave the weather (amounts, pipes, fault
 //! injection) to a [`Weather`], which is steered by a profile. A thread of the papers is a [`Lane`] here, and an event
-//! of the papers is a move. In the code an injected fault is called a gust.
+//! of the papers is a move.
 //!
 //! - [`Random`]: a random walk; its weights are drawn from the seed as in swarm testing.
 //! - [`RoundRobin`]: the calm policy.
@@ -34,13 +34,13 @@ mod time;
 mod uniform;
 mod weather;
 
-use crate::choice::{Choice, Of};
-use crate::menu::{Gusts, Item, Menu};
+use crate::choice::{Choice, Meaning};
+use crate::menu::{Item, Menu, PossibleFaults};
 
 #[cfg(doc)]
 use crate::moves::Lane;
 
-pub use begun::Begun;
+pub use begun::GivenThenDrawn;
 pub use bytes::Bytes;
 pub use exhaustive::{Bound, Explored, Frontier, Walk};
 pub use follow::Follow;
@@ -59,7 +59,7 @@ pub trait Strategy {
     fn pick(&mut self, menu: &Menu<'_>) -> usize;
 
     /// Draws any other number. It must be below `ask.bound()`, which is at least 2. 0 is the dullest value.
-    fn draw(&mut self, ask: &Ask<'_>) -> u32;
+    fn draw(&mut self, ask: &Request<'_>) -> u32;
 
     /// Tells the strategy the meaning of a draw.
     fn drew(&mut self, _choice: Choice) {}
@@ -78,24 +78,24 @@ pub trait Strategy {
 
 /// A request to a strategy for anything but the next move.
 #[derive(Clone, Copy, Debug)]
-pub enum Ask<'a> {
+pub enum Request<'a> {
     /// For a number.
     Number {
         /// The meaning of the number.
-        of: Of,
+        of: Meaning,
         /// The number must be below this.
         bound: u32,
     },
     /// For the injected fault that comes next; 0 means none.
-    Gust(&'a Gusts),
+    Fault(&'a PossibleFaults),
 }
 
-impl Ask<'_> {
+impl Request<'_> {
     /// The answer must be below this.
     pub fn bound(&self) -> u32 {
         match self {
-            Ask::Number { bound, .. } => *bound,
-            Ask::Gust(gusts) => gusts.len() as u32,
+            Request::Number { bound, .. } => *bound,
+            Request::Fault(faults) => faults.len() as u32,
         }
     }
 }
@@ -108,7 +108,7 @@ impl Strategy for RoundRobin {
         0
     }
 
-    fn draw(&mut self, _: &Ask<'_>) -> u32 {
+    fn draw(&mut self, _: &Request<'_>) -> u32 {
         0
     }
 }

@@ -42,7 +42,7 @@ pub enum Recipe {
     /// Given choices, with the transcript that they made.
     Given {
         /// The choices, each with the fingerprint of its meaning.
-        choices: Marked,
+        choices: CheckedChoices,
         /// The first bytes of the transcript's digest.
         digest: [u8; 8],
     },
@@ -56,7 +56,7 @@ pub enum Recipe {
 }
 
 /// Choices, each with the fingerprint of its meaning.
-pub type Marked = Vec<(u32, u8)>;
+pub type CheckedChoices = Vec<(u32, u8)>;
 
 /// Why a text is not a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,7 +126,7 @@ impl Recipe {
     }
 }
 
-fn marked(packed: &[u8]) -> Option<Marked> {
+fn marked(packed: &[u8]) -> Option<CheckedChoices> {
     let plain = decompress_to_vec_with_limit(packed, MAX_PLAIN_BYTES).ok()?;
     let mut rest = &plain[..];
     let len = take_number(&mut rest)? as usize;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use wavetank_choice::nearest::did_you_mean;
-use wavetank_sim::oracle::{Oracle, UnknownOracle, Without};
+use wavetank_sim::oracle::{Oracle, SwitchedOff, UnknownOracle};
 use wavetank_sim::{Profile, Seed, StrategyName, Transport};
 
 /// Runs WebAssembly guests that speak Cap'n Proto RPC under a seed, and repeats any run exactly
@@ -104,7 +104,7 @@ pub(crate) struct WithoutArgs {
 
 impl WithoutArgs {
     /// The switched-off oracles in the form that a setup takes.
-    pub(crate) fn setting(&self) -> Without {
+    pub(crate) fn setting(&self) -> SwitchedOff {
         self.off.iter().map(|(oracle, reason)| (*oracle, reason.as_str().into())).collect()
     }
 
@@ -203,7 +203,7 @@ impl From<TransportArg> for Transport {
 pub struct Run {
     #[command(flatten)]
     pub(crate) what: What,
-    /// Run only this seed, in this process, and print its account
+    /// Run only this seed, in this process, and print its report
     #[arg(long, allow_hyphen_values = true, conflicts_with_all = ["seeds", "seed_from", "jobs", "json", "junit", "shard", "first", "time", "prune"])]
     pub(crate) seed: Option<Seed>,
     /// Run the seeds from A up to but not including B [default: 0..1000; all schedules for an exhaustive search]

@@ -1,6 +1,6 @@
 //! The files that the command line names: read within bounds, and written whole.
 
-use crate::out::{self, Stop};
+use crate::terminal::{self, Stop};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ impl Target {
     pub fn create(flag: &'static str, path: &Path) -> Result<Self, String> {
         if is_stdout(path) {
             let file = own_stdout().map_err(|e| unwritable(flag, path, &e))?;
-            out::leave_stdout_to_data();
+            terminal::leave_stdout_to_data();
             return Ok(Target { flag, path: path.into(), file, is_stream: true });
         }
         if let Some(file) = stdout(path) {

@@ -3,14 +3,14 @@
 //! The search is made here, and each run in a worker: a world that kills its process costs that run only.
 
 use crate::args::Fuzz;
+use crate::format::counted;
 use crate::job::{Job, command};
-use crate::out::{self, COMMAND, FAILED, Stop, Text};
 use crate::progress::now;
 use crate::report;
 use crate::sweep::Worker;
-use crate::words::counted;
+use crate::terminal::{self, COMMAND, FAILED, Stop, Text};
 use crate::worker::{FUZZ, FUZZ_SHRINK, FuzzAnswer, FuzzOrder, Smaller};
-use crate::{Catalogue, FOUND, engine, order};
+use crate::{Catalogue, FOUND, engine, signals};
 use serde::de::DeserializeOwned;
 use std::fmt::Write as _;
 use std::io;
@@ -20,20 +20,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use wavetank_sim::fuzz::corpus;
-use wavetank_sim::fuzz::search::{Brought, Proposal, Search};
-use wavetank_sim::record::Cut;
+use wavetank_sim::fuzz::search::{Learned, Proposal, Search};
+use wavetank_sim::record::WorkerFailure;
 use wavetank_sim::shell;
 
 pub(crate) fn fuzz(args: &Fuzz, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     let job = Job::new(&args.what(), catalogue, engine()?)?;
     let mut search = Search::new(args.seed);
-    let stop = order::to_end();
+    let stop = signals::to_end();
     let mut runner = Runner { args, worker: None, stop: stop.clone() };
     if let Some(folder) = &args.corpus {
         let cases = corpus::read(folder).map_err(corpus_error)?;
         if !cases.is_empty() {
             let many = counted(cases.len() as u64, "case");
-            out::print(format_args!("{}: {many} from {}\n", job.title, folder.display()))?;
+            terminal::print(format_args!("{}: {many} from {}\n", job.title, folder.display()))?;
         }
         search.give(cases);
     }
@@ -58,17 +58,17 @@ pub(crate) fn fuzz(args: &Fuzz, catalogue: &Catalogue) -> Result<ExitCode, Stop>
         }
         if now() - reported_at >= Duration::from_secs(1) {
             reported_at = now();
-            out::note(format_args!("{}\n", counts(&job, &search, reported_at - started)));
+            terminal::note(format_args!("{}\n", counts(&job, &search, reported_at - started)));
         }
     };
     let failed = search.failures().len() as u64;
     let totals = counts(&job, &search, now() - started);
-    out::print(format_args!("{totals}: {}; {why}\n", counted(failed, "failure")))?;
+    terminal::print(format_args!("{totals}: {}; {why}\n", counted(failed, "failure")))?;
     if let (Some(folder), true) = (&args.corpus, args.minimise) {
         let done = minimise(&mut search, &mut runner, folder)?;
-        out::print(format_args!("{}: {done}\n", job.title))?;
+        terminal::print(format_args!("{}: {done}\n", job.title))?;
     }
-    out::print_text(&distinct_failures(&search))?;
+    terminal::print_text(&distinct_failures(&search))?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
 }
 
@@ -77,14 +77,14 @@ fn step(job: &Job, args: &Fuzz, search: &mut Search, runner: &mut Runner<'_>) ->
     let proposal = search.propose();
     match runner.run(FUZZ, &proposal)? {
         Ok(FuzzAnswer { observed, record }) => {
-            let Brought { is_kept, is_found } = search.learn(observed);
+            let Learned { is_kept, is_found } = search.learn(observed);
             if let (Some(folder), true) = (&args.corpus, is_kept) {
                 let case = search.cases().last().expect("it was kept").values();
                 corpus::write(folder, &case).map_err(corpus_error)?;
             }
             let Some(found) = record.filter(|_| is_found) else { return Ok(false) };
             // A smaller run may kill the worker. Then the failure is printed as it was found.
-            let smaller: Result<Smaller, Cut> = runner.run(FUZZ_SHRINK, &proposal)?;
+            let smaller: Result<Smaller, WorkerFailure> = runner.run(FUZZ_SHRINK, &proposal)?;
             let (record, kept) = match smaller {
                 Ok(Smaller { record, kept }) if record.failure == found.failure => (record, kept),
                 Ok(Smaller { kept, .. }) => (found, kept),
@@ -96,14 +96,14 @@ fn step(job: &Job, args: &Fuzz, search: &mut Search, runner: &mut Runner<'_>) ->
             if let Some(file) = kept {
                 let _ = writeln!(text, "  kept: {file}");
             }
-            out::print_text(&text)?;
+            terminal::print_text(&text)?;
             Ok(true)
         }
         Err(_) if runner.stop.load(Ordering::Relaxed) => Ok(false),
         Err(cut) => {
             let is_new = search.lost(cut.name().into());
             if is_new {
-                out::print_text(&aborted(args, &cut, search.runs()))?;
+                terminal::print_text(&aborted(args, &cut, search.runs()))?;
             }
             Ok(is_new)
         }
@@ -122,7 +122,11 @@ const GRACE: Duration = Duration::from_secs(1);
 
 impl Runner<'_> {
     /// The answer to an order about a proposal, or how the worker ended.
-    fn run<T: DeserializeOwned>(&mut self, order: &str, proposal: &Proposal) -> Result<Result<T, Cut>, Stop> {
+    fn run<T: DeserializeOwned>(
+        &mut self,
+        order: &str,
+        proposal: &Proposal,
+    ) -> Result<Result<T, WorkerFailure>, Stop> {
         let worker = match &mut self.worker {
             Some(worker) => worker,
             slot => slot.insert(Worker::start(&self.args.what())?),
@@ -139,7 +143,7 @@ impl Runner<'_> {
 }
 
 /// A run that ended its process. No token can be made of it, but the same search comes to it again.
-fn aborted(args: &Fuzz, cut: &Cut, runs: u64) -> Text {
+fn aborted(args: &Fuzz, cut: &WorkerFailure, runs: u64) -> Text {
     let mut text = Text::default();
     text.styled(FAILED, format_args!("run {runs}: {cut}"));
     text += "\n  again: ";

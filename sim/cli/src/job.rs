@@ -3,8 +3,8 @@
 use crate::args::{How, What, WithoutArgs};
 use crate::catalogue::{Binary, Catalogue};
 use crate::files;
-use crate::out;
 use crate::progress::said_if_long;
+use crate::terminal;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,10 +16,10 @@ use wavetank_sim::canary::run_compared;
 use wavetank_sim::explain::{Explanation, explain};
 use wavetank_sim::explore::run_next;
 use wavetank_sim::fuzz::search::Proposal;
-use wavetank_sim::keep::{self, Again, Kept, Setting, Source};
-use wavetank_sim::oracle::Without;
+use wavetank_sim::oracle::SwitchedOff;
 use wavetank_sim::replay_line::{Called, command_line};
 use wavetank_sim::run::run_under;
+use wavetank_sim::saved::{self, Retry, SavedFailure, Setting, Source};
 use wavetank_sim::shell;
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, World, peer, run, survey};
 
@@ -36,7 +36,7 @@ pub(crate) struct Job {
     /// Whether each run is repeated and compared.
     canary: bool,
     /// Oracles that are switched off.
-    without: Without,
+    without: SwitchedOff,
     body: Body,
     /// Says that guests are being compiled, given the name for people.
     say_compiling: fn(&str),
@@ -101,7 +101,7 @@ impl Job {
             choices,
             replay_args: String::new(),
             canary: false,
-            without: Without::new(),
+            without: SwitchedOff::new(),
             body: Body::BuiltIn(build),
             say_compiling: note_compiling,
             has_run: AtomicBool::new(false),
@@ -136,7 +136,7 @@ impl Job {
             choices,
             replay_args,
             canary: false,
-            without: Without::new(),
+            without: SwitchedOff::new(),
             body: Body::Own {
                 path: path.display().to_string(),
                 name,
@@ -200,9 +200,9 @@ impl Job {
     }
 
     /// Retries a saved failure of this job.
-    pub(crate) fn again(&self, kept: &Kept) -> Result<Again, ProfileError> {
+    pub(crate) fn again(&self, kept: &SavedFailure) -> Result<Retry, ProfileError> {
         let replay = |choices| self.run_with(kept.seed, choices, kept.setting.canary);
-        keep::again(kept, &self.setting(kept.seed), replay)
+        saved::retry(kept, &self.setting(kept.seed), replay)
     }
 
     /// The setting that is saved with each failure of this job.
@@ -310,7 +310,7 @@ pub(crate) fn command() -> &'static str {
 
 /// Tells the user why nothing happens.
 pub(crate) fn note_compiling(title: &str) {
-    out::note(format_args!("compiling {title} …\n"));
+    terminal::note(format_args!("compiling {title} …\n"));
 }
 
 /// How long a component may compile before the command says so.

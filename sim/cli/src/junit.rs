@@ -5,9 +5,9 @@
 //! skipped. There are no times, so that the same sweep gives the same file.
 
 use crate::files::Target;
-use crate::out::Stop;
+use crate::format::counted;
 use crate::report::Report;
-use crate::words::counted;
+use crate::terminal::Stop;
 use std::fmt::Write as _;
 use wavetank_sim::Seed;
 use wavetank_sim::record::Record;

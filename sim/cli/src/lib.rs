@@ -6,36 +6,36 @@
 // All output goes through `out`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-mod account;
-mod again;
 mod annotate;
 pub mod args;
 mod catalogue;
-mod exhaust;
+mod exhaustive;
+mod failure_report;
 pub mod files;
+mod format;
 mod fuzz;
 mod job;
+mod json_lines;
 mod junit;
-mod kept;
-mod lines;
 mod merge;
-mod order;
-pub mod out;
 pub mod progress;
 mod replay;
+mod replay_extras;
 mod report;
+mod saved_failures;
 mod shrink;
+mod signals;
 mod sweep;
-mod words;
+pub mod terminal;
 mod worker;
 
 use args::Args;
 pub use args::{ColorArg, Command};
 pub use catalogue::{Binary, Catalogue, Group};
 use clap::Parser;
-use out::Stop;
 use std::process::ExitCode;
 use std::sync::Arc;
+use terminal::Stop;
 use wavetank::{Engine, EngineConfig};
 use wavetank_sim::hashkeys;
 
@@ -67,7 +67,7 @@ pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
         Command::Shrink(args) => shrink::shrink(&args, catalogue),
         Command::Merge(merge) => merge::merge(&merge),
         Command::Fuzz(args) => fuzz::fuzz(&args, catalogue),
-        Command::List => out::print(report::list(catalogue)).map(|()| ExitCode::SUCCESS),
+        Command::List => terminal::print(report::list(catalogue)).map(|()| ExitCode::SUCCESS),
         Command::Worker(what) => worker::work(&what, catalogue),
     }
 }
@@ -78,7 +78,7 @@ pub fn ended(ended: Result<ExitCode, Stop>) -> ExitCode {
         Ok(code) => code,
         Err(Stop::Unread) => ExitCode::from(UNREAD),
         Err(Stop::Told(message)) => {
-            out::warn(message);
+            terminal::warn(message);
             ExitCode::from(USAGE)
         }
     }
@@ -90,7 +90,7 @@ pub fn ended(ended: Result<ExitCode, Stop>) -> ExitCode {
 /// A message for the user if wasmtime cannot be set up.
 pub fn engine() -> Result<Arc<Engine>, String> {
     if !hashkeys::effective() {
-        out::warn("hash keys do not follow the seed on this system: a seed may not repeat exactly");
+        terminal::warn("hash keys do not follow the seed on this system: a seed may not repeat exactly");
     }
     Engine::new(&EngineConfig { cache: true, ..EngineConfig::default() }).map_err(|e| e.to_string())
 }

@@ -5,10 +5,10 @@
 
 use crate::args::{Merge, Shard};
 use crate::files::{self, Target};
-use crate::lines::{self, Heading, Line, SCHEMA};
-use crate::out::{self, Stop};
+use crate::json_lines::{self, Heading, Line, SCHEMA};
 use crate::report::Report;
 use crate::sweep::{FirstOfKind, ended, is_written, tell};
+use crate::terminal::{self, Stop};
 use crate::{USAGE, junit};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -38,7 +38,7 @@ pub(crate) fn merge(args: &Merge) -> Result<ExitCode, Stop> {
     ])?;
     tell(&report, args.github, "")?;
     for line in &missing {
-        out::warn(line);
+        terminal::warn(line);
     }
     // Even if the lines that are there show no failure, some are missing.
     let is_all = is_written && missing.is_empty();
@@ -74,7 +74,7 @@ impl Merged {
             }
             if !line.ends_with(b"\n") {
                 let path = path.display();
-                out::warn(format_args!("{path}: its last line is torn, after {bytes} bytes: left out"));
+                terminal::warn(format_args!("{path}: its last line is torn, after {bytes} bytes: left out"));
                 break;
             }
             let line = serde_json::from_slice(&line)

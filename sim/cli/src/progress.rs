@@ -1,6 +1,6 @@
 //! The progress of a sweep, on stderr: a bar on a terminal, otherwise a line now and then.
 
-use crate::out;
+use crate::terminal;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
 use std::io::IsTerminal;
@@ -49,7 +49,7 @@ impl Progress {
             Some(bar) => bar.inc(1),
             None if self.ran < self.total && self.ran.is_multiple_of(self.each()) => {
                 let Progress { name, ran, total, failed, .. } = self;
-                out::note(format_args!("{name}: {ran} of {total} seeds, {failed} failed\n"));
+                terminal::note(format_args!("{name}: {ran} of {total} seeds, {failed} failed\n"));
             }
             None => {}
         }

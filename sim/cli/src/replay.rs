@@ -2,8 +2,8 @@
 
 use crate::args::{Own, Replay};
 use crate::job::{Job, OWN};
-use crate::out::{self, Stop};
-use crate::{Catalogue, DIVERGED, FOUND, account, again, engine, kept};
+use crate::terminal::{self, Stop};
+use crate::{Catalogue, DIVERGED, FOUND, engine, failure_report, replay_extras, saved_failures};
 use std::process::ExitCode;
 use wavetank_choice::profile::ProfileError;
 use wavetank_choice::token::Recipe;
@@ -13,36 +13,36 @@ use wavetank_sim::explain::EXPLAIN_RUNS;
 use wavetank_sim::known::is_news;
 
 pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
-    if kept::is_file(&args.token) {
-        return kept::replay(args, catalogue);
+    if saved_failures::is_file(&args.token) {
+        return saved_failures::replay(args, catalogue);
     }
     let token = given(&args.token)?;
     let job = job(&args.own, &token, catalogue)?;
     if let Some(step) = args.until {
-        return again::until(&job, token.seed, step);
+        return replay_extras::until(&job, token.seed, step);
     }
     if let Some(wanted) = &args.guest {
-        return again::mended(job, token.seed, wanted, catalogue);
+        return replay_extras::mended(job, token.seed, wanted, catalogue);
     }
     let job = if args.canary { job.with_canary() } else { job };
     let run = job.run(token.seed);
     if args.calls {
-        out::print(format_args!("{}\n", calls(&run, &PEER_SCHEMA)))?;
+        terminal::print(format_args!("{}\n", calls(&run, &PEER_SCHEMA)))?;
     }
     if args.frames || !(args.calls || args.steps) {
-        out::print(account::frames(&run))?;
+        terminal::print(failure_report::frames(&run))?;
     }
     if args.steps {
-        out::print(format_args!("{}\n", run.transcript.steps_text(&PEER_SCHEMA)))?;
+        terminal::print(format_args!("{}\n", run.transcript.steps_text(&PEER_SCHEMA)))?;
     }
-    out::print(account::output_of_own(&job, &run))?;
-    out::print_text(&account::coloured(&run, account::headline(&job, &run)))?;
+    terminal::print(failure_report::output_of_own(&job, &run))?;
+    terminal::print_text(&failure_report::coloured(&run, failure_report::headline(&job, &run)))?;
     let is_same =
         matches!(&token.recipe, Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest));
-    out::print(account::explained(&job, &run, if is_same { EXPLAIN_RUNS } else { 0 }))?;
-    out::print(account::not_judged(&run))?;
-    out::print(account::compared(&run))?;
-    out::print(account::known_as(&run))?;
+    terminal::print(failure_report::explained(&job, &run, if is_same { EXPLAIN_RUNS } else { 0 }))?;
+    terminal::print(failure_report::not_judged(&run))?;
+    terminal::print(failure_report::compared(&run))?;
+    terminal::print(failure_report::known_as(&run))?;
     let found = if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
     let (says, code) = match (&token.recipe, &run.left_track) {
         (Recipe::Drawn { .. }, _) => ("drawn again: this token holds no transcript to compare with", found),
@@ -54,7 +54,7 @@ pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, S
             ("diverged: the choices mean the same, but the transcript is another", ExitCode::from(DIVERGED))
         }
     };
-    out::print(format_args!("{says}\n"))?;
+    terminal::print(format_args!("{says}\n"))?;
     Ok(code)
 }
 
@@ -85,7 +85,7 @@ fn job_of(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String
             let job = Job::own(path, &own.args, &own.how, choices, engine()?)?;
             if job.name != token.scenario {
                 let path = path.display();
-                out::warn(format_args!("{path} is another component than the token's: trying it all the same"));
+                terminal::warn(format_args!("{path} is another component than the token's: trying it all the same"));
             }
             Ok(job)
         }

@@ -1,9 +1,9 @@
 //! The report of a sweep, for people and as JSON; and `wavetank list`.
 
 use crate::catalogue::Catalogue;
-use crate::lines::{self, Heading};
-use crate::out::{COMMAND, FAILED, Text};
-use crate::words::{counted, span};
+use crate::format::{counted, span};
+use crate::json_lines::{self, Heading};
+use crate::terminal::{COMMAND, FAILED, Text};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
@@ -106,7 +106,7 @@ impl Report {
     pub(crate) fn summary(&self) -> Value {
         json!({
             "summary": {
-                "schema": lines::SCHEMA,
+                "schema": json_lines::SCHEMA,
                 "scenario": self.heading.scenario,
                 "strategy": self.heading.strategy,
                 "profile": self.heading.profile,

@@ -1,11 +1,11 @@
 //! `wavetank shrink`: only makes a failing run smaller.
 
 use crate::args::Shrink;
+use crate::format::counted;
 use crate::job::Job;
-use crate::out::{self, Stop};
 use crate::progress::now;
-use crate::words::counted;
-use crate::{Catalogue, FOUND, account, kept, replay};
+use crate::terminal::{self, Stop};
+use crate::{Catalogue, FOUND, failure_report, replay, saved_failures};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -13,15 +13,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use wavetank_choice::profile::ProfileError;
-use wavetank_sim::keep::{self, Kept, Verdict};
 use wavetank_sim::known::is_news;
-use wavetank_sim::same::{Failure, ShrunkRun, failure, shrink_while};
+use wavetank_sim::saved::{self, RetryVerdict, SavedFailure};
+use wavetank_sim::signature::{FailureSignature, ShrunkRun, shrink_while, signature};
 use wavetank_sim::{Choices, Run, Token};
 
 pub(crate) fn shrink(args: &Shrink, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     let Found { job, run, kept } = found(args, catalogue)?;
-    let Some(wanted) = failure(&run.outcome) else {
-        return Err(format!("{} finishes: there is nothing to shrink", account::headline(&job, &run)).into());
+    let Some(wanted) = signature(&run.outcome) else {
+        return Err(
+            format!("{} finishes: there is nothing to shrink", failure_report::headline(&job, &run)).into()
+        );
     };
     let progress = Watch::new(wanted, run.choices.len(), args);
     let most = usize::try_from(args.runs).unwrap_or(usize::MAX);
@@ -35,34 +37,34 @@ pub(crate) fn shrink(args: &Shrink, catalogue: &Catalogue) -> Result<ExitCode, S
         } else {
             "the same choices do not make it fail again: --canary with `replay` says what differs"
         };
-        return Err(format!("{}: {why}", account::headline(&job, &run)).into());
+        return Err(format!("{}: {why}", failure_report::headline(&job, &run)).into());
     };
     let ShrunkRun { run: shrunk, shrunk: how } = &smaller;
     let choices = kept.as_ref().map_or(how.from, |kept| kept.original.choices.max(how.from));
     let says_where = keep(args, &job, &run, kept, &smaller);
-    out::print(account::output_of_own(&job, shrunk))?;
-    out::print_text(&account::account(&job, shrunk, None))?;
+    terminal::print(failure_report::output_of_own(&job, shrunk))?;
+    terminal::print_text(&failure_report::report(&job, shrunk, None))?;
     let end = match (how.fixed_point, is_over_time) {
         (_, true) => "its time is used up: --time gives it more",
         (true, false) => "nothing simpler is left to try",
         (false, false) => "its runs are used up: --runs gives it more",
     };
     let (to, runs) = (how.choices.len(), counted(how.runs as u64, "run"));
-    out::print(format_args!("  shrunk from {choices} choices to {to} in {runs}, {took:.1?}; {end}\n"))?;
-    out::print(says_where)?;
+    terminal::print(format_args!("  shrunk from {choices} choices to {to} in {runs}, {took:.1?}; {end}\n"))?;
+    terminal::print(says_where)?;
     Ok(if is_news(&shrunk.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
 /// Saves the smaller run, in place of its own file if it came from one; gives the line that says where.
-fn keep(args: &Shrink, job: &Job, run: &Run, kept: Option<Kept>, smaller: &ShrunkRun) -> String {
-    let beside = kept::is_file(&args.token).then(|| Path::new(&args.token).parent()).flatten();
-    let folder = match (kept::folder(&args.keep), beside, &args.keep.failures) {
+fn keep(args: &Shrink, job: &Job, run: &Run, kept: Option<SavedFailure>, smaller: &ShrunkRun) -> String {
+    let beside = saved_failures::is_file(&args.token).then(|| Path::new(&args.token).parent()).flatten();
+    let folder = match (saved_failures::folder(&args.keep), beside, &args.keep.failures) {
         (None, ..) => return String::new(),
         (Some(_), Some(beside), None) => beside.to_path_buf(),
         (Some(folder), ..) => folder,
     };
-    match kept.or_else(|| Kept::new(job.setting(run.seed), run)) {
-        Some(kept) => kept::says_where(&folder, keep::write(&folder, &kept.with_shrunk(smaller))),
+    match kept.or_else(|| SavedFailure::new(job.setting(run.seed), run)) {
+        Some(kept) => saved_failures::says_where(&folder, saved::write(&folder, &kept.with_shrunk(smaller))),
         None => String::new(),
     }
 }
@@ -72,19 +74,19 @@ struct Found {
     job: Job,
     run: Run,
     /// The saved failure, if it still fails in the same way and nothing has changed since.
-    kept: Option<Kept>,
+    kept: Option<SavedFailure>,
 }
 
 fn found(args: &Shrink, catalogue: &Catalogue) -> Result<Found, String> {
     let Shrink { token, own, .. } = args;
-    if kept::is_file(token) {
-        let kept = kept::read(token)?;
-        let (job, _) = kept::job_of(token, &kept, own, catalogue)?;
+    if saved_failures::is_file(token) {
+        let kept = saved_failures::read(token)?;
+        let (job, _) = saved_failures::job_of(token, &kept, own, catalogue)?;
         let again = job.again(&kept).map_err(|e| format!("{token}: {e}"))?;
         for changed in &again.changed {
-            out::warn(format_args!("{token}: {changed}"));
+            terminal::warn(format_args!("{token}: {changed}"));
         }
-        let is_as_kept = again.verdict == Verdict::StillFails && again.changed.is_empty();
+        let is_as_kept = again.verdict == RetryVerdict::StillFails && again.changed.is_empty();
         return Ok(Found { job, run: again.run, kept: is_as_kept.then_some(kept) });
     }
     let token: Token = token.parse().map_err(|e| format!("{e}"))?;
@@ -96,7 +98,7 @@ fn found(args: &Shrink, catalogue: &Catalogue) -> Result<Found, String> {
 
 /// Tracks the search and the wall clock.
 struct Watch {
-    wanted: Failure,
+    wanted: FailureSignature,
     bar: Option<ProgressBar>,
     smallest: Cell<usize>,
     started: std::time::Instant,
@@ -105,7 +107,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(wanted: Failure, choices: usize, args: &Shrink) -> Self {
+    fn new(wanted: FailureSignature, choices: usize, args: &Shrink) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style =
                 ProgressStyle::with_template("shrinking: {msg} {wide_bar} {pos}/{len} runs {elapsed}");
@@ -123,7 +125,7 @@ impl Watch {
 
     /// Records a run, and returns it.
     fn ran(&self, run: Run) -> Run {
-        if failure(&run.outcome).as_ref() == Some(&self.wanted) {
+        if signature(&run.outcome).as_ref() == Some(&self.wanted) {
             self.smallest.set(self.smallest.get().min(run.choices.len()));
         }
         if let Some(bar) = &self.bar {

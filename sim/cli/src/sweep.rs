@@ -5,16 +5,16 @@
 //! of workers.
 
 use crate::args::{Run, Seeds, Shard, What};
-use crate::exhaust::exhaust;
+use crate::exhaustive::exhaust;
 use crate::files::{self, Target};
 use crate::job::{Job, note_compiling};
-use crate::kept::{self, KeptFolder};
-use crate::lines::{Heading, Lines};
-use crate::out::{self, Stop};
+use crate::json_lines::{Heading, Lines};
 use crate::progress::{self, Progress, now};
 use crate::report::Report;
+use crate::saved_failures::{self, SavedFolder};
+use crate::terminal::{self, Stop};
 use crate::worker::{COMPILING, MARK, SHRINK};
-use crate::{Catalogue, FOUND, USAGE, account, annotate, engine, junit, order};
+use crate::{Catalogue, FOUND, USAGE, annotate, engine, failure_report, junit, signals};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Once, mpsc};
 use std::time::Duration;
 use wavetank_sim::known::is_news;
-use wavetank_sim::record::{Cut, Record};
+use wavetank_sim::record::{Record, WorkerFailure};
 use wavetank_sim::{Seed, StrategyName};
 
 /// Number of seeds that a worker is given at a time.
@@ -47,7 +47,7 @@ pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     let heading = Heading::new(&job, &args, seeds(&args));
     let mut json = args.json.as_ref().map(|path| Lines::create(path, &heading)).transpose()?;
     let junit = args.junit.as_ref().map(|path| Target::create("--junit", path)).transpose()?;
-    let folder = KeptFolder::try_again(&job, &args)?;
+    let folder = SavedFolder::try_again(&job, &args)?;
     let report = sweep(&job, &args, heading, json.as_mut())?;
     // Write the files first: the reader of stdout may have gone, and then printing stops the command.
     let kept = folder.tidied(&job, &report.records);
@@ -62,7 +62,7 @@ pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
 /// Refuses combinations of flags that would do nothing.
 fn refuse(args: &Run) -> Result<(), String> {
     files::refuse_same(&[("--json", args.json.as_deref()), ("--junit", args.junit.as_deref())])?;
-    if args.prune && kept::folder(&args.what.keep).is_none() {
+    if args.prune && saved_failures::folder(&args.what.keep).is_none() {
         return Err("--prune removes kept failures, and none are kept here".into());
     }
     let (shard, count) = (args.shard, seeds(args).count);
@@ -78,11 +78,11 @@ fn refuse(args: &Run) -> Result<(), String> {
 ///
 /// The list of distinct failures comes last, so that it is still on the screen.
 pub(crate) fn tell(report: &Report, github: bool, kept: &str) -> Result<(), Stop> {
-    out::print_text(&report.explained())?;
-    out::print(annotate::annotations(github, &report.heading, report.failures()))?;
-    out::print_text(&report.totals())?;
-    out::print(kept)?;
-    out::print_text(&report.distinct_failures())
+    terminal::print_text(&report.explained())?;
+    terminal::print(annotate::annotations(github, &report.heading, report.failures()))?;
+    terminal::print_text(&report.totals())?;
+    terminal::print(kept)?;
+    terminal::print_text(&report.distinct_failures())
 }
 
 /// The exit code of a command with this report: a failure takes precedence over everything else.
@@ -98,8 +98,8 @@ pub(crate) fn is_written(files: [Result<(), Stop>; 2]) -> Result<bool, Stop> {
         match file {
             Ok(()) => {}
             Err(Stop::Unread) => return Err(Stop::Unread),
-            Err(Stop::Told(message)) => {
-                out::warn(message);
+            Err(Stop::PlaceResult(message)) => {
+                terminal::warn(message);
                 is_all = false;
             }
         }
@@ -107,18 +107,18 @@ pub(crate) fn is_written(files: [Result<(), Stop>; 2]) -> Result<bool, Stop> {
     Ok(is_all)
 }
 
-/// Prints the account of one run, with `below` beneath it, and saves the run if it failed.
+/// Prints the report of one run, with `below` beneath it, and saves the run if it failed.
 pub(crate) fn tell_one(job: &Job, args: &Run, run: &wavetank_sim::Run, below: &str) -> Result<(), Stop> {
-    let shrunk = if args.no_shrink { None } else { account::shrunk(job, run) };
-    let kept = kept::keep_one(&args.what.keep, job, run, shrunk.as_ref());
+    let shrunk = if args.no_shrink { None } else { failure_report::shrunk(job, run) };
+    let kept = saved_failures::keep_one(&args.what.keep, job, run, shrunk.as_ref());
     // The output of the run that is explained.
-    out::print(account::output_of_own(job, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run)))?;
-    out::print_text(&account::account(job, run, shrunk.as_ref()))?;
-    out::print(below)?;
-    out::print(kept)?;
+    terminal::print(failure_report::output_of_own(job, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run)))?;
+    terminal::print_text(&failure_report::report(job, run, shrunk.as_ref()))?;
+    terminal::print(below)?;
+    terminal::print(kept)?;
     let record = Record::new(&job.name, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run));
     let heading = Heading::new(job, args, seeds(args));
-    out::print(annotate::annotations(args.github, &heading, [&record].into_iter()))
+    terminal::print(annotate::annotations(args.github, &heading, [&record].into_iter()))
 }
 
 /// The state that the threads of the workers share.
@@ -156,7 +156,7 @@ fn seeds(args: &Run) -> Seeds {
 fn sweep(job: &Job, args: &Run, heading: Heading, mut json: Option<&mut Lines>) -> Result<Report, Stop> {
     let seeds = seeds(args);
     let asked = args.shard.count(seeds.count);
-    let stop = order::to_end();
+    let stop = signals::to_end();
     let plan = Plan {
         what: &args.what,
         name: &job.name,
@@ -263,10 +263,10 @@ fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
     Ok(())
 }
 
-type Told = Result<(u64, Record), String>;
+type PlaceResult = Result<(u64, Record), String>;
 
 /// Keeps one worker busy, and starts another if it dies.
-fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
+fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<PlaceResult>) -> Result<(), String> {
     let mut worker = None;
     let mut still_born = 0;
     loop {
@@ -287,7 +287,7 @@ fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
                     worker = None;
                     still_born = 0;
                     let seed = plan.seed(place);
-                    kept::keep_aborted(&plan.what.keep, plan.job, seed, &cut.to_string());
+                    saved_failures::keep_aborted(&plan.what.keep, plan.job, seed, &cut.to_string());
                     let record = Record::cut(plan.name, seed, &plan.job.choices, &cut);
                     let _ = tell.send(Ok((place, record)));
                     place += 1;
@@ -314,7 +314,7 @@ const STILL_BORN: u32 = 3;
 enum Ended {
     Done,
     /// It died or hung in the middle of a world.
-    Cut(Cut),
+    WorkerFailure(WorkerFailure),
     /// It died between two worlds, or before the first.
     DiedBetween(String),
 }
@@ -348,7 +348,7 @@ impl Worker {
             command.arg("--canary");
         }
         command.args(what.without.words());
-        match kept::folder(&what.keep) {
+        match saved_failures::folder(&what.keep) {
             Some(folder) => command.arg("--failures").arg(folder),
             None => command.arg("--no-keep"),
         };
@@ -368,7 +368,7 @@ impl Worker {
     }
 
     /// Runs the places from `place` to `to`, and moves `place` on to the first that was not run.
-    fn run(&mut self, plan: &Plan<'_>, place: &mut u64, to: u64, tell: &mpsc::Sender<Told>) -> Ended {
+    fn run(&mut self, plan: &Plan<'_>, place: &mut u64, to: u64, tell: &mpsc::Sender<PlaceResult>) -> Ended {
         let order = format!("{} {} {}\n", plan.seed(*place).0, to - *place, plan.shard.of);
         let orders = self.orders.as_mut().expect("orders are open until the end");
         // The write fails if the worker has died; then no answer comes either.
@@ -398,13 +398,17 @@ impl Worker {
     }
 
     /// The record of a smaller run that fails as a seed does.
-    fn shrink(&mut self, hang_after: Duration, seed: u64) -> Result<Record, Cut> {
+    fn shrink(&mut self, hang_after: Duration, seed: u64) -> Result<Record, WorkerFailure> {
         self.ask(hang_after, &format!("{SHRINK}{seed}"))
     }
 
     /// Its answer to an order; how it ended if it dies of the order, or is silent for `hang_after`. Then it must not
     /// be asked again.
-    pub(crate) fn ask<T: DeserializeOwned>(&mut self, hang_after: Duration, order: &str) -> Result<T, Cut> {
+    pub(crate) fn ask<T: DeserializeOwned>(
+        &mut self,
+        hang_after: Duration,
+        order: &str,
+    ) -> Result<T, WorkerFailure> {
         self.ask_unless(hang_after, order, |_| false)
     }
 
@@ -415,7 +419,7 @@ impl Worker {
         hang_after: Duration,
         order: &str,
         gives_up: impl Fn(Duration) -> bool,
-    ) -> Result<T, Cut> {
+    ) -> Result<T, WorkerFailure> {
         let ordered_at = now();
         let mut heard_at = ordered_at;
         let orders = self.orders.as_mut().expect("orders are open until the end");
@@ -432,11 +436,13 @@ impl Worker {
                         return Ok(answer);
                     }
                 }
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Cut::Died(self.how_it_died())),
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    return Err(WorkerFailure::Died(self.how_it_died()));
+                }
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     let silent = now() - heard_at;
                     if silent >= hang_after || gives_up(now() - ordered_at) {
-                        return Err(Cut::Hung(silent.as_secs()));
+                        return Err(WorkerFailure::Hung(silent.as_secs()));
                     }
                 }
             }
@@ -455,12 +461,12 @@ impl Worker {
 
     fn died(&mut self, begun: bool) -> Ended {
         let how = self.how_it_died();
-        if begun { Ended::Cut(Cut::Died(how)) } else { Ended::DiedBetween(how) }
+        if begun { Ended::Cut(WorkerFailure::Died(how)) } else { Ended::DiedBetween(how) }
     }
 
     /// The worker is silent; dropping it kills it.
     fn hung(&mut self, begun: bool, after: Duration) -> Ended {
-        let cut = Cut::Hung(after.as_secs());
+        let cut = WorkerFailure::Hung(after.as_secs());
         if begun { Ended::Cut(cut) } else { Ended::DiedBetween("it said nothing".into()) }
     }
 }

@@ -7,8 +7,8 @@
 
 use crate::args::What;
 use crate::job::Job;
-use crate::kept::{Keeper, Tried};
-use crate::out::{self, Stop};
+use crate::saved_failures::{Keeper, RetryReport};
+use crate::terminal::{self, Stop};
 use crate::{Catalogue, engine};
 use serde::{Deserialize, Serialize};
 use std::io::BufRead;
@@ -16,10 +16,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use wavetank_sim::explain::EXPLAIN_RUNS;
 use wavetank_sim::fuzz::search::{Observed, Proposal};
-use wavetank_sim::keep::Setting;
 use wavetank_sim::record::Record;
-use wavetank_sim::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
-use wavetank_sim::{Run, Seed, keep};
+use wavetank_sim::saved::Setting;
+use wavetank_sim::signature::{SHRINK_RUNS, ShrunkRun, shrink_run};
+use wavetank_sim::{Run, Seed, saved};
 
 /// Comes before each message for the process that started this one.
 pub(crate) const MARK: &str = "\u{1e}wavetank ";
@@ -92,8 +92,8 @@ pub(crate) fn work(what: &What, catalogue: &Catalogue) -> Result<ExitCode, Stop>
         }
         if let Some(path) = line.strip_prefix(AGAIN) {
             let path: PathBuf = serde_json::from_str(path).map_err(|e| e.to_string())?;
-            let again = keep::read(&path).map_err(|e| e.to_string())?;
-            tell(&Tried::of(job.again(&again)))?;
+            let again = saved::read(&path).map_err(|e| e.to_string())?;
+            tell(&RetryReport::of(job.again(&again)))?;
             continue;
         }
         let numbers: Result<Vec<u64>, _> = line.split(' ').map(str::parse).collect();
@@ -151,5 +151,5 @@ fn tell(told: &impl Serialize) -> Result<(), Stop> {
 }
 
 fn say(line: &str) -> Result<(), Stop> {
-    out::write(format!("{MARK}{line}\n").as_bytes())
+    terminal::write(format!("{MARK}{line}\n").as_bytes())
 }

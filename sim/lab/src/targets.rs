@@ -58,8 +58,9 @@ pub fn budgets(scenario: impl Fn(&mut World) + Sync, bytes: &[u8]) -> Option<Fou
         profile: Profile::swarm(),
     };
     let run = run(scenario, &Setup { choices, ..Setup::new(engine(), Seed(0)) });
-    is_news(&run.outcome)
-        .then(|| found(&run, wavetank_sim::same::failure(&run.outcome).expect("it failed").to_string()))
+    is_news(&run.outcome).then(|| {
+        found(&run, wavetank_sim::signature::signature(&run.outcome).expect("it failed").to_string())
+    })
 }
 
 /// Feeds bytes to the decoder of transcripts, and the decoded frames to the ledger. The first byte says how the bytes
@@ -103,7 +104,7 @@ pub fn token(bytes: &[u8]) -> Option<Found> {
 
 /// The opponent of a hostile peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Against {
+pub enum Opponent {
     /// A vat of the host, which serves and makes calls.
     Vat,
     /// A guest that serves.
@@ -123,12 +124,12 @@ pub fn wire(bytes: &[u8]) -> Option<Found> {
 }
 
 /// The run of a hostile peer.
-pub fn wired(bytes: &[u8]) -> (Against, Run) {
+pub fn wired(bytes: &[u8]) -> (Opponent, Run) {
     let mut input = Input(bytes);
     let against = match input.byte() % 8 {
-        0 => Against::Server,
-        1 | 2 => Against::Relay,
-        _ => Against::Vat,
+        0 => Opponent::Server,
+        1 | 2 => Opponent::Relay,
+        _ => Opponent::Vat,
     };
     let len = usize::from(input.byte() % 64).min(input.0.len());
     let (choices, says) = input.0.split_at(len);
@@ -142,19 +143,19 @@ pub fn wired(bytes: &[u8]) -> (Against, Run) {
     (against, run(|world| play(world, against, says), &setup))
 }
 
-fn play(world: &mut World, against: Against, says: &[u8]) {
+fn play(world: &mut World, against: Opponent, says: &[u8]) {
     let far = world.vat("peer");
     let (sends, to, from) = match against {
-        Against::Vat => {
+        Opponent::Vat => {
             let vat = world.vat("vat");
             let (peer, to, from) =
                 world.wire_to("wire", far, (vat, new_client::<host::Client, _>(Serves).client));
             world.task_of(vat, "caller", calls(peer));
             (Direction::Up, to, from)
         }
-        Against::Server | Against::Relay => {
+        Opponent::Server | Opponent::Relay => {
             let (name, wasm) = match against {
-                Against::Relay => ("relay", guests::RELAY),
+                Opponent::Relay => ("relay", guests::RELAY),
                 _ => ("server", guests::SERVER),
             };
             let spec = CellSpec {
@@ -263,7 +264,7 @@ impl executor::Server for Serves {
 
 /// Finds faults that are faults however a peer behaves: a panic, a trap, a hang. Frames that break the rules of the
 /// protocol are no fault here, because the hostile peer sends some.
-fn judge(against: Against, run: &Run) -> Option<Found> {
+fn judge(against: Opponent, run: &Run) -> Option<Found> {
     let expected = [Oracle::Ledger, Oracle::Order, Oracle::Exit, Oracle::Output];
     match &run.outcome {
         Outcome::Panicked { message, at, .. } => {
@@ -290,7 +291,7 @@ fn judge(against: Against, run: &Run) -> Option<Found> {
             return Some(found);
         }
         Outcome::Spinning { .. } | Outcome::StepLimit { .. } => {
-            let failure = wavetank_sim::same::failure(&run.outcome).expect("it failed");
+            let failure = wavetank_sim::signature::signature(&run.outcome).expect("it failed");
             return Some(found(run, format!("{against:?}: {failure}")));
         }
         Outcome::Violated(finding) if !expected.contains(&finding.oracle) => {

@@ -59,15 +59,15 @@ pub struct Vats {
     count: Option<usize>,
     kinds: Option<Vec<Kind>>,
     ends: bool,
-    over: Option<Over>,
-    told: Option<Told>,
+    over: Option<WrapStreams>,
+    told: Option<OnOperation>,
 }
 
 /// Wraps the streams of an RPC system. The numbers are the link, by order of birth, and the end of the link.
-type Over = Box<dyn Fn(usize, usize, Streams) -> Streams>;
+type WrapStreams = Box<dyn Fn(usize, usize, Streams) -> Streams>;
 
 /// Is called for each operation that is done.
-type Told = Rc<dyn Fn(Kind, &str)>;
+type OnOperation = Rc<dyn Fn(Kind, &str)>;
 
 impl Vats {
     /// Two to four vats, as drawn, with all operations.
@@ -161,7 +161,7 @@ const MAX_REFERENCES: usize = 10;
 struct State {
     tank: Tank,
     kinds: Vec<Kind>,
-    told: Option<Told>,
+    told: Option<OnOperation>,
     graph: Graph,
     vats: Vec<Vat>,
     pairs: Vec<Pair>,
@@ -186,7 +186,7 @@ enum Stage {
     /// All references are being dropped.
     Closing,
     /// The world itself is taken down: objects that end now do nothing more.
-    Over,
+    WrapStreams,
 }
 
 type Resolver = oneshot::Sender<Result<node_capnp::Client, capnp::Error>>;
@@ -215,7 +215,7 @@ struct Reference {
 }
 
 impl State {
-    fn new(tank: Tank, kinds: Vec<Kind>, told: Option<Told>) -> Self {
+    fn new(tank: Tank, kinds: Vec<Kind>, told: Option<OnOperation>) -> Self {
         State {
             tank,
             kinds,

@@ -6,7 +6,7 @@ use crate::transcript::{Names, count};
 use crate::world::{SLICES, SMALL_CAPACITY_BYTES, trap_fuel};
 use std::collections::BTreeMap;
 use wavetank::{ActorId, Freedoms, GateId, PipeId};
-use wavetank_choice::choice::{Choice, Occasion, Of};
+use wavetank_choice::choice::{Choice, Meaning, Occasion};
 use wavetank_choice::menu::Item;
 use wavetank_choice::moves::Kind;
 use wavetank_choice::profile::Level;
@@ -18,7 +18,7 @@ pub(super) fn chosen(run: &Run, names: &Names) -> Vec<String> {
     let mut lines = Vec::new();
     let mut values = 0;
     for (&choice, &occasion) in run.choices.iter().zip(&run.occasions) {
-        if choice.of == Of::Value {
+        if choice.of == Meaning::Value {
             values += 1;
             if choice.value > 0 {
                 lines.push(format!(
@@ -39,7 +39,7 @@ fn at_step(step: u64, drawn: &[(Choice, Occasion)], moves: &[Move], names: &Name
     let moved = step.checked_sub(1).and_then(|at| moves.get(at as usize));
     let mut says = match moved {
         Some(&moved) => {
-            let injected = if moved.kind().is_gust() { "injected: " } else { "" };
+            let injected = if moved.kind().is_fault() { "injected: " } else { "" };
             format!("step {step}: {injected}{}", names.moved(moved))
         }
         // The choice was for a step that never came.
@@ -51,9 +51,9 @@ fn at_step(step: u64, drawn: &[(Choice, Occasion)], moves: &[Move], names: &Name
     for &(Choice { value, of }, occasion) in drawn {
         match of {
             // The fault's own move shows when it came. A fault that never came changed nothing.
-            Of::Gap | Of::NoGust => continue,
-            Of::Item(kind, _) if !kind.is_gust() => says += &ahead_of(occasion, step, moves, names),
-            Of::Amount(_) => {
+            Meaning::Gap | Meaning::NoFault => continue,
+            Meaning::Item(kind, _) if !kind.is_fault() => says += &ahead_of(occasion, step, moves, names),
+            Meaning::Amount(_) => {
                 let of = occasion.bound - u32::from(moved.is_some_and(|moved| moved.kind() == Kind::Grant));
                 says += &format!(" (of {of})");
             }
@@ -96,10 +96,10 @@ fn bare(Item { kind, id }: Item, names: &Names) -> String {
 }
 
 /// A setting of a world, a pipe or a cell, in words.
-fn condition(of: Of, value: u32, names: &Names) -> Option<String> {
+fn condition(of: Meaning, value: u32, names: &Names) -> Option<String> {
     let actor = |id| names.actor(ActorId(id));
     Some(match of {
-        Of::Pipe(pipe) => {
+        Meaning::Pipe(pipe) => {
             let small = if value > 1 {
                 format!(" and small ({})", count(SMALL_CAPACITY_BYTES))
             } else {
@@ -107,24 +107,24 @@ fn condition(of: Of, value: u32, names: &Names) -> Option<String> {
             };
             format!("{} is held{small}", names.pipe(PipeId(pipe)))
         }
-        Of::Level => match Level::of(value) {
+        Meaning::Level => match Level::of(value) {
             Level::Still => return None,
             Level::Weather => "there is weather".into(),
             Level::Damage => "damage may be done".into(),
             Level::Disorder => "damage may be done, and a vat's tasks run in any order".into(),
         },
-        Of::Slice(cell) => {
+        Meaning::Slice(cell) => {
             format!(
                 "{} burns {} fuel at a time",
                 actor(cell),
                 SLICES[(value as usize - 1).min(SLICES.len() - 1)]
             )
         }
-        Of::Host(cell) => {
+        Meaning::Host(cell) => {
             format!("the host of {}: {}", actor(cell), Freedoms::of(value).words().join("; "))
         }
-        Of::Trap(cell) => format!("{} is trapped at {} fuel", actor(cell), trap_fuel(value - 1)),
-        Of::Refuse(cell) => format!("{} is refused memory after {} growths", actor(cell), value - 1),
+        Meaning::Trap(cell) => format!("{} is trapped at {} fuel", actor(cell), trap_fuel(value - 1)),
+        Meaning::Refuse(cell) => format!("{} is refused memory after {} growths", actor(cell), value - 1),
         // The move itself says it.
         _ => return None,
     })
@@ -136,22 +136,22 @@ pub(super) fn setting_undone(run: &Run, at: usize, lower: u32, names: &Names) ->
     let Choice { value, of } = run.choices[at];
     let actor = |id| names.actor(ActorId(id));
     Some(match of {
-        Of::Pipe(pipe) => format!("if {} is not held", names.pipe(PipeId(pipe))),
-        Of::Slice(cell) => format!("if {} burns as much fuel at a time as usual", actor(cell)),
-        Of::Host(cell) => {
+        Meaning::Pipe(pipe) => format!("if {} is not held", names.pipe(PipeId(pipe))),
+        Meaning::Slice(cell) => format!("if {} burns as much fuel at a time as usual", actor(cell)),
+        Meaning::Host(cell) => {
             let left_out = Freedoms::of(value & !lower).words().join("; ");
             format!("if the host of {} does not do this: {left_out}", actor(cell))
         }
-        Of::Trap(cell) => format!("if {} is not trapped at {} fuel", actor(cell), trap_fuel(value - 1)),
-        Of::Refuse(cell) => format!("if {} is not refused memory", actor(cell)),
-        Of::Value => {
-            let before = run.choices[..at].iter().filter(|choice| choice.of == Of::Value).count();
+        Meaning::Trap(cell) => format!("if {} is not trapped at {} fuel", actor(cell), trap_fuel(value - 1)),
+        Meaning::Refuse(cell) => format!("if {} is not refused memory", actor(cell)),
+        Meaning::Value => {
+            let before = run.choices[..at].iter().filter(|choice| choice.of == Meaning::Value).count();
             format!("if value {} is {lower} instead of {value}", before + 1)
         }
-        Of::Latency(operation) => format!("if {} takes no time", names.call(GateId(operation))),
-        Of::Failure(operation) => format!("if {} does not fail", names.call(GateId(operation))),
-        Of::Act(script) => format!("if script {script} does its operation {lower} instead of {value}"),
-        Of::Task(vat) => {
+        Meaning::Latency(operation) => format!("if {} takes no time", names.call(GateId(operation))),
+        Meaning::Failure(operation) => format!("if {} does not fail", names.call(GateId(operation))),
+        Meaning::Act(script) => format!("if script {script} does its operation {lower} instead of {value}"),
+        Meaning::Task(vat) => {
             let step = run.occasions[at].step;
             format!("if the tasks of {} run in their order at step {step}", actor(vat))
         }

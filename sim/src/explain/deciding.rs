@@ -18,16 +18,16 @@
 //! is tried that are at most [`NEAREST`] steps apart, the nearest first. If no single change makes the run pass, none is
 //! named.
 
-use super::Again;
+use super::Rerun;
 use super::chosen::{next_of, setting_undone};
 use crate::moves::Move;
 use crate::run::Run;
-use crate::same::failure;
+use crate::signature::signature;
 use crate::transcript::Names;
 use std::collections::BTreeSet;
 use std::fmt;
 use wavetank::Freedoms;
-use wavetank_choice::choice::{Choice, Of};
+use wavetank_choice::choice::{Choice, Meaning};
 use wavetank_choice::menu::Item;
 use wavetank_choice::strategy::Follow;
 
@@ -44,7 +44,7 @@ pub struct Deciding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A fault or a piece of weather is left out.
-    Without {
+    SwitchedOff {
         /// The step at which it came.
         step: usize,
         /// The move that injected it.
@@ -65,7 +65,7 @@ pub enum Change {
         second: (usize, Move),
     },
     /// A setting has its usual value.
-    Setting(Of),
+    Setting(Meaning),
 }
 
 impl Change {
@@ -88,7 +88,7 @@ impl Deciding {
     /// The steps of the failing run that the change is about, from 1.
     pub fn steps(&self) -> Vec<usize> {
         match self.change {
-            Change::Without { step, .. } | Change::Whole { step, .. } => vec![step],
+            Change::SwitchedOff { step, .. } | Change::Whole { step, .. } => vec![step],
             Change::After { first, second } => vec![first.0, second.0],
             Change::Setting(_) => Vec::new(),
         }
@@ -102,7 +102,7 @@ const NEAREST: usize = 4;
 const SEARCH_STEPS: usize = 500_000;
 
 /// Finds the deciding change in at most `budget_runs` runs.
-pub(super) fn deciding(run: &Run, names: &Names, budget_runs: usize, again: Again<'_>) -> Option<Deciding> {
+pub(super) fn deciding(run: &Run, names: &Names, budget_runs: usize, again: Rerun<'_>) -> Option<Deciding> {
     let moves = run.moves();
     let budget_runs = budget_runs.min(SEARCH_STEPS / moves.len().max(1));
     let search = Search { run, moves: &moves, names, again };
@@ -125,7 +125,7 @@ struct Search<'a> {
     run: &'a Run,
     moves: &'a [Move],
     names: &'a Names,
-    again: Again<'a>,
+    again: Rerun<'a>,
 }
 
 /// A change with the plan of the run that tries it.
@@ -148,7 +148,7 @@ impl Search<'_> {
     fn fails_unchanged(&self) -> bool {
         let unchanged = Plan { moves: items(self.moves), draws: &self.run.choices, exactly: 0 };
         let again = self.run(&unchanged);
-        failure(&again.outcome) == failure(&self.run.outcome)
+        signature(&again.outcome) == signature(&self.run.outcome)
     }
 
     fn passes(&self, candidate: &Candidate) -> bool {
@@ -209,15 +209,20 @@ impl Search<'_> {
                 continue;
             }
             match of {
-                Of::Item(kind, _) if kind.is_gust() => faults.extend(self.without_gust(at)),
-                Of::Item(..) => orders.extend(self.calm_orders(at)),
-                Of::Amount(_) => amounts.extend(self.whole_amount(at)),
+                Meaning::Item(kind, _) if kind.is_fault() => faults.extend(self.without_fault(at)),
+                Meaning::Item(..) => orders.extend(self.calm_orders(at)),
+                Meaning::Amount(_) => amounts.extend(self.whole_amount(at)),
                 // Details of an injected fault, which is undone as a whole.
-                Of::Gap | Of::NoGust | Of::Bytes(_) | Of::Half(_) | Of::Span | Of::Level => {}
-                Of::Failure(_) | Of::Trap(_) | Of::Refuse(_) | Of::Host(_) => {
+                Meaning::Gap
+                | Meaning::NoFault
+                | Meaning::Bytes(_)
+                | Meaning::Half(_)
+                | Meaning::Span
+                | Meaning::Level => {}
+                Meaning::Failure(_) | Meaning::Trap(_) | Meaning::Refuse(_) | Meaning::Host(_) => {
                     faults.extend(self.usual_setting(at));
                 }
-                Of::Pipe(_) | Of::Slice(_) => flows.extend(self.usual_setting(at)),
+                Meaning::Pipe(_) | Meaning::Slice(_) => flows.extend(self.usual_setting(at)),
                 _ => settings.extend(self.usual_setting(at)),
             }
         }
@@ -240,12 +245,12 @@ impl Search<'_> {
     }
 
     /// The run without the fault that was injected at a step.
-    fn without_gust(&self, at: usize) -> Option<Candidate> {
+    fn without_fault(&self, at: usize) -> Option<Candidate> {
         let (step, moved) = self.step_of(at)?;
         let mut choices = self.run.choices.clone();
-        choices[at] = Choice { value: 0, of: Of::NoGust };
+        choices[at] = Choice { value: 0, of: Meaning::NoFault };
         let says = format!("without step {step} ({})", self.names.moved(moved));
-        Some(self.drawn_otherwise(Change::Without { step, moved }, says, choices))
+        Some(self.drawn_otherwise(Change::SwitchedOff { step, moved }, says, choices))
     }
 
     /// The run with all bytes moved at a step.
@@ -262,7 +267,7 @@ impl Search<'_> {
     fn usual_setting(&self, at: usize) -> Vec<Candidate> {
         let Choice { value, of } = self.run.choices[at];
         let values: Vec<u32> = match of {
-            Of::Host(_) => {
+            Meaning::Host(_) => {
                 let bits = (0..Freedoms::SETS.ilog2()).map(|bit| 1 << bit);
                 bits.filter(|bit| value & bit != 0).map(|bit| value & !bit).collect()
             }
@@ -321,7 +326,7 @@ impl Search<'_> {
 
 /// The menu item of a move; `None` for injected faults, which are on no menu.
 fn item(moved: Move) -> Option<Item> {
-    (!moved.kind().is_gust()).then(|| Item { kind: moved.kind(), id: moved.id() })
+    (!moved.kind().is_fault()).then(|| Item { kind: moved.kind(), id: moved.id() })
 }
 
 fn items(moves: &[Move]) -> Vec<Item> {

@@ -8,7 +8,7 @@
 use crate::calls::PEER_SCHEMA;
 use crate::moves::Move;
 use crate::run::Run;
-use crate::same::failure;
+use crate::signature::signature;
 use std::collections::{BTreeMap, HashMap};
 use wavetank::pipe::PipeView;
 use wavetank::{Event, PipeId};
@@ -29,7 +29,7 @@ pub fn features(run: &Run) -> Vec<u64> {
 
 /// The kinds of features, each with a number of its own.
 #[derive(Clone, Copy)]
-enum About {
+enum Facts {
     Pair,
     GaveWay,
     WentOn,
@@ -58,11 +58,11 @@ struct Seen {
 }
 
 impl Seen {
-    fn fact(&mut self, about: About, parts: &[u64]) {
+    fn fact(&mut self, about: Facts, parts: &[u64]) {
         self.facts.push(hash(about, parts));
     }
 
-    fn count(&mut self, about: About, parts: &[u64]) {
+    fn count(&mut self, about: Facts, parts: &[u64]) {
         self.counted.push(hash(about, parts));
     }
 
@@ -75,22 +75,22 @@ impl Seen {
             let kind = step.moved.kind();
             kinds[kind as usize] += 1;
             let now = (kind as u64, class(lane(step.moved)));
-            self.count(About::Pair, &[before.0, before.1, now.0, now.1]);
+            self.count(Facts::Pair, &[before.0, before.1, now.0, now.1]);
             before = now;
             let mut last = 0;
             for event in &transcript.events[step.caused.clone()] {
                 let what = sort(event);
                 if what != last {
-                    self.count(About::Caused, &[now.1, last, what]);
+                    self.count(Facts::Caused, &[now.1, last, what]);
                     last = what;
                 }
             }
         }
         for (kind, made) in kinds.into_iter().enumerate().filter(|(_, made)| *made > 0) {
-            self.fact(About::Kinds, &[kind as u64, log2(made)]);
+            self.fact(Facts::Kinds, &[kind as u64, log2(made)]);
         }
-        self.fact(About::Length, &[log2(transcript.steps.len() as u64)]);
-        self.fact(About::Time, &[log2(run.virtual_ns)]);
+        self.fact(Facts::Length, &[log2(transcript.steps.len() as u64)]);
+        self.fact(Facts::Time, &[log2(run.virtual_ns)]);
     }
 
     /// After which of its moves a lane gave way to another lane, and at which of its moves the other went on. The two
@@ -103,8 +103,8 @@ impl Seen {
             let nth = made.entry(now).or_default();
             *nth += 1;
             if let Some((last, last_nth)) = before.filter(|(last, _)| *last != now) {
-                self.fact(About::GaveWay, &[class(last), bucket(last_nth), class(now)]);
-                self.fact(About::WentOn, &[class(last), class(now), bucket(*nth)]);
+                self.fact(Facts::GaveWay, &[class(last), bucket(last_nth), class(now)]);
+                self.fact(Facts::WentOn, &[class(last), class(now), bucket(*nth)]);
             }
             before = Some((now, *nth));
         }
@@ -126,13 +126,13 @@ impl Seen {
                     let flow = pipes.entry(*pipe).or_default();
                     let (of, leaves) = flow.read(*bytes);
                     let parts = [class_of(pipe.0), log2(*bytes as u64), of.min(3), u64::from(leaves)];
-                    self.count(About::Read, &parts);
+                    self.count(Facts::Read, &parts);
                 }
                 _ => {}
             }
         }
         for (pipe, flow) in pipes {
-            self.fact(About::Held, &[class_of(pipe.0), log2(flow.most as u64)]);
+            self.fact(Facts::Held, &[class_of(pipe.0), log2(flow.most as u64)]);
         }
     }
 
@@ -146,9 +146,9 @@ impl Seen {
                 let (mine, theirs) = (ledger.counts(from), ledger.counts(from.reversed()));
                 let (kind, state) = (kind_of(frame), state_of(&ledger, frame));
                 let way = from as u64;
-                self.fact(About::Frame, &[place, way, kind, state]);
+                self.fact(Facts::Frame, &[place, way, kind, state]);
                 let open = [mine.0, mine.1, theirs.0, theirs.1].map(|count| log2(count as u64));
-                self.fact(About::Open, &[way, kind, open[0] << 8 | open[1], open[2] << 8 | open[3]]);
+                self.fact(Facts::Open, &[way, kind, open[0] << 8 | open[1], open[2] << 8 | open[3]]);
                 ledger.apply(frame);
             }
         }
@@ -160,23 +160,23 @@ impl Seen {
             let place = class_of(place);
             match &cell.exit {
                 Some(exit) => {
-                    self.fact(About::Ended, &[place, exit.code as u64]);
-                    self.fact(About::Fuel, &[place, fourths(exit.fuel)]);
+                    self.fact(Facts::Ended, &[place, exit.code as u64]);
+                    self.fact(Facts::Fuel, &[place, fourths(exit.fuel)]);
                 }
                 None => {
                     let import = cell.blocked_in.map_or(0, |import| text(&import.to_string()));
-                    self.fact(About::Blocked, &[place, import, cell.blocked.len() as u64]);
+                    self.fact(Facts::Blocked, &[place, import, cell.blocked.len() as u64]);
                 }
             }
         }
         let holding = |pipe: &&PipeView| pipe.staged_bytes + pipe.visible_bytes > 0;
         let held = run.facts.pipes.iter().filter(holding).count() as u64;
-        self.fact(About::Tasks, &[log2(run.facts.tasks.len() as u64), log2(held)]);
+        self.fact(Facts::Tasks, &[log2(run.facts.tasks.len() as u64), log2(held)]);
         for (fault, count) in &run.faults {
-            self.fact(About::Fault, &[*fault as u64, log2(u64::from(*count))]);
+            self.fact(Facts::Fault, &[*fault as u64, log2(u64::from(*count))]);
         }
-        if let Some(failure) = failure(&run.outcome) {
-            self.fact(About::Failure, &[text(&failure.to_string())]);
+        if let Some(failure) = signature(&run.outcome) {
+            self.fact(Facts::Failure, &[text(&failure.to_string())]);
         }
     }
 
@@ -330,7 +330,7 @@ fn state_of(ledger: &Ledger, frame: &Frame) -> u64 {
     ledger.question(asker, id).map_or(0, |state| 1 + state as u64)
 }
 
-fn hash(about: About, parts: &[u64]) -> u64 {
+fn hash(about: Facts, parts: &[u64]) -> u64 {
     parts.iter().fold(about as u64 + 1, |hash, part| mix(hash, *part))
 }
 

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use std::collections::BTreeMap;
-use wavetank_choice::choice::{Choice, Of};
+use wavetank_choice::choice::{Choice, Meaning};
 use wavetank_choice::seed::below;
 
 /// Maximum number of choices after a mutation.
@@ -110,24 +110,24 @@ fn any(rng: &mut ChaCha8Rng) -> u32 {
 }
 
 /// The subject of a choice, without its party.
-fn about(of: Of) -> u8 {
+fn about(of: Meaning) -> u8 {
     match of {
-        Of::Item(..) | Of::NoGust => 0,
-        Of::Amount(_) => 1,
-        Of::Pipe(_) => 2,
-        Of::Value => 3,
-        Of::Level => 4,
-        Of::Slice(_) => 5,
-        Of::Trap(_) | Of::Refuse(_) => 6,
-        Of::Gap => 7,
-        Of::Bytes(_) => 8,
-        Of::Span => 9,
-        Of::Act(_) => 10,
-        Of::Task(_) => 11,
-        Of::Latency(_) => 12,
-        Of::Failure(_) => 13,
-        Of::Half(_) => 14,
-        Of::Host(_) => 15,
+        Meaning::Item(..) | Meaning::NoFault => 0,
+        Meaning::Amount(_) => 1,
+        Meaning::Pipe(_) => 2,
+        Meaning::Value => 3,
+        Meaning::Level => 4,
+        Meaning::Slice(_) => 5,
+        Meaning::Trap(_) | Meaning::Refuse(_) => 6,
+        Meaning::Gap => 7,
+        Meaning::Bytes(_) => 8,
+        Meaning::Span => 9,
+        Meaning::Act(_) => 10,
+        Meaning::Task(_) => 11,
+        Meaning::Latency(_) => 12,
+        Meaning::Failure(_) => 13,
+        Meaning::Half(_) => 14,
+        Meaning::Host(_) => 15,
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn any_change_of_any_case_can_be_made_and_made_again() {
         let case = |len: u32| -> Vec<Choice> {
-            (0..len).map(|value| Choice { value, of: Of::Amount(value) }).collect()
+            (0..len).map(|value| Choice { value, of: Meaning::Amount(value) }).collect()
         };
         let mut changed_cases = 0;
         let mut that_go_on = 0;

@@ -6,7 +6,7 @@ use super::coverage::{Coverage, features};
 use super::mutate::{Changed, change};
 use crate::known::is_news;
 use crate::run::{Choices, Run};
-use crate::same::failure;
+use crate::signature::signature;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use serde::{Deserialize, Serialize};
@@ -22,14 +22,14 @@ pub struct Proposal {
     /// The first choices. A value that is too large wraps round.
     pub given: Vec<u32>,
     /// Where the other choices come from.
-    pub then: Then,
+    pub then: Continuation,
     /// Whether all pipes are held and all cells are slow, as far as the profile allows either.
     pub is_tight: bool,
 }
 
 /// Where the choices behind the given ones come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Then {
+pub enum Continuation {
     /// There are no more: each is 0.
     Nothing,
     /// The calm policy, in a world as rough as the profile says.
@@ -44,12 +44,12 @@ impl Proposal {
     /// The choices of its run under a profile.
     pub fn choices(&self, profile: &Profile) -> Choices {
         let (then, seed) = match self.then {
-            Then::Nothing => {
+            Continuation::Nothing => {
                 return Choices::Given(self.given.iter().map(|value| (*value, None)).collect());
             }
-            Then::RoundRobin => (StrategyName::RoundRobin, 0),
-            Then::Random(seed) => (StrategyName::Random, seed),
-            Then::Portfolio(seed) => (StrategyName::Portfolio, seed),
+            Continuation::RoundRobin => (StrategyName::RoundRobin, 0),
+            Continuation::Random(seed) => (StrategyName::Random, seed),
+            Continuation::Portfolio(seed) => (StrategyName::Portfolio, seed),
         };
         let mut profile = profile.clone();
         if self.is_tight {
@@ -75,7 +75,7 @@ pub struct Observed {
 impl Observed {
     /// What a search needs to know of this run.
     pub fn of(run: &Run) -> Self {
-        let failure = failure(&run.outcome).filter(|_| is_news(&run.outcome));
+        let failure = signature(&run.outcome).filter(|_| is_news(&run.outcome));
         Observed {
             choices: run.choices.clone(),
             features: features(run),
@@ -86,7 +86,7 @@ impl Observed {
 
 /// What a run brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Brought {
+pub struct Learned {
     /// Whether its case was kept, because it did something new.
     pub is_kept: bool,
     /// Whether it failed in a way that no run before it did.
@@ -165,34 +165,34 @@ impl Search {
     pub fn propose(&mut self) -> Proposal {
         match self.runs {
             // A random walk needs no survey.
-            0 => Proposal { given: Vec::new(), then: Then::Random(self.seed.0), is_tight: true },
-            1 => Proposal { given: Vec::new(), then: Then::Nothing, is_tight: false },
+            0 => Proposal { given: Vec::new(), then: Continuation::Random(self.seed.0), is_tight: true },
+            1 => Proposal { given: Vec::new(), then: Continuation::Nothing, is_tight: false },
             _ => self.next(),
         }
     }
 
     fn next(&mut self) -> Proposal {
         if let Some(given) = self.given.pop_front() {
-            return self.proposal(given, Then::RoundRobin);
+            return self.proposal(given, Continuation::RoundRobin);
         }
         let seed = self.rng.next_u64();
         if self.runs <= FIRST_DRAWN {
             // The remainder of a seed decides which part of the portfolio takes it.
-            return self.proposal(Vec::new(), Then::Portfolio(seed & !0xf | (self.runs - 1)));
+            return self.proposal(Vec::new(), Continuation::Portfolio(seed & !0xf | (self.runs - 1)));
         }
         if self.cases.is_empty() || below(&mut self.rng, 8) < FRESH {
-            return self.proposal(Vec::new(), Then::Portfolio(seed));
+            return self.proposal(Vec::new(), Continuation::Portfolio(seed));
         }
         let case = self.pick();
         let other = place(self.cases.len(), &mut self.rng);
         self.cases[case].changed += 1;
         let Changed { choices, goes_on } =
             change(&self.cases[case].choices, &self.cases[other].choices, &mut self.rng);
-        self.proposal(choices, if goes_on { Then::Portfolio(seed) } else { Then::RoundRobin })
+        self.proposal(choices, if goes_on { Continuation::Portfolio(seed) } else { Continuation::RoundRobin })
     }
 
     /// Half of the runs are tight: the flow of bytes is what is searched.
-    fn proposal(&mut self, given: Vec<u32>, then: Then) -> Proposal {
+    fn proposal(&mut self, given: Vec<u32>, then: Continuation) -> Proposal {
         Proposal { given, then, is_tight: below(&mut self.rng, 2) == 0 }
     }
 
@@ -209,7 +209,7 @@ impl Search {
     }
 
     /// Takes the result of the run that was proposed last.
-    pub fn learn(&mut self, observed: Observed) -> Brought {
+    pub fn learn(&mut self, observed: Observed) -> Learned {
         self.runs += 1;
         let Observed { choices, features, failure } = observed;
         let brought = self.coverage.take(&features);
@@ -218,7 +218,7 @@ impl Search {
             self.cases.push(Case { choices, brought, run: self.runs, changed: 0 });
         }
         let is_found = failure.is_some_and(|failure| self.failed(failure));
-        Brought { is_kept, is_found }
+        Learned { is_kept, is_found }
     }
 
     /// Takes note that the run that was proposed last gave no result, for instance because its process died. Says
@@ -271,7 +271,7 @@ impl Search {
         let values: Vec<Vec<u32>> = self.cases.iter().map(Case::values).collect();
         let mut covers = Vec::new();
         for given in &values {
-            let proposal = self.proposal(given.clone(), Then::RoundRobin);
+            let proposal = self.proposal(given.clone(), Continuation::RoundRobin);
             covers.push((given.len(), features(&proposal).unwrap_or_default()));
         }
         corpus::cover(&covers).into_iter().map(|at| values[at].clone()).collect()

@@ -12,7 +12,7 @@ use crate::moves::Move;
 use wavetank::{ActorId, Event, PipeId};
 
 #[derive(Clone, Default)]
-struct Book {
+struct PipeTotals {
     /// Bytes that it may hold, at most.
     capacity: usize,
     held: usize,
@@ -22,7 +22,7 @@ struct Book {
 
 /// Judges all pipes.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
-    let mut books = vec![Book::default(); evidence.pipes.len()];
+    let mut books = vec![PipeTotals::default(); evidence.pipes.len()];
     let mut done = 0;
     for step in evidence.steps {
         let before = take(evidence, &mut books, done..step.caused.start);
@@ -49,7 +49,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
 
 /// The flow of a cell's pipes is drawn when the cell starts. Bytes that are in a pipe by then stay, and so does the
 /// budget that its writer was promised.
-fn shape(evidence: &Evidence<'_>, books: &mut [Book], cell: ActorId) {
+fn shape(evidence: &Evidence<'_>, books: &mut [PipeTotals], cell: ActorId) {
     for pipe in evidence.cell(cell).map_or(&[][..], |cell| &cell.pipes) {
         if let (Some(book), Some(view)) = (books.get_mut(pipe.index()), evidence.pipes.get(pipe.index())) {
             book.capacity = view.capacity_bytes.max(book.held + book.granted);
@@ -57,7 +57,7 @@ fn shape(evidence: &Evidence<'_>, books: &mut [Book], cell: ActorId) {
     }
 }
 
-fn take(evidence: &Evidence<'_>, books: &mut [Book], range: std::ops::Range<usize>) -> Option<Finding> {
+fn take(evidence: &Evidence<'_>, books: &mut [PipeTotals], range: std::ops::Range<usize>) -> Option<Finding> {
     evidence.events.get(range)?.iter().find_map(|event| match event {
         Event::PipeBorn { pipe, capacity_bytes, .. } => {
             let book = books.get_mut(pipe.index())?;
@@ -89,7 +89,7 @@ fn take(evidence: &Evidence<'_>, books: &mut [Book], range: std::ops::Range<usiz
     })
 }
 
-fn free(books: &mut [Book], pipe: PipeId, bytes: usize) -> Option<Finding> {
+fn free(books: &mut [PipeTotals], pipe: PipeId, bytes: usize) -> Option<Finding> {
     let book = books.get_mut(pipe.index())?;
     book.held = book.held.saturating_sub(bytes);
     None

@@ -9,7 +9,7 @@ use wavetank::{Event, PipeId};
 
 /// The totals of one pipe, from its events.
 #[derive(Clone, Copy, Default)]
-struct Book {
+struct PipeTotals {
     written: u64,
     read: u64,
     lost: u64,
@@ -17,9 +17,9 @@ struct Book {
 
 /// Judges all pipes.
 pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
-    let mut books = vec![Book::default(); evidence.pipes.len()];
+    let mut books = vec![PipeTotals::default(); evidence.pipes.len()];
     for event in evidence.events {
-        let (pipe, change): (&PipeId, fn(&mut Book) -> &mut u64) = match event {
+        let (pipe, change): (&PipeId, fn(&mut PipeTotals) -> &mut u64) = match event {
             Event::Wrote { pipe, .. } => (pipe, |book| &mut book.written),
             Event::Read { pipe, .. } => (pipe, |book| &mut book.read),
             Event::Closed { pipe, .. }
@@ -40,7 +40,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
         let Some(book) = books.get_mut(pipe.index()) else { continue };
         *change(book) += bytes as u64;
         if book.read + book.lost > book.written && evidence.is_pipe_judged(Oracle::Bytes, *pipe) {
-            let Book { written, read, lost } = *book;
+            let PipeTotals { written, read, lost } = *book;
             let what = format!(
                 "{read} bytes were read from {} and {lost} lost when {written} had been written",
                 evidence.pipe_name(*pipe)
@@ -50,7 +50,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     }
     books.iter().zip(evidence.pipes).zip(0..).find_map(|((book, view), pipe)| {
         let held = (view.staged_bytes + view.visible_bytes) as u64;
-        let Book { written, read, lost } = *book;
+        let PipeTotals { written, read, lost } = *book;
         let what = || {
             format!(
                 "{written} bytes were written into {}: {read} were read, {lost} lost, and {held} are there",

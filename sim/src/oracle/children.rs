@@ -22,7 +22,7 @@
 
 use super::{CellFacts, Evidence, Finding, Oracle};
 use std::collections::BTreeSet;
-use wavetank::cell::{Care, Cause, KILLED};
+use wavetank::cell::{Cause, EndHandling, KILLED};
 use wavetank::peer::WAIT;
 use wavetank_trace::frames::{Direction, Frame, Message, Outcome, Value};
 
@@ -98,7 +98,7 @@ fn left_alone(evidence: &Evidence<'_>, parent: &CellFacts) -> Option<String> {
     let children: Vec<&CellFacts> = evidence.cells.iter().filter(of_parent).collect();
     children.iter().find_map(|child| {
         let exit = child.exit.as_ref()?;
-        let Care { awaited, killed, ended_with_parent } = child.care;
+        let EndHandling { awaited, killed, ended_with_parent } = child.care;
         if awaited || killed {
             return None;
         }

@@ -37,7 +37,7 @@ use crate::moves::Move;
 use crate::outcome::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::cell::Limits;
-use wavetank::{Event, Habits, IDLE_CALLS_PER_TURN};
+use wavetank::{Event, IDLE_CALLS_PER_TURN, WaitStats};
 
 /// Calls in a row that make a cell count as spinning: it asks for news, gets none and does not wait, while nothing else
 /// could happen. A guest that blocks in `wasi:io/poll` makes a handful.
@@ -74,7 +74,7 @@ pub struct Polled {
     /// Whether nothing else could happen, except that others also ask in vain and that time passes.
     pub is_alone: bool,
     /// How it asks for news.
-    pub habits: Habits,
+    pub wait_stats: WaitStats,
 }
 
 /// A cell that asks and asks.
@@ -87,7 +87,7 @@ struct Asking {
 }
 
 /// Facts about the polled actor, asked for only when they count.
-pub struct Who {
+pub struct PolledActor {
     /// Its name.
     pub name: String,
     /// Its resource limits, if it is a cell.
@@ -100,7 +100,7 @@ pub struct Who {
 
 /// Watches a run for livelocks.
 #[derive(Clone, Debug, Default)]
-pub struct Watch {
+pub struct LivelockWatch {
     idle_polls: u64,
     /// By paused call, how often it was resumed since something last happened.
     resumes: BTreeMap<u32, u64>,
@@ -120,7 +120,7 @@ struct Ticks {
     since_ns: u64,
 }
 
-impl Watch {
+impl LivelockWatch {
     /// Notes a move, its events and the time after it. Now and then it returns true: nothing but time has passed for
     /// very long.
     pub fn only_time_passes(&mut self, moved: Move, caused: &[Event], now_ns: u64) -> bool {
@@ -155,14 +155,14 @@ impl Watch {
     }
 
     /// Notes a poll, and returns an outcome if it was one too many.
-    pub fn polled(&mut self, polled: Polled, who: impl FnOnce() -> Who) -> Option<Outcome> {
-        let Polled { actor, caused, habits, .. } = polled;
+    pub fn polled(&mut self, polled: Polled, who: impl FnOnce() -> PolledActor) -> Option<Outcome> {
+        let Polled { actor, caused, wait_stats, .. } = polled;
         self.idle_polls = if caused { 0 } else { self.idle_polls + 1 };
         if caused {
             self.resumes.clear();
         }
         let slices = self.silent_slices(polled);
-        let timed = only_by_time(habits).filter(|_| !self.excused.contains(&actor));
+        let timed = only_by_time(wait_stats).filter(|_| !self.excused.contains(&actor));
         let asks = self.asks_in_vain(polled);
         // Limits are asked for only now and then. By default, a slice is a million.
         let burns = slices > 0 && (slices.is_power_of_two() || slices.is_multiple_of(16));
@@ -170,11 +170,11 @@ impl Watch {
         if !(timed.is_some() || asks || burns || idles) {
             return None;
         }
-        let Who { name, limits, keeps_time, blame } = who();
+        let PolledActor { name, limits, keeps_time, blame } = who();
         let spinning =
             |evidence| Some(Outcome::Spinning { who: name.clone(), evidence, blame: blame.clone() });
         if asks {
-            let calls = habits.idle_calls;
+            let calls = wait_stats.idle_calls;
             return spinning(format!(
                 "asked {calls} times in a row for news that were not there, without blocking"
             ));
@@ -209,40 +209,40 @@ impl Watch {
 
     /// Whether the polled cell has asked in vain too often. A cell that others keep waiting is not to blame, and every
     /// strategy lets the others run in the end: choices are bounded, and the calm policy goes round.
-    fn asks_in_vain(&mut self, Polled { actor, is_alone, habits, .. }: Polled) -> bool {
-        if habits.idle_calls < IDLE_CALLS_PER_TURN {
+    fn asks_in_vain(&mut self, Polled { actor, is_alone, wait_stats, .. }: Polled) -> bool {
+        if wait_stats.idle_calls < IDLE_CALLS_PER_TURN {
             self.asking.remove(&actor);
             return false;
         }
         let asking = self.asking.entry(actor).or_default();
-        if habits.idle_calls < asking.seen {
+        if wait_stats.idle_calls < asking.seen {
             *asking = Asking::default();
         }
         if is_alone {
-            asking.alone += habits.idle_calls - asking.seen;
+            asking.alone += wait_stats.idle_calls - asking.seen;
         }
-        asking.seen = habits.idle_calls;
-        let most = if habits.looks >= habits.idle_calls / 4 { LOOKS } else { IDLE_CALLS };
+        asking.seen = wait_stats.idle_calls;
+        let most = if wait_stats.looks >= wait_stats.idle_calls / 4 { LOOKS } else { IDLE_CALLS };
         asking.alone >= most
     }
 
     /// Whole slices in a row that the polled cell has burned in silence. Its host sees the end of a slice as a poll
     /// that leaves the cell ready.
-    fn silent_slices(&mut self, Polled { actor, caused, is_ready, habits, .. }: Polled) -> u64 {
+    fn silent_slices(&mut self, Polled { actor, caused, is_ready, wait_stats, .. }: Polled) -> u64 {
         if caused || !is_ready {
             self.quiet.remove(&actor);
             return 0;
         }
-        let (slices, calls) = self.quiet.entry(actor).or_insert((0, habits.calls));
-        *slices = if *calls == habits.calls { *slices + 1 } else { 1 };
-        *calls = habits.calls;
+        let (slices, calls) = self.quiet.entry(actor).or_insert((0, wait_stats.calls));
+        *slices = if *calls == wait_stats.calls { *slices + 1 } else { 1 };
+        *calls = wait_stats.calls;
         *slices
     }
 }
 
 /// The reason why a cell's progress depends on a timer, if it does.
-fn only_by_time(habits: Habits) -> Option<String> {
-    let Habits { timed_writes, late_writes, timed_reads, waited_for_link, .. } = habits;
+fn only_by_time(wait_stats: WaitStats) -> Option<String> {
+    let WaitStats { timed_writes, late_writes, timed_reads, waited_for_link, .. } = wait_stats;
     if late_writes > 0 {
         let before = match timed_writes {
             0 => String::new(),

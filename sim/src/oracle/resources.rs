@@ -23,7 +23,7 @@
 
 use super::{CellFacts, Evidence, Finding, Oracle};
 use std::collections::{BTreeMap, BTreeSet};
-use wavetank::cell::{Left, Transport};
+use wavetank::cell::{LeftoverHandle, Transport};
 use wavetank::{HandleKind, PipeId};
 
 /// Generations of handles, each left behind by the next, that make a leak. Two generations can come from a program that
@@ -40,7 +40,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
 }
 
 /// The handles that are left of the cell's link.
-fn of_link(evidence: &Evidence<'_>, cell: &CellFacts, left: &[Left]) -> Option<Finding> {
+fn of_link(evidence: &Evidence<'_>, cell: &CellFacts, left: &[LeftoverHandle]) -> Option<Finding> {
     let (_, up, down) = cell.link?;
     let mut kept_by_libc = BTreeSet::new();
     let mut leaked = Vec::new();
@@ -66,8 +66,8 @@ fn of_link(evidence: &Evidence<'_>, cell: &CellFacts, left: &[Left]) -> Option<F
 }
 
 /// The handles that were left behind again and again.
-fn grown(evidence: &Evidence<'_>, cell: &CellFacts, left: &[Left]) -> Option<Finding> {
-    let mut by_sort: BTreeMap<(HandleKind, Option<PipeId>), Vec<&Left>> = BTreeMap::new();
+fn grown(evidence: &Evidence<'_>, cell: &CellFacts, left: &[LeftoverHandle]) -> Option<Finding> {
+    let mut by_sort: BTreeMap<(HandleKind, Option<PipeId>), Vec<&LeftoverHandle>> = BTreeMap::new();
     for left in left {
         by_sort.entry((left.kind, left.pipe)).or_default().push(left);
     }
@@ -89,10 +89,10 @@ fn grown(evidence: &Evidence<'_>, cell: &CellFacts, left: &[Left]) -> Option<Fin
 
 /// The longest row of handles in which each was born after the last use of the one before. The next handle is always
 /// the one whose last use comes first.
-fn generations<'a>(left: &[&'a Left]) -> Vec<&'a Left> {
+fn generations<'a>(left: &[&'a LeftoverHandle]) -> Vec<&'a LeftoverHandle> {
     let mut by_end = left.to_vec();
     by_end.sort_by_key(|left| (left.lived.last_used, left.handle));
-    let mut row: Vec<&Left> = Vec::new();
+    let mut row: Vec<&LeftoverHandle> = Vec::new();
     for left in by_end {
         if row.last().is_none_or(|last| left.lived.born > last.lived.last_used) {
             row.push(left);
@@ -101,7 +101,7 @@ fn generations<'a>(left: &[&'a Left]) -> Vec<&'a Left> {
     row
 }
 
-fn named(evidence: &Evidence<'_>, left: &Left) -> String {
+fn named(evidence: &Evidence<'_>, left: &LeftoverHandle) -> String {
     match left.pipe {
         Some(pipe) => format!("{} {} of {}", left.kind, left.handle, evidence.pipe_name(pipe)),
         None if left.kind == HandleKind::Pollable => format!("pollable {} of a timer", left.handle),
@@ -109,7 +109,7 @@ fn named(evidence: &Evidence<'_>, left: &Left) -> String {
     }
 }
 
-fn finding(evidence: &Evidence<'_>, cell: &CellFacts, what: String, leaked: &[&Left]) -> Finding {
+fn finding(evidence: &Evidence<'_>, cell: &CellFacts, what: String, leaked: &[&LeftoverHandle]) -> Finding {
     Finding {
         oracle: Oracle::Resources,
         who: cell.name.to_string(),
@@ -122,16 +122,16 @@ fn finding(evidence: &Evidence<'_>, cell: &CellFacts, what: String, leaked: &[&L
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wavetank::cell::Lived;
+    use wavetank::cell::HandleLifetime;
 
     fn row(lived: &[(u64, u64)]) -> usize {
-        let left: Vec<Left> = (0..)
+        let left: Vec<LeftoverHandle> = (0..)
             .zip(lived)
-            .map(|(handle, &(born, last_used))| Left {
+            .map(|(handle, &(born, last_used))| LeftoverHandle {
                 handle,
                 kind: HandleKind::Pollable,
                 pipe: None,
-                lived: Lived { born, last_used },
+                lived: HandleLifetime { born, last_used },
             })
             .collect();
         generations(&left.iter().collect::<Vec<_>>()).len()

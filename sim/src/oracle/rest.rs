@@ -10,7 +10,7 @@
 
 use super::{Blame, CellFacts, Evidence, Party, TaskFacts};
 use crate::calls::PEER_SCHEMA;
-use crate::executor::Whose;
+use crate::executor::TaskOwner;
 use crate::outcome::{Wait, WaitGraph};
 use crate::transcript::LinkFrames;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,7 +24,7 @@ use wavetank_trace::ledger::{Entry, Ledger, QuestionState};
 pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
     let living: Vec<&CellFacts> = evidence.cells.iter().filter(|cell| cell.exit.is_none()).collect();
     // A link between two vats has no end of its own.
-    let must_end = |task: &&TaskFacts| !matches!(task.whose, Whose::Host(Role::BetweenVats(_)));
+    let must_end = |task: &&TaskFacts| !matches!(task.whose, TaskOwner::Host(Role::BetweenVats(_)));
     if living.is_empty() && !evidence.tasks.iter().any(|task| must_end(&task)) {
         return None;
     }
@@ -61,7 +61,7 @@ pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
 /// The cell, or the vat at the far end of a link, for which a task of the host works.
 fn served_by(task: &TaskFacts) -> Option<ActorId> {
     match task.whose {
-        Whose::Host(Role::Cell(actor) | Role::LinkOf(actor) | Role::StdioOf(actor)) => Some(actor),
+        TaskOwner::Host(Role::Cell(actor) | Role::LinkOf(actor) | Role::StdioOf(actor)) => Some(actor),
         _ => None,
     }
 }
@@ -395,7 +395,7 @@ fn starter_of(evidence: &Evidence<'_>, cell: &CellFacts) -> Blame {
 
 /// A task of the scenario that has not ended. This is a guess, unless the task is all that is left.
 fn scenarios_task(evidence: &Evidence<'_>, living: &[&CellFacts]) -> Option<Blame> {
-    let mut tasks = evidence.tasks.iter().filter(|task| task.whose == Whose::Scenario);
+    let mut tasks = evidence.tasks.iter().filter(|task| task.whose == TaskOwner::Scenario);
     let task = tasks.next()?;
     let blame = Blame::Task { vat: task.vat.clone(), task: task.name.clone() };
     let is_alone = living.is_empty() && tasks.next().is_none();

@@ -128,7 +128,7 @@ pub struct UnknownOracle {
 }
 
 /// Oracles that are switched off, each with the reason.
-pub type Without = BTreeMap<Oracle, Arc<str>>;
+pub type SwitchedOff = BTreeMap<Oracle, Arc<str>>;
 
 /// An oracle that was switched off, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

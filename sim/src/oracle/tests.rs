@@ -7,14 +7,14 @@ use super::livelock::{
 use super::*;
 use crate::moves::Move;
 use crate::outcome::{Outcome, WaitGraph};
-use wavetank::cell::{Left, Lived};
-use wavetank::{GateId, Habits, HandleKind, Role};
+use wavetank::cell::{HandleLifetime, LeftoverHandle};
+use wavetank::{GateId, HandleKind, Role, WaitStats};
 use wavetank_trace::frames::{Direction, Exception, ExceptionKind, Frame, Message};
 
 // ---- livelock
 
-fn polled(habits: Habits) -> Polled {
-    Polled { actor: 3, caused: true, is_ready: false, is_alone: true, habits }
+fn polled(wait_stats: WaitStats) -> Polled {
+    Polled { actor: 3, caused: true, is_ready: false, is_alone: true, wait_stats }
 }
 
 fn who(limits: Option<Limits>, keeps_time: bool) -> Who {
@@ -22,20 +22,23 @@ fn who(limits: Option<Limits>, keeps_time: bool) -> Who {
 }
 
 /// The habits of a cell after this many turns of each sort.
-fn habits(timed_writes: u64, late_writes: u64, timed_reads: u64) -> Habits {
-    let mut habits = Habits::default();
-    habits.timed_writes = timed_writes;
-    habits.late_writes = late_writes;
-    habits.timed_reads = timed_reads;
-    habits
+fn wait_stats(timed_writes: u64, late_writes: u64, timed_reads: u64) -> WaitStats {
+    let mut wait_stats = WaitStats::default();
+    wait_stats.timed_writes = timed_writes;
+    wait_stats.late_writes = late_writes;
+    wait_stats.timed_reads = timed_reads;
+    wait_stats
 }
 
 #[test]
 fn one_message_left_unsent_is_a_livelock_and_any_number_of_timed_writes_is_none() {
     let mut watch = Watch::default();
     let guest = || who(Some(Limits::default()), false);
-    assert_eq!(watch.polled(polled(habits(1000, 0, 0)), || panic!("it may sleep between its calls")), None);
-    let Some(Outcome::Violated(finding)) = watch.polled(polled(habits(2, 1, 0)), guest) else {
+    assert_eq!(
+        watch.polled(polled(wait_stats(1000, 0, 0)), || panic!("it may sleep between its calls")),
+        None
+    );
+    let Some(Outcome::Violated(finding)) = watch.polled(polled(wait_stats(2, 1, 0)), guest) else {
         panic!("a proof is a proof")
     };
     assert_eq!((finding.oracle, &finding.blame), (Oracle::Livelock, &Blame::Guest("child".into())));
@@ -51,19 +54,19 @@ fn one_message_left_unsent_is_a_livelock_and_any_number_of_timed_writes_is_none(
 fn a_link_that_is_only_read_by_a_timer_is_a_livelock() {
     let mut watch = Watch::default();
     let guest = || who(Some(Limits::default()), false);
-    assert_eq!(watch.polled(polled(habits(0, 0, TIMED_READS - 1)), guest), None);
-    let mut waited = habits(0, 0, TIMED_READS);
+    assert_eq!(watch.polled(polled(wait_stats(0, 0, TIMED_READS - 1)), guest), None);
+    let mut waited = wait_stats(0, 0, TIMED_READS);
     waited.waited_for_link = true;
     assert_eq!(watch.polled(polled(waited), guest), None);
-    let found = watch.polled(polled(habits(0, 0, TIMED_READS)), guest);
+    let found = watch.polled(polled(wait_stats(0, 0, TIMED_READS)), guest);
     assert!(matches!(found, Some(Outcome::Violated(_))), "{found:?}");
 }
 
 #[test]
 fn who_keeps_time_is_asked_once() {
     let mut watch = Watch::default();
-    assert_eq!(watch.polled(polled(habits(0, 1, 0)), || who(Some(Limits::default()), true)), None);
-    assert_eq!(watch.polled(polled(habits(0, 2, 0)), || panic!("it is known")), None);
+    assert_eq!(watch.polled(polled(wait_stats(0, 1, 0)), || who(Some(Limits::default()), true)), None);
+    assert_eq!(watch.polled(polled(wait_stats(0, 2, 0)), || panic!("it is known")), None);
 }
 
 #[test]
@@ -87,9 +90,9 @@ fn only_ticks_in_a_row_count_and_a_day_of_few_is_enough() {
 fn asking_without_waiting_is_counted_by_the_tank() {
     let mut watch = Watch::default();
     let asks = |idle_calls| {
-        let mut habits = Habits::default();
-        habits.idle_calls = idle_calls;
-        polled(habits)
+        let mut wait_stats = WaitStats::default();
+        wait_stats.idle_calls = idle_calls;
+        polled(wait_stats)
     };
     assert_eq!(watch.polled(asks(IDLE_CALLS - 1), || panic!("not yet")), None);
     let found = watch.polled(asks(IDLE_CALLS), || who(Some(Limits::default()), false));
@@ -100,9 +103,9 @@ fn asking_without_waiting_is_counted_by_the_tank() {
 fn asking_counts_only_while_nothing_else_could_happen() {
     let mut watch = Watch::default();
     let mut poll = |idle_calls, is_alone| {
-        let mut habits = Habits::default();
-        habits.idle_calls = idle_calls;
-        let polled = Polled { is_alone, ..polled(habits) };
+        let mut wait_stats = WaitStats::default();
+        wait_stats.idle_calls = idle_calls;
+        let polled = Polled { is_alone, ..polled(wait_stats) };
         watch.polled(polled, || who(Some(Limits::default()), false)).is_some()
     };
     assert!(!poll(3 * IDLE_CALLS, false));
@@ -116,9 +119,9 @@ fn asking_counts_only_while_nothing_else_could_happen() {
 fn who_looks_at_the_time_may_do_so_for_longer() {
     let mut watch = Watch::default();
     let mut poll = |idle_calls, looks| {
-        let mut habits = Habits::default();
-        (habits.idle_calls, habits.looks) = (idle_calls, looks);
-        watch.polled(polled(habits), || who(Some(Limits::default()), false)).is_some()
+        let mut wait_stats = WaitStats::default();
+        (wait_stats.idle_calls, wait_stats.looks) = (idle_calls, looks);
+        watch.polled(polled(wait_stats), || who(Some(Limits::default()), false)).is_some()
     };
     assert!(!poll(LOOKS - 1, LOOKS / 4));
     assert!(poll(LOOKS, LOOKS / 4));
@@ -128,9 +131,9 @@ fn who_looks_at_the_time_may_do_so_for_longer() {
 fn slices_count_only_in_a_row_and_in_silence() {
     let limits = || Limits { fuel_slice: 10, quiet_fuel: 40, ..Limits::default() };
     let slice = |calls| {
-        let mut habits = Habits::default();
-        habits.calls = calls;
-        Polled { caused: false, is_ready: true, ..polled(habits) }
+        let mut wait_stats = WaitStats::default();
+        wait_stats.calls = calls;
+        Polled { caused: false, is_ready: true, ..polled(wait_stats) }
     };
     let mut watch = Watch::default();
     let mut take = |polled| watch.polled(polled, || who(Some(limits()), false)).is_some();
@@ -139,7 +142,7 @@ fn slices_count_only_in_a_row_and_in_silence() {
     for news in [slice(6), Polled { caused: true, ..slice(5) }, Polled { is_ready: false, ..slice(5) }] {
         let mut watch = Watch::default();
         let mut take = |polled| watch.polled(polled, || who(Some(limits()), false)).is_some();
-        let calls = news.habits.calls;
+        let calls = news.wait_stats.calls;
         for polled in [slice(5), slice(5), slice(5), news, slice(calls), slice(calls)] {
             assert!(!take(polled));
         }
@@ -149,7 +152,7 @@ fn slices_count_only_in_a_row_and_in_silence() {
 #[test]
 fn a_task_that_wakes_itself_for_ever_spins() {
     let mut watch = Watch::default();
-    let idle = Polled { caused: false, ..polled(Habits::default()) };
+    let idle = Polled { caused: false, ..polled(WaitStats::default()) };
     for _ in 1..IDLE_POLLS {
         assert_eq!(watch.polled(idle, || panic!("not yet")), None);
     }
@@ -162,7 +165,7 @@ fn a_task_that_wakes_itself_for_ever_spins() {
 #[test]
 fn resumes_of_a_call_are_no_progress_and_name_it() {
     let mut watch = Watch::default();
-    let idle = Polled { caused: false, ..polled(Habits::default()) };
+    let idle = Polled { caused: false, ..polled(WaitStats::default()) };
     watch.resumed(9);
     assert_eq!(watch.polled(Polled { caused: true, ..idle }, || panic!("something was caused")), None);
     assert_eq!(watch.most_resumed(), None);
@@ -194,8 +197,8 @@ fn family() -> Facts {
         blocked: vec![Blocked::Reading(PipeId(3 * (id - 1)))],
         is_detached: false,
         component: [0; 32],
-        care: Care::default(),
-        leave: Leave::default(),
+        care: EndHandling::default(),
+        leave: Allowances::default(),
     };
     let names = ["parent", "child"]
         .iter()
@@ -325,7 +328,7 @@ fn two_vats(asked: &[(Direction, u32)], is_over: bool) -> (Facts, Vec<LinkFrames
     let vat = |name: &str| Party::Vat(name.into());
     let facts = Facts {
         ends: vec![Ends { far: vat("a"), near: vat("b"), up: PipeId(0) }],
-        tasks: vec![TaskFacts { name: "work".into(), vat: Some("a".into()), whose: Whose::Scenario }],
+        tasks: vec![TaskFacts { name: "work".into(), vat: Some("a".into()), whose: TaskOwner::Scenario }],
         ..Facts::default()
     };
     let mut frames = Vec::new();
@@ -401,7 +404,7 @@ fn a_task_that_is_left_alone_is_named_and_nobody_knows_more() {
     facts.tasks.push(TaskFacts { name: "other".into(), ..facts.tasks[0].clone() });
     assert_eq!(blame(&facts), task.guessed(), "there are two");
     facts.tasks.pop();
-    facts.tasks[0].whose = Whose::Host(Role::Other);
+    facts.tasks[0].whose = TaskOwner::Host(Role::Other);
     assert_eq!(blame(&facts), Blame::Unknown);
 }
 
@@ -430,7 +433,7 @@ fn a_child_born_after_its_parents_end_is_an_orphan_unless_it_is_detached() {
 }
 
 /// A child that ended in this way, and whether its parent and others asked for its end.
-fn parent_of(code: i32, cause: Cause, care: Care) -> Facts {
+fn parent_of(code: i32, cause: Cause, care: EndHandling) -> Facts {
     let mut facts = family();
     let ended = |code, cause| Some(ExitRecord { code, cause, fuel: 0, left: Vec::new() });
     facts.cells[0].exit = ended(0, Cause::Exited);
@@ -443,9 +446,9 @@ fn of_children(facts: &Facts) -> Option<String> {
     children::judge(&Evidence::from_facts(facts, &[])).map(|finding| finding.what)
 }
 
-const SWEPT: Care = Care { awaited: false, killed: false, ended_with_parent: true };
-const AWAITED: Care = Care { awaited: true, killed: false, ended_with_parent: false };
-const KILLED_BY_ORDER: Care = Care { awaited: false, killed: true, ended_with_parent: false };
+const SWEPT: EndHandling = EndHandling { awaited: false, killed: false, ended_with_parent: true };
+const AWAITED: EndHandling = EndHandling { awaited: true, killed: false, ended_with_parent: false };
+const KILLED_BY_ORDER: EndHandling = EndHandling { awaited: false, killed: true, ended_with_parent: false };
 
 #[test]
 fn a_child_that_nobody_cared_for_is_its_parents_fault() {
@@ -454,24 +457,24 @@ fn a_child_that_nobody_cared_for_is_its_parents_fault() {
     running.cells[0].leave.may_leave_children = true;
     assert_eq!(of_children(&running), None);
 
-    let mut failed = parent_of(3, Cause::Exited, Care::default());
+    let mut failed = parent_of(3, Cause::Exited, EndHandling::default());
     assert!(of_children(&failed).expect("it failed").contains("its child child exited with 3"));
     failed.cells[0].leave.children_may_fail = true;
     assert_eq!(of_children(&failed), None);
 
     let cared_for = [
-        parent_of(0, Cause::Exited, Care::default()),
+        parent_of(0, Cause::Exited, EndHandling::default()),
         parent_of(137, Cause::Killed, KILLED_BY_ORDER),
-        parent_of(137, Cause::Killed, Care { awaited: true, ..SWEPT }),
+        parent_of(137, Cause::Killed, EndHandling { awaited: true, ..SWEPT }),
         // The scenario killed it.
-        parent_of(137, Cause::Killed, Care::default()),
+        parent_of(137, Cause::Killed, EndHandling::default()),
     ];
     for facts in &cared_for {
         assert_eq!(of_children(facts), None, "{:?}", facts.cells[1].care);
     }
-    let mut detached = parent_of(3, Cause::Exited, Care::default());
+    let mut detached = parent_of(3, Cause::Exited, EndHandling::default());
     detached.cells[1].is_detached = true;
-    let mut parent_failed = parent_of(3, Cause::Exited, Care::default());
+    let mut parent_failed = parent_of(3, Cause::Exited, EndHandling::default());
     parent_failed.cells[0].exit.as_mut().expect("it ended").code = 1;
     let mut damaged = parent_of(137, Cause::Killed, SWEPT);
     damaged.damage.is_done = true;
@@ -483,8 +486,12 @@ fn a_child_that_nobody_cared_for_is_its_parents_fault() {
 #[test]
 fn one_child_of_many_alike_that_nobody_waited_for_is_found_though_it_ended_well() {
     let mut facts = parent_of(0, Cause::Exited, AWAITED);
-    let other =
-        CellFacts { id: ActorId(3), name: "other".into(), care: Care::default(), ..facts.cells[1].clone() };
+    let other = CellFacts {
+        id: ActorId(3),
+        name: "other".into(),
+        care: EndHandling::default(),
+        ..facts.cells[1].clone()
+    };
     facts.cells.push(other);
     let what = of_children(&facts).expect("one of two");
     assert!(what.ends_with(
@@ -514,19 +521,19 @@ fn tasks_are_told_apart_by_what_they_do_and_not_by_their_names() {
     facts.cells[1].exit = Some(ExitRecord { code: 0, cause: Cause::Exited, fuel: 0, left: Vec::new() });
     let task = |name: &str, whose| TaskFacts { name: name.into(), vat: None, whose };
     facts.tasks = vec![
-        task("echo", Whose::Host(Role::Cell(ActorId(1)))),
-        task("rpc echo", Whose::Host(Role::LinkOf(ActorId(1)))),
-        task("stderr of echo", Whose::Host(Role::StdioOf(ActorId(1)))),
-        task("rpc child-echo", Whose::Host(Role::LinkOf(ActorId(2)))),
-        task("link echo", Whose::Host(Role::Other)),
-        task("anything", Whose::Host(Role::BetweenVats(LinkId(0)))),
-        task("echo", Whose::Scenario),
+        task("echo", TaskOwner::Host(Role::Cell(ActorId(1)))),
+        task("rpc echo", TaskOwner::Host(Role::LinkOf(ActorId(1)))),
+        task("stderr of echo", TaskOwner::Host(Role::StdioOf(ActorId(1)))),
+        task("rpc child-echo", TaskOwner::Host(Role::LinkOf(ActorId(2)))),
+        task("link echo", TaskOwner::Host(Role::Other)),
+        task("anything", TaskOwner::Host(Role::BetweenVats(LinkId(0)))),
+        task("echo", TaskOwner::Scenario),
     ];
     let graph = rest::stalled(&Evidence::from_facts(&facts, &[])).expect("echo waits");
     let left = ["rpc child-echo", "link echo", "echo"].map(|name| format!("task {name:?} has not ended"));
     assert_eq!(graph.tasks, left);
     facts.cells.clear();
-    facts.tasks.retain(|task| task.whose == Whose::Host(Role::BetweenVats(LinkId(0))));
+    facts.tasks.retain(|task| task.whose == TaskOwner::Host(Role::BetweenVats(LinkId(0))));
     assert_eq!(rest::stalled(&Evidence::from_facts(&facts, &[])), None, "it has no end of its own");
 }
 
@@ -536,7 +543,12 @@ fn an_oracle_that_is_switched_off_for_a_cell_looks_at_the_others() {
     for cell in &mut facts.cells {
         cell.transport = Transport::Connection;
         let pipe = cell.link.map(|(_, up, _)| up);
-        let left = Left { handle: 7, kind: HandleKind::OutputStream, pipe, lived: Lived::default() };
+        let left = LeftoverHandle {
+            handle: 7,
+            kind: HandleKind::OutputStream,
+            pipe,
+            lived: HandleLifetime::default(),
+        };
         cell.exit.as_mut().expect("it ended").left.push(left);
     }
     let who =

@@ -2,7 +2,7 @@
 
 use super::World;
 use super::judge::{Expectation, Expected, Stream};
-use crate::oracle::{Leave, Oracle, Scope};
+use crate::oracle::{Allowances, Oracle, Scope};
 use capnp::capability::{Client, FromClientHook};
 use futures::FutureExt;
 use std::rc::Rc;
@@ -64,7 +64,7 @@ impl World {
             transport: None,
             limits: Limits::default(),
             capacity_bytes: self.capacity_bytes,
-            leave: Leave::default(),
+            leave: Allowances::default(),
             bootstrap: None,
         }
     }
@@ -83,7 +83,7 @@ pub struct CellBuilder<'w> {
     transport: Option<Transport>,
     limits: Limits,
     capacity_bytes: usize,
-    leave: Leave,
+    leave: Allowances,
     bootstrap: Option<Bootstrap>,
 }
 
@@ -300,7 +300,7 @@ impl CellHandle<'_> {
     pub fn exported<C: FromClientHook>(&self) -> C {
         let link = self.cell.link().expect("a started cell has its link");
         let exported: Client = capnp_rpc::new_future_client(async move { link.bootstrap().await });
-        caller(&self.world.fabric, exported).cast_to()
+        caller(&self.world.shared, exported).cast_to()
     }
 
     /// Expects RPC: at least one call over its link must be answered, in either direction. A request for its bootstrap

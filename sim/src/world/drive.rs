@@ -1,17 +1,17 @@
 //! The main loop: menu, pick, apply, record.
 
 use super::World;
-use super::gusts::{Fault, LATENCIES, span_ns};
+use super::faults::{Fault, LATENCIES, span_ns};
 use super::turn;
 use crate::moves::Move;
-use crate::oracle::livelock::Watch;
+use crate::oracle::livelock::LivelockWatch;
 use crate::oracle::{Evidence, Oracle, flood};
 use crate::outcome::Outcome;
 use crate::transcript::Step;
-use wavetank::{ActorId, Event, Fate, GateId, PipeId};
-use wavetank_choice::choice::Of;
+use wavetank::{ActorId, Completion, Event, GateId, PipeId};
+use wavetank_choice::choice::Meaning;
 use wavetank_choice::chooser::Chooser;
-use wavetank_choice::menu::{Item, Sets};
+use wavetank_choice::menu::{Candidates, Item};
 use wavetank_choice::moves::Kind;
 use wavetank_choice::profile::Level;
 
@@ -25,7 +25,7 @@ impl World {
         self.executor.look();
         self.look_at_scripts();
         self.drain();
-        let mut watch = Watch::default();
+        let mut watch = LivelockWatch::default();
         loop {
             if self.is_far_enough() {
                 return Outcome::Finished;
@@ -40,7 +40,7 @@ impl World {
             }
             let from = self.transcript.events.len();
             self.moving = Some(moved);
-            self.fabric.next_turn();
+            self.shared.next_turn();
             turn::begin();
             self.apply(moved, chooser);
             self.moving = None;
@@ -71,17 +71,17 @@ impl World {
     }
 
     fn next_move(&mut self, chooser: &mut Chooser) -> Option<Move> {
-        if let Some(given_up) = self.weather.give_up(self.fabric.now_ns()) {
+        if let Some(given_up) = self.weather.give_up(self.shared.now_ns()) {
             return Some(given_up);
         }
-        if let Some(gust) = self.next_gust(chooser) {
-            return Some(gust);
+        if let Some(fault) = self.next_fault(chooser) {
+            return Some(fault);
         }
-        let timer = self.fabric.next_timer_ns().into_iter().chain(self.weather.next_give_up_ns()).min();
+        let timer = self.shared.next_timer_ns().into_iter().chain(self.weather.next_give_up_ns()).min();
         if let Some(hung_up) = self.hang_up(timer) {
             return Some(hung_up);
         }
-        let is_due = self.fabric.is_timer_due();
+        let is_due = self.shared.is_timer_due();
         let item = self.with_sets(|sets| {
             let menu = self.calm.menu(sets, timer.is_some()).with_time_due(is_due);
             (!menu.is_empty()).then(|| chooser.pick(&menu))
@@ -91,9 +91,9 @@ impl World {
             Kind::Start => Move::Start(id),
             Kind::Poll => self.poll_of(id, chooser),
             Kind::Deliver => {
-                let bytes = self.fabric.deliverable_bytes(PipeId(id));
+                let bytes = self.shared.deliverable_bytes(PipeId(id));
                 let bound = u32::try_from(bytes).unwrap_or(u32::MAX);
-                match chooser.draw(Of::Amount(id), bound) as usize {
+                match chooser.draw(Meaning::Amount(id), bound) as usize {
                     0 => Move::Deliver(id, bytes),
                     some => {
                         self.weather.count(Fault::ShortDelivery);
@@ -102,9 +102,9 @@ impl World {
                 }
             }
             Kind::Grant => {
-                let bytes = self.fabric.grantable_bytes(PipeId(id));
+                let bytes = self.shared.grantable_bytes(PipeId(id));
                 let bound = u32::try_from(bytes).map_or(u32::MAX, |bytes| bytes.saturating_add(1));
-                match chooser.draw(Of::Amount(id), bound) as usize {
+                match chooser.draw(Meaning::Amount(id), bound) as usize {
                     0 => Move::Grant(id, bytes),
                     // This is the last value, because a grant of nothing is further from the usual than one of nearly
                     // all.
@@ -121,14 +121,14 @@ impl World {
             Kind::Answer => Move::Answer(id),
             Kind::Resume => self.resume_of(id, chooser),
             Kind::Act => {
-                let operations = self.scripts.borrow()[id as usize].offers();
-                Move::Act(id, chooser.draw(Of::Act(id), operations))
+                let operations = self.scripts.borrow()[id as usize].ready_sets();
+                Move::Act(id, chooser.draw(Meaning::Act(id), operations))
             }
             Kind::Advance => {
                 let to_ns = timer.expect("time is on the menu if somebody waits for it");
-                self.probe().unwrap_or(Move::Advance(to_ns.max(self.fabric.now_ns())))
+                self.probe().unwrap_or(Move::Advance(to_ns.max(self.shared.now_ns())))
             }
-            gust => unreachable!("{gust} is on no menu"),
+            fault => unreachable!("{fault} is on no menu"),
         })
     }
 
@@ -152,7 +152,7 @@ impl World {
         if self.weather.level() < Level::Disorder {
             return Move::Poll(actor);
         }
-        match chooser.draw(Of::Task(actor), self.executor.queued(actor) as u32) {
+        match chooser.draw(Meaning::Task(actor), self.executor.queued(actor) as u32) {
             0 => Move::Poll(actor),
             place => Move::PollAt(actor, place),
         }
@@ -161,42 +161,42 @@ impl World {
     /// Resumes a paused call, or decides an operation of fake I/O. For an operation it draws how long it takes. Then it
     /// draws whether the operation fails, but only if the scenario allows that.
     fn resume_of(&self, id: u32, chooser: &mut Chooser) -> Move {
-        let Some(fails_one_in) = self.fabric.operation_fails_one_in(GateId(id)) else {
+        let Some(fails_one_in) = self.shared.operation_fails_one_in(GateId(id)) else {
             return Move::Resume(id);
         };
-        let latency_ns = match chooser.draw(Of::Latency(id), 1 + LATENCIES) {
+        let latency_ns = match chooser.draw(Meaning::Latency(id), 1 + LATENCIES) {
             0 => 0,
             span => span_ns(span - 1),
         };
         let fails = match fails_one_in {
             0 => false,
             1 => true,
-            one_in => chooser.draw(Of::Failure(id), one_in) == 1,
+            one_in => chooser.draw(Meaning::Failure(id), one_in) == 1,
         };
         if fails { Move::Refuse(id, latency_ns) } else { Move::Complete(id, latency_ns) }
     }
 
-    pub(super) fn with_sets<R>(&self, with: impl FnOnce(&Sets<'_>) -> R) -> R {
-        self.fabric.offers(|offers| {
-            with(&Sets {
-                start: offers.startable,
+    pub(super) fn with_sets<R>(&self, with: impl FnOnce(&Candidates<'_>) -> R) -> R {
+        self.shared.ready_sets(|ready_sets| {
+            with(&Candidates {
+                start: ready_sets.startable,
                 poll: self.executor.ready(),
-                deliver: offers.deliverable,
-                grant: offers.grantable,
-                answer: offers.answerable,
-                resume: offers.resumable,
+                deliver: ready_sets.deliverable,
+                grant: ready_sets.grantable,
+                answer: ready_sets.answerable,
+                resume: ready_sets.resumable,
                 act: &self.acting,
             })
         })
     }
 
     fn apply(&mut self, moved: Move, chooser: &mut Chooser) {
-        self.fabric.pass_time();
+        self.shared.pass_time();
         match moved {
             Move::Start(cell) => {
                 self.shape_pipes(ActorId(cell), chooser);
                 self.draw_orders(ActorId(cell), chooser);
-                self.fabric.start(ActorId(cell));
+                self.shared.start(ActorId(cell));
             }
             Move::Poll(actor) => {
                 self.executor.poll(actor);
@@ -204,23 +204,23 @@ impl World {
             Move::PollAt(actor, place) => {
                 self.executor.poll_at(actor, place as usize);
             }
-            Move::Deliver(pipe, bytes) => self.fabric.deliver(PipeId(pipe), bytes),
-            Move::Grant(pipe, bytes) => self.fabric.grant(PipeId(pipe), bytes),
-            Move::Answer(gate) => self.fabric.answer(GateId(gate)),
-            Move::Resume(gate) => self.fabric.resume(GateId(gate)),
+            Move::Deliver(pipe, bytes) => self.shared.deliver(PipeId(pipe), bytes),
+            Move::Grant(pipe, bytes) => self.shared.grant(PipeId(pipe), bytes),
+            Move::Answer(gate) => self.shared.answer(GateId(gate)),
+            Move::Resume(gate) => self.shared.resume(GateId(gate)),
             Move::Complete(id, latency_ns) => {
-                self.fabric.end_operation(GateId(id), Fate { latency_ns, fails: false });
+                self.shared.end_operation(GateId(id), Completion { latency_ns, fails: false });
             }
             Move::Refuse(id, latency_ns) => {
-                self.fabric.end_operation(GateId(id), Fate { latency_ns, fails: true });
+                self.shared.end_operation(GateId(id), Completion { latency_ns, fails: true });
             }
             Move::Act(script, operation) => self.scripts.borrow_mut()[script as usize].act(operation),
             Move::Advance(to_ns) => {
                 self.weather.time_passed();
-                self.fabric.advance(to_ns);
+                self.shared.advance(to_ns);
             }
             Move::HangUp(cell) => self.tank.hang_up(ActorId(cell)),
-            gust => self.apply_gust(gust),
+            fault => self.apply_fault(fault),
         }
         self.calm.took(moved.kind(), moved.id());
         self.executor.look();
@@ -229,7 +229,7 @@ impl World {
 
     fn look_at_scripts(&mut self) {
         for (id, script) in (0..).zip(self.scripts.borrow().iter()) {
-            if script.offers() > 0 {
+            if script.ready_sets() > 0 {
                 self.acting.insert(id);
             } else {
                 self.acting.remove(id);
@@ -247,16 +247,16 @@ impl World {
 
     /// Draws how a pipe flows, dullest first: free; held; held and small.
     pub(super) fn shape_pipe(&self, pipe: PipeId, full_bytes: usize, chooser: &mut Chooser) {
-        match chooser.draw(Of::Pipe(pipe.0), 3) {
-            0 => self.fabric.shape(pipe, full_bytes, false),
-            1 => self.fabric.shape(pipe, full_bytes, true),
-            _ => self.fabric.shape(pipe, full_bytes.min(SMALL_CAPACITY_BYTES), true),
+        match chooser.draw(Meaning::Pipe(pipe.0), 3) {
+            0 => self.shared.shape(pipe, full_bytes, false),
+            1 => self.shared.shape(pipe, full_bytes, true),
+            _ => self.shared.shape(pipe, full_bytes.min(SMALL_CAPACITY_BYTES), true),
         }
     }
 
     fn drain(&mut self) {
         let from = self.transcript.events.len();
-        self.fabric.drain_events(&mut self.transcript.events);
+        self.shared.drain_events(&mut self.transcript.events);
         for event in &self.transcript.events[from..] {
             self.weather.see(event);
             self.record_bytes += flood::bytes_of(event);

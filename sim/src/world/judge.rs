@@ -2,13 +2,13 @@
 
 use super::World;
 use crate::calls::PEER_SCHEMA;
-use crate::executor::{Live, Whose};
+use crate::executor::{LiveTask, TaskOwner};
 use crate::guest_panic::GuestPanic;
 use crate::moves::Move;
-use crate::oracle::livelock::{Polled, Watch, Who};
+use crate::oracle::livelock::{LivelockWatch, Polled, PolledActor};
 use crate::oracle::{
-    Blame, CellFacts, Damage, Ends, Evidence, Facts, Finding, Leave, Oracle, Party, TaskFacts, Without,
-    blocking, output, rest, transport,
+    Allowances, Blame, CellFacts, Damage, Ends, Evidence, Facts, Finding, Oracle, Party, SwitchedOff,
+    TaskFacts, blocking, output, rest, transport,
 };
 use crate::outcome::Outcome;
 use crate::transcript::{LinkFrames, Names};
@@ -53,7 +53,7 @@ impl World {
         // Somebody who waits for a mute peer waits because of an injected fault.
         if self.weather.has_silent_pipes()
             || !self.could_only_time_pass()
-            || !self.fabric.somebody_blocks_outside_poll()
+            || !self.shared.somebody_blocks_outside_poll()
         {
             return None;
         }
@@ -71,9 +71,14 @@ impl World {
     }
 
     /// Looks at the world after a move that caused these events.
-    pub(super) fn after(&self, moved: Move, caused: Range<usize>, watch: &mut Watch) -> Option<Outcome> {
+    pub(super) fn after(
+        &self,
+        moved: Move,
+        caused: Range<usize>,
+        watch: &mut LivelockWatch,
+    ) -> Option<Outcome> {
         let events = &self.transcript.events[caused.clone()];
-        if watch.only_time_passes(moved, events, self.fabric.now_ns())
+        if watch.only_time_passes(moved, events, self.shared.now_ns())
             && let Some(found) = self.ticks()
         {
             return Some(found);
@@ -81,9 +86,9 @@ impl World {
         if let Move::Poll(actor) | Move::PollAt(actor, _) = moved {
             let is_ready = self.executor.ready().contains(actor);
             let caused = !caused.is_empty();
-            let habits = self.fabric.habits(ActorId(actor));
-            let is_alone = habits.idle_calls >= IDLE_CALLS_PER_TURN && self.is_alone(actor, watch);
-            let polled = Polled { actor, caused, is_ready, is_alone, habits };
+            let wait_stats = self.shared.wait_stats(ActorId(actor));
+            let is_alone = wait_stats.idle_calls >= IDLE_CALLS_PER_TURN && self.is_alone(actor, watch);
+            let polled = Polled { actor, caused, is_ready, is_alone, wait_stats };
             let paused = watch.most_resumed().map(GateId);
             let found = watch.polled(polled, || self.who(ActorId(actor), paused));
             if found.is_some() {
@@ -105,8 +110,8 @@ impl World {
         let of_cells: BTreeSet<Blocked> = facts.cells.iter().flat_map(|cell| cell.blocked.clone()).collect();
         let is_cells = |at_ns: u64| of_cells.contains(&Blocked::Until(at_ns));
         if self.weather.has_silent_pipes()
-            || !self.fabric.late_answers().is_empty()
-            || !self.fabric.timers_ns().into_iter().all(is_cells)
+            || !self.shared.late_answers().is_empty()
+            || !self.shared.timers_ns().into_iter().all(is_cells)
         {
             return None;
         }
@@ -130,8 +135,8 @@ impl World {
 
     /// Whether only three things could happen: a poll of this actor, polls of others that ask in vain, or time that
     /// runs ahead.
-    fn is_alone(&self, actor: u32, watch: &Watch) -> bool {
-        !self.fabric.is_timer_due()
+    fn is_alone(&self, actor: u32, watch: &LivelockWatch) -> bool {
+        !self.shared.is_timer_due()
             && self.with_sets(|sets| {
                 let rest = [sets.start, sets.deliver, sets.grant, sets.answer, sets.resume, sets.act];
                 rest.iter().all(|set| set.is_empty())
@@ -140,23 +145,23 @@ impl World {
     }
 
     /// Facts about the polled actor. It is a cell or, if it is a task of the host, its call that pauses most.
-    fn who(&self, actor: ActorId, paused: Option<GateId>) -> Who {
+    fn who(&self, actor: ActorId, paused: Option<GateId>) -> PolledActor {
         let Some(cell) = self.tank.cell(actor) else {
             if let Some(call) = paused {
                 return self.who_paused(call);
             }
-            return Who {
+            return PolledActor {
                 name: "a task of the host".into(),
                 limits: None,
                 keeps_time: false,
                 blame: self.task_of_actor(actor),
             };
         };
-        Who {
+        PolledActor {
             name: cell.name().to_string(),
             limits: Some(Limits {
                 // An order may make it burn less at a time than its limits say.
-                fuel_slice: self.fabric.orders(actor).fuel_slice.unwrap_or(cell.limits().fuel_slice),
+                fuel_slice: self.shared.orders(actor).fuel_slice.unwrap_or(cell.limits().fuel_slice),
                 ..cell.limits().clone()
             }),
             keeps_time: self.keeps_time(actor),
@@ -166,7 +171,7 @@ impl World {
 
     /// A task of the scenario that an actor holds and that has not ended. It is a guess.
     fn task_of_actor(&self, actor: ActorId) -> Blame {
-        let is_scenarios = |task: &Live<'_>| task.whose == Whose::Scenario;
+        let is_scenarios = |task: &LiveTask<'_>| task.whose == TaskOwner::Scenario;
         let mut own = self.executor.tasks().filter(is_scenarios).filter(|task| task.actor == actor.0);
         let Some(task) = own.next() else { return Blame::Unknown };
         let vat = self.party(actor).vat();
@@ -176,13 +181,13 @@ impl World {
     /// Whether a cell's timers may pace it.
     fn keeps_time(&self, cell: ActorId) -> bool {
         let leave = self.leave_of(cell);
-        let is_off = |without: &Without| without.contains_key(&Oracle::Livelock);
+        let is_off = |without: &SwitchedOff| without.contains_key(&Oracle::Livelock);
         leave.keeps_time || is_off(&leave.without) || is_off(&self.without.borrow())
     }
 
-    fn who_paused(&self, call: GateId) -> Who {
+    fn who_paused(&self, call: GateId) -> PolledActor {
         let names = Names::of(&self.transcript.events, &PEER_SCHEMA);
-        Who {
+        PolledActor {
             name: format!("the server of {}", names.call(call)),
             limits: None,
             keeps_time: false,
@@ -204,18 +209,18 @@ impl World {
 
     /// The server or the task of the scenario that was being polled when the world panicked; `None` if it was neither.
     pub(crate) fn blame_for_panic(&self) -> Option<Blame> {
-        if let Some(call) = self.fabric.serving() {
+        if let Some(call) = self.shared.serving() {
             // The events of the move that broke off are no part of the transcript.
             let mut broken_off = Vec::new();
-            self.fabric.drain_events(&mut broken_off);
+            self.shared.drain_events(&mut broken_off);
             return self.server_of(call, &broken_off);
         }
-        let task = self.executor.broken_off().filter(|task| task.whose == Whose::Scenario)?;
+        let task = self.executor.broken_off().filter(|task| task.whose == TaskOwner::Scenario)?;
         Some(Blame::Task { vat: self.party(ActorId(task.actor)).vat(), task: task.name.into() })
     }
 
     /// The things that a cell may do. Children inherit the permissions of their root.
-    fn leave_of(&self, cell: ActorId) -> Leave {
+    fn leave_of(&self, cell: ActorId) -> Allowances {
         let leave = self.leave.borrow();
         let mut of = cell;
         loop {
@@ -228,7 +233,7 @@ impl World {
             });
             match parent {
                 Some(parent) => of = parent,
-                None => return Leave::default(),
+                None => return Allowances::default(),
             }
         }
     }
@@ -320,7 +325,7 @@ impl World {
         });
         let damage = Damage { is_done: self.weather.is_damaged(), struck: struck.collect() };
         let without = self.without.borrow().clone();
-        let mut facts = Facts { pipes: self.fabric.pipes(), damage, without, ..Facts::default() };
+        let mut facts = Facts { pipes: self.shared.pipes(), damage, without, ..Facts::default() };
         let mut births = self.transcript.events.iter().filter_map(|event| match event {
             Event::CellBorn { cell, parent, detached, .. } => Some((*cell, (*parent, *detached))),
             _ => None,
@@ -348,14 +353,14 @@ impl World {
                 pipes: cell.pipes().into(),
                 link: cell.link().map(|link| (link.id(), link.up(), link.down())),
                 exit: cell.exit().as_deref().cloned(),
-                blocked_in: self.fabric.blocked_in(id),
-                blocked: self.fabric.blocked(id),
+                blocked_in: self.shared.blocked_in(id),
+                blocked: self.shared.blocked(id),
                 care: cell.care(),
                 leave: its_leave,
             });
         }
         facts.ends = self.ends();
-        facts.discarded_bytes = self.fabric.discarded_bytes();
+        facts.discarded_bytes = self.shared.discarded_bytes();
         for task in self.executor.tasks() {
             let vat = self.party(ActorId(task.actor)).vat();
             facts.tasks.push(TaskFacts { name: task.name.into(), vat, whose: task.whose });
@@ -366,7 +371,7 @@ impl World {
     /// The parties at the ends of each link, by the link's id.
     fn ends(&self) -> Vec<Ends> {
         let party = |LinkEnds { far, near, up }| Ends { far: self.party(far), near: self.party(near), up };
-        self.fabric.links().into_iter().map(party).collect()
+        self.shared.links().into_iter().map(party).collect()
     }
 
     /// The party of an actor.
@@ -480,6 +485,6 @@ impl World {
     }
 
     pub(crate) fn now_ns(&self) -> u64 {
-        self.fabric.now_ns()
+        self.shared.now_ns()
     }
 }

@@ -29,14 +29,14 @@ impl World {
 
     fn look(&mut self) -> WorldView {
         let names = Names::of(&self.transcript.events, &PEER_SCHEMA);
-        let pipes = self.fabric.pipes();
+        let pipes = self.shared.pipes();
         let words = |on: Vec<Blocked>| on.into_iter().map(|on| waited_for(on, &pipes)).collect::<Vec<_>>();
         let last = self.transcript.steps.last();
         let mut view = WorldView {
             step: self.transcript.steps.len() as u64,
             last: last.map(|step| names.moved(step.moved)),
-            now_ns: self.fabric.now_ns(),
-            timers_ns: self.fabric.timers_ns(),
+            now_ns: self.shared.now_ns(),
+            timers_ns: self.shared.timers_ns(),
             tasks: Vec::new(),
             cells: Vec::new(),
             calls: self.open_calls(&names),
@@ -45,12 +45,12 @@ impl World {
         };
         for task in self.executor.tasks() {
             let actor = ActorId(task.actor);
-            let mut on = self.fabric.blocked(actor);
-            on.extend(self.fabric.waited_for_by(task.waker));
+            let mut on = self.shared.blocked(actor);
+            on.extend(self.shared.waited_for_by(task.waker));
             on.sort();
             on.dedup();
             let mut waits_on = words(on);
-            if self.fabric.is_unborn(actor) {
+            if self.shared.is_unborn(actor) {
                 waits_on = vec!["its start".into()];
             }
             view.tasks.push(TaskView {
@@ -66,10 +66,10 @@ impl World {
             let held = handles.iter().filter(|((of, _), many)| *of == id && **many > 0);
             view.cells.push(CellView {
                 name: cell.name().clone(),
-                is_started: !self.fabric.is_unborn(id),
+                is_started: !self.shared.is_unborn(id),
                 exit: cell.exit().as_deref().cloned(),
-                blocked_in: self.fabric.blocked_in(id),
-                waits_on: words(self.fabric.blocked(id)),
+                blocked_in: self.shared.blocked_in(id),
+                waits_on: words(self.shared.blocked(id)),
                 fuel: 0,
                 handles: held.map(|((_, kind), many)| (kind.clone(), *many)).collect(),
             });
@@ -135,16 +135,16 @@ impl World {
             }
         }
         let late: BTreeMap<GateId, u64> =
-            self.fabric.late_answers().into_iter().map(|(until_ns, gate)| (gate, until_ns)).collect();
-        let waits: Vec<u32> = self.fabric.offers(|offers| offers.answerable.iter().collect());
-        let paused: Vec<u32> = self.fabric.offers(|offers| offers.resumable.iter().collect());
+            self.shared.late_answers().into_iter().map(|(until_ns, gate)| (gate, until_ns)).collect();
+        let waits: Vec<u32> = self.shared.ready_sets(|ready_sets| ready_sets.answerable.iter().collect());
+        let paused: Vec<u32> = self.shared.ready_sets(|ready_sets| ready_sets.resumable.iter().collect());
         let view = |gate: u32| {
             let gate = GateId(gate);
             let (at, asker) = born.get(&gate)?;
             let state = match late.get(&gate) {
                 Some(until_ns) => format!("done, its answer is held until {until_ns} ns"),
                 None if waits.contains(&gate.0) => "done, its answer waits".into(),
-                None if self.fabric.waits_behind(gate) => {
+                None if self.shared.waits_behind(gate) => {
                     "done, its answer waits for a streaming call's".into()
                 }
                 None if paused.contains(&gate.0) => "its server woke itself and waits for a resume".into(),
@@ -154,22 +154,22 @@ impl World {
             let age_steps = (steps.len() as u64).saturating_sub(step_of(*at) + 1);
             Some(CallView { name: names.call(gate), asker: asker.clone(), age_steps, state })
         };
-        self.fabric.calls().into_iter().filter_map(view).collect()
+        self.shared.calls().into_iter().filter_map(view).collect()
     }
 
     fn next_words(&self, names: &Names) -> Vec<String> {
-        let timer_ns = self.fabric.next_timer_ns();
+        let timer_ns = self.shared.next_timer_ns();
         let moved = |Item { kind, id }: Item| match kind {
             Kind::Start => Move::Start(id),
             Kind::Poll => Move::Poll(id),
-            Kind::Deliver => Move::Deliver(id, self.fabric.deliverable_bytes(PipeId(id))),
-            Kind::Grant => Move::Grant(id, self.fabric.grantable_bytes(PipeId(id))),
+            Kind::Deliver => Move::Deliver(id, self.shared.deliverable_bytes(PipeId(id))),
+            Kind::Grant => Move::Grant(id, self.shared.grantable_bytes(PipeId(id))),
             Kind::Answer => Move::Answer(id),
             Kind::Resume => Move::Resume(id),
             Kind::Act => Move::Act(id, 0),
-            _ => Move::Advance(timer_ns.unwrap_or_default().max(self.fabric.now_ns())),
+            _ => Move::Advance(timer_ns.unwrap_or_default().max(self.shared.now_ns())),
         };
-        let is_due = self.fabric.is_timer_due();
+        let is_due = self.shared.is_timer_due();
         let items: Vec<Item> = self.with_sets(|sets| {
             let menu = self.calm.menu(sets, timer_ns.is_some());
             menu.with_time_due(is_due).items().collect()

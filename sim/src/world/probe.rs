@@ -25,17 +25,17 @@ pub(super) struct Probes {
 impl World {
     /// The probe to make before the clock moves, if there is one.
     pub(super) fn probe(&mut self) -> Option<Move> {
-        let now_ns = self.fabric.now_ns();
+        let now_ns = self.shared.now_ns();
         if !self.could_only_time_pass() {
             return None;
         }
         for cell in self.tank.cells() {
             let Some(link) = cell.link().filter(|_| cell.exit().is_none()) else { continue };
             let id = cell.id();
-            let on = self.fabric.blocked(id);
+            let on = self.shared.blocked(id);
             let waits_for_time = on.iter().any(|on| matches!(on, Blocked::Until(_)));
             let waits_for_link = on.contains(&Blocked::Reading(link.down()));
-            if !waits_for_time || !waits_for_link || !self.fabric.is_spurrable(link.down()) {
+            if !waits_for_time || !waits_for_link || !self.shared.is_spurrable(link.down()) {
                 continue;
             }
             let (waits, last_ns) = self.probes.waits.entry(id).or_insert((0, u64::MAX));

@@ -30,14 +30,14 @@ struct Origin {
 
 /// The kind of a question.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ask {
+enum QuestionKind {
     Bootstrap,
     Call,
 }
 
 /// A bootstrap or a call.
 struct Node {
-    kind: Ask,
+    kind: QuestionKind,
     line: String,
     answer: Option<String>,
     on: Option<Origin>,
@@ -66,7 +66,7 @@ impl Tree {
                 self.ask(
                     sender,
                     *question,
-                    Node { kind: Ask::Bootstrap, line: line.into(), answer: None, on: None },
+                    Node { kind: QuestionKind::Bootstrap, line: line.into(), answer: None, on: None },
                 );
             }
             Message::Call(call) => self.call(sender, call),
@@ -107,7 +107,7 @@ impl Tree {
         };
         let node = self.nodes.len();
         let line = format!("{} {}", call.method, named(&call.params.value));
-        self.ask(sender, call.question, Node { kind: Ask::Call, line, answer: None, on });
+        self.ask(sender, call.question, Node { kind: QuestionKind::Call, line, answer: None, on });
         self.export_all(sender, &call.params, node, "params.");
     }
 
@@ -174,8 +174,8 @@ impl Tree {
         let Node { kind, line, answer, .. } = &self.nodes[index];
         let on = if path.is_empty() { String::new() } else { format!("{path}: ") };
         let answer = match (answer, kind) {
-            (Some(answer), Ask::Call) => format!(" → {answer}"),
-            (Some(_), Ask::Bootstrap) => String::new(),
+            (Some(answer), QuestionKind::Call) => format!(" → {answer}"),
+            (Some(_), QuestionKind::Bootstrap) => String::new(),
             (None, _) => " → no answer".into(),
         };
         let _ = writeln!(text, "{:indent$}{on}{line}{answer}", "", indent = 2 * depth.min(MAX_INDENT));

@@ -36,16 +36,16 @@ fn say(bytes: Vec<u8>) -> Run {
         let saying = Box::pin(async move { output.give(bytes.into()).await });
         let hearing = Box::pin(async { while let Ok(Some(_)) = input.take(usize::MAX).await {} });
         match select(saying, hearing).await {
-            Either::Left((_, hearing)) => hearing.await,
+            Either::LeftoverHandle((_, hearing)) => hearing.await,
             Either::Right(_) => {}
         }
     };
-    wired(move |world, Wire { input, output, .. }| world.task("peer", talk(input, output, bytes.clone())))
+    wired(move |world, RawLink { input, output, .. }| world.task("peer", talk(input, output, bytes.clone())))
 }
 
 /// Sends these bytes, and ends the link when it has received so many frames.
 fn say_until_heard(bytes: Vec<u8>, frames: usize) -> Run {
-    wired(move |world, Wire { input, output, .. }| {
+    wired(move |world, RawLink { input, output, .. }| {
         let bytes = bytes.clone();
         world.task("peer", async move {
             output.give(bytes.into()).await.expect("the host hears all of it");
@@ -68,7 +68,7 @@ fn whole_frames(mut bytes: &[u8]) -> usize {
     count
 }
 
-fn wired(far_end: impl Fn(&World, Wire) + Sync) -> Run {
+fn wired(far_end: impl Fn(&World, RawLink) + Sync) -> Run {
     let build = |world: &mut World| {
         let served = capnp_rpc::new_client::<executor::Client, _>(Server);
         let wire = world.wire("peer", served.client);
@@ -158,7 +158,7 @@ fn a_frame_of_32_gibibytes_announced_ends_the_link() {
 fn a_frame_of_100_megabytes_announced_and_not_sent_ends_with_the_wire() {
     let mut bytes = 0_u32.to_le_bytes().to_vec();
     bytes.extend(12_500_000_u32.to_le_bytes());
-    let run = wired(move |world, Wire { input, output, .. }| {
+    let run = wired(move |world, RawLink { input, output, .. }| {
         let bytes = bytes.clone();
         world.task("peer", async move {
             let _ = output.give(bytes.into()).await;
@@ -283,7 +283,7 @@ fn a_promise_that_resolves_to_itself_harms_nobody() {
 
 #[test]
 fn a_bootstrap_answered_with_something_else_is_an_exception() {
-    let run = wired(|world, Wire { link, input, output }| {
+    let run = wired(|world, RawLink { link, input, output }| {
         world.task("asker", async move {
             let client = executor::Client { client: link.bootstrap().await.expect("a promise") };
             let answer = client.echo_request().send().promise.await;
@@ -311,7 +311,7 @@ fn a_bootstrap_answered_with_something_else_is_an_exception() {
 #[test]
 fn a_pipeline_of_an_answer_without_the_capability_panics_in_capnp_rpc() {
     // The host asks for a process, gets an answer that holds a text in its place, and looks for the process in it.
-    let run = wired(|world, Wire { link, input, output }| {
+    let run = wired(|world, RawLink { link, input, output }| {
         world.task("asker", async move {
             let client = executor::Client { client: link.bootstrap().await.expect("a link") };
             let sent = client.run_bytes_request().send();
@@ -369,7 +369,7 @@ fn calls_on_what_is_no_capability_are_exceptions() {
 
 #[test]
 fn a_peer_that_asks_and_never_reads_loses_its_link() {
-    let run = wired(|world, Wire { input, output, .. }| {
+    let run = wired(|world, RawLink { input, output, .. }| {
         world.task("peer", async move {
             let mut question = 0;
             while output.give(bootstrap(question).into()).await.is_ok() {
@@ -384,7 +384,7 @@ fn a_peer_that_asks_and_never_reads_loses_its_link() {
 
 #[test]
 fn a_peer_that_keeps_ever_more_calls_open_loses_its_link() {
-    let run = wired(|world, Wire { input, output, .. }| {
+    let run = wired(|world, RawLink { input, output, .. }| {
         let reading = async move { while let Ok(Some(_)) = input.take(usize::MAX).await {} };
         world.task("reader", reading);
         world.task("peer", async move {

@@ -1,7 +1,7 @@
 //! Resources and the RPC ledger: handles and entries that are not given back.
 
 use super::*;
-use wavetank::cell::{Left, Lived};
+use wavetank::cell::{HandleLifetime, LeftoverHandle};
 use wavetank::{HandleKind, PipeId};
 use wavetank_sim::oracle::{ledger, resources};
 
@@ -18,11 +18,11 @@ fn prints(transport: Transport) -> impl Fn(&mut World) + Send + Sync {
 fn leaving(run: &Run, left: &[(HandleKind, Option<PipeId>, u64, u64)]) -> Run {
     let mut run = run.clone();
     let exit = run.facts.cells[0].exit.as_mut().expect("it ended");
-    exit.left.extend((100..).zip(left).map(|(handle, &(kind, pipe, born, last_used))| Left {
+    exit.left.extend((100..).zip(left).map(|(handle, &(kind, pipe, born, last_used))| LeftoverHandle {
         handle,
         kind,
         pipe,
-        lived: Lived { born, last_used },
+        lived: HandleLifetime { born, last_used },
     }));
     run
 }

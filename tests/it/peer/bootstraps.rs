@@ -45,7 +45,7 @@ fn a_bootstrap_after_the_links_end_is_an_exception_though_the_cell_lives() {
     let mut family = Family::new();
     // The child takes no connection, and sleeps.
     let child = family.child(guests::PROBE, &["probe", "sleep", &HOUR_NS.to_string()]);
-    family.bare.tank.fabric().reset(child.cell.link().unwrap().up());
+    family.bare.tank.shared().reset(child.cell.link().unwrap().up());
     family.bare.rest();
     assert_eq!(code(&child.cell), None);
     fails(family.bare.run(child.bootstrap()), "the cell's link has ended");

@@ -58,7 +58,7 @@ fn a_cell_that_spins_is_killed_too() {
         let spinning = tank.cells()[1].id();
         std::future::poll_fn(|cx| {
             cx.waker().wake_by_ref();
-            if tank.fabric().idle_calls(spinning) > 1000 { Poll::Ready(()) } else { Poll::Pending }
+            if tank.shared().idle_calls(spinning) > 1000 { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
         process.kill_request().send().promise.await?;
@@ -123,7 +123,7 @@ fn a_parents_end_kills_its_children_youngest_first_and_spares_the_detached() {
         }
         family.bare.events();
         if by_link {
-            family.bare.tank.fabric().reset(family.parent.link().unwrap().down());
+            family.bare.tank.shared().reset(family.parent.link().unwrap().down());
         } else {
             family.parent.kill();
         }

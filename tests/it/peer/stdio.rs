@@ -88,7 +88,7 @@ fn a_read_gives_at_least_one_byte_and_at_most_what_was_asked() {
     fails(family.bare.run(read(&stdout, 0)), "read of 0 bytes");
     let _feeding = family.bare.begin(feed(&stdin, &[b'x'; MUCH_BYTES]));
     let stdout_pipe = child.cell.pipes()[1];
-    assert_eq!(family.bare.tank.fabric().blocked(child.cell.id()), [Blocked::Writing(stdout_pipe)]);
+    assert_eq!(family.bare.tank.shared().blocked(child.cell.id()), [Blocked::Writing(stdout_pipe)]);
     assert_eq!(family.bare.run(read(&stdout, 1)).unwrap().len(), 1);
     assert_eq!(family.bare.run(read(&stdout, 1000)).unwrap().len(), 1000);
     assert_eq!(family.bare.run(read(&stdout, u32::MAX)).unwrap().len(), MAX_READ_BYTES);
@@ -113,8 +113,8 @@ fn a_read_waits_for_its_bytes_while_others_write_and_close() {
     let ahead = family.bare.begin(read(&stdout, u32::MAX));
     let blocked = family.bare.begin(write(&stdin, &[b'x'; MUCH_BYTES]));
     family.bare.run(close(&stdin)).expect("closing does not wait for the write");
-    let fabric = family.bare.tank.fabric().clone();
-    let stdin_pipe = fabric.pipe(child.cell.pipes()[0]);
+    let shared = family.bare.tank.shared().clone();
+    let stdin_pipe = shared.pipe(child.cell.pipes()[0]);
     assert_eq!(stdin_pipe.visible_bytes, stdin_pipe.capacity_bytes, "the write is under way");
     family.bare.advance(HOUR_NS);
     assert!(!ended(ahead).expect("the read is answered").unwrap().is_empty());
@@ -187,7 +187,7 @@ fn output_that_was_asked_for_is_all_there_and_the_cell_waits_for_its_reader() {
     let (stdin, stdout) = (family.stdin(&child), family.stdout(&child));
     family.bare.run(feed(&stdin, &[b'x'; MUCH_BYTES])).unwrap();
     let stdout_pipe = child.cell.pipes()[1];
-    assert_eq!(family.bare.tank.fabric().blocked(child.cell.id()), [Blocked::Writing(stdout_pipe)]);
+    assert_eq!(family.bare.tank.shared().blocked(child.cell.id()), [Blocked::Writing(stdout_pipe)]);
     let said = String::from_utf8(family.all(&stdout)).unwrap();
     assert!(said.starts_with("args: "));
     assert!(said.ends_with(&format!("stdin: {MUCH_BYTES} bytes \"{}\"\n", "x".repeat(MUCH_BYTES))));

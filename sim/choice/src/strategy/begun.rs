@@ -1,7 +1,7 @@
 //! Given choices first, then drawn ones.
 
-use super::{Ask, Strategy};
-use crate::choice::{Choice, Of};
+use super::{Request, Strategy};
+use crate::choice::{Choice, Meaning};
 use crate::menu::{Item, Menu};
 use crate::profile::Level;
 
@@ -9,20 +9,20 @@ use crate::profile::Level;
 ///
 /// A number that is too large is reduced modulo its bound, so any numbers are legal choices. A fuzzer can change them
 /// without repairing them.
-pub struct Begun {
+pub struct GivenThenDrawn {
     given: std::vec::IntoIter<u32>,
     roughest: Level,
     then: Box<dyn Strategy>,
 }
 
-impl Begun {
+impl GivenThenDrawn {
     /// Begins with these choices, in worlds no rougher than `roughest`, and goes on with `then`.
     pub fn new(given: Vec<u32>, roughest: Level, then: Box<dyn Strategy>) -> Self {
-        Begun { given: given.into_iter(), roughest, then }
+        GivenThenDrawn { given: given.into_iter(), roughest, then }
     }
 }
 
-impl Strategy for Begun {
+impl Strategy for GivenThenDrawn {
     fn pick(&mut self, menu: &Menu<'_>) -> usize {
         match self.given.next() {
             Some(value) => value as usize % menu.len(),
@@ -30,10 +30,10 @@ impl Strategy for Begun {
         }
     }
 
-    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    fn draw(&mut self, ask: &Request<'_>) -> u32 {
         let Some(value) = self.given.next() else { return self.then.draw(ask) };
         let bound = match ask {
-            Ask::Number { of: Of::Level, bound } => (*bound).min(self.roughest as u32 + 1),
+            Request::Number { of: Meaning::Level, bound } => (*bound).min(self.roughest as u32 + 1),
             _ => ask.bound(),
         };
         value % bound

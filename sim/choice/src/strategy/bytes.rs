@@ -1,7 +1,7 @@
 //! Choices from bytes, for fuzzers.
 
-use super::{Ask, Strategy};
-use crate::choice::Of;
+use super::{Request, Strategy};
+use crate::choice::Meaning;
 use crate::menu::Menu;
 use crate::profile::Level;
 
@@ -45,9 +45,9 @@ impl Strategy for Bytes {
         self.below(menu.len())
     }
 
-    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    fn draw(&mut self, ask: &Request<'_>) -> u32 {
         let bound = match ask {
-            Ask::Number { of: Of::Level, bound } => (*bound).min(self.roughest as u32 + 1),
+            Request::Number { of: Meaning::Level, bound } => (*bound).min(self.roughest as u32 + 1),
             _ => ask.bound(),
         };
         self.below(bound as usize) as u32
@@ -61,15 +61,15 @@ mod tests {
     #[test]
     fn a_choice_takes_as_many_bytes_as_its_bound_needs_and_what_is_too_large_goes_round() {
         let mut bytes = Bytes::new(vec![9, 255, 1, 2, 3, 4, 5]);
-        let of = Of::Value;
-        let mut draw = |bound| bytes.draw(&Ask::Number { of, bound });
+        let of = Meaning::Value;
+        let mut draw = |bound| bytes.draw(&Request::Number { of, bound });
         assert_eq!([draw(4), draw(256), draw(257), draw(70_000)], [1, 255, 0x201 % 257, 0x5_0403 % 70_000]);
         assert_eq!([draw(2), draw(1_000)], [0, 0]);
     }
 
     #[test]
     fn worlds_are_no_rougher_than_allowed() {
-        let level = Ask::Number { of: Of::Level, bound: Level::COUNT };
+        let level = Request::Number { of: Meaning::Level, bound: Level::COUNT };
         for byte in 0..=255 {
             assert!(Bytes::new(vec![byte]).draw(&level) <= Level::Weather as u32);
         }

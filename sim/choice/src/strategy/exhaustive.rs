@@ -3,8 +3,8 @@
 //! Not here: weather. Worlds are still, pipes are free and pieces are whole. Only the order of moves is varied, and the
 //! numbers that a scenario draws for itself.
 
-use super::{Ask, Strategy};
-use crate::choice::Of;
+use super::{Request, Strategy};
+use crate::choice::Meaning;
 use crate::menu::{Item, Menu};
 use crate::moves::Lane;
 use std::fmt;
@@ -284,9 +284,9 @@ impl Strategy for Walk {
         item as usize
     }
 
-    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    fn draw(&mut self, ask: &Request<'_>) -> u32 {
         match ask {
-            Ask::Number { of: Of::Value | Of::Act(_) | Of::Failure(_), bound } => {
+            Request::Number { of: Meaning::Value | Meaning::Act(_) | Meaning::Failure(_), bound } => {
                 let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
                 search.next(*bound, || Options::Numbers).0
             }

@@ -4,16 +4,16 @@
 //! each planned move is made as soon as it is on the menu and no earlier planned move is. Amounts and all other draws
 //! stay with the thing for which they were drawn.
 
-use super::{Ask, Strategy};
-use crate::choice::{Choice, Of};
-use crate::menu::{Gusts, Item, Menu};
+use super::{Request, Strategy};
+use crate::choice::{Choice, Meaning};
+use crate::menu::{Item, Menu, PossibleFaults};
 use std::collections::VecDeque;
 
 /// Makes planned moves in their order, as far as possible. Past their end the run is calm.
 #[derive(Clone)]
 pub struct Follow {
     moves: VecDeque<Item>,
-    gusts: VecDeque<Of>,
+    faults: VecDeque<Meaning>,
     draws: Vec<Choice>,
 }
 
@@ -24,19 +24,22 @@ impl Follow {
     /// Follows these moves, none of which is an injected fault. Draws take their values from these choices of the same
     /// run.
     pub fn new(moves: Vec<Item>, choices: &[Choice]) -> Self {
-        let is_gust = |of: Of| match of {
-            Of::NoGust => true,
-            Of::Item(kind, _) => kind.is_gust(),
+        let is_fault = |of: Meaning| match of {
+            Meaning::NoFault => true,
+            Meaning::Item(kind, _) => kind.is_fault(),
             _ => false,
         };
-        let gusts = choices.iter().map(|choice| choice.of).filter(|&of| is_gust(of)).collect();
-        let draws = choices.iter().filter(|choice| !matches!(choice.of, Of::Item(..) | Of::NoGust)).copied();
-        Follow { moves: moves.into(), gusts, draws: draws.collect() }
+        let faults = choices.iter().map(|choice| choice.of).filter(|&of| is_fault(of)).collect();
+        let draws = choices
+            .iter()
+            .filter(|choice| !matches!(choice.of, Meaning::Item(..) | Meaning::NoFault))
+            .copied();
+        Follow { moves: moves.into(), faults, draws: draws.collect() }
     }
 
-    fn gust(&mut self, gusts: &Gusts) -> u32 {
-        let Some(Of::Item(kind, id)) = self.gusts.pop_front() else { return 0 };
-        (0..gusts.len()).find(|&at| gusts.item(at) == Some(Item { kind, id })).unwrap_or(0) as u32
+    fn fault(&mut self, faults: &PossibleFaults) -> u32 {
+        let Some(Meaning::Item(kind, id)) = self.faults.pop_front() else { return 0 };
+        (0..faults.len()).find(|&at| faults.item(at) == Some(Item { kind, id })).unwrap_or(0) as u32
     }
 }
 
@@ -47,10 +50,10 @@ impl Strategy for Follow {
         self.moves.iter().take(LOOKED_THROUGH).find_map(place).unwrap_or(0)
     }
 
-    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    fn draw(&mut self, ask: &Request<'_>) -> u32 {
         match ask {
-            Ask::Gust(gusts) => self.gust(gusts),
-            Ask::Number { of, bound } => {
+            Request::Fault(faults) => self.fault(faults),
+            Request::Number { of, bound } => {
                 let Some(at) = self.draws.iter().position(|drawn| drawn.of == *of) else { return 0 };
                 self.draws.remove(at).value.min(bound - 1)
             }

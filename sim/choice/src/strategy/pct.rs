@@ -1,7 +1,7 @@
 //! Probabilistic concurrency testing: random priorities, and a few moments at which one of them falls.
 
 use super::time::Time;
-use super::{Ask, Strategy, Survey, Weather};
+use super::{Request, Strategy, Survey, Weather};
 use crate::menu::{Item, Menu};
 use crate::moves::Lane;
 use crate::profile::Profile;
@@ -110,7 +110,7 @@ impl Strategy for Pct {
         place
     }
 
-    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    fn draw(&mut self, ask: &Request<'_>) -> u32 {
         self.weather.draw(ask)
     }
 

@@ -1,7 +1,7 @@
 //! Partial order sampling: priorities for moves, not for lanes.
 
 use super::time::Time;
-use super::{Ask, Strategy, Weather};
+use super::{Request, Strategy, Weather};
 use crate::menu::{Item, Menu};
 use crate::moves::{Kind, Lane};
 use crate::profile::Profile;
@@ -75,7 +75,7 @@ impl Strategy for Pos {
         ranked.max_by_key(|&(priority, place)| (priority, std::cmp::Reverse(place))).map_or(0, |best| best.1)
     }
 
-    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    fn draw(&mut self, ask: &Request<'_>) -> u32 {
         self.weather.draw(ask)
     }
 

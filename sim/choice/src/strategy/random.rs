@@ -1,6 +1,6 @@
 //! A weighted random walk.
 
-use super::{Ask, Strategy, Weather};
+use super::{Request, Strategy, Weather};
 use crate::menu::Menu;
 use crate::moves::Kind;
 use crate::profile::Profile;
@@ -50,7 +50,7 @@ impl Strategy for Random {
         unreachable!("the draw is below the sum of the weights")
     }
 
-    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    fn draw(&mut self, ask: &Request<'_>) -> u32 {
         self.weather.draw(ask)
     }
 }

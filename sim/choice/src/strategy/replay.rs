@@ -1,6 +1,6 @@
 //! Replays the choices of an earlier run.
 
-use super::{Ask, Strategy};
+use super::{Request, Strategy};
 use crate::choice::Choice;
 use crate::menu::Menu;
 
@@ -38,7 +38,7 @@ impl Strategy for Replay {
         self.next(menu.len()) as usize
     }
 
-    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    fn draw(&mut self, ask: &Request<'_>) -> u32 {
         self.next(ask.bound() as usize)
     }
 

@@ -3,7 +3,7 @@
 
 use super::{Strategy, StrategyName, Survey, Surveyor};
 use crate::chooser::Chooser;
-use crate::menu::{Calm, Sets};
+use crate::menu::{Calm, Candidates};
 use crate::moves::Kind;
 use crate::profile::Profile;
 use crate::seed::Seed;
@@ -45,7 +45,7 @@ impl Shape {
                 born && made[thread as usize] < self.steps[thread as usize]
             };
             let poll: RoaringBitmap = (0..self.steps.len() as u32).filter(can_go).collect();
-            let sets = Sets {
+            let sets = Candidates {
                 start: &none,
                 poll: &poll,
                 deliver: &none,

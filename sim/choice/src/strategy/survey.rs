@@ -1,6 +1,6 @@
 //! Surveys: facts about a scenario that are collected before a strategy runs.
 
-use super::{Ask, Strategy};
+use super::{Request, Strategy};
 use crate::menu::{Item, Menu};
 use crate::moves::Lane;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,7 +66,7 @@ impl Strategy for Surveyor {
         0
     }
 
-    fn draw(&mut self, _: &Ask<'_>) -> u32 {
+    fn draw(&mut self, _: &Request<'_>) -> u32 {
         0
     }
 

@@ -3,7 +3,7 @@
 use super::pct::Pct;
 use super::shapes::Shape;
 use super::*;
-use crate::menu::{Calm, Sets};
+use crate::menu::{Calm, Candidates};
 use crate::moves::{Kind, Lane};
 use crate::profile::Profile;
 use crate::seed::Seed;
@@ -26,7 +26,7 @@ fn random_picks_kinds_by_their_weights() {
     let mut random = Random::new(Seed(1), &profile);
     let (poll, deliver): (RoaringBitmap, RoaringBitmap) = ([4].into(), (0..50).collect());
     let none = RoaringBitmap::new();
-    let sets = Sets {
+    let sets = Candidates {
         start: &none,
         poll: &poll,
         deliver: &deliver,
@@ -192,7 +192,7 @@ fn exhaustive_with_a_bound_on_delays_sees_what_it_allows_and_no_more() {
         let poll: RoaringBitmap =
             (0..left.len() as u32).filter(|&thread| left[thread as usize] > 0).collect();
         let none = RoaringBitmap::new();
-        let sets = Sets {
+        let sets = Candidates {
             start: &none,
             poll: &poll,
             deliver: &none,

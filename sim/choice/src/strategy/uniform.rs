@@ -1,7 +1,7 @@
 //! Uniform random walks: all interleavings are about equally likely.
 
 use super::time::Time;
-use super::{Ask, Strategy, Survey, Weather};
+use super::{Request, Strategy, Survey, Weather};
 use crate::menu::{Item, Menu};
 use crate::moves::Lane;
 use crate::profile::Profile;
@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// other on the way, this holds approximately.
 pub struct Urw {
     rng: ChaCha8Rng,
-    left: Left,
+    left: Remaining,
     time: Time,
     weather: Weather,
 }
@@ -34,9 +34,9 @@ pub struct Urw {
 /// eighth of the lanes.
 pub struct Surw {
     rng: ChaCha8Rng,
-    left: Left,
+    left: Remaining,
     /// The moves that are left of the subset alone.
-    selected: Left,
+    selected: Remaining,
     intended: Option<Lane>,
     /// For how many more picks the intended lane may keep others waiting.
     patience: u32,
@@ -50,7 +50,7 @@ pub struct Surw {
 const SPARE: u32 = 64;
 
 /// The moves that each lane has left, according to a survey.
-struct Left {
+struct Remaining {
     /// Lanes without any moves left are not in it.
     own: BTreeMap<Lane, u64>,
     made: BTreeMap<Lane, u32>,
@@ -69,12 +69,12 @@ const PICKS: u32 = 24;
 /// How many steps a chain of waiting lanes is followed to find a lane that can go.
 const MAX_HOPS: u32 = 16;
 
-impl Left {
+impl Remaining {
     fn new(survey: &Survey, counts: impl Fn(Lane) -> bool) -> Self {
         let counted = survey.moves.iter().filter(|(lane, _)| counts(**lane));
         let own = counted.map(|(lane, moves)| (*lane, u64::from(*moves))).collect();
         let (made, reckoned) = (BTreeMap::new(), BTreeMap::new());
-        Left { own, made, wakes: survey.wakes.clone(), reckoned, does_for: 0 }
+        Remaining { own, made, wakes: survey.wakes.clone(), reckoned, does_for: 0 }
     }
 
     fn went(&mut self, lane: Lane) {
@@ -181,7 +181,7 @@ impl Urw {
     pub fn new(seed: Seed, profile: &Profile, survey: &Survey) -> Self {
         let mut rng = seed.stream(Purpose::Choices);
         let time = Time::new(&mut rng);
-        Urw { rng, left: Left::new(survey, |_| true), time, weather: Weather::new(seed, profile) }
+        Urw { rng, left: Remaining::new(survey, |_| true), time, weather: Weather::new(seed, profile) }
     }
 }
 
@@ -192,7 +192,7 @@ impl Strategy for Urw {
         by_lane(&mut self.rng, &self.left.weights(&items), &items)
     }
 
-    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    fn draw(&mut self, ask: &Request<'_>) -> u32 {
         self.weather.draw(ask)
     }
 
@@ -228,8 +228,8 @@ impl Surw {
         let max_patience = survey.len().saturating_add(SPARE);
         Surw {
             rng,
-            left: Left::new(survey, |_| true),
-            selected: Left::new(survey, |lane| is_none || subset.contains(&lane)),
+            left: Remaining::new(survey, |_| true),
+            selected: Remaining::new(survey, |lane| is_none || subset.contains(&lane)),
             intended: None,
             patience: max_patience,
             max_patience,
@@ -277,7 +277,7 @@ impl Strategy for Surw {
         by_lane(&mut self.rng, &self.left.weights(&items), &free)
     }
 
-    fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    fn draw(&mut self, ask: &Request<'_>) -> u32 {
         self.weather.draw(ask)
     }
 

@@ -1,9 +1,9 @@
 //! Weather: amounts, pipes, fault injection and damage, drawn from the seed as steered by a profile. The order of moves
 //! is decided elsewhere.
 
-use super::Ask;
-use crate::choice::Of;
-use crate::menu::Gusts;
+use super::Request;
+use crate::choice::Meaning;
+use crate::menu::PossibleFaults;
 use crate::moves::Kind;
 use crate::profile::{Level, Profile};
 use crate::seed::{Purpose, Seed, below};
@@ -17,8 +17,8 @@ pub struct Weather {
     rng: ChaCha8Rng,
     profile: Profile,
     small_pieces: u32,
-    gusts: u32,
-    gust_weights: [u32; Kind::GUSTS.len()],
+    faults: u32,
+    fault_weights: [u32; Kind::FAULTS.len()],
 }
 
 impl Weather {
@@ -26,48 +26,52 @@ impl Weather {
     pub fn new(seed: Seed, profile: &Profile) -> Self {
         let mut rng = seed.stream(Purpose::Weather);
         // Seeds differ in how much happens. Many have no injected fault at all.
-        let gusts = if profile.gusts == 0 { 0 } else { below(&mut rng, profile.gusts + 1) };
-        let mut gust_weights = Kind::GUSTS.map(|kind| profile.weight(kind));
+        let faults = if profile.faults == 0 { 0 } else { below(&mut rng, profile.faults + 1) };
+        let mut fault_weights = Kind::FAULTS.map(|kind| profile.weight(kind));
         if profile.swarm {
             // Each kind is left out of about half of the seeds, so that the remaining kinds do not drown each other.
-            for weight in &mut gust_weights {
+            for weight in &mut fault_weights {
                 *weight *= below(&mut rng, 2);
             }
         }
-        Weather { rng, small_pieces: profile.small_pieces, gusts, gust_weights, profile: profile.clone() }
+        Weather { rng, small_pieces: profile.small_pieces, faults, fault_weights, profile: profile.clone() }
     }
 
     /// Draws the number that is asked for, below `ask.bound()`, which is at least 2.
-    pub fn draw(&mut self, ask: &Ask<'_>) -> u32 {
+    pub fn draw(&mut self, ask: &Request<'_>) -> u32 {
         let (of, bound) = match ask {
-            Ask::Gust(gusts) => return self.gust(gusts),
-            Ask::Number { of, bound } => (*of, *bound),
+            Request::Fault(faults) => return self.fault(faults),
+            Request::Number { of, bound } => (*of, *bound),
         };
         let drawn = match of {
-            Of::Level => self.level(),
-            Of::Amount(_) => self.amount(bound),
-            Of::Pipe(_) => self.one_in(self.profile.held_pipes, bound),
-            Of::Slice(_) => self.one_in(self.profile.small_slices, bound),
-            Of::Host(_) => self.one_in(self.profile.free_hosts, bound),
-            Of::Trap(_) => self.one_in(self.profile.trapped_cells, bound),
-            Of::Refuse(_) => self.one_in(self.profile.refused_cells, bound),
-            Of::Gap => self.gap(bound),
-            Of::Bytes(_) => self.magnitude(bound),
+            Meaning::Level => self.level(),
+            Meaning::Amount(_) => self.amount(bound),
+            Meaning::Pipe(_) => self.one_in(self.profile.held_pipes, bound),
+            Meaning::Slice(_) => self.one_in(self.profile.small_slices, bound),
+            Meaning::Host(_) => self.one_in(self.profile.free_hosts, bound),
+            Meaning::Trap(_) => self.one_in(self.profile.trapped_cells, bound),
+            Meaning::Refuse(_) => self.one_in(self.profile.refused_cells, bound),
+            Meaning::Gap => self.gap(bound),
+            Meaning::Bytes(_) => self.magnitude(bound),
             // Mostly in order, so that a run departs from the order of the queue only now and then.
-            Of::Task(_) => self.one_in(3, bound),
+            Meaning::Task(_) => self.one_in(3, bound),
             // In a still world only the order of moves varies.
-            Of::Latency(_) if self.profile.level == Level::Still => 0,
-            Of::Latency(_) => self.one_in(SLOW_OPERATIONS, bound),
-            Of::Value | Of::Act(_) | Of::Failure(_) | Of::Half(_) | Of::Span | Of::Item(..) | Of::NoGust => {
-                below(&mut self.rng, bound)
-            }
+            Meaning::Latency(_) if self.profile.level == Level::Still => 0,
+            Meaning::Latency(_) => self.one_in(SLOW_OPERATIONS, bound),
+            Meaning::Value
+            | Meaning::Act(_)
+            | Meaning::Failure(_)
+            | Meaning::Half(_)
+            | Meaning::Span
+            | Meaning::Item(..)
+            | Meaning::NoFault => below(&mut self.rng, bound),
         };
         drawn.min(bound - 1)
     }
 
     fn level(&mut self) -> u32 {
         let level = self.profile.level;
-        if level == Level::Weather && self.gusts == 0 { Level::Still as u32 } else { level as u32 }
+        if level == Level::Weather && self.faults == 0 { Level::Still as u32 } else { level as u32 }
     }
 
     /// 0, except once in `often` times; always 0 if `often` is 0.
@@ -95,27 +99,27 @@ impl Weather {
     }
 
     fn gap(&mut self, bound: u32) -> u32 {
-        if self.gusts == 0 {
+        if self.faults == 0 {
             return 0;
         }
-        self.gusts -= 1;
+        self.faults -= 1;
         1 + self.magnitude(bound - 1)
     }
 
-    fn gust(&mut self, gusts: &Gusts) -> u32 {
+    fn fault(&mut self, faults: &PossibleFaults) -> u32 {
         let weigh = |(kind, ids): &(Kind, Vec<u32>)| {
-            if ids.is_empty() { 0 } else { self.gust_weights[*kind as usize - Kind::ALL.len()] }
+            if ids.is_empty() { 0 } else { self.fault_weights[*kind as usize - Kind::ALL.len()] }
         };
-        let total: u32 = gusts.0.iter().map(weigh).sum();
+        let total: u32 = faults.0.iter().map(weigh).sum();
         if total == 0 {
             return 0;
         }
         let mut left = below(&mut self.rng, total);
-        for entry in &gusts.0 {
+        for entry in &faults.0 {
             let weight = weigh(entry);
             if left < weight {
                 let (kind, ids) = entry;
-                return gusts.first_of(*kind) as u32 + below(&mut self.rng, ids.len() as u32);
+                return faults.first_of(*kind) as u32 + below(&mut self.rng, ids.len() as u32);
             }
             left -= weight;
         }

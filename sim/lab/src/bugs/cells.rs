@@ -66,14 +66,14 @@ pub(super) fn half_broken_link(world: &mut World, way: Way) {
     guest.expect_exit(1);
     let stdin = guest.stdin().expect("stdin is the guest's own");
     let link = guest.cell().link().expect("a started cell has its link");
-    let (fabric, clock) = (world.tank().fabric().clone(), world.clock());
-    fabric.half_break(link.up(), half);
+    let (shared, clock) = (world.tank().shared().clone(), world.clock());
+    shared.half_break(link.up(), half);
     world.task("test", async move {
         let _ = stdin.write(b"abc".to_vec().into()).await;
         stdin.close();
         clock.sleep(seconds * SECOND_NS).await;
-        fabric.reset(link.up());
-        fabric.reset(link.down());
+        shared.reset(link.up());
+        shared.reset(link.down());
     });
 }
 
@@ -82,11 +82,11 @@ pub(super) fn heartbeat(world: &mut World, way: Way) {
     let guest = cell(world, way, "g17").spawn();
     guest.expect_exit(1);
     let link = guest.cell().link().expect("a started cell has its link");
-    let (fabric, clock) = (world.tank().fabric().clone(), world.clock());
+    let (shared, clock) = (world.tank().shared().clone(), world.clock());
     world.task("test", async move {
         clock.sleep(30 * SECOND_NS).await;
-        fabric.reset(link.up());
-        fabric.reset(link.down());
+        shared.reset(link.up());
+        shared.reset(link.down());
     });
 }
 
@@ -101,11 +101,11 @@ pub(super) fn dead_link(world: &mut World, way: Way) {
     let mut guest = cell(world, way, "g08").keep_stdin().spawn();
     guest.expect_exit(0);
     let stdin = guest.stdin().expect("stdin is the guest's own");
-    let (fabric, clock) = (world.tank().fabric().clone(), world.clock());
+    let (shared, clock) = (world.tank().shared().clone(), world.clock());
     let up = guest.cell().link().expect("a started cell has its link").up();
     world.task("test", async move {
         let _ = stdin.write(b"abc".to_vec().into()).await;
-        fabric.reset(up);
+        shared.reset(up);
         clock.sleep(SECOND_NS).await;
         stdin.close();
     });

@@ -8,7 +8,7 @@ use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::StrategyName;
 use wavetank_sim::known::is_news;
 use wavetank_sim::run::{Choices, Run, Setup, survey};
-use wavetank_sim::same::{SHRINK_RUNS, shrink_run};
+use wavetank_sim::signature::{SHRINK_RUNS, shrink_run};
 use wavetank_sim::world::World;
 
 /// How to measure a case.

@@ -7,7 +7,7 @@
 use super::Case;
 use std::sync::Arc;
 use wavetank::{ActorId, Engine, PipeId};
-use wavetank_choice::choice::Of;
+use wavetank_choice::choice::Meaning;
 use wavetank_choice::moves::Kind;
 use wavetank_choice::profile::Profile;
 use wavetank_choice::seed::Seed;
@@ -18,7 +18,7 @@ use wavetank_sim::known::is_news;
 use wavetank_sim::moves::Move;
 use wavetank_sim::oracle::{Blame, Party};
 use wavetank_sim::run::{Choices, Run, Setup, run_under, survey};
-use wavetank_sim::same::{SHRINK_RUNS, shrink_run};
+use wavetank_sim::signature::{SHRINK_RUNS, shrink_run};
 use wavetank_sim::transcript::Names;
 
 /// The trigger of a fault.
@@ -151,13 +151,13 @@ impl Trigger {
                 };
                 is_theirs(first.1) && is_theirs(second.1)
             }
-            (Flow(start), Change::Setting(Of::Pipe(pipe))) => is_of_pipe(pipe, start),
+            (Flow(start), Change::Setting(Meaning::Pipe(pipe))) => is_of_pipe(pipe, start),
             (Flow(start), Change::Whole { moved, .. }) => is_of_pipe(moved.id(), start),
-            (Weather(kind), Change::Without { moved, .. }) => moved.kind() == kind,
-            (Damage, Change::Without { moved, .. }) => moved.kind().is_damage(),
-            (Host, Change::Setting(Of::Host(_)))
-            | (Value, Change::Setting(Of::Value))
-            | (Failure, Change::Setting(Of::Failure(_))) => true,
+            (Weather(kind), Change::SwitchedOff { moved, .. }) => moved.kind() == kind,
+            (Damage, Change::SwitchedOff { moved, .. }) => moved.kind().is_damage(),
+            (Host, Change::Setting(Meaning::Host(_)))
+            | (Value, Change::Setting(Meaning::Value))
+            | (Failure, Change::Setting(Meaning::Failure(_))) => true,
             _ => false,
         }
     }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use wavetank_choice::nearest::did_you_mean;
 use wavetank_cli::args::count;
 use wavetank_cli::files::{Target, refuse_same};
-use wavetank_cli::out::{self, Stop};
 use wavetank_cli::progress::now;
+use wavetank_cli::terminal::{self, Stop};
 use wavetank_cli::{FOUND, engine};
 use wavetank_lab::bugs::measure::{Measured, Plan, measure};
 use wavetank_lab::bugs::{self, Case};
@@ -129,7 +129,7 @@ pub(crate) fn bugs(args: &BugsArgs) -> Result<ExitCode, Stop> {
                     let started = now();
                     let measured = measure(bug, &strategies[strategy], &Profile::swarm(), &plan, &engine);
                     let took = started.elapsed();
-                    out::note(format_args!(
+                    terminal::note(format_args!(
                         "{}, {}: {}\n",
                         bug.id,
                         strategies[strategy],
@@ -145,7 +145,7 @@ pub(crate) fn bugs(args: &BugsArgs) -> Result<ExitCode, Stop> {
     let (text, missed) = markdown(args, &cases, &strategies, &table);
     let told = match markdown_file {
         Some(file) => file.write(|file| file.write_all(text.as_bytes())),
-        None => out::print(text),
+        None => terminal::print(text),
     };
     if let Some(file) = csv_file {
         file.write(|file| file.write_all(csv(&cases, &strategies, &table).as_bytes()))?;
@@ -153,7 +153,7 @@ pub(crate) fn bugs(args: &BugsArgs) -> Result<ExitCode, Stop> {
     told?;
     let alarms: u64 = table.values().map(|cell| cell.measured.false_alarms).sum();
     if alarms > 0 {
-        out::print(format_args!("{alarms} false alarms on mended twins\n"))?;
+        terminal::print(format_args!("{alarms} false alarms on mended twins\n"))?;
     }
     Ok(ExitCode::from(exit(alarms, missed)))
 }
@@ -231,7 +231,7 @@ fn markdown(args: &BugsArgs, cases: &[&Case], strategies: &[StrategyName], table
     let slowest = table.iter().max_by_key(|(_, cell)| cell.took);
     if let Some((&(case, strategy), cell)) = slowest {
         let (case, strategy) = (cases[case].id, &strategies[strategy]);
-        out::note(format_args!("slowest: {case} under {strategy}, {} s\n", cell.took.as_secs()));
+        terminal::note(format_args!("slowest: {case} under {strategy}, {} s\n", cell.took.as_secs()));
     }
     (text, judged - met)
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use wavetank_cli::out::{self, Stop};
+use wavetank_cli::terminal::{self, Stop};
 use wavetank_cli::{FOUND, engine};
 use wavetank_lab::bugs::Case;
 use wavetank_lab::bugs::triggers::{Named, Trigger, named};
@@ -32,7 +32,7 @@ pub(crate) fn reports(args: &BugsArgs, cases: &[&Case]) -> Result<ExitCode, Stop
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(place) else { return };
                     let named = named(case, failures, args.cap, &engine);
-                    out::note(format_args!("{}: {} failures explained\n", case.id, named.failures));
+                    terminal::note(format_args!("{}: {} failures explained\n", case.id, named.failures));
                     measured.lock().unwrap_or_else(PoisonError::into_inner).insert(place, named);
                 }
             });
@@ -41,8 +41,8 @@ pub(crate) fn reports(args: &BugsArgs, cases: &[&Case]) -> Result<ExitCode, Stop
     let measured = measured.into_inner().unwrap_or_else(PoisonError::into_inner);
     let rows: Vec<(&Case, &Named)> = measured.iter().map(|(place, named)| (cases[*place], named)).collect();
     let total = Total::of(&rows);
-    out::print(table(&rows))?;
-    out::print(total.to_string())?;
+    terminal::print(table(&rows))?;
+    terminal::print(total.to_string())?;
     Ok(if total.is_met() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
 }
 

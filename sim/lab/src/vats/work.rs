@@ -296,13 +296,13 @@ impl Shared {
         let (tank, clock) = (state.tank.clone(), state.tank.clock());
         let actor = state.vats[0].actor;
         drop(state);
-        let fabric = tank.fabric().clone();
+        let shared = tank.shared().clone();
         let [pipe, other] = if how.is_up { [link.up(), link.down()] } else { [link.down(), link.up()] };
-        fabric.half_break(pipe, HalfBreak { end: how.end, ending: Ending::Reset });
+        shared.half_break(pipe, HalfBreak { end: how.end, ending: Ending::Reset });
         let rest = async move {
             clock.sleep(how.lasts_ns).await;
-            fabric.reset(pipe);
-            fabric.reset(other);
+            shared.reset(pipe);
+            shared.reset(other);
         };
         tank.spawn("the rest of a connection breaks", actor, rest.boxed_local());
     }

@@ -6,18 +6,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use wavetank_lab::guests;
-use wavetank_sim::keep::{self, Kept};
+use wavetank_sim::saved::{self, SavedFailure};
 use wavetank_sim::{World, check};
 
 /// The saved failures of a folder, all of which must be readable.
 #[track_caller]
-fn kept_in(folder: &Path) -> Vec<(String, Kept)> {
-    let read = |(path, kept): (PathBuf, Result<Kept, _>)| {
+fn kept_in(folder: &Path) -> Vec<(String, SavedFailure)> {
+    let read = |(path, kept): (PathBuf, Result<SavedFailure, _>)| {
         let name =
             path.strip_prefix(folder).expect("in the folder").to_str().expect("plain names").to_string();
-        (name, kept.unwrap_or_else(|e: keep::KeptError| panic!("{}: {e}", path.display())))
+        (name, kept.unwrap_or_else(|e: saved::SavedFailureError| panic!("{}: {e}", path.display())))
     };
-    keep::read_all(folder).expect("a folder").into_iter().map(read).collect()
+    saved::read_all(folder).expect("a folder").into_iter().map(read).collect()
 }
 
 const KEPT: &str = "wavetank-failures";
@@ -153,14 +153,14 @@ fn a_file_replays_as_its_token_does() {
 #[test]
 fn shrinking_alone_works_on_tokens_and_on_files() {
     let (folder, file) = failed_once("shrink");
-    let before = keep::read(&folder.join(&file)).expect("it can be read");
+    let before = saved::read(&folder.join(&file)).expect("it can be read");
     let (code, out, err) = wavetank_in(&folder, &["shrink", &file]);
     assert_eq!((code, &*err), (1, ""), "{out}");
     let choices = before.original.choices;
     assert!(out.contains(&format!("  shrunk from {choices} choices to 0 in ")), "{out}");
     assert!(out.contains("; nothing simpler is left to try\n"), "{out}");
     assert!(out.ends_with(&format!("  kept: {file}\n")), "{out}");
-    let after = keep::read(&folder.join(&file)).expect("it can be read");
+    let after = saved::read(&folder.join(&file)).expect("it can be read");
     assert!(before.shrunk.is_none() && after.shrunk.is_some());
     assert_eq!((after.setting, after.original), (before.setting, before.original.clone()));
     let token = before.original.token.to_string();
@@ -222,9 +222,9 @@ fn what_cannot_be_read_is_named_left_alone_and_no_success() {
 fn an_engine_that_changed_is_told() {
     let (folder, file) = failed_once("engine");
     let path = folder.join(&file);
-    let mut kept = keep::read(&path).expect("it can be read");
+    let mut kept = saved::read(&path).expect("it can be read");
     kept.setting.engine = "wasmtime 1.0.0, cranelift, pooling".into();
-    keep::write(&folder.join(KEPT), &kept).expect("it can be written");
+    saved::write(&folder.join(KEPT), &kept).expect("it can be written");
     let (code, out, _) = wavetank_in(&folder, &["run", "fault-drop", "--seeds", "0..1"]);
     assert_eq!(code, 1);
     assert!(out.contains("still fails"), "{out}");
@@ -308,7 +308,7 @@ fn what_fuzzing_finds_is_kept_and_replays_as_token_and_as_file() {
     );
     let token = line(&out, "replay").rsplit(' ').next().expect("a token");
     let file = line(&out, "kept");
-    let kept = keep::read(&folder.join(file)).expect("it can be read");
+    let kept = saved::read(&folder.join(file)).expect("it can be read");
     assert_eq!(kept_in(&folder.join(KEPT)), [(file.replace("wavetank-failures/", ""), kept.clone())]);
     let shrunk = kept.shrunk.as_ref().expect("it was made smaller");
     assert!(!shrunk.choices.is_empty() && shrunk.choices.len() <= kept.original.choices);

@@ -45,7 +45,7 @@ const MAX_PATH: usize = 16;
 pub struct Decoder {
     up: Splitter,
     down: Splitter,
-    names: Names,
+    names: CallNames,
 }
 
 impl Decoder {
@@ -55,7 +55,7 @@ impl Decoder {
         Self {
             up: Splitter::default(),
             down: Splitter::default(),
-            names: Names { schema, asked: BTreeMap::new() },
+            names: CallNames { schema, asked: BTreeMap::new() },
         }
     }
 
@@ -101,7 +101,7 @@ impl Decoder {
 }
 
 #[derive(Clone, Debug)]
-struct Names {
+struct CallNames {
     schema: Arc<Schema>,
     /// The latest question of each number, by asker. An entry is never removed, only replaced, because an answer stays
     /// a target after its Return. There are few ids, because the lowest free one is taken.
@@ -117,7 +117,7 @@ struct Asked {
     results: Option<u64>,
 }
 
-impl Names {
+impl CallNames {
     fn read_frame(&mut self, direction: Direction, bytes: &[u8]) -> Message {
         let message = self.read_message(direction, bytes);
         let message = message.unwrap_or_else(|error| Message::Garbled(error.to_string()));

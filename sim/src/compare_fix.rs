@@ -2,16 +2,16 @@
 
 use crate::calls::{PEER_SCHEMA, calls};
 use crate::run::Run;
-use crate::same::failure;
+use crate::signature::signature;
 use crate::transcript::Transcript;
 use similar::{ChangeTag, TextDiff};
 use std::fmt;
 
 /// The result of a run in which a guest was replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum FixVerdict {
     /// It failed before, and finishes now.
-    Mended,
+    Fixed,
     /// It finished before and finishes now.
     Finished,
     /// It fails as before.
@@ -27,14 +27,14 @@ pub enum Verdict {
     },
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for FixVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Mended => f.write_str("mended: finished"),
-            Verdict::Finished => f.write_str("finished, as before"),
-            Verdict::StillFails => f.write_str("still fails in the same way"),
-            Verdict::FailsOtherwise(how) => write!(f, "fails otherwise: {how}"),
-            Verdict::Diverged { step, why } => write!(
+            FixVerdict::Fixed => f.write_str("mended: finished"),
+            FixVerdict::Finished => f.write_str("finished, as before"),
+            FixVerdict::StillFails => f.write_str("still fails in the same way"),
+            FixVerdict::FailsOtherwise(how) => write!(f, "fails otherwise: {how}"),
+            FixVerdict::Diverged { step, why } => write!(
                 f,
                 "diverged at step {step}: {why}; it finished, but under another schedule: run it under many seeds"
             ),
@@ -44,9 +44,9 @@ impl fmt::Display for Verdict {
 
 /// Two runs of the same choices, compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Comparison {
+pub struct FixComparison {
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: FixVerdict,
     /// The first step that differs, from 1; `None` if the transcripts are the same.
     pub changed_at: Option<u64>,
     /// The differences between the calls or, if these are the same, between the frames: the first few lines, after `-`
@@ -57,7 +57,7 @@ pub struct Comparison {
 /// Maximum number of lines of changes.
 const SHOWN_CHANGES: usize = 20;
 
-impl fmt::Display for Comparison {
+impl fmt::Display for FixComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.verdict)?;
         match self.changed_at {
@@ -74,23 +74,24 @@ impl fmt::Display for Comparison {
 }
 
 /// Compares a run with a run of the same choices in which a guest was replaced.
-pub fn compare(before: &Run, after: &Run) -> Comparison {
+pub fn compare_fix(before: &Run, after: &Run) -> FixComparison {
     let changed_at = first_change(&before.transcript, &after.transcript);
-    let failure = |run: &Run| failure(&run.outcome).map(|failure| failure.across_builds());
-    let verdict = match (failure(before), failure(after), &after.left_track) {
-        (_, None, Some(why)) => {
-            Verdict::Diverged { step: left_at(before, after).or(changed_at).unwrap_or(0), why: why.clone() }
-        }
-        (None, None, None) => Verdict::Finished,
-        (Some(_), None, None) => Verdict::Mended,
-        (was, is, _) if was == is => Verdict::StillFails,
-        _ => Verdict::FailsOtherwise(after.outcome.to_string()),
+    let failure = |run: &Run| signature(&run.outcome).map(|failure| failure.across_builds());
+    let verdict = match (signature(before), signature(after), &after.left_track) {
+        (_, None, Some(why)) => FixVerdict::Diverged {
+            step: left_at(before, after).or(changed_at).unwrap_or(0),
+            why: why.clone(),
+        },
+        (None, None, None) => FixVerdict::Finished,
+        (Some(_), None, None) => FixVerdict::Fixed,
+        (was, is, _) if was == is => FixVerdict::StillFails,
+        _ => FixVerdict::FailsOtherwise(after.outcome.to_string()),
     };
     let mut changes = differing(&calls(before, &PEER_SCHEMA), &calls(after, &PEER_SCHEMA));
     if changes.is_empty() {
         changes = differing(&frames(before), &frames(after));
     }
-    Comparison { verdict, changed_at, changes }
+    FixComparison { verdict, changed_at, changes }
 }
 
 /// The step of the first choice that differs.

@@ -1,19 +1,19 @@
 //! The retry of a saved failure.
 
-use super::{Kept, Setting, guests_of};
+use super::{SavedFailure, Setting, guests_of};
 use crate::explain::sentence;
 use crate::known::known;
 use crate::run::{Choices, Run};
-use crate::same::failure;
+use crate::signature::signature;
 use std::fmt;
 use wavetank_choice::profile::ProfileError;
 use wavetank_choice::token::{Recipe, Token};
 
 /// The result of retrying a saved failure.
 #[derive(Clone, Debug)]
-pub struct Again {
+pub struct Retry {
     /// Whether it still fails.
-    pub verdict: Verdict,
+    pub verdict: RetryVerdict,
     /// The changes since it was saved, one sentence each: guests, the engine, its configuration.
     pub changed: Vec<String>,
     /// The token of the decisive run.
@@ -26,7 +26,7 @@ pub struct Again {
 
 /// Whether a saved failure still fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RetryVerdict {
     /// It fails in the same way as when it was saved.
     StillFails,
     /// It fails in another way, which is not a known fault.
@@ -34,13 +34,13 @@ pub enum Verdict {
     /// It shows the known fault with this name.
     Known(&'static str),
     /// It does not fail any more, neither with its choices nor with its seed.
-    Mended,
+    Fixed,
 }
 
-impl Verdict {
+impl RetryVerdict {
     /// Whether it fails, and not with a known fault.
     pub fn fails(self) -> bool {
-        matches!(self, Verdict::StillFails | Verdict::FailsOtherwise)
+        matches!(self, RetryVerdict::StillFails | RetryVerdict::FailsOtherwise)
     }
 }
 
@@ -53,31 +53,35 @@ impl Verdict {
 ///
 /// # Errors
 /// [`ProfileError`] if only the profile's file could give the choices, and that file no longer exists.
-pub fn again(kept: &Kept, setting: &Setting, replay: impl Fn(Choices) -> Run) -> Result<Again, ProfileError> {
-    let mut decided: Option<Again> = None;
+pub fn retry(
+    kept: &SavedFailure,
+    setting: &Setting,
+    replay: impl Fn(Choices) -> Run,
+) -> Result<Retry, ProfileError> {
+    let mut decided: Option<Retry> = None;
     for token in kept.tokens() {
         let choices = Choices::try_from(token.recipe.clone())?;
         let run = replay(choices);
-        let fails = failure(&run.outcome).map(|failure| failure.across_builds().to_string());
+        let fails = signature(&run.outcome).map(|failure| failure.across_builds().to_string());
         let verdict = match (&fails, known(&run.outcome)) {
-            (Some(fails), _) if *fails == kept.failure => Verdict::StillFails,
-            (Some(_), Some(known)) => Verdict::Known(known.id),
-            (Some(_), None) => Verdict::FailsOtherwise,
-            (None, _) => Verdict::Mended,
+            (Some(fails), _) if *fails == kept.failure => RetryVerdict::StillFails,
+            (Some(_), Some(known)) => RetryVerdict::Known(known.id),
+            (Some(_), None) => RetryVerdict::FailsOtherwise,
+            (None, _) => RetryVerdict::Fixed,
         };
         let changed = changed(kept, setting, &run);
         let left_track = left_track(&token, &run);
-        let tried = Again { verdict, changed, token, left_track, run };
+        let tried = Retry { verdict, changed, token, left_track, run };
         let decides = match &decided {
             None => true,
-            Some(before) => verdict == Verdict::StillFails || verdict.fails() && !before.verdict.fails(),
+            Some(before) => verdict == RetryVerdict::StillFails || verdict.fails() && !before.verdict.fails(),
         };
         if decides {
             // The divergence is that of the first run.
             let left = decided.as_ref().and_then(|before| before.left_track.clone());
-            decided = Some(Again { left_track: left.or_else(|| tried.left_track.clone()), ..tried });
+            decided = Some(Retry { left_track: left.or_else(|| tried.left_track.clone()), ..tried });
         }
-        if verdict == Verdict::StillFails {
+        if verdict == RetryVerdict::StillFails {
             break;
         }
     }
@@ -94,7 +98,7 @@ fn left_track(token: &Token, run: &Run) -> Option<String> {
 }
 
 /// The differences from the time when the failure was saved.
-fn changed(kept: &Kept, now: &Setting, run: &Run) -> Vec<String> {
+fn changed(kept: &SavedFailure, now: &Setting, run: &Run) -> Vec<String> {
     let guests = guests_of(run);
     let other = |(name, digest): &(&String, &String)| guests.get(*name).is_some_and(|now| now != *digest);
     let mut changed: Vec<String> = kept
@@ -113,19 +117,19 @@ fn changed(kept: &Kept, now: &Setting, run: &Run) -> Vec<String> {
     changed
 }
 
-impl fmt::Display for Again {
+impl fmt::Display for Retry {
     /// One sentence; the changes are reported separately.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.verdict, &self.left_track) {
-            (Verdict::StillFails, _) => write!(f, "still fails: {}", sentence(&self.run.outcome)),
-            (Verdict::FailsOtherwise, _) => {
+            (RetryVerdict::StillFails, _) => write!(f, "still fails: {}", sentence(&self.run.outcome)),
+            (RetryVerdict::FailsOtherwise, _) => {
                 write!(f, "fails in another way now: {}", sentence(&self.run.outcome))
             }
-            (Verdict::Known(id), _) => {
+            (RetryVerdict::Known(id), _) => {
                 write!(f, "shows {id} now, a known fault: {}", sentence(&self.run.outcome))
             }
-            (Verdict::Mended, None) => f.write_str("mended"),
-            (Verdict::Mended, Some(left)) => write!(f, "mended, or not met any more: {left}"),
+            (RetryVerdict::Fixed, None) => f.write_str("mended"),
+            (RetryVerdict::Fixed, Some(left)) => write!(f, "mended, or not met any more: {left}"),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Pauses: calls whose server woke itself, and operations of fake I/O. Both go on by a move.
 
-use super::Fabric;
+use super::SharedState;
 use crate::event::Event;
 use crate::ids::GateId;
-use crate::io::{Fate, IoError};
+use crate::io::{Completion, IoError};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -28,7 +28,7 @@ enum Stage {
     },
 }
 
-impl Fabric {
+impl SharedState {
     /// The number of moves that were begun. A paused task compares it.
     pub(crate) fn turn(&self) -> u64 {
         self.state().turn
@@ -95,7 +95,7 @@ impl Fabric {
 
     /// Decides how and when a begun operation ends: now, or when the clock reaches its time. Does nothing if that was
     /// decided before.
-    pub fn end_operation(&self, id: GateId, fate: Fate) {
+    pub fn end_operation(&self, id: GateId, fate: Completion) {
         let mut state = self.state();
         if !state.resumable.remove(id.0) {
             return;

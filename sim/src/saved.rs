@@ -1,24 +1,24 @@
 //! Saved failures: one text file each, complete enough to retry the failure and to be read.
 //!
-//! [`Kept`] is plain data; `text` writes and reads it, `folder` manages the files, `again` retries a failure. Not here:
+//! [`SavedFailure`] is plain data; `text` writes and reads it, `folder` manages the files, `again` retries a failure. Not here:
 //! when to save a failure. A sweep and a check decide that.
 
-mod again;
 mod folder;
+mod retry;
 mod text;
 
-pub use again::{Again, Verdict, again};
 pub use folder::{file_name, folder, read, read_all, scenario_of, write, write_new};
-pub use text::KeptError;
+pub use retry::{Retry, RetryVerdict, retry};
+pub use text::SavedFailureError;
 
 use crate::explain::sentence;
 use crate::run::{Choices, Run, Setup};
-use crate::same::{ShrunkRun, failure};
+use crate::signature::{ShrunkRun, signature};
 use crate::transcript::Names;
 use std::collections::BTreeMap;
 use wavetank::cell::Transport;
 use wavetank::{ActorId, GateId, PipeId};
-use wavetank_choice::choice::{Choice, Of};
+use wavetank_choice::choice::{Choice, Meaning};
 use wavetank_choice::moves::Lane;
 use wavetank_choice::profile::Profile;
 use wavetank_choice::seed::Seed;
@@ -27,7 +27,7 @@ use wavetank_choice::token::{Recipe, Token};
 
 /// A saved failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct SavedFailure {
     /// The scenario and its settings.
     pub setting: Setting,
     /// The seed.
@@ -91,7 +91,7 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shrunk {
     /// Its choices, without zeros at their end.
-    pub choices: Vec<KeptChoice>,
+    pub choices: Vec<SavedChoice>,
     /// Its transcript's digest, in hexadecimal.
     pub transcript: String,
     /// Number of runs spent on finding it.
@@ -100,7 +100,7 @@ pub struct Shrunk {
 
 /// A saved choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptChoice {
+pub struct SavedChoice {
     /// The chosen value.
     pub value: u32,
     /// The fingerprint of its meaning.
@@ -142,7 +142,7 @@ impl Setting {
     }
 }
 
-impl Kept {
+impl SavedFailure {
     /// A run as it was found; `None` if it finished.
     pub fn new(setting: Setting, run: &Run) -> Option<Self> {
         let transcript = run.transcript.digest();
@@ -151,13 +151,13 @@ impl Kept {
             transcript: hex(&transcript),
             token: Token::of_run(&setting.scenario, run.seed, &run.choices, transcript),
         };
-        Some(Kept {
+        Some(SavedFailure {
             setting,
             seed: run.seed,
             drawn_by: run.origin.clone(),
             outcome: sentence(&run.outcome),
             detail: run.outcome.detail(),
-            failure: failure(&run.outcome)?.across_builds().to_string(),
+            failure: signature(&run.outcome)?.across_builds().to_string(),
             guests: guests_of(run),
             shrunk: None,
             original,
@@ -168,7 +168,7 @@ impl Kept {
     pub fn with_shrunk(self, smaller: &ShrunkRun) -> Self {
         let ShrunkRun { run, shrunk } = smaller;
         let names = Names::of(&run.transcript.events, &crate::calls::PEER_SCHEMA);
-        let kept = |choice: &Choice| KeptChoice {
+        let kept = |choice: &Choice| SavedChoice {
             value: choice.value,
             check: choice.of.check(),
             says: says(choice.of, &names),
@@ -178,14 +178,19 @@ impl Kept {
             transcript: hex(&run.transcript.digest()),
             runs: shrunk.runs,
         };
-        Kept { outcome: sentence(&run.outcome), detail: run.outcome.detail(), shrunk: Some(shrunk), ..self }
+        SavedFailure {
+            outcome: sentence(&run.outcome),
+            detail: run.outcome.detail(),
+            shrunk: Some(shrunk),
+            ..self
+        }
     }
 
     /// A world whose process died; `None` if its choices were not drawn.
     pub fn aborted(setting: Setting, seed: Seed, how: &str) -> Option<Self> {
         let recipe = Recipe::Drawn { strategy: setting.strategy.clone()?, profile: setting.profile.clone()? };
         let token = Token { scenario: setting.scenario.clone(), seed, recipe };
-        Some(Kept {
+        Some(SavedFailure {
             drawn_by: format!("{}, {}", setting.strategy.as_ref()?, setting.profile.as_ref()?),
             setting,
             seed,
@@ -221,34 +226,34 @@ impl Kept {
 pub const ABORTED: &str = "aborted";
 
 /// The meaning of a choice, in a few words.
-fn says(of: Of, names: &Names) -> String {
+fn says(of: Meaning, names: &Names) -> String {
     let actor = |id| names.actor(ActorId(id));
     let pipe = |id| names.pipe(PipeId(id));
     match of {
-        Of::Item(kind, id) => match Lane::of(kind, id) {
+        Meaning::Item(kind, id) => match Lane::of(kind, id) {
             Lane::Actor(id) => format!("{kind} {}", actor(id)),
             Lane::Pipe(id) => format!("{kind} {}", pipe(id)),
             Lane::Call(id) => format!("{kind} {}", GateId(id)),
             Lane::Script(id) => format!("{kind} of script {id}"),
             Lane::Clock => kind.to_string(),
         },
-        Of::NoGust => "no gust".into(),
-        Of::Amount(id) => format!("how many bytes of {}", pipe(id)),
-        Of::Pipe(id) => format!("how {} flows", pipe(id)),
-        Of::Value => "what the scenario draws".into(),
-        Of::Level => "how rough the world is".into(),
-        Of::Slice(cell) => format!("fuel slice of {}", actor(cell)),
-        Of::Host(cell) => format!("freedoms that the host of {} takes", actor(cell)),
-        Of::Trap(cell) => format!("fuel at which {} is trapped", actor(cell)),
-        Of::Refuse(cell) => format!("growths until {} is refused memory", actor(cell)),
-        Of::Gap => "moves until the next gust".into(),
-        Of::Bytes(id) => format!("bytes until {} ends", pipe(id)),
-        Of::Half(id) => format!("which end of {} hears that it has ended", pipe(id)),
-        Of::Span => "a length of time".into(),
-        Of::Act(script) => format!("which operation of script {script}"),
-        Of::Latency(id) => format!("how long {} takes", GateId(id)),
-        Of::Failure(id) => format!("whether {} fails", GateId(id)),
-        Of::Task(id) => format!("which task of {}", actor(id)),
+        Meaning::NoFault => "no fault".into(),
+        Meaning::Amount(id) => format!("how many bytes of {}", pipe(id)),
+        Meaning::Pipe(id) => format!("how {} flows", pipe(id)),
+        Meaning::Value => "what the scenario draws".into(),
+        Meaning::Level => "how rough the world is".into(),
+        Meaning::Slice(cell) => format!("fuel slice of {}", actor(cell)),
+        Meaning::Host(cell) => format!("freedoms that the host of {} takes", actor(cell)),
+        Meaning::Trap(cell) => format!("fuel at which {} is trapped", actor(cell)),
+        Meaning::Refuse(cell) => format!("growths until {} is refused memory", actor(cell)),
+        Meaning::Gap => "moves until the next fault".into(),
+        Meaning::Bytes(id) => format!("bytes until {} ends", pipe(id)),
+        Meaning::Half(id) => format!("which end of {} hears that it has ended", pipe(id)),
+        Meaning::Span => "a length of time".into(),
+        Meaning::Act(script) => format!("which operation of script {script}"),
+        Meaning::Latency(id) => format!("how long {} takes", GateId(id)),
+        Meaning::Failure(id) => format!("whether {} fails", GateId(id)),
+        Meaning::Task(id) => format!("which task of {}", actor(id)),
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt::{self, Display};
 use std::io::{ErrorKind, Write};
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicBool, Ordering};
-use wavetank::harmless;
+use wavetank::escape_control;
 
 /// Why a command ends before it has an exit code of its own.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ pub fn warn(message: impl Display) {
 
 fn lines(text: impl Display) -> String {
     let text = text.to_string();
-    text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
+    text.split('\n').map(escape_control).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! The virtual clock, and the tasks that wait for it.
 
-use super::{Blocked, Fabric, State};
+use super::{Blocked, SharedState, State};
 use crate::ids::{GateId, PipeId};
 use std::task::{Context, Poll, Waker};
 
 /// A deadline that never comes. A duration that ends beyond the clock's range of 584 years has this deadline.
 const NEVER_NS: u64 = u64::MAX;
 
-impl Fabric {
+impl SharedState {
     /// Virtual time in nanoseconds since the start.
     pub fn now_ns(&self) -> u64 {
         self.state().now_ns

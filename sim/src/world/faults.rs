@@ -1,4 +1,4 @@
-//! Fault injection, called gusts in the code: the faults that could be injected at a moment, their moves, and the count
+//! Fault injection: the faults that could be injected at a moment, their moves, and the count
 //! of those that took effect. They are weather or damage.
 //!
 //! **When a fault counts.** A fault counts from the moment at which it can have an effect. For most, that is their
@@ -17,9 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use wavetank::pipe::{Ending, HalfBreak};
 use wavetank::{ActorId, End, Event, Freedoms, Orders, PipeId};
-use wavetank_choice::choice::Of;
+use wavetank_choice::choice::Meaning;
 use wavetank_choice::chooser::Chooser;
-use wavetank_choice::menu::{Gusts, Item};
+use wavetank_choice::menu::{Item, PossibleFaults};
 use wavetank_choice::moves::Kind;
 use wavetank_choice::profile::Level;
 
@@ -133,7 +133,7 @@ impl fmt::Display for Fault {
 pub(crate) struct Weather {
     level: Level,
     /// Moves until the next fault.
-    next_gust: Option<u32>,
+    next_fault: Option<u32>,
     /// Pipes that are mute or half broken, each with the time at which it is given up.
     silent: BTreeMap<PipeId, u64>,
     /// Moves of the clock after which all of them are given up.
@@ -250,45 +250,45 @@ pub(crate) const SLICES: [u64; 3] = [100_000, 10_000, 2_000];
 impl World {
     /// Draws how rough this world is.
     pub(super) fn draw_weather(&mut self, chooser: &mut Chooser) {
-        let drawn = Level::of(chooser.draw(Of::Level, Level::COUNT));
+        let drawn = Level::of(chooser.draw(Meaning::Level, Level::COUNT));
         let invited = self.invites_damage.get() && drawn == Level::Weather;
         self.weather.level = if invited { Level::Damage } else { drawn };
         self.draw_gap(chooser);
     }
 
     fn draw_gap(&mut self, chooser: &mut Chooser) {
-        let gap = if self.weather.level == Level::Still { 0 } else { chooser.draw(Of::Gap, MAX_GAP) };
-        self.weather.next_gust = gap.checked_sub(1);
+        let gap = if self.weather.level == Level::Still { 0 } else { chooser.draw(Meaning::Gap, MAX_GAP) };
+        self.weather.next_fault = gap.checked_sub(1);
     }
 
     /// Draws the orders for a cell that is about to start: its fuel slice, its host's freedoms and its faults.
     pub(super) fn draw_orders(&mut self, cell: ActorId, chooser: &mut Chooser) {
         let mut orders = Orders::default();
-        let slice = chooser.draw(Of::Slice(cell.0), 1 + SLICES.len() as u32);
+        let slice = chooser.draw(Meaning::Slice(cell.0), 1 + SLICES.len() as u32);
         if slice > 0 {
             let usual = self.tank.cell(cell).map_or(u64::MAX, |cell| cell.limits().fuel_slice);
             orders.fuel_slice = Some(SLICES[slice as usize - 1].min(usual));
             self.weather.count(Fault::SmallSlice);
         }
-        let host = chooser.draw(Of::Host(cell.0), Freedoms::SETS);
+        let host = chooser.draw(Meaning::Host(cell.0), Freedoms::SETS);
         if host > 0 {
             orders.freedoms = Freedoms::of(host);
             self.weather.count(Fault::FreeHost);
         }
         if self.weather.level >= Level::Damage {
-            let trap = chooser.draw(Of::Trap(cell.0), 1 + TRAPS);
+            let trap = chooser.draw(Meaning::Trap(cell.0), 1 + TRAPS);
             orders.trap_at_fuel = trap.checked_sub(1).map(trap_fuel);
-            let refused = chooser.draw(Of::Refuse(cell.0), 1 + GROWTHS);
+            let refused = chooser.draw(Meaning::Refuse(cell.0), 1 + GROWTHS);
             orders.memory_growths = refused.checked_sub(1);
         }
         if orders != Orders::default() {
-            self.fabric.order(cell, orders);
+            self.shared.order(cell, orders);
         }
     }
 
     /// The fault to inject now, if there is one.
-    pub(super) fn next_gust(&mut self, chooser: &mut Chooser) -> Option<Move> {
-        match &mut self.weather.next_gust {
+    pub(super) fn next_fault(&mut self, chooser: &mut Chooser) -> Option<Move> {
+        match &mut self.weather.next_fault {
             None => return None,
             Some(0) => {}
             Some(left) => {
@@ -296,20 +296,20 @@ impl World {
                 return None;
             }
         }
-        let gusts = self.gusts();
-        if gusts.is_empty() {
+        let faults = self.faults();
+        if faults.is_empty() {
             return None;
         }
-        let gust = chooser.gust(&gusts).map(|item| self.gust(item, chooser));
+        let fault = chooser.fault(&faults).map(|item| self.fault(item, chooser));
         self.draw_gap(chooser);
-        gust
+        fault
     }
 
     /// The faults that could be injected now.
-    fn gusts(&self) -> Gusts {
-        let fabric = &self.fabric;
+    fn faults(&self) -> PossibleFaults {
+        let shared = &self.shared;
         let cells = self.tank.cells();
-        let begun = |cell: &&wavetank::cell::Cell| cell.exit().is_none() && !fabric.is_unborn(cell.id());
+        let begun = |cell: &&wavetank::cell::Cell| cell.exit().is_none() && !shared.is_unborn(cell.id());
         let begun: Vec<_> = cells.iter().filter(begun).collect();
         let joined = self.joined.borrow();
         let mut pipes: Vec<PipeId> = begun.iter().flat_map(|cell| cell.pipes().iter().copied()).collect();
@@ -318,92 +318,92 @@ impl World {
             pipes.iter().filter(|&&pipe| wanted(pipe)).map(|pipe| pipe.0).collect()
         };
         let one_if = |holds: bool| if holds { vec![0] } else { Vec::new() };
-        let mut gusts = vec![
-            (Kind::Spur, those(&|pipe| fabric.is_spurrable(pipe))),
-            (Kind::Shrink, those(&|pipe| fabric.shrinkable_bytes(pipe) > 0)),
-            (Kind::Delay, fabric.offers(|offers| offers.answerable.iter().collect())),
+        let mut faults = vec![
+            (Kind::Spur, those(&|pipe| shared.is_spurrable(pipe))),
+            (Kind::Shrink, those(&|pipe| shared.shrinkable_bytes(pipe) > 0)),
+            (Kind::Delay, shared.ready_sets(|ready_sets| ready_sets.answerable.iter().collect())),
             (Kind::Slow, one_if(!begun.is_empty())),
         ];
         if self.weather.level >= Level::Damage {
-            let live = those(&|pipe| fabric.is_live(pipe));
+            let live = those(&|pipe| shared.is_live(pipe));
             let links = begun.iter().filter_map(|cell| cell.link());
-            let links = links.filter(|link| fabric.is_live(link.up()) || fabric.is_live(link.down()));
+            let links = links.filter(|link| shared.is_live(link.up()) || shared.is_live(link.down()));
             let mut links: Vec<u32> = links.map(|link| link.up().0).collect();
-            links.extend(joined.iter().map(|[up, _]| up.0).filter(|&up| fabric.is_live(PipeId(up))));
-            gusts.extend([
+            links.extend(joined.iter().map(|[up, _]| up.0).filter(|&up| shared.is_live(PipeId(up))));
+            faults.extend([
                 (Kind::Close, live.clone()),
                 (Kind::Reset, live.clone()),
                 (Kind::Cut, links),
                 (Kind::Mute, live.clone()),
                 (Kind::Half, live),
                 (Kind::Jump, one_if(!begun.is_empty() || !joined.is_empty())),
-                (Kind::Cancel, fabric.calls()),
+                (Kind::Cancel, shared.calls()),
                 (Kind::Fail, one_if(!begun.is_empty())),
             ]);
         }
-        Gusts(gusts)
+        PossibleFaults(faults)
     }
 
     /// The move of a fault, with its amount drawn.
-    fn gust(&self, Item { kind, id }: Item, chooser: &mut Chooser) -> Move {
+    fn fault(&self, Item { kind, id }: Item, chooser: &mut Chooser) -> Move {
         match kind {
             Kind::Delay => Move::Delay(id, self.later_ns(SPANS, chooser)),
             Kind::Jump => Move::Jump(self.later_ns(SPANS, chooser)),
-            Kind::Slow => Move::Slow(span_ns(chooser.draw(Of::Span, SPANS))),
+            Kind::Slow => Move::Slow(span_ns(chooser.draw(Meaning::Span, SPANS))),
             Kind::Shrink => {
-                let bytes = self.fabric.shrinkable_bytes(PipeId(id));
+                let bytes = self.shared.shrinkable_bytes(PipeId(id));
                 let bound = u32::try_from(bytes).unwrap_or(u32::MAX);
-                Move::Shrink(id, chooser.draw(Of::Bytes(id), bound) as usize)
+                Move::Shrink(id, chooser.draw(Meaning::Bytes(id), bound) as usize)
             }
-            Kind::Close => Move::Close(id, chooser.draw(Of::Bytes(id), 1 + MAX_BYTES) as usize),
-            Kind::Reset => Move::Reset(id, chooser.draw(Of::Bytes(id), 1 + MAX_BYTES) as usize),
+            Kind::Close => Move::Close(id, chooser.draw(Meaning::Bytes(id), 1 + MAX_BYTES) as usize),
+            Kind::Reset => Move::Reset(id, chooser.draw(Meaning::Bytes(id), 1 + MAX_BYTES) as usize),
             Kind::Spur => Move::Spur(id),
             Kind::Cut => Move::Cut(id),
             Kind::Mute => Move::Mute(id, self.later_ns(KEEP_ALIVE_SPANS, chooser)),
             Kind::Half => {
-                let half = HALVES[chooser.draw(Of::Half(id), HALVES.len() as u32) as usize];
+                let half = HALVES[chooser.draw(Meaning::Half(id), HALVES.len() as u32) as usize];
                 Move::Half(id, half, self.later_ns(KEEP_ALIVE_SPANS, chooser))
             }
             Kind::Cancel => Move::Cancel(id),
             Kind::Fail => Move::Fail,
-            lawful => unreachable!("{lawful} is no gust"),
+            lawful => unreachable!("{lawful} is no fault"),
         }
     }
 
     /// A time in the future, at the end of one of this many spans.
     fn later_ns(&self, spans: u32, chooser: &mut Chooser) -> u64 {
-        self.fabric.now_ns().saturating_add(span_ns(chooser.draw(Of::Span, spans)))
+        self.shared.now_ns().saturating_add(span_ns(chooser.draw(Meaning::Span, spans)))
     }
 
     /// Makes the move of a fault.
-    pub(super) fn apply_gust(&mut self, moved: Move) {
-        let fabric = self.fabric.clone();
+    pub(super) fn apply_fault(&mut self, moved: Move) {
+        let shared = self.shared.clone();
         match moved {
             Move::Spur(pipe) => {
-                fabric.spur(PipeId(pipe));
+                shared.spur(PipeId(pipe));
                 self.weather.count(Fault::Spur);
             }
             Move::Shrink(pipe, bytes) => {
-                fabric.shrink(PipeId(pipe), bytes);
+                shared.shrink(PipeId(pipe), bytes);
                 self.weather.count(Fault::Shrink);
             }
             Move::Delay(gate, until_ns) => {
-                fabric.delay_answer(wavetank::GateId(gate), until_ns);
+                shared.delay_answer(wavetank::GateId(gate), until_ns);
                 self.weather.count(Fault::SlowAnswer);
             }
-            Move::Slow(by_ns) => fabric.slow_spawn(by_ns),
-            Move::Close(pipe, bytes) => fabric.end_after(PipeId(pipe), bytes, Ending::Close),
-            Move::Reset(pipe, bytes) => fabric.end_after(PipeId(pipe), bytes, Ending::Reset),
+            Move::Slow(by_ns) => shared.slow_spawn(by_ns),
+            Move::Close(pipe, bytes) => shared.end_after(PipeId(pipe), bytes, Ending::Close),
+            Move::Reset(pipe, bytes) => shared.end_after(PipeId(pipe), bytes, Ending::Reset),
             Move::Cut(up) => {
                 self.break_link_of(PipeId(up));
                 self.weather.count(Fault::Cut);
             }
             Move::Mute(pipe, until_ns) => {
-                fabric.mute(PipeId(pipe));
+                shared.mute(PipeId(pipe));
                 self.weather.silence(PipeId(pipe), until_ns, Fault::Mute);
             }
             Move::Half(pipe, half, until_ns) => {
-                fabric.half_break(PipeId(pipe), half);
+                shared.half_break(PipeId(pipe), half);
                 self.weather.silence(PipeId(pipe), until_ns, Fault::Half);
             }
             Move::GiveUp(pipe) => {
@@ -411,12 +411,12 @@ impl World {
                 self.break_link_of(PipeId(pipe));
             }
             Move::Jump(to_ns) => {
-                fabric.advance(to_ns);
+                shared.advance(to_ns);
                 self.weather.count(Fault::Jump);
             }
-            Move::Cancel(call) => fabric.cut_call(wavetank::GateId(call)),
-            Move::Fail => fabric.fail_spawn(),
-            lawful => unreachable!("{lawful:?} is no gust"),
+            Move::Cancel(call) => shared.cut_call(wavetank::GateId(call)),
+            Move::Fail => shared.fail_spawn(),
+            lawful => unreachable!("{lawful:?} is no fault"),
         }
     }
 
@@ -427,7 +427,7 @@ impl World {
         let pairs = links.map(|link| [link.up(), link.down()]).chain(joined.iter().copied());
         let pair = pairs.into_iter().find(|pair| pair.contains(&pipe)).map_or_else(|| vec![pipe], Vec::from);
         for pipe in pair {
-            self.fabric.reset(pipe);
+            self.shared.reset(pipe);
         }
     }
 }

@@ -15,10 +15,10 @@
 //! (<https://capnproto.org/encoding.html#serialization-over-a-stream>): a plausible segment table, and a root that
 //! points to something. No text begins like this, and no run of zeros.
 
-use crate::cell::Shell;
+use crate::cell::CellHost;
 use crate::event::Event;
-use crate::fabric::Fabric;
 use crate::ids::{ActorId, PipeId};
+use crate::shared::SharedState;
 use crate::spawn::{Role, Spawn};
 use crate::stdio::{Input, Output};
 use crate::stream::{PipeReader, PipeWriter};
@@ -32,14 +32,14 @@ use std::task::{Context, Poll, Waker};
 
 /// A cell's stdin and stdout, while it is not known whether they carry RPC. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Unsaid(Rc<Inner>);
+pub(crate) struct UndecidedStdio(Rc<Inner>);
 
 struct Inner {
     cell: ActorId,
     name: Arc<str>,
     /// The actor whose task takes in the cell's output.
     vat: ActorId,
-    fabric: Fabric,
+    shared: SharedState,
     spawner: Rc<dyn Spawn>,
     up: PipeId,
     down: PipeId,
@@ -51,7 +51,7 @@ struct Inner {
 }
 
 struct State {
-    carries: Carries,
+    carries: Contents,
     /// The host's ends. They are moved out when it turns out that there is no link.
     up: Option<PipeReader>,
     down: Option<PipeWriter>,
@@ -59,44 +59,44 @@ struct State {
     head: Vec<u8>,
     /// The RPC system, which waits for bytes of the cell.
     listener: Option<Waker>,
-    shell: Weak<Shell>,
+    shell: Weak<CellHost>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Carries {
+enum Contents {
     Unknown,
     Link,
     Own,
 }
 
-/// The parts of an [`Unsaid`].
+/// The parts of an [`UndecidedStdio`].
 pub(crate) struct Parts<'a> {
     pub(crate) cell: ActorId,
     pub(crate) name: &'a Arc<str>,
     pub(crate) vat: ActorId,
-    pub(crate) fabric: &'a Fabric,
+    pub(crate) shared: &'a SharedState,
     pub(crate) spawner: &'a Rc<dyn Spawn>,
     pub(crate) stdin: &'a Rc<Input>,
     pub(crate) stdout: &'a Rc<Output>,
     pub(crate) ends: (PipeReader, PipeWriter),
 }
 
-impl Unsaid {
+impl UndecidedStdio {
     pub(crate) fn new(parts: Parts<'_>) -> Self {
         let (up, down) = parts.ends;
-        Unsaid(Rc::new(Inner {
+        UndecidedStdio(Rc::new(Inner {
             cell: parts.cell,
             name: parts.name.clone(),
             vat: parts.vat,
-            fabric: parts.fabric.clone(),
+            shared: parts.shared.clone(),
             spawner: parts.spawner.clone(),
             up: up.pipe(),
             down: down.pipe(),
-            since_ns: parts.fabric.now_ns(),
+            since_ns: parts.shared.now_ns(),
             stdin: Rc::downgrade(parts.stdin),
             stdout: parts.stdout.clone(),
             state: RefCell::new(State {
-                carries: Carries::Unknown,
+                carries: Contents::Unknown,
                 up: Some(up),
                 down: Some(down),
                 head: Vec::new(),
@@ -113,36 +113,36 @@ impl Unsaid {
 
     /// Sets the cell to which this belongs, once it is made. The cell loses its link if it turns out that there is
     /// none.
-    pub(crate) fn belongs_to(&self, shell: &Rc<Shell>) {
+    pub(crate) fn belongs_to(&self, shell: &Rc<CellHost>) {
         self.0.state.borrow_mut().shell = Rc::downgrade(shell);
     }
 
     /// The streams from which an RPC system reads and to which it writes.
-    pub(crate) fn streams(&self) -> (Ear, Mouth) {
-        (Ear(self.clone()), Mouth(self.clone()))
+    pub(crate) fn streams(&self) -> (UndecidedReader, UndecidedWriter) {
+        (UndecidedReader(self.clone()), UndecidedWriter(self.clone()))
     }
 
     /// Claims stdin and stdout as the cell's own. Returns whether they are: they are not if they carry RPC already.
     pub(crate) fn claim(&self) -> bool {
         let mut state = self.0.state.borrow_mut();
-        if state.carries == Carries::Unknown {
+        if state.carries == Contents::Unknown {
             self.own(&mut state);
         }
-        state.carries == Carries::Own
+        state.carries == Contents::Own
     }
 
     /// Whether the cell has begun no message since its birth, at least `for_ns` before `at_ns`, and nobody can write to
     /// its stdin any more, except a host that was not asked anything.
     pub(crate) fn is_silent(&self, at_ns: u64, for_ns: u64) -> bool {
         let state = self.0.state.borrow();
-        let is_open = state.carries == Carries::Unknown && state.down.is_some();
+        let is_open = state.carries == Contents::Unknown && state.down.is_some();
         is_open && self.0.stdin.strong_count() == 0 && at_ns.saturating_sub(self.0.since_ns) >= for_ns
     }
 
     /// Ends the cell's stdin. Its later output still decides whether stdout carries RPC.
     pub(crate) fn hang_up(&self) {
         let mut state = self.0.state.borrow_mut();
-        if state.carries == Carries::Unknown {
+        if state.carries == Contents::Unknown {
             state.down = None;
         }
     }
@@ -150,11 +150,11 @@ impl Unsaid {
     /// Hands the pipes over to the cell's stdin and stdout as plain streams of bytes.
     fn own(&self, state: &mut State) {
         let inner = &self.0;
-        state.carries = Carries::Own;
+        state.carries = Contents::Own;
         if let Some(link) = state.shell.upgrade().and_then(|shell| shell.link.take()) {
-            inner.fabric.record(Event::StdioOwned { cell: inner.cell, link: link.id() });
+            inner.shared.record(Event::StdioOwned { cell: inner.cell, link: link.id() });
         }
-        inner.fabric.has_no_link(inner.cell);
+        inner.shared.has_no_link(inner.cell);
         if let (Some(down), Some(stdin)) = (state.down.take(), inner.stdin.upgrade()) {
             stdin.open(down);
         }
@@ -172,27 +172,27 @@ impl Unsaid {
 
 /// The input of an RPC system for such a cell. It brings nothing until it is known that there is a link. If there is
 /// none, it ends.
-pub(crate) struct Ear(Unsaid);
+pub(crate) struct UndecidedReader(UndecidedStdio);
 
 /// The output of an RPC system for such a cell.
-pub(crate) struct Mouth(Unsaid);
+pub(crate) struct UndecidedWriter(UndecidedStdio);
 
-impl AsyncRead for Ear {
+impl AsyncRead for UndecidedReader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut borrowed = self.0.0.state.borrow_mut();
         let state = &mut *borrowed;
-        while state.carries == Carries::Unknown {
+        while state.carries == Contents::Unknown {
             let Some(up) = &mut state.up else { return Poll::Ready(Ok(0)) };
-            let wanted_bytes = match Beginning::of(&state.head) {
-                Beginning::Message => {
-                    state.carries = Carries::Link;
+            let wanted_bytes = match FirstBytes::of(&state.head) {
+                FirstBytes::Message => {
+                    state.carries = Contents::Link;
                     break;
                 }
-                Beginning::Other => {
+                FirstBytes::Other => {
                     self.0.own(state);
                     break;
                 }
-                Beginning::Unclear { known_with_bytes } => known_with_bytes - state.head.len(),
+                FirstBytes::Unclear { known_with_bytes } => known_with_bytes - state.head.len(),
             };
             let mut piece = vec![0; wanted_bytes];
             match Pin::new(up).poll_read(cx, &mut piece) {
@@ -205,7 +205,7 @@ impl AsyncRead for Ear {
                 }
             }
         }
-        if state.carries == Carries::Own {
+        if state.carries == Contents::Own {
             return Poll::Ready(Ok(0));
         }
         if !state.head.is_empty() {
@@ -221,15 +221,15 @@ impl AsyncRead for Ear {
     }
 }
 
-impl AsyncWrite for Mouth {
+impl AsyncWrite for UndecidedWriter {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.0.0.state.borrow_mut();
-        if state.carries == Carries::Own {
+        if state.carries == Contents::Own {
             // The RPC system closes a link that never existed, so drop its bytes.
             return Poll::Ready(Ok(from.len()));
         }
         if !from.is_empty() {
-            state.carries = Carries::Link;
+            state.carries = Contents::Link;
         }
         match &mut state.down {
             Some(down) => Pin::new(down).poll_write(cx, from),
@@ -248,14 +248,14 @@ impl AsyncWrite for Mouth {
     }
 }
 
-impl Drop for Ear {
+impl Drop for UndecidedReader {
     fn drop(&mut self) {
         let up = self.0.0.state.borrow_mut().up.take();
         drop(up);
     }
 }
 
-impl Drop for Mouth {
+impl Drop for UndecidedWriter {
     fn drop(&mut self) {
         let down = self.0.0.state.borrow_mut().down.take();
         drop(down);
@@ -264,7 +264,7 @@ impl Drop for Mouth {
 
 /// The verdict on the first bytes of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beginning {
+enum FirstBytes {
     /// They begin an RPC message.
     Message,
     /// They do not begin an RPC message.
@@ -276,7 +276,7 @@ enum Beginning {
 /// The most segments that a message may have, as in capnp's own reader.
 const MAX_SEGMENTS: u32 = 512;
 
-impl Beginning {
+impl FirstBytes {
     fn of(head: &[u8]) -> Self {
         let word32 = |index: usize| {
             let four = head.get(4 * index..4 * index + 4)?;
@@ -285,10 +285,10 @@ impl Beginning {
         // The count of segments less one. It is below 512, so its third and fourth bytes are 0.
         let is_count = |(place, byte): (usize, &u8)| *byte <= [u8::MAX, 1, 0, 0][place];
         if !head.iter().take(4).enumerate().all(is_count) {
-            return Beginning::Other;
+            return FirstBytes::Other;
         }
         let Some(segments) = word32(0).map(|last| last + 1) else {
-            return Beginning::Unclear { known_with_bytes: 4 };
+            return FirstBytes::Unclear { known_with_bytes: 4 };
         };
         debug_assert!(segments <= MAX_SEGMENTS, "only a count below it passed");
         // The count and the sizes, 4 bytes each, padded to a word; then the root.
@@ -298,14 +298,14 @@ impl Beginning {
         let is_whole = head.len() >= table_bytes;
         let too_small = word32(1) == Some(0) || (is_whole && sizes < 2);
         if too_small || sizes > crate::guard::MAX_FRAME_BYTES as u64 / 8 {
-            return Beginning::Other;
+            return FirstBytes::Other;
         }
         let Some(root) = head.get(table_bytes..table_bytes + 8) else {
-            return Beginning::Unclear { known_with_bytes: table_bytes + 8 };
+            return FirstBytes::Unclear { known_with_bytes: table_bytes + 8 };
         };
         let root = u64::from_le_bytes(root.try_into().expect("eight bytes"));
         // A struct, or a pointer to one in another segment.
-        if root != 0 && root & 1 == 0 { Beginning::Message } else { Beginning::Other }
+        if root != 0 && root & 1 == 0 { FirstBytes::Message } else { FirstBytes::Other }
     }
 }
 
@@ -314,12 +314,12 @@ mod tests {
     use super::*;
 
     /// Feeds bytes one at a time, as the slowest stream would, until there is a verdict.
-    fn slowly(bytes: &[u8]) -> Beginning {
-        let mut known = Beginning::of(&[]);
+    fn slowly(bytes: &[u8]) -> FirstBytes {
+        let mut known = FirstBytes::of(&[]);
         for len in 1..=bytes.len() {
-            let Beginning::Unclear { known_with_bytes } = known else { return known };
+            let FirstBytes::Unclear { known_with_bytes } = known else { return known };
             assert!(known_with_bytes >= len, "it asked for {known_with_bytes} and has as many");
-            known = Beginning::of(&bytes[..len]);
+            known = FirstBytes::of(&bytes[..len]);
         }
         known
     }
@@ -329,14 +329,14 @@ mod tests {
         let mut message = capnp::message::Builder::new_default();
         message.init_root::<capnp_rpc::rpc_capnp::message::Builder<'_>>().init_bootstrap().set_question_id(0);
         let message = capnp::serialize::write_message_to_words(&message);
-        assert_eq!(slowly(&message), Beginning::Message);
+        assert_eq!(slowly(&message), FirstBytes::Message);
 
         let allocator = capnp::message::HeapAllocator::new().first_segment_words(1);
         let mut parted = capnp::message::Builder::new(allocator);
         parted.init_root::<capnp_rpc::rpc_capnp::message::Builder<'_>>().init_bootstrap().set_question_id(0);
         let parted = capnp::serialize::write_message_to_words(&parted);
         assert_ne!(parted[0], 0, "it has more than one segment");
-        assert_eq!(slowly(&parted), Beginning::Message, "its root points into another segment");
+        assert_eq!(slowly(&parted), FirstBytes::Message, "its root points into another segment");
 
         let others: [(&str, &[u8]); 5] = [
             ("text", b"hello\n"),
@@ -346,10 +346,10 @@ mod tests {
             ("a segment of 2 GiB", &[0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 1, 0, 1, 0]),
         ];
         for (what, bytes) in others {
-            assert_eq!(slowly(bytes), Beginning::Other, "{what}");
+            assert_eq!(slowly(bytes), FirstBytes::Other, "{what}");
         }
         for cut in 0..16 {
-            assert!(matches!(slowly(&message[..cut]), Beginning::Unclear { .. }), "{cut} bytes say nothing");
+            assert!(matches!(slowly(&message[..cut]), FirstBytes::Unclear { .. }), "{cut} bytes say nothing");
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::args::Run;
 use crate::job::Job;
-use crate::out::{self, Stop};
 use crate::progress::now;
 use crate::sweep::tell_one;
-use crate::{FOUND, order};
+use crate::terminal::{self, Stop};
+use crate::{FOUND, signals};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use wavetank_choice::strategy::{Bound, Frontier};
@@ -28,7 +28,7 @@ pub(crate) fn exhaust(job: &Job, args: &Run, first: u64, bound: Bound) -> Result
             return Err(format!("an exhaustive search takes no {flag}: {says}").into());
         }
     }
-    let stop = order::to_end_here();
+    let stop = signals::to_end_here();
     let started = now();
     let is_over_time = || args.time.is_some_and(|limit| now() - started > limit);
     let most = args.seeds.map_or(u64::MAX, |seeds| seeds.count);
@@ -48,7 +48,7 @@ pub(crate) fn exhaust(job: &Job, args: &Run, first: u64, bound: Bound) -> Result
             Ok(ExitCode::from(FOUND))
         }
         None => {
-            out::print(format_args!("{says}: none fails\n"))?;
+            terminal::print(format_args!("{says}: none fails\n"))?;
             Ok(ExitCode::SUCCESS)
         }
     }

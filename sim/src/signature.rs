@@ -26,7 +26,7 @@ const FUEL_OF_A_STEP: u64 = 20_000;
 
 /// A failure signature. Two runs with the same signature fail in the same way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Failure {
+pub struct FailureSignature {
     /// The outcome's name.
     pub outcome: &'static str,
     /// More about the outcome: the oracle, the class of a trap, or the words of a panic without their digits.
@@ -34,28 +34,29 @@ pub struct Failure {
     /// The parties of the failure: a cell or, for a stall, all cells and tasks that wait.
     pub who: BTreeSet<String>,
     /// The place where a guest or the host panicked.
-    pub at: Option<Place>,
+    pub at: Option<PanicPlace>,
 }
 
 /// The place where a program panicked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct PanicPlace {
     /// The source file and the line in it, if they are known.
     pub source: Option<(String, Option<u32>)>,
     /// The function, if it is known.
     pub function: Option<String>,
 }
 
-impl Failure {
+impl FailureSignature {
     /// The signature without the line number: the part that it shares with the same failure of another build. The lines
     /// of a program move with every edit, and a saved failure is retried after edits.
     pub fn across_builds(&self) -> Self {
-        let at = self.at.clone().map(|at| Place { source: at.source.map(|(file, _)| (file, None)), ..at });
-        Failure { at, ..self.clone() }
+        let at =
+            self.at.clone().map(|at| PanicPlace { source: at.source.map(|(file, _)| (file, None)), ..at });
+        FailureSignature { at, ..self.clone() }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FailureSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.outcome)?;
         if let Some(of) = &self.of {
@@ -69,7 +70,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PanicPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((file, line)) = &self.source {
             write!(f, ", at {file}")?;
@@ -80,7 +81,7 @@ impl fmt::Display for Place {
 }
 
 /// The failure signature of an outcome; `None` if it finished.
-pub fn failure(outcome: &Outcome) -> Option<Failure> {
+pub fn signature(outcome: &Outcome) -> Option<FailureSignature> {
     let one = |who: &str| BTreeSet::from([who.to_string()]);
     let mut at = None;
     let (of, who) = match outcome {
@@ -102,23 +103,23 @@ pub fn failure(outcome: &Outcome) -> Option<Failure> {
         }
         Outcome::Panicked { message, .. } => {
             let source = outcome.source_line().map(|at| (at.file, Some(at.line)));
-            at = source.map(|source| Place { source: Some(source), function: None });
+            at = source.map(|source| PanicPlace { source: Some(source), function: None });
             (Some(without_digits(message)), BTreeSet::new())
         }
         Outcome::StepLimit { .. } => (None, BTreeSet::new()),
         Outcome::Diverged(divergence) => (Some(divergence.against.to_string()), BTreeSet::new()),
     };
-    Some(Failure { outcome: outcome.name(), of, who, at })
+    Some(FailureSignature { outcome: outcome.name(), of, who, at })
 }
 
 /// The guest's function that trapped, and the source line if the guest named it.
-fn place_of_trap(trap: &Trap, source: Option<SourceLine>) -> Option<Place> {
+fn place_of_trap(trap: &Trap, source: Option<SourceLine>) -> Option<PanicPlace> {
     // If a resource ran out, the function that used the last of it says nothing about the failure.
     let is_used_up = matches!(
         trap.class,
         TrapClass::OutOfFuel | TrapClass::StackOverflow | TrapClass::MemoryLimit | TrapClass::Ordered
     );
-    let place = Place {
+    let place = PanicPlace {
         source: source.map(|at| (at.file, Some(at.line))),
         function: author_function(&trap.backtrace).filter(|_| !is_used_up).map(String::from),
     };
@@ -172,11 +173,11 @@ pub fn shrink_while(
     if matches!(run.outcome, Outcome::Diverged(_)) {
         return None;
     }
-    let wanted = failure(&run.outcome)?;
+    let wanted = signature(&run.outcome)?;
     let given = |choices: &[u32]| Choices::Given(choices.iter().map(|&value| (value, None)).collect());
     let fails = |choices: &[u32]| {
         let smaller = replay(given(choices))?;
-        let is_same = failure(&smaller.outcome).as_ref() == Some(&wanted)
+        let is_same = signature(&smaller.outcome).as_ref() == Some(&wanted)
             && known(&smaller.outcome) == known(&run.outcome)
             && !is_rougher(&smaller, run);
         is_same.then_some(smaller)
@@ -242,7 +243,7 @@ mod tests {
     fn two_panics_of_one_guest_are_two_failures() {
         let one = trapped("no header 7", "src/main.rs:3:5", "guest::parse");
         let same = trapped("no header 12", "src/main.rs:3:5", "guest::parse");
-        assert_eq!(failure(&one), failure(&same));
+        assert_eq!(signature(&one), signature(&same));
         let others = [
             trapped("no body 7", "src/main.rs:3:5", "guest::parse"),
             trapped("no header 7", "src/main.rs:4:5", "guest::parse"),
@@ -250,13 +251,13 @@ mod tests {
             trapped("no header 7", "src/main.rs:3:5", "guest::other"),
         ];
         for other in &others {
-            assert_ne!(failure(&one), failure(other), "{other}");
+            assert_ne!(signature(&one), signature(other), "{other}");
         }
         // After an edit above it, the same panic is on another line.
-        let across = |outcome: &Outcome| failure(outcome).expect("it failed").across_builds();
+        let across = |outcome: &Outcome| signature(outcome).expect("it failed").across_builds();
         assert_eq!(across(&one), across(&others[1]));
         assert_ne!(across(&one), across(&others[0]));
-        let says = failure(&one).expect("it failed").to_string();
+        let says = signature(&one).expect("it failed").to_string();
         assert_eq!(says, "trapped (unreachable: no header ): a, at src/main.rs:3, in guest::parse");
         assert_eq!(one.to_string(), "trapped: a panicked at src/main.rs:3: no header 7");
     }
@@ -294,7 +295,7 @@ mod tests {
             (violated(Oracle::Exit, "a exited with 3"), violated(Oracle::Exit, "a exited with 4")),
         ];
         for (one, other) in alike {
-            assert_eq!(failure(&one), failure(&other));
+            assert_eq!(signature(&one), signature(&other));
         }
         let different = [
             (stalled(4, &["a"]), stalled(4, &["a", "b"])),
@@ -304,9 +305,9 @@ mod tests {
             (Outcome::StepLimit { steps: 4 }, stalled(4, &[])),
         ];
         for (one, other) in different {
-            assert_ne!(failure(&one), failure(&other));
+            assert_ne!(signature(&one), signature(&other));
         }
-        assert_eq!(failure(&Outcome::Finished), None);
-        assert_eq!(failure(&stalled(4, &["b", "a"])).unwrap().to_string(), "stalled: a, b");
+        assert_eq!(signature(&Outcome::Finished), None);
+        assert_eq!(signature(&stalled(4, &["b", "a"])).unwrap().to_string(), "stalled: a, b");
     }
 }

@@ -1,15 +1,17 @@
 //! Pipes: the operations of their ends, and the operations of a driver from outside.
 
-use super::Fabric;
+use super::SharedState;
 use crate::event::{End, Event};
 use crate::freedoms::Freedoms;
 use crate::ids::PipeId;
-use crate::pipe::{Ending, HalfBreak, Permit, Pipe, PipeView, Refused, Taken, WriterId, Written};
+use crate::pipe::{
+    Ending, HalfBreak, Permit, Pipe, PipeView, ReadOutcome, WriteError, WriteOutcome, WriterId,
+};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::task::{Context, Poll};
 
-impl Fabric {
+impl SharedState {
     // ---- pipes, from their ends
 
     /// Makes a handle on a pipe's writing end. Each handle has its own permit.
@@ -25,11 +27,11 @@ impl Fabric {
         self.state().with_pipe(pipe, |p| p.check_write(writer))
     }
 
-    pub(crate) fn write(&self, pipe: PipeId, writer: WriterId, bytes: Bytes) -> Result<(), Refused> {
+    pub(crate) fn write(&self, pipe: PipeId, writer: WriterId, bytes: Bytes) -> Result<(), WriteError> {
         let mut state = self.state();
         let wrote = bytes.clone();
         let (written, muted) = state.with_pipe(pipe, |p| (p.write(writer, bytes), p.is_muted()));
-        let Written { taken_bytes: bytes, ended } = written?;
+        let WriteOutcome { taken_bytes: bytes, ended } = written?;
         if bytes > 0 {
             state.record(Event::Wrote { pipe, bytes: wrote.slice(..bytes) });
         }
@@ -43,12 +45,17 @@ impl Fabric {
     }
 
     /// Whether a handle may write this many bytes.
-    pub(crate) fn check_permit(&self, pipe: PipeId, writer: WriterId, bytes: usize) -> Result<(), Refused> {
+    pub(crate) fn check_permit(
+        &self,
+        pipe: PipeId,
+        writer: WriterId,
+        bytes: usize,
+    ) -> Result<(), WriteError> {
         self.state().pipes[pipe.index()].check_permit(writer, bytes)
     }
 
     /// Asks for a flush. Fails if the stream is not open.
-    pub(crate) fn flush(&self, pipe: PipeId, writer: WriterId) -> Result<(), Refused> {
+    pub(crate) fn flush(&self, pipe: PipeId, writer: WriterId) -> Result<(), WriteError> {
         self.state().with_pipe(pipe, |p| p.flush(writer))
     }
 
@@ -62,10 +69,10 @@ impl Fabric {
         })
     }
 
-    pub(crate) fn read(&self, pipe: PipeId, max_bytes: usize) -> Taken {
+    pub(crate) fn read(&self, pipe: PipeId, max_bytes: usize) -> ReadOutcome {
         let mut state = self.state();
         let taken = state.with_pipe(pipe, |p| p.read(max_bytes));
-        if let Taken::Bytes(bytes) = &taken {
+        if let ReadOutcome::Bytes(bytes) = &taken {
             let bytes = bytes.len();
             state.record(Event::Read { pipe, bytes });
         }

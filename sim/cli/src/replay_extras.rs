@@ -1,12 +1,12 @@
 //! The extras of `replay`: stop at a step and print the world there, or try a fixed guest.
 
 use crate::job::Job;
-use crate::out::Stop;
-use crate::{Catalogue, DIVERGED, FOUND, files, out};
+use crate::terminal::Stop;
+use crate::{Catalogue, DIVERGED, FOUND, files, terminal};
 use std::path::Path;
 use std::process::ExitCode;
+use wavetank_sim::compare_fix::{FixVerdict, compare_fix};
 use wavetank_sim::explain::sentence;
-use wavetank_sim::mend::{Verdict, compare};
 use wavetank_sim::{Run, Seed};
 
 /// Replays until a step and prints the state of the world there.
@@ -14,7 +14,7 @@ pub(crate) fn until(job: &Job, seed: Seed, step: u64) -> Result<ExitCode, Stop> 
     let run = job.run_until(seed, step);
     match &run.view {
         Some(view) => {
-            out::print(view)?;
+            terminal::print(view)?;
             Ok(ExitCode::SUCCESS)
         }
         None => {
@@ -36,16 +36,16 @@ pub(crate) fn mended(job: Job, seed: Seed, wanted: &str, catalogue: &Catalogue) 
     let title = job.title.clone();
     let job = job.replacing(&old, &new).map_err(|e| format!("{path}: {e}"))?;
     let after = job.run(seed);
-    let compared = compare(&before, &after);
-    out::print(format_args!(
+    let compared = compare_fix(&before, &after);
+    terminal::print(format_args!(
         "{title} with {path} for {name} (seed {seed})\n  before: {}\n  now: {}\n{compared}",
         sentence(&before.outcome),
         sentence(&after.outcome)
     ))?;
     Ok(match compared.verdict {
-        Verdict::Mended | Verdict::Finished => ExitCode::SUCCESS,
-        Verdict::StillFails | Verdict::FailsOtherwise(_) => ExitCode::from(FOUND),
-        Verdict::Diverged { .. } => ExitCode::from(DIVERGED),
+        FixVerdict::Fixed | FixVerdict::Finished => ExitCode::SUCCESS,
+        FixVerdict::StillFails | FixVerdict::FailsOtherwise(_) => ExitCode::from(FOUND),
+        FixVerdict::Diverged { .. } => ExitCode::from(DIVERGED),
     })
 }
 

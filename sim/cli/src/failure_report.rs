@@ -1,17 +1,17 @@
-//! The account of a run in a few lines.
+//! The report of one run.
 
+use crate::format::span;
 use crate::job::Job;
-use crate::out::{COMMAND, FAILED, FINISHED, KNOWN, Text};
-use crate::words::span;
+use crate::terminal::{COMMAND, FAILED, FINISHED, KNOWN, Text};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use wavetank::cell::ExitRecord;
-use wavetank::{Event, PipeId, harmless};
+use wavetank::{Event, PipeId, escape_control};
 use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::explain::{EXPLAIN_RUNS, sentence};
 use wavetank_sim::known::known;
 use wavetank_sim::oracle::{Evidence, transport};
-use wavetank_sim::same::{SHRINK_RUNS, ShrunkRun, shrink_run};
+use wavetank_sim::signature::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use wavetank_sim::transcript::Names;
 use wavetank_sim::{Outcome, Run};
 
@@ -26,7 +26,7 @@ pub(crate) fn shrunk(job: &Job, run: &Run) -> Option<ShrunkRun> {
 }
 
 /// A run in a few lines, of which the last replays it. If the run was made smaller, the smaller run is explained.
-pub(crate) fn account(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> Text {
+pub(crate) fn report(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> Text {
     match shrunk {
         Some(ShrunkRun { run: smaller, shrunk }) => {
             let mut smaller = smaller.clone();
@@ -158,7 +158,7 @@ fn output(run: &Run) -> String {
         let held = partial.entry(*pipe).or_default();
         for &byte in bytes {
             if byte == b'\n' {
-                let _ = writeln!(text, "{name} | {}", harmless(&String::from_utf8_lossy(held)));
+                let _ = writeln!(text, "{name} | {}", escape_control(&String::from_utf8_lossy(held)));
                 held.clear();
             } else {
                 held.push(byte);
@@ -166,7 +166,7 @@ fn output(run: &Run) -> String {
         }
     }
     for (pipe, held) in partial.into_iter().filter(|(_, held)| !held.is_empty()) {
-        let _ = writeln!(text, "{} | {}", names.pipe(pipe), harmless(&String::from_utf8_lossy(&held)));
+        let _ = writeln!(text, "{} | {}", names.pipe(pipe), escape_control(&String::from_utf8_lossy(&held)));
     }
     text
 }

@@ -1,6 +1,6 @@
 //! Waits of cells: the things that each cell waits for, how it asks for news, and why it goes on.
 
-use super::{Blocked, Fabric, Habits, Import, Woken};
+use super::{Blocked, Import, SharedState, WaitStats, Woken};
 use crate::ids::{ActorId, PipeId};
 
 /// Two moments count as one if no more virtual time than this is between them, in nanoseconds. The tolerance is needed
@@ -39,7 +39,7 @@ pub(crate) enum Asked {
     GaveBack,
 }
 
-impl Fabric {
+impl SharedState {
     pub(crate) fn block(&self, cell: ActorId, import: Import, on: Vec<Blocked>) {
         self.state().blocked.insert(cell, (import, on));
     }
@@ -52,21 +52,21 @@ impl Fabric {
     /// in vain so often that others must run before the call returns. News resets the count.
     pub(crate) fn count_call(&self, cell: ActorId, asked: Asked) -> bool {
         let mut state = self.state();
-        let habits = state.habits.entry(cell).or_default();
-        habits.calls += 1;
+        let wait_stats = state.wait_stats.entry(cell).or_default();
+        wait_stats.calls += 1;
         if asked == Asked::News {
-            (habits.idle_calls, habits.looks, habits.questions) = (0, 0, 0);
+            (wait_stats.idle_calls, wait_stats.looks, wait_stats.questions) = (0, 0, 0);
             return false;
         }
-        habits.idle_calls += 1;
+        wait_stats.idle_calls += 1;
         if asked == Asked::GaveBack {
             return false;
         }
-        habits.questions += 1;
-        habits.looks += u64::from(asked == Asked::TheTime);
-        let is_second_look = asked == Asked::TheTime && habits.looks > 1;
-        let costs = is_second_look || habits.questions > IDLE_CALLS_PER_TURN;
-        let ends_turn = habits.questions.is_multiple_of(IDLE_CALLS_PER_TURN);
+        wait_stats.questions += 1;
+        wait_stats.looks += u64::from(asked == Asked::TheTime);
+        let is_second_look = asked == Asked::TheTime && wait_stats.looks > 1;
+        let costs = is_second_look || wait_stats.questions > IDLE_CALLS_PER_TURN;
+        let ends_turn = wait_stats.questions.is_multiple_of(IDLE_CALLS_PER_TURN);
         if costs {
             state.spend_time(LOOK_NS);
         }
@@ -81,7 +81,7 @@ impl Fabric {
         let has_timer = on.iter().any(|on| matches!(on, Blocked::Until(_)));
         let could_write = has_timer && !refused && !on.contains(&Blocked::Writing(up));
         if hears_link {
-            state.habits.entry(cell).or_default().waited_for_link = true;
+            state.wait_stats.entry(cell).or_default().waited_for_link = true;
         }
         WaitBegun { at_ns: state.now_ns, hears_link, could_write }
     }
@@ -90,7 +90,7 @@ impl Fabric {
     pub(crate) fn has_no_link(&self, cell: ActorId) {
         let mut state = self.state();
         state.without_link.insert(cell);
-        state.habits.entry(cell).or_default().timed_writes = 0;
+        state.wait_stats.entry(cell).or_default().timed_writes = 0;
     }
 
     /// Notes the end of a cell's wait, and which things were ready.
@@ -110,18 +110,18 @@ impl Fabric {
         } else {
             Woken::ByNews
         };
-        let habits = state.habits.entry(cell).or_default();
-        (habits.woken, habits.has_written) = (woken, false);
+        let wait_stats = state.wait_stats.entry(cell).or_default();
+        (wait_stats.woken, wait_stats.has_written) = (woken, false);
     }
 
     /// Notes that a cell read something, or learnt of an end.
     pub(crate) fn heard(&self, cell: ActorId, of_link: bool) {
         let mut state = self.state();
-        let habits = state.habits.entry(cell).or_default();
-        if of_link && habits.woken == Woken::ByTimeBesideBytes {
-            habits.timed_reads += 1;
+        let wait_stats = state.wait_stats.entry(cell).or_default();
+        if of_link && wait_stats.woken == Woken::ByTimeBesideBytes {
+            wait_stats.timed_reads += 1;
         }
-        habits.woken = Woken::ByNews;
+        wait_stats.woken = Woken::ByNews;
     }
 
     /// Notes that a cell wrote to its link. All writes in one turn count once.
@@ -130,25 +130,25 @@ impl Fabric {
         if state.without_link.contains(&cell) {
             return;
         }
-        let habits = state.habits.entry(cell).or_default();
-        if std::mem::replace(&mut habits.has_written, true) {
+        let wait_stats = state.wait_stats.entry(cell).or_default();
+        if std::mem::replace(&mut wait_stats.has_written, true) {
             return;
         }
-        match habits.woken {
-            Woken::ByTime | Woken::ByTimeBesideBytes => habits.timed_writes += 1,
-            Woken::ForNothing => habits.late_writes += 1,
+        match wait_stats.woken {
+            Woken::ByTime | Woken::ByTimeBesideBytes => wait_stats.timed_writes += 1,
+            Woken::ForNothing => wait_stats.late_writes += 1,
             Woken::ByNews => {}
         }
     }
 
     /// How a cell asks for news, and how it is woken.
-    pub fn habits(&self, cell: ActorId) -> Habits {
-        self.state().habits.get(&cell).copied().unwrap_or_default()
+    pub fn wait_stats(&self, cell: ActorId) -> WaitStats {
+        self.state().wait_stats.get(&cell).copied().unwrap_or_default()
     }
 
     /// The [`idle_calls`](Habits::idle_calls) of a cell.
     pub fn idle_calls(&self, cell: ActorId) -> u64 {
-        self.habits(cell).idle_calls
+        self.wait_stats(cell).idle_calls
     }
 
     /// The things that a cell waits for inside a blocking import; empty while it runs or waits to be polled.

@@ -3,10 +3,10 @@
 
 use crate::args::{How, Keep, Own, Replay, Run as RunArgs};
 use crate::files::is_same;
+use crate::format::counted;
 use crate::job::Job;
-use crate::out::{self, Stop};
 use crate::sweep::Worker;
-use crate::words::counted;
+use crate::terminal::{self, Stop};
 use crate::worker::AGAIN;
 use crate::{Catalogue, DIVERGED, FOUND, USAGE, engine, replay};
 use serde::{Deserialize, Serialize};
@@ -14,21 +14,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use wavetank::harmless;
+use wavetank::escape_control;
 use wavetank_choice::profile::ProfileError;
-use wavetank_sim::keep::{self, ABORTED, Again, Kept, Setting, Source, Verdict};
 use wavetank_sim::known::is_news;
-use wavetank_sim::record::{Cut, Record};
-use wavetank_sim::same::ShrunkRun;
+use wavetank_sim::record::{Record, WorkerFailure};
+use wavetank_sim::saved::{self, ABORTED, Retry, RetryVerdict, SavedFailure, Setting, Source};
+use wavetank_sim::signature::ShrunkRun;
 use wavetank_sim::{Choices, Run, Seed};
 
 /// Number of failures that a sweep saves for each failure signature, those with the lowest seeds. A broken scenario may
 /// fail 10,000 times.
-const KEPT_OF_A_WAY: usize = 5;
+const SAVED_OF_ONE_SIGNATURE: usize = 5;
 
 /// The chosen folder; `None` if nothing is to be saved.
 pub(crate) fn folder(keep: &Keep) -> Option<PathBuf> {
-    if keep.no_keep { None } else { keep::folder(keep.failures.clone(), Path::new("")) }
+    if keep.no_keep { None } else { saved::folder(keep.failures.clone(), Path::new("")) }
 }
 
 /// Whether a text names the file of a saved failure, as opposed to a token.
@@ -40,8 +40,8 @@ pub(crate) fn is_file(text: &str) -> bool {
 ///
 /// # Errors
 /// A message for the user that names the file.
-pub(crate) fn read(path: &str) -> Result<Kept, String> {
-    keep::read(Path::new(path)).map_err(|e| format!("{path}: {e}"))
+pub(crate) fn read(path: &str) -> Result<SavedFailure, String> {
+    saved::read(Path::new(path)).map_err(|e| format!("{path}: {e}"))
 }
 
 /// Saves the failure of a single run, and the smaller run if it is shown; gives the line that says where.
@@ -50,11 +50,11 @@ pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&Shrunk
 }
 
 fn keep_with(keep: &Keep, setting: Setting, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
-    let kept = is_news(&run.outcome).then(|| Kept::new(setting, run)).flatten();
+    let kept = is_news(&run.outcome).then(|| SavedFailure::new(setting, run)).flatten();
     let Some((folder, kept)) = folder(keep).zip(kept) else { return String::new() };
     let written = match shrunk {
-        Some(smaller) => keep::write(&folder, &kept.with_shrunk(smaller)),
-        None => keep::write_new(&folder, &kept),
+        Some(smaller) => saved::write(&folder, &kept.with_shrunk(smaller)),
+        None => saved::write_new(&folder, &kept),
     };
     says_where(&folder, written)
 }
@@ -73,11 +73,11 @@ fn not_kept(folder: &Path, error: &std::io::Error) -> String {
 
 /// Saves a world whose process died.
 pub(crate) fn keep_aborted(keep: &Keep, job: &Job, seed: Seed, how: &str) {
-    let kept = Kept::aborted(job.setting(seed), seed, how);
+    let kept = SavedFailure::aborted(job.setting(seed), seed, how);
     if let Some((folder, kept)) = folder(keep).zip(kept)
-        && let Err(e) = keep::write_new(&folder, &kept)
+        && let Err(e) = saved::write_new(&folder, &kept)
     {
-        out::note(not_kept(&folder, &e));
+        terminal::note(not_kept(&folder, &e));
     }
 }
 
@@ -98,23 +98,27 @@ impl Keeper {
         if self.folder.is_none() || !is_news(&run.outcome) {
             return None;
         }
-        let kept = Kept::new(setting, run)?;
+        let kept = SavedFailure::new(setting, run)?;
         let count = self.kept.entry(kept.failure.clone()).or_default();
         *count += 1;
-        if *count <= KEPT_OF_A_WAY { self.write(&kept, keep::write_new) } else { None }
+        if *count <= SAVED_OF_ONE_SIGNATURE { self.write(&kept, saved::write_new) } else { None }
     }
 
     /// Saves the smaller run of a failure in place of the one that was found. Returns the file.
     pub(crate) fn shrunk(&mut self, setting: Setting, run: &Run, smaller: &ShrunkRun) -> Option<String> {
-        self.write(&Kept::new(setting, run)?.with_shrunk(smaller), keep::write)
+        self.write(&SavedFailure::new(setting, run)?.with_shrunk(smaller), saved::write)
     }
 
-    fn write(&mut self, kept: &Kept, write: fn(&Path, &Kept) -> std::io::Result<PathBuf>) -> Option<String> {
+    fn write(
+        &mut self,
+        kept: &SavedFailure,
+        write: fn(&Path, &SavedFailure) -> std::io::Result<PathBuf>,
+    ) -> Option<String> {
         let folder = self.folder.as_ref()?;
         match write(folder, kept) {
             Ok(path) => Some(path.display().to_string()),
             Err(e) => {
-                out::note(not_kept(folder, &e));
+                terminal::note(not_kept(folder, &e));
                 // One message is enough.
                 self.folder = None;
                 None
@@ -125,7 +129,7 @@ impl Keeper {
 
 /// The report of a worker about a saved failure that it retried.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Tried {
+pub(crate) struct RetryReport {
     says: String,
     changed: Vec<String>,
     fails: bool,
@@ -133,26 +137,26 @@ pub(crate) struct Tried {
     is_over: bool,
 }
 
-impl Tried {
-    pub(crate) fn of(again: Result<Again, ProfileError>) -> Self {
+impl RetryReport {
+    pub(crate) fn of(again: Result<Retry, ProfileError>) -> Self {
         match again {
-            Ok(again) => Tried {
+            Ok(again) => RetryReport {
                 says: again.to_string(),
                 changed: again.changed,
                 fails: again.verdict.fails(),
                 is_over: !again.verdict.fails(),
             },
-            Err(e) => Tried::untried(format!("not tried: {e}")),
+            Err(e) => RetryReport::untried(format!("not tried: {e}")),
         }
     }
 
     fn untried(says: String) -> Self {
-        Tried { says, changed: Vec::new(), fails: true, is_over: false }
+        RetryReport { says, changed: Vec::new(), fails: true, is_over: false }
     }
 }
 
 /// The folder of saved failures, before and after a sweep.
-pub(crate) struct KeptFolder {
+pub(crate) struct SavedFolder {
     folder: Option<PathBuf>,
     /// Names of the files that were there before.
     before: BTreeSet<String>,
@@ -160,13 +164,13 @@ pub(crate) struct KeptFolder {
     unreadable: usize,
 }
 
-impl KeptFolder {
+impl SavedFolder {
     /// Retries the saved failures of a scenario, in a process of their own, and prints the result of each on stdout.
     pub(crate) fn try_again(job: &Job, args: &RunArgs) -> Result<Self, Stop> {
         let folder = folder(&args.what.keep);
-        let mut tried = KeptFolder { folder, before: BTreeSet::new(), still_failing: 0, unreadable: 0 };
+        let mut tried = SavedFolder { folder, before: BTreeSet::new(), still_failing: 0, unreadable: 0 };
         let Some(folder) = &tried.folder else { return Ok(tried) };
-        let files = keep::read_all(folder).map_err(|e| {
+        let files = saved::read_all(folder).map_err(|e| {
             format!(
                 "{}: {e}: name a folder with --failures, or keep nothing with --no-keep",
                 folder.display()
@@ -179,7 +183,7 @@ impl KeptFolder {
             let kept = match read {
                 Ok(kept) => kept,
                 Err(e) => {
-                    out::warn(format_args!("{}: {e}", path.display()));
+                    terminal::warn(format_args!("{}: {e}", path.display()));
                     tried.unreadable += usize::from(may_be_of(&path, job));
                     continue;
                 }
@@ -193,11 +197,12 @@ impl KeptFolder {
                 slot => slot.insert(Worker::start(&args.what)?),
             };
             let order = serde_json::to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            let again: Result<Tried, Cut> = process.ask(args.hang_after, &format!("{AGAIN}{order}"));
+            let again: Result<RetryReport, WorkerFailure> =
+                process.ask(args.hang_after, &format!("{AGAIN}{order}"));
             let again = again.unwrap_or_else(|_| {
                 worker = None;
                 let still = if kept.failure == ABORTED { "still fails" } else { "fails in another way now" };
-                Tried::untried(format!("{still}: its process died"))
+                RetryReport::untried(format!("{still}: its process died"))
             });
             let mut says = again.says.clone();
             if again.is_over && args.prune {
@@ -215,7 +220,7 @@ impl KeptFolder {
             }
         }
         if count > 0 {
-            out::print(format_args!(
+            terminal::print(format_args!(
                 "kept failures of {} in {}, tried first: {} fail, {mended} mended\n{lines}\n",
                 job.title,
                 folder.display(),
@@ -235,8 +240,8 @@ impl KeptFolder {
             let way = record.failure.as_deref().unwrap_or(ABORTED);
             let count = ways.entry(way).or_default();
             *count += 1;
-            let name = keep::file_name(&job.name, &job.source(), Seed(record.seed), way);
-            if *count <= KEPT_OF_A_WAY || way == ABORTED {
+            let name = saved::file_name(&job.name, &job.source(), Seed(record.seed), way);
+            if *count <= SAVED_OF_ONE_SIGNATURE || way == ABORTED {
                 if folder.join(&name).exists() {
                     kept.push(name);
                 }
@@ -270,7 +275,7 @@ fn name_of(path: &Path) -> String {
 
 /// Whether a saved failure belongs to this scenario. For a component, the path and the inputs must be the same, but the
 /// file may have changed.
-fn is_of(kept: &Kept, job: &Job) -> bool {
+fn is_of(kept: &SavedFailure, job: &Job) -> bool {
     match (&kept.setting.source, job.source()) {
         (
             Source::Component { path, args, transport, expects_rpc },
@@ -290,13 +295,13 @@ fn is_of(kept: &Kept, job: &Job) -> bool {
 
 /// Whether an unreadable file may belong to this scenario, judged by its name.
 fn may_be_of(path: &Path, job: &Job) -> bool {
-    keep::scenario_of(path).is_none_or(|scenario| scenario == job.title)
+    saved::scenario_of(path).is_none_or(|scenario| scenario == job.title)
 }
 
 /// The job of a saved failure, and the component if it has one.
 pub(crate) fn job_of(
     file: &str,
-    kept: &Kept,
+    kept: &SavedFailure,
     own: &Own,
     catalogue: &Catalogue,
 ) -> Result<(Job, Own), String> {
@@ -348,18 +353,18 @@ pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, S
     if args.until.is_some() || args.guest.is_some() {
         return replay::replay(&as_token, catalogue);
     }
-    let outcome = harmless(&kept.outcome);
-    out::print(format_args!("{path}: kept of {}, seed {}: {outcome}\n", job.title, kept.seed))?;
+    let outcome = escape_control(&kept.outcome);
+    terminal::print(format_args!("{path}: kept of {}, seed {}: {outcome}\n", job.title, kept.seed))?;
     for changed in &again.changed {
-        out::print(format_args!("  {changed}\n"))?;
+        terminal::print(format_args!("  {changed}\n"))?;
     }
     replay::replay(&as_token, catalogue)?;
-    out::print(format_args!("{again}\n"))?;
+    terminal::print(format_args!("{again}\n"))?;
     let left_for_nothing = again.left_track.is_some() && again.changed.is_empty();
     Ok(match again.verdict {
-        Verdict::StillFails => ExitCode::from(FOUND),
-        Verdict::FailsOtherwise => ExitCode::from(DIVERGED),
-        Verdict::Mended if left_for_nothing => ExitCode::from(DIVERGED),
-        Verdict::Mended | Verdict::Known(_) => ExitCode::SUCCESS,
+        RetryVerdict::StillFails => ExitCode::from(FOUND),
+        RetryVerdict::FailsOtherwise => ExitCode::from(DIVERGED),
+        RetryVerdict::Fixed if left_for_nothing => ExitCode::from(DIVERGED),
+        RetryVerdict::Fixed | RetryVerdict::Known(_) => ExitCode::SUCCESS,
     })
 }

@@ -7,8 +7,8 @@
 use crate::args::{Run, Seeds};
 use crate::files::Target;
 use crate::job::{Job, replay_line};
-use crate::out::Stop;
 use crate::report::Report;
+use crate::terminal::Stop;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::io::Write;

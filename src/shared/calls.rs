@@ -1,14 +1,14 @@
 //! Calls: gates where answers wait, and calls that are cancelled by order.
 
-use super::{Fabric, Gate, State};
+use super::{Gate, SharedState, State};
 use crate::event::Event;
-use crate::gate::Served;
+use crate::gate::ServedAt;
 use crate::ids::GateId;
 use std::task::{Context, Poll};
 
-impl Fabric {
-    pub(crate) fn new_gate(&self, served: Served, (interface, method): (u64, u16), params: u64) -> GateId {
-        let Served { link, over } = served;
+impl SharedState {
+    pub(crate) fn new_gate(&self, served: ServedAt, (interface, method): (u64, u16), params: u64) -> GateId {
+        let ServedAt { link, over } = served;
         let mut state = self.state();
         let gate = state.new_gate_id();
         state.gates[gate.index()].open = !state.held;

@@ -3,7 +3,7 @@
 //! The text is written by our own code and read by a library. So every choice has a line of its own, and two files
 //! differ only in the lines that say how the failures differ.
 
-use super::{Kept, KeptChoice, Original, Setting, Shrunk, Source, hex, unhex};
+use super::{Original, SavedChoice, SavedFailure, Setting, Shrunk, Source, hex, unhex};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ const CHECKSUM_BYTES: usize = 16;
 /// Why a file is not a saved failure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeptError {
+pub enum SavedFailureError {
     /// The file cannot be read at all.
     #[error("{0}: make it a file that can be read, or move it elsewhere")]
     Unreadable(String),
@@ -54,7 +54,7 @@ pub enum KeptError {
     Wrong(String),
 }
 
-impl fmt::Display for Kept {
+impl fmt::Display for SavedFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = body(self)?;
         writeln!(f, "{text}{CHECKSUM}{}", checksum(&text))
@@ -95,8 +95,8 @@ fn list(name: &str, items: impl Iterator<Item = String>) -> String {
     if lines.is_empty() { format!("{name} = []\n") } else { format!("{name} = [\n{lines}]\n") }
 }
 
-fn body(kept: &Kept) -> Result<String, fmt::Error> {
-    let Kept { setting, seed, drawn_by, outcome, detail, failure, guests, shrunk, original } = kept;
+fn body(kept: &SavedFailure) -> Result<String, fmt::Error> {
+    let SavedFailure { setting, seed, drawn_by, outcome, detail, failure, guests, shrunk, original } = kept;
     let Setting { scenario, source, strategy, profile, canary, engine, config } = setting;
     let mut text = format!("version = {VERSION}\n{HEADING}\n");
     let mut line = |name: &str, value: &str| writeln!(text, "{name} = {}", quoted(value));
@@ -139,8 +139,9 @@ fn body(kept: &Kept) -> Result<String, fmt::Error> {
     }
     if let Some(Shrunk { choices, transcript, runs }) = shrunk {
         writeln!(text, "\n[shrunk]\nruns = {runs}\ntranscript = {}", quoted(transcript))?;
-        let choice =
-            |KeptChoice { value, check, says }: &KeptChoice| format!("[{value}, {check}, {}]", quoted(says));
+        let choice = |SavedChoice { value, check, says }: &SavedChoice| {
+            format!("[{value}, {check}, {}]", quoted(says))
+        };
         text += "# what was chosen, the fingerprint of what it was about, and what it was about\n";
         text += &list("choices", choices.iter().map(choice));
     }
@@ -216,36 +217,42 @@ struct RawOriginal {
     token: String,
 }
 
-impl FromStr for Kept {
-    type Err = KeptError;
+impl FromStr for SavedFailure {
+    type Err = SavedFailureError;
 
-    fn from_str(text: &str) -> Result<Self, KeptError> {
+    fn from_str(text: &str) -> Result<Self, SavedFailureError> {
         let mut lines = text.lines();
         let version = lines.next().and_then(|line| line.strip_prefix("version = "));
-        let (Some(version), Some(HEADING)) = (version, lines.next()) else { return Err(KeptError::Foreign) };
+        let (Some(version), Some(HEADING)) = (version, lines.next()) else {
+            return Err(SavedFailureError::Foreign);
+        };
         if version != VERSION.to_string() {
             let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
-            return Err(if is_number { KeptError::Version(version.into()) } else { KeptError::Edited });
+            return Err(if is_number {
+                SavedFailureError::Version(version.into())
+            } else {
+                SavedFailureError::Edited
+            });
         }
-        let (body, sum) = text.rsplit_once(CHECKSUM).ok_or(KeptError::Cut)?;
+        let (body, sum) = text.rsplit_once(CHECKSUM).ok_or(SavedFailureError::Cut)?;
         // Compare the whole of the last line, otherwise a change in it would go unnoticed.
         if sum != format!("{}\n", checksum(body)) {
             let is_short = !sum.ends_with('\n') && sum.len() < 2 * CHECKSUM_BYTES + 1;
-            return Err(if is_short { KeptError::Cut } else { KeptError::Edited });
+            return Err(if is_short { SavedFailureError::Cut } else { SavedFailureError::Edited });
         }
-        let raw: Raw = toml::from_str(body).map_err(|e| KeptError::Wrong(e.message().into()))?;
+        let raw: Raw = toml::from_str(body).map_err(|e| SavedFailureError::Wrong(e.message().into()))?;
         raw.try_into()
     }
 }
 
-fn wrong(reason: impl fmt::Display) -> KeptError {
-    KeptError::Wrong(reason.to_string())
+fn wrong(reason: impl fmt::Display) -> SavedFailureError {
+    SavedFailureError::Wrong(reason.to_string())
 }
 
-impl TryFrom<Raw> for Kept {
-    type Error = KeptError;
+impl TryFrom<Raw> for SavedFailure {
+    type Error = SavedFailureError;
 
-    fn try_from(raw: Raw) -> Result<Self, KeptError> {
+    fn try_from(raw: Raw) -> Result<Self, SavedFailureError> {
         let source = match (raw.of, raw.component) {
             (RawOf::Scenario, None) => Source::BuiltIn,
             (RawOf::Check, None) => Source::Check,
@@ -266,7 +273,7 @@ impl TryFrom<Raw> for Kept {
         }
         let strategy = raw.strategy.map(|name| name.parse::<StrategyName>().map_err(wrong)).transpose()?;
         let shrunk = raw.shrunk.map(|RawShrunk { runs, transcript, choices }| {
-            let kept = |(value, check, says)| KeptChoice { value, check, says };
+            let kept = |(value, check, says)| SavedChoice { value, check, says };
             Shrunk { choices: choices.into_iter().map(kept).collect(), transcript, runs }
         });
         if shrunk.as_ref().is_some_and(|shrunk| unhex(&shrunk.transcript).is_none_or(|d| d.len() != 16)) {
@@ -278,7 +285,7 @@ impl TryFrom<Raw> for Kept {
             return Err(wrong("a guest is named twice"));
         }
         let RawOriginal { choices, transcript, .. } = raw.original;
-        Ok(Kept {
+        Ok(SavedFailure {
             setting: Setting {
                 scenario: raw.scenario,
                 source,

@@ -9,15 +9,15 @@ use std::borrow::Cow;
 /// assert_eq!(wavetank::harmless("a\n::error::b \u{1b}[31m"), "a\\n::error::b \\u{1b}[31m");
 /// assert_eq!(wavetank::harmless("plain \"ä\"\\"), "plain \"ä\"\\");
 /// ```
-pub fn harmless(text: &str) -> Cow<'_, str> {
+pub fn escape_control(text: &str) -> Cow<'_, str> {
     if !text.contains(steers) {
         return text.into();
     }
-    let mut harmless = String::with_capacity(text.len());
+    let mut escape_control = String::with_capacity(text.len());
     for c in text.chars() {
-        if steers(c) { harmless.extend(c.escape_debug()) } else { harmless.push(c) }
+        if steers(c) { escape_control.extend(c.escape_debug()) } else { escape_control.push(c) }
     }
-    harmless.into()
+    escape_control.into()
 }
 
 fn steers(c: char) -> bool {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::check;
-use crate::same::shrink_run;
+use crate::signature::shrink_run;
 use crate::world::World;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
@@ -26,14 +26,14 @@ fn digest(rng: &mut ChaCha8Rng) -> String {
     hex(&(0..16).map(|_| rng.next_u32() as u8).collect::<Vec<_>>())
 }
 
-fn arbitrary(rng: &mut ChaCha8Rng) -> Kept {
+fn arbitrary(rng: &mut ChaCha8Rng) -> SavedFailure {
     let seed = Seed(rng.next_u64() >> below(rng, 64));
     let marked = (0..below(rng, 30)).map(|_| (rng.next_u32() >> below(rng, 32), rng.next_u32() as u8));
     let recipe = Recipe::Given { choices: marked.collect(), digest: [7; 8] };
     let is_drawn = below(rng, 2) == 0;
     let shrunk = (below(rng, 2) == 0).then(|| Shrunk {
         choices: (0..below(rng, 5))
-            .map(|_| KeptChoice { value: rng.next_u32(), check: rng.next_u32() as u8, says: word(rng) })
+            .map(|_| SavedChoice { value: rng.next_u32(), check: rng.next_u32() as u8, says: word(rng) })
             .collect(),
         transcript: digest(rng),
         runs: below(rng, 500) as usize,
@@ -48,7 +48,7 @@ fn arbitrary(rng: &mut ChaCha8Rng) -> Kept {
             expects_rpc: below(rng, 2) == 0,
         },
     };
-    Kept {
+    SavedFailure {
         setting: Setting {
             scenario: "some-scenario".into(),
             source,
@@ -99,7 +99,7 @@ fn a_file_with_any_byte_changed_or_lost_is_told() {
                 _ => drop(bytes.remove(at)),
             }
             let Ok(text) = String::from_utf8(bytes) else { continue };
-            assert!(text.parse::<Kept>().is_err(), "{text}");
+            assert!(text.parse::<SavedFailure>().is_err(), "{text}");
             texts += 1;
         }
     }
@@ -114,12 +114,12 @@ fn arbitrary_bytes_never_panic() {
         let mut bytes = vec![0; below(&mut rng, 200) as usize];
         rng.fill_bytes(&mut bytes);
         let text = String::from_utf8_lossy(&bytes);
-        assert!(text.parse::<Kept>().is_err());
+        assert!(text.parse::<SavedFailure>().is_err());
         assert!(text.parse::<Token>().is_err());
         // A valid heading and checksum, so that the text itself is parsed.
         let lines: String = text.chars().filter(|_| round % 2 == 0).collect();
         let sealed = text::sealed(&format!("scenario = \"x\"\n{lines}\n"));
-        assert!(matches!(sealed.parse::<Kept>(), Err(KeptError::Wrong(_))));
+        assert!(matches!(sealed.parse::<SavedFailure>(), Err(SavedFailureError::Wrong(_))));
         seen += lines.len();
     }
     assert!(seen > 0);
@@ -147,17 +147,20 @@ fn a_token_with_any_byte_changed_or_lost_is_told() {
 #[test]
 fn what_is_wrong_is_told_apart() {
     let whole = arbitrary(&mut stream(5)).to_string();
-    let told = |text: &str| text.parse::<Kept>().expect_err("it is wrong");
-    assert_eq!(told(""), KeptError::Foreign);
-    assert_eq!(told("version = 1\nlevel = 'damage'\n"), KeptError::Foreign);
-    assert_eq!(told(&whole.replace("version = 1\n", "version = 2\n")), KeptError::Version("2".into()));
-    assert_eq!(told(&whole.replace("some-scenario", "another")), KeptError::Edited);
-    assert_eq!(told(&format!("{whole}\n")), KeptError::Edited);
-    assert_eq!(told(&whole[..whole.len() - 1]), KeptError::Cut);
+    let told = |text: &str| text.parse::<SavedFailure>().expect_err("it is wrong");
+    assert_eq!(told(""), SavedFailureError::Foreign);
+    assert_eq!(told("version = 1\nlevel = 'damage'\n"), SavedFailureError::Foreign);
+    assert_eq!(
+        told(&whole.replace("version = 1\n", "version = 2\n")),
+        SavedFailureError::Version("2".into())
+    );
+    assert_eq!(told(&whole.replace("some-scenario", "another")), SavedFailureError::Edited);
+    assert_eq!(told(&format!("{whole}\n")), SavedFailureError::Edited);
+    assert_eq!(told(&whole[..whole.len() - 1]), SavedFailureError::Cut);
     let half: String = whole.chars().take(whole.chars().count() / 2).collect();
-    assert_eq!(told(&half), KeptError::Cut);
-    assert_eq!(told(&whole[..whole.len() - 9]), KeptError::Cut);
-    assert!(matches!(told(&text::sealed("")), KeptError::Wrong(_)));
+    assert_eq!(told(&half), SavedFailureError::Cut);
+    assert_eq!(told(&whole[..whole.len() - 9]), SavedFailureError::Cut);
+    assert!(matches!(told(&text::sealed("")), SavedFailureError::Wrong(_)));
 }
 
 fn drawn(world: &mut World) {
@@ -166,14 +169,14 @@ fn drawn(world: &mut World) {
 }
 
 /// A failure of `drawn`, shrunk.
-fn a_failure() -> Kept {
+fn a_failure() -> SavedFailure {
     let check = check("drawn", drawn);
     let run = check.run_seed(2);
     let setup = Setup { seed: Seed(2), ..Setup::new(check::engine(), Seed(2)) };
     let replay = |choices| crate::run(drawn, &Setup { choices, ..setup.clone() });
     let smaller = shrink_run(&run, 500, replay).expect("it fails again");
     let setting = Setting::of("drawn", Source::Check, &setup, false);
-    Kept::new(setting, &run).expect("it fails").with_shrunk(&smaller)
+    SavedFailure::new(setting, &run).expect("it fails").with_shrunk(&smaller)
 }
 
 #[test]
@@ -189,23 +192,23 @@ fn a_failure_is_tried_on_its_shrunk_choices_then_on_its_own_then_on_its_seed() {
             count.set(count.get() + 1);
             crate::run(scenario, &Setup { choices, ..Setup::new(check::engine(), kept.seed) })
         };
-        let again = again(&kept, &kept.setting, replay).expect("no profile of a file");
+        let again = retry(&kept, &kept.setting, replay).expect("no profile of a file");
         (again.verdict, count.get(), again.to_string())
     };
     let outcome = "panicked: too many are above 39".to_string();
-    assert_eq!(tries(drawn), (Verdict::StillFails, 1, format!("still fails: {outcome}")));
+    assert_eq!(tries(drawn), (RetryVerdict::StillFails, 1, format!("still fails: {outcome}")));
     // Three draws of 40 now pass, but the draws of the seed do not.
     let half_mended = |world: &mut World| {
         let drawn: Vec<u32> = (0..20).map(|_| world.draw(100)).collect();
         assert!(drawn.iter().filter(|&&value| value >= 41).count() < 3, "too many are above 39");
     };
-    assert_eq!(tries(half_mended), (Verdict::StillFails, 2, format!("still fails: {outcome}")));
+    assert_eq!(tries(half_mended), (RetryVerdict::StillFails, 2, format!("still fails: {outcome}")));
     let mended = |world: &mut World| drop((0..20).map(|_| world.draw(100)).collect::<Vec<_>>());
     let (verdict, count, says) = tries(mended);
-    assert_eq!((verdict, count, &*says), (Verdict::Mended, 3, "mended"));
+    assert_eq!((verdict, count, &*says), (RetryVerdict::Fixed, 3, "mended"));
     let otherwise = |_: &mut World| panic!("something else");
     let says = "fails in another way now: panicked: something else".to_string();
-    assert_eq!(tries(otherwise), (Verdict::FailsOtherwise, 3, says));
+    assert_eq!(tries(otherwise), (RetryVerdict::FailsOtherwise, 3, says));
 }
 
 #[test]
@@ -213,8 +216,8 @@ fn what_changed_since_is_told() {
     let kept = a_failure();
     let now = Setting { engine: "wasmtime 1, pulley, pooling".into(), ..kept.setting.clone() };
     let replay = |choices| crate::run(drawn, &Setup { choices, ..Setup::new(check::engine(), kept.seed) });
-    let again = again(&kept, &now, replay).expect("no profile of a file");
-    assert_eq!(again.verdict, Verdict::StillFails);
+    let again = retry(&kept, &now, replay).expect("no profile of a file");
+    assert_eq!(again.verdict, RetryVerdict::StillFails);
     let [changed] = &again.changed[..] else { panic!("one thing changed: {:?}", again.changed) };
     assert!(changed.ends_with("is wasmtime 1, pulley, pooling now: tried all the same"), "{changed}");
 }

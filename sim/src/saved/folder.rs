@@ -1,7 +1,7 @@
 //! The folder of saved failures. Several processes write into it at once: no file is ever half written, and the same
 //! failure of the same seed always has the same name.
 
-use super::{Kept, KeptError, Source};
+use super::{SavedFailure, SavedFailureError, Source};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ pub fn scenario_of(path: &Path) -> Option<&str> {
     (is_hex(hash) && is_hex(seed)).then_some(scenario)
 }
 
-impl Kept {
+impl SavedFailure {
     /// The name of its file.
     pub fn file_name(&self) -> String {
         file_name(&self.setting.scenario, &self.setting.source, self.seed, &self.failure)
@@ -79,7 +79,7 @@ impl Kept {
 ///
 /// # Errors
 /// If the folder or the file cannot be written.
-pub fn write(folder: &Path, kept: &Kept) -> io::Result<PathBuf> {
+pub fn write(folder: &Path, kept: &SavedFailure) -> io::Result<PathBuf> {
     /// Gives each write of this process its own file, because two threads may write at once.
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
     fs::create_dir_all(folder)?;
@@ -95,7 +95,7 @@ pub fn write(folder: &Path, kept: &Kept) -> io::Result<PathBuf> {
     written.map(|()| path)
 }
 
-fn write_whole(path: &Path, kept: &Kept) -> io::Result<()> {
+fn write_whole(path: &Path, kept: &SavedFailure) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(kept.to_string().as_bytes())?;
     file.sync_all()
@@ -105,7 +105,7 @@ fn write_whole(path: &Path, kept: &Kept) -> io::Result<()> {
 ///
 /// # Errors
 /// If the folder or the file cannot be written.
-pub fn write_new(folder: &Path, kept: &Kept) -> io::Result<PathBuf> {
+pub fn write_new(folder: &Path, kept: &SavedFailure) -> io::Result<PathBuf> {
     let path = folder.join(kept.file_name());
     match read(&path) {
         Ok(there)
@@ -121,17 +121,17 @@ pub fn write_new(folder: &Path, kept: &Kept) -> io::Result<PathBuf> {
 /// Reads a saved failure.
 ///
 /// # Errors
-/// [`KeptError`], which does not name the file.
-pub fn read(path: &Path) -> Result<Kept, KeptError> {
-    let unreadable = |e: io::Error| KeptError::Unreadable(e.to_string());
+/// [`SavedFailureError`], which does not name the file.
+pub fn read(path: &Path) -> Result<SavedFailure, SavedFailureError> {
+    let unreadable = |e: io::Error| SavedFailureError::Unreadable(e.to_string());
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(KeptError::Unreadable("not a file".into()));
+        return Err(SavedFailureError::Unreadable("not a file".into()));
     }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes))
         .map_err(unreadable)?;
-    std::str::from_utf8(&bytes).map_err(|_| KeptError::Foreign)?.parse()
+    std::str::from_utf8(&bytes).map_err(|_| SavedFailureError::Foreign)?.parse()
 }
 
 /// Reads all files of a folder whose names end in `.toml`, in the order of their names. A folder that does not exist
@@ -139,7 +139,7 @@ pub fn read(path: &Path) -> Result<Kept, KeptError> {
 ///
 /// # Errors
 /// If the folder cannot be listed.
-pub fn read_all(folder: &Path) -> io::Result<Vec<(PathBuf, Result<Kept, KeptError>)>> {
+pub fn read_all(folder: &Path) -> io::Result<Vec<(PathBuf, Result<SavedFailure, SavedFailureError>)>> {
     let listed = match fs::read_dir(folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         listed => listed?,

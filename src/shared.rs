@@ -27,7 +27,7 @@ use std::task::Waker;
 
 /// The shared state of one tank. Clones are the same fabric.
 #[derive(Clone)]
-pub struct Fabric(Arc<Mutex<State>>);
+pub struct SharedState(Arc<Mutex<State>>);
 
 /// The actors at the ends of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ struct State {
     /// Answers that wait for a time.
     late: BTreeSet<(u64, u32)>,
     orders: BTreeMap<ActorId, Orders>,
-    spawning: Spawning,
+    spawning: NextSpawn,
     actors: u32,
     links: Vec<LinkEnds>,
     /// Bytes of a pipe that were read only to be thrown away.
@@ -79,7 +79,7 @@ struct State {
     timers: BTreeMap<(u64, u32), Option<Waker>>,
     blocked: BTreeMap<ActorId, (Import, Vec<Blocked>)>,
     /// How each cell asks for news and is woken.
-    habits: BTreeMap<ActorId, Habits>,
+    wait_stats: BTreeMap<ActorId, WaitStats>,
     /// Cells without any link, because their stdin and stdout turned out to be their own.
     without_link: BTreeSet<ActorId>,
     events: Vec<Event>,
@@ -87,7 +87,7 @@ struct State {
 
 /// How a cell asks for news, and how it is woken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Habits {
+pub struct WaitStats {
     /// How often it asked for news or moved bytes.
     pub calls: u64,
     /// How often in a row it asked for news (`ready`, `poll`, `check-write`, `read`, `now`) without moving a byte and
@@ -156,13 +156,13 @@ pub struct Orders {
 
 /// Orders for the next `runBytes`.
 #[derive(Default)]
-struct Spawning {
+struct NextSpawn {
     fails: u32,
     slow_ns: Option<u64>,
 }
 
 /// The possible next moves by kind. Each set of ids is updated by the code that causes the change.
-pub struct Offers<'a> {
+pub struct ReadySets<'a> {
     /// Cells that wait for their start: ids of [`ActorId`].
     pub startable: &'a RoaringBitmap,
     /// Pipes that have something to deliver: ids of [`PipeId`].
@@ -215,11 +215,11 @@ impl Blocked {
     }
 }
 
-impl Fabric {
+impl SharedState {
     /// Makes a fabric. If `held`, things happen only on request; otherwise by themselves. Events are kept if
     /// `recording`.
     pub(crate) fn new(held: bool, recording: bool) -> Self {
-        Fabric(Arc::new(Mutex::new(State {
+        SharedState(Arc::new(Mutex::new(State {
             held,
             recording,
             pipes: Vec::new(),
@@ -239,7 +239,7 @@ impl Fabric {
             calls: RoaringBitmap::new(),
             late: BTreeSet::new(),
             orders: BTreeMap::new(),
-            spawning: Spawning::default(),
+            spawning: NextSpawn::default(),
             actors: 0,
             links: Vec::new(),
             discarded_bytes: BTreeMap::new(),
@@ -248,7 +248,7 @@ impl Fabric {
             timer_ids: 0,
             timers: BTreeMap::new(),
             blocked: BTreeMap::new(),
-            habits: BTreeMap::new(),
+            wait_stats: BTreeMap::new(),
             without_link: BTreeSet::new(),
             events: Vec::new(),
         })))
@@ -277,9 +277,9 @@ impl Fabric {
     }
 
     /// Shows the possible next moves to `look`, which must not call the fabric.
-    pub fn offers<R>(&self, look: impl FnOnce(&Offers<'_>) -> R) -> R {
+    pub fn ready_sets<R>(&self, look: impl FnOnce(&ReadySets<'_>) -> R) -> R {
         let state = self.state();
-        look(&Offers {
+        look(&ReadySets {
             startable: &state.unborn,
             deliverable: &state.deliverable,
             grantable: &state.grantable,

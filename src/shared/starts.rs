@@ -1,11 +1,11 @@
 //! Starts of cells, the orders that cells get before it, and the orders for the next `runBytes`.
 
-use super::{Fabric, Orders};
+use super::{Orders, SharedState};
 use crate::event::Event;
 use crate::ids::ActorId;
 use std::task::{Context, Poll};
 
-impl Fabric {
+impl SharedState {
     pub(crate) fn hold_start(&self, cell: ActorId) {
         let mut state = self.state();
         if state.held {
