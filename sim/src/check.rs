@@ -235,12 +235,12 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
 
     /// The run after the user's assertions.
     fn looked(&self, mut run: Run) -> Run {
-        let each = self.each.as_ref().filter(|_| !run.facts.without.contains_key(&Oracle::RunAssertion));
+        let each = self.each.as_ref().filter(|_| !run.facts.without.contains_key(&Oracle::Each));
         if let (Some(look), true) = (each, run.outcome.is_finished())
             && let Err(Caught { message: what, at, .. }) = catch(|| look(&run))
         {
             run.outcome = Outcome::Violated(Finding {
-                oracle: Oracle::RunAssertion,
+                oracle: Oracle::Each,
                 who: self.name.clone(),
                 blame: Blame::Scenario("what it asserts of each run does not hold".into()),
                 what,

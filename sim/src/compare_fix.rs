@@ -76,8 +76,8 @@ impl fmt::Display for FixComparison {
 /// Compares a run with a run of the same choices in which a guest was replaced.
 pub fn compare_fix(before: &Run, after: &Run) -> FixComparison {
     let changed_at = first_change(&before.transcript, &after.transcript);
-    let failure = |run: &Run| signature(&run.outcome).map(|failure| failure.across_builds());
-    let verdict = match (signature(before), signature(after), &after.left_track) {
+    let signature_of = |run: &Run| signature(&run.outcome).map(|failure| failure.across_builds());
+    let verdict = match (signature_of(before), signature_of(after), &after.left_track) {
         (_, None, Some(why)) => FixVerdict::Diverged {
             step: left_at(before, after).or(changed_at).unwrap_or(0),
             why: why.clone(),

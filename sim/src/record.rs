@@ -130,7 +130,7 @@ impl Record {
                 let recipe = Recipe::Drawn { strategy: strategy.clone(), profile: profile.name.clone() };
                 Some(Token { scenario: scenario.into(), seed, recipe }.to_string())
             }
-            Choices::Given(_) | Choices::Begun { .. } => None,
+            Choices::Given(_) | Choices::GivenThenDrawn { .. } => None,
         };
         Record {
             seed: seed.0,

@@ -126,7 +126,7 @@ impl Setting {
         let (strategy, profile) = match &setup.choices {
             Choices::Drawn(strategy, profile) => (Some(strategy.clone()), Some(profile.name.clone())),
             // The run began with given choices, so that drawing from the seed alone would give another run.
-            Choices::Given(_) | Choices::Begun { .. } => (None, None),
+            Choices::Given(_) | Choices::GivenThenDrawn { .. } => (None, None),
         };
         let Setup { max_choices, max_steps, capacity_bytes, .. } = setup;
         let off: String = setup.without.keys().map(|oracle| format!(", without {oracle}")).collect();

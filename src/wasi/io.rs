@@ -230,7 +230,11 @@ impl CellState {
         self.waiting_inside(Import::Other(import), handles)
     }
 
-    fn waiting_inside(&self, import: Import, handles: impl IntoIterator<Item = u32>) -> crate::cell::WaitGuard {
+    fn waiting_inside(
+        &self,
+        import: Import,
+        handles: impl IntoIterator<Item = u32>,
+    ) -> crate::cell::WaitGuard {
         let mut on: Vec<Blocked> =
             handles.into_iter().filter_map(|handle| self.handles.waits_on(handle)).collect();
         on.sort_unstable();

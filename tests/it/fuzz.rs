@@ -66,7 +66,7 @@ fn a_case_written_down_does_what_its_run_did() {
     for (fuzzed, case) in runs.iter().zip(fuzzer.cases()) {
         let given = input::decode(&input::encode(&case.values()));
         let (then, seed, profile) = (StrategyName::RoundRobin, Seed(9), Profile::swarm());
-        let choices = Choices::Begun { given, then, seed, profile };
+        let choices = Choices::GivenThenDrawn { given, then, seed, profile };
         let again =
             run(scenario::find("echo").unwrap().build, &Setup { choices, ..Setup::new(engine(), Seed(3)) });
         assert_eq!(again.transcript.digest(), fuzzed.run.transcript.digest());

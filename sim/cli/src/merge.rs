@@ -33,7 +33,7 @@ pub(crate) fn merge(args: &Merge) -> Result<ExitCode, Stop> {
     let (report, missing) = merged.report()?;
     let junit = junit.map(|path| Target::create("--junit", path)).transpose()?;
     let is_written = is_written([
-        json.map_or(Ok(()), |path| lines::write(path, &report)),
+        json.map_or(Ok(()), |path| json_lines::write(path, &report)),
         junit.map_or(Ok(()), |file| junit::write(file, &report)),
     ])?;
     tell(&report, args.github, "")?;

@@ -98,7 +98,7 @@ pub(crate) fn is_written(files: [Result<(), Stop>; 2]) -> Result<bool, Stop> {
         match file {
             Ok(()) => {}
             Err(Stop::Unread) => return Err(Stop::Unread),
-            Err(Stop::PlaceResult(message)) => {
+            Err(Stop::Told(message)) => {
                 terminal::warn(message);
                 is_all = false;
             }
@@ -283,7 +283,7 @@ fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<PlaceResult>) -> Result<(), String
             };
             match process.run(plan, &mut place, to, tell) {
                 Ended::Done => still_born = 0,
-                Ended::Cut(cut) => {
+                Ended::InWorld(cut) => {
                     worker = None;
                     still_born = 0;
                     let seed = plan.seed(place);
@@ -314,7 +314,7 @@ const STILL_BORN: u32 = 3;
 enum Ended {
     Done,
     /// It died or hung in the middle of a world.
-    WorkerFailure(WorkerFailure),
+    InWorld(WorkerFailure),
     /// It died between two worlds, or before the first.
     DiedBetween(String),
 }
@@ -461,13 +461,13 @@ impl Worker {
 
     fn died(&mut self, begun: bool) -> Ended {
         let how = self.how_it_died();
-        if begun { Ended::Cut(WorkerFailure::Died(how)) } else { Ended::DiedBetween(how) }
+        if begun { Ended::InWorld(WorkerFailure::Died(how)) } else { Ended::DiedBetween(how) }
     }
 
     /// The worker is silent; dropping it kills it.
     fn hung(&mut self, begun: bool, after: Duration) -> Ended {
         let cut = WorkerFailure::Hung(after.as_secs());
-        if begun { Ended::Cut(cut) } else { Ended::DiedBetween("it said nothing".into()) }
+        if begun { Ended::InWorld(cut) } else { Ended::DiedBetween("it said nothing".into()) }
     }
 }
 

@@ -51,7 +51,7 @@ const MAX_STEPS: u64 = 200_000;
 
 /// Takes bytes as the choices of a scenario, in worlds where a correct guest is never blamed.
 pub fn budgets(scenario: impl Fn(&mut World) + Sync, bytes: &[u8]) -> Option<Found> {
-    let choices = Choices::Begun {
+    let choices = Choices::GivenThenDrawn {
         given: input::decode(bytes),
         then: StrategyName::RoundRobin,
         seed: Seed(0),
@@ -133,7 +133,7 @@ pub fn wired(bytes: &[u8]) -> (Opponent, Run) {
     };
     let len = usize::from(input.byte() % 64).min(input.0.len());
     let (choices, says) = input.0.split_at(len);
-    let choices = Choices::Begun {
+    let choices = Choices::GivenThenDrawn {
         given: input::decode(choices),
         then: StrategyName::RoundRobin,
         seed: Seed(0),

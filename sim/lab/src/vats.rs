@@ -186,7 +186,7 @@ enum Stage {
     /// All references are being dropped.
     Closing,
     /// The world itself is taken down: objects that end now do nothing more.
-    WrapStreams,
+    Over,
 }
 
 type Resolver = oneshot::Sender<Result<node_capnp::Client, capnp::Error>>;

@@ -57,7 +57,7 @@ impl Proposal {
             profile.small_slices = profile.small_slices.min(1);
             profile.free_hosts = profile.free_hosts.min(1);
         }
-        Choices::Begun { given: self.given.clone(), then, seed: Seed(seed), profile }
+        Choices::GivenThenDrawn { given: self.given.clone(), then, seed: Seed(seed), profile }
     }
 }
 

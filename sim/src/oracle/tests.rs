@@ -2,7 +2,8 @@
 //! are in `tests/it/oracles/`.
 
 use super::livelock::{
-    FEW_TICKS, IDLE_CALLS, IDLE_POLLS, LOOKS, PATIENCE_NS, Polled, TICKS, TIMED_READS, Watch, Who,
+    FEW_TICKS, IDLE_CALLS, IDLE_POLLS, LOOKS, LivelockWatch, PATIENCE_NS, Polled, PolledActor, TICKS,
+    TIMED_READS,
 };
 use super::*;
 use crate::moves::Move;
@@ -17,8 +18,8 @@ fn polled(wait_stats: WaitStats) -> Polled {
     Polled { actor: 3, caused: true, is_ready: false, is_alone: true, wait_stats }
 }
 
-fn who(limits: Option<Limits>, keeps_time: bool) -> Who {
-    Who { name: "child".into(), limits, keeps_time, blame: Blame::Guest("child".into()) }
+fn who(limits: Option<Limits>, keeps_time: bool) -> PolledActor {
+    PolledActor { name: "child".into(), limits, keeps_time, blame: Blame::Guest("child".into()) }
 }
 
 /// The habits of a cell after this many turns of each sort.
@@ -32,7 +33,7 @@ fn wait_stats(timed_writes: u64, late_writes: u64, timed_reads: u64) -> WaitStat
 
 #[test]
 fn one_message_left_unsent_is_a_livelock_and_any_number_of_timed_writes_is_none() {
-    let mut watch = Watch::default();
+    let mut watch = LivelockWatch::default();
     let guest = || who(Some(Limits::default()), false);
     assert_eq!(
         watch.polled(polled(wait_stats(1000, 0, 0)), || panic!("it may sleep between its calls")),
@@ -52,7 +53,7 @@ fn one_message_left_unsent_is_a_livelock_and_any_number_of_timed_writes_is_none(
 
 #[test]
 fn a_link_that_is_only_read_by_a_timer_is_a_livelock() {
-    let mut watch = Watch::default();
+    let mut watch = LivelockWatch::default();
     let guest = || who(Some(Limits::default()), false);
     assert_eq!(watch.polled(polled(wait_stats(0, 0, TIMED_READS - 1)), guest), None);
     let mut waited = wait_stats(0, 0, TIMED_READS);
@@ -64,15 +65,15 @@ fn a_link_that_is_only_read_by_a_timer_is_a_livelock() {
 
 #[test]
 fn who_keeps_time_is_asked_once() {
-    let mut watch = Watch::default();
+    let mut watch = LivelockWatch::default();
     assert_eq!(watch.polled(polled(wait_stats(0, 1, 0)), || who(Some(Limits::default()), true)), None);
     assert_eq!(watch.polled(polled(wait_stats(0, 2, 0)), || panic!("it is known")), None);
 }
 
 #[test]
 fn only_ticks_in_a_row_count_and_a_day_of_few_is_enough() {
-    let tick = |watch: &mut Watch, now_ns| watch.only_time_passes(Move::Advance(now_ns), &[], now_ns);
-    let mut watch = Watch::default();
+    let tick = |watch: &mut LivelockWatch, now_ns| watch.only_time_passes(Move::Advance(now_ns), &[], now_ns);
+    let mut watch = LivelockWatch::default();
     assert!((1..TICKS).all(|now_ns| !tick(&mut watch, now_ns)));
     let (mut one_more, mut moved, mut wrote) = (watch.clone(), watch.clone(), watch.clone());
     assert!(!watch.only_time_passes(Move::Poll(1), &[], TICKS));
@@ -80,7 +81,7 @@ fn only_ticks_in_a_row_count_and_a_day_of_few_is_enough() {
     assert!(!moved.only_time_passes(Move::Deliver(1, 1), &[], TICKS) && !tick(&mut moved, TICKS));
     let read = [Event::Read { pipe: PipeId(1), bytes: 1 }];
     assert!(!wrote.only_time_passes(Move::Poll(1), &read, TICKS) && !tick(&mut wrote, TICKS));
-    let mut slow = Watch::default();
+    let mut slow = LivelockWatch::default();
     let each_ns = PATIENCE_NS / FEW_TICKS;
     assert!((1..FEW_TICKS).all(|nth| !tick(&mut slow, nth * each_ns)));
     assert!(tick(&mut slow, FEW_TICKS * each_ns));
@@ -88,7 +89,7 @@ fn only_ticks_in_a_row_count_and_a_day_of_few_is_enough() {
 
 #[test]
 fn asking_without_waiting_is_counted_by_the_tank() {
-    let mut watch = Watch::default();
+    let mut watch = LivelockWatch::default();
     let asks = |idle_calls| {
         let mut wait_stats = WaitStats::default();
         wait_stats.idle_calls = idle_calls;
@@ -101,7 +102,7 @@ fn asking_without_waiting_is_counted_by_the_tank() {
 
 #[test]
 fn asking_counts_only_while_nothing_else_could_happen() {
-    let mut watch = Watch::default();
+    let mut watch = LivelockWatch::default();
     let mut poll = |idle_calls, is_alone| {
         let mut wait_stats = WaitStats::default();
         wait_stats.idle_calls = idle_calls;
@@ -117,7 +118,7 @@ fn asking_counts_only_while_nothing_else_could_happen() {
 
 #[test]
 fn who_looks_at_the_time_may_do_so_for_longer() {
-    let mut watch = Watch::default();
+    let mut watch = LivelockWatch::default();
     let mut poll = |idle_calls, looks| {
         let mut wait_stats = WaitStats::default();
         (wait_stats.idle_calls, wait_stats.looks) = (idle_calls, looks);
@@ -135,12 +136,12 @@ fn slices_count_only_in_a_row_and_in_silence() {
         wait_stats.calls = calls;
         Polled { caused: false, is_ready: true, ..polled(wait_stats) }
     };
-    let mut watch = Watch::default();
+    let mut watch = LivelockWatch::default();
     let mut take = |polled| watch.polled(polled, || who(Some(limits()), false)).is_some();
     assert_eq!([(); 4].map(|()| take(slice(5))), [false, false, false, true]);
     // A call to the host, an event, and a rest each reset the count.
     for news in [slice(6), Polled { caused: true, ..slice(5) }, Polled { is_ready: false, ..slice(5) }] {
-        let mut watch = Watch::default();
+        let mut watch = LivelockWatch::default();
         let mut take = |polled| watch.polled(polled, || who(Some(limits()), false)).is_some();
         let calls = news.wait_stats.calls;
         for polled in [slice(5), slice(5), slice(5), news, slice(calls), slice(calls)] {
@@ -151,7 +152,7 @@ fn slices_count_only_in_a_row_and_in_silence() {
 
 #[test]
 fn a_task_that_wakes_itself_for_ever_spins() {
-    let mut watch = Watch::default();
+    let mut watch = LivelockWatch::default();
     let idle = Polled { caused: false, ..polled(WaitStats::default()) };
     for _ in 1..IDLE_POLLS {
         assert_eq!(watch.polled(idle, || panic!("not yet")), None);
@@ -164,7 +165,7 @@ fn a_task_that_wakes_itself_for_ever_spins() {
 
 #[test]
 fn resumes_of_a_call_are_no_progress_and_name_it() {
-    let mut watch = Watch::default();
+    let mut watch = LivelockWatch::default();
     let idle = Polled { caused: false, ..polled(WaitStats::default()) };
     watch.resumed(9);
     assert_eq!(watch.polled(Polled { caused: true, ..idle }, || panic!("something was caused")), None);

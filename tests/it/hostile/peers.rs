@@ -36,7 +36,7 @@ fn say(bytes: Vec<u8>) -> Run {
         let saying = Box::pin(async move { output.give(bytes.into()).await });
         let hearing = Box::pin(async { while let Ok(Some(_)) = input.take(usize::MAX).await {} });
         match select(saying, hearing).await {
-            Either::LeftoverHandle((_, hearing)) => hearing.await,
+            Either::Left((_, hearing)) => hearing.await,
             Either::Right(_) => {}
         }
     };

@@ -24,7 +24,7 @@ use std::rc::Rc;
 use wavetank::ActorId;
 use wavetank::schema::peer_capnp::{byte_stream, executor};
 use wavetank_sim::world::World;
-use wire::RawLink;
+use wire::Wire;
 
 pub(super) use fuel::{refilled_budget, tick_grants};
 pub(super) use spawner::{cancelled_spawn, dropped_process};
@@ -68,7 +68,7 @@ impl executor::Server for Mute {
 /// The RPC system is to be polled only after the first answer; a time-out hides that the answer never comes. Mended:
 /// the system is polled while the caller waits for the answer.
 pub(super) fn unpolled_system(world: &mut World, way: Way) {
-    let [near, far] = RawLink::pair();
+    let [near, far] = Wire::pair();
     let served: executor::Client = new_client(Echo);
     let (serving, _) = system(far, Side::Server, Some(served.client));
     task(world, "server", async move {
@@ -79,17 +79,14 @@ pub(super) fn unpolled_system(world: &mut World, way: Way) {
         let (system, peer) = system(near, Side::Client, None);
         let answer = echo(&peer, "hello");
         let answered = match way {
-            Buggy => matches!(
-                select(pin!(answer), clock.sleep(SECOND_NS)).await,
-                Either::Left((Ok(()), _))
-            ),
+            Buggy => matches!(select(pin!(answer), clock.sleep(SECOND_NS)).await, Either::Left((Ok(()), _))),
             Way::Mended => matches!(select(pin!(answer), system).await, Either::Left((Ok(()), _))),
         };
         assert!(answered, "no answer in time");
     });
 }
 
-fn system(wire: RawLink, side: Side, serve: Option<Client>) -> (RpcSystem<Side>, executor::Client) {
+fn system(wire: Wire, side: Side, serve: Option<Client>) -> (RpcSystem<Side>, executor::Client) {
     let options = capnp::message::ReaderOptions::new();
     let network = twoparty::VatNetwork::new(wire.clone(), wire, side, options);
     let mut system = RpcSystem::new(Box::new(network), serve);
