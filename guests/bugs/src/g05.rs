@@ -1,17 +1,17 @@
 //! G05: a second RPC poll on a condition, and a timer that hides it.
 //!
-//! After the application's turn the loop polls RPC again only if bytes were already written in this turn. A
-//! call that follows from an answer is queued in a turn that wrote nothing, so it stays queued. A timer of 100
-//! ms in the poll set, put there "to be safe", gives RPC its next turn. Every call is answered and the exit
-//! code is 0, but each dependent call takes 100 ms in which nothing else happens. There are three variants:
+//! After the application's turn the loop polls RPC again only if bytes were already written in this turn. A call that
+//! follows from an answer is queued in a turn that wrote nothing, so it stays queued. A timer of 100 ms in the poll
+//! set, put there "to be safe", gives RPC its next turn. Every call is answered and the exit code is 0, but each
+//! dependent call takes 100 ms in which nothing else happens. There are three variants:
 //!
 //! - `g05`: the timer is always in the poll set;
 //! - `g05-quiet`: it is left out in turns that wrote something, so that no timer runs while an answer is awaited;
 //! - `g05-late`: RPC has a turn every 100 ms, and in between nothing even waits for the link.
 //!
-//! Mended: the runtime's loop, without any timer. The twin of `g05-quiet` sleeps between its calls and holds
-//! each answer meanwhile; that of `g05-late` has a ticking clock beside its calls. From outside, they write at
-//! the same times as the faulty guests, but they are correct.
+//! Mended: the runtime's loop, without any timer. The twin of `g05-quiet` sleeps between its calls and holds each
+//! answer meanwhile; that of `g05-late` has a ticking clock beside its calls. From outside, they write at the same
+//! times as the faulty guests, but they are correct.
 
 use std::{
     cell::{Cell, RefCell},
