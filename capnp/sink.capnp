@@ -1,22 +1,22 @@
 @0xe2b4a1f07c5d9863;
-# What tests of streaming calls ask: a schema of a user's own, which no oracle knows.
+# The calls of the tests of streaming: a schema that belongs to a user, so no oracle knows it.
 
 interface Source {
-  # Where a guest of these tests begins.
+  # The bootstrap capability of a guest in these tests.
 
   sink @0 () -> (sink :Sink);
-  # One sink, always the same.
+  # Returns a sink, always the same one.
 }
 
 interface Sink {
   # Takes a stream of numbers.
 
   push @0 (number :UInt32) -> stream;
-  # One number.
+  # One number of the stream.
 
   done @1 () -> (total :UInt32);
-  # How many numbers came.
+  # Returns how many numbers came.
 
   note @2 (number :UInt32) -> ();
-  # A number that is not part of the stream: its caller can wait for it.
+  # Takes a number that is not part of the stream, so its caller can wait for the answer.
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the stored requests and their manifests anew. Needs the `capnp` compiler; building Wavetank does not.
+# Generates the stored requests and their manifests. Needs the `capnp` compiler; a build of Wavetank does not.
 set -euo pipefail
 cd "$(dirname "$0")"
 for schema in peer vats sink; do

@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
-# Builds every guest into built/, and built/MANIFEST, which says what from. The same sources and toolchain give
-# the same bytes, wherever the repository lies.
+# Builds every guest into built/, and built/MANIFEST, which records the sources and the toolchain. The same
+# sources and toolchain give the same bytes, wherever the repository lies.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")"
 root=$(cd .. && pwd -P)
 
-# Panic messages name source files: no path of this machine may be among them. Set here and not in a cargo
-# config, since only here are the paths known; nothing else may add flags.
+# Panic messages name source files, and they must not contain a path of this machine. The flags are set here
+# and not in a cargo config, because only this script knows the paths. Nothing else may add flags.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 sysroot=$(rustc --print sysroot)
 unset RUSTFLAGS CARGO_BUILD_TARGET
 export CARGO_TARGET_DIR=$root/guests/target
-# Encoded: parted by 0x1f, so that a path may hold blanks.
+# Encoded, that is separated by 0x1f, so that a path may contain blanks.
 CARGO_ENCODED_RUSTFLAGS=$(printf -- '--remap-path-prefix=%s\x1f' \
     "$root=/wavetank" "$cargo_home=/cargo" "$sysroot=/rustc")
-# Guests travel over links: the linker writes what it has placed in as few bytes as it takes, not in five each.
+# Guests travel over links, so the linker encodes each address in as few bytes as it needs, not always in five.
 export CARGO_ENCODED_RUSTFLAGS+=-Clink-arg=--compress-relocations
 
-# build PROFILE NAME -p PACKAGE: one guest, out of its package. A library's file has no dashes.
+# build PROFILE NAME -p PACKAGE: builds one guest of its package. The file of a library has no dashes in its name.
 build() {
     cargo build --locked --target wasm32-wasip2 --profile "$1" "${@:3}"
     local file=target/wasm32-wasip2/$1/$2.wasm
@@ -29,7 +29,7 @@ build() {
 
 mkdir -p built
 fresh=()
-# The children first: others carry them inside.
+# The children come first, because other guests embed them.
 build tiny child-tiny -p child-tiny
 for child in child-echo relay; do
     for transport in "" -stdio; do build release $child$transport -p $child; done
@@ -43,7 +43,7 @@ build release bugs -p bugs
 build release hostile -p hostile
 build release conformance -p conformance
 
-# Only now: a build that fails leaves the last one whole for whoever embeds it.
+# Only now: if a build fails, the last one stays whole for the guests and tests that embed it.
 for component in built/*.wasm; do
     [[ " ${fresh[*]} " == *" $component "* ]] || rm "$component"
 done
@@ -53,7 +53,7 @@ if grep -laF -e "$root" -e "$cargo_home" -e "$sysroot" -e "$HOME/" built/*.wasm;
     exit 1
 fi
 
-# The sources by path, each with its digest, and the digest of that list.
+# Lists the sources by path, each with its digest. The manifest holds the digest of this list.
 sources() {
     cd "$root"
     {

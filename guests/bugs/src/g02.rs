@@ -1,9 +1,9 @@
 //! G02: a permit kept across turns.
 //!
-//! The guest asks `check-write` once, keeps the answer and writes by it, piece after piece. Between pieces it
-//! waits in `poll` and asks again, as it must, but looks only whether the answer is 0. As long as all its output
-//! fits the pipe that was empty at the start, nobody sees it; a budget that is small or shrinks between two
-//! turns makes the next write one of more than was granted, and that traps.
+//! The guest asks `check-write` once, keeps the answer, and writes one piece after another by it. Between
+//! pieces it waits in `poll` and asks again, as it must, but it only checks whether the answer is 0. As long
+//! as all its output fits the pipe, which was empty at the start, nobody notices. If the budget is small, or
+//! shrinks between two turns, the next write exceeds its permit, and that traps.
 //!
 //! Mended: each write is cut to the permit that was given just before it.
 
@@ -37,7 +37,7 @@ fn write_all(way: Way) -> Result<()> {
     Ok(())
 }
 
-/// Waits until something may be written, and gives how much.
+/// Waits until the stream takes bytes, and returns how many.
 fn permit(stdout: &OutputStream) -> Result<usize> {
     loop {
         match stdout.check_write() {

@@ -1,8 +1,8 @@
 //! G03, its second half: a session "mended" by leaking it.
 //!
-//! A stream that goes before its pollable traps, so somebody made everything live for ever: at the end the RPC
-//! system and all it owns are forgotten. The exit code is 0. But the link's streams and pollables are still in
-//! the host's table, Finish and Release of the last calls were never sent, and whatever was queued is lost.
+//! A stream that is dropped before its pollable traps, so somebody kept everything alive for ever: at the end the RPC
+//! system and all it owns are forgotten. The exit code is 0. But the link's streams and pollables are still in the
+//! host's table, Finish and Release of the last calls were never sent, and everything that was queued is lost.
 //!
 //! Mended: the session ends in order, and drops its pollables before their streams.
 
@@ -49,9 +49,9 @@ fn leak() -> Result<()> {
 
 const TIMERS: usize = 10;
 
-/// The same of timers, without any RPC: each sleep leaves its pollable behind, and a loop leaves one for each turn.
+/// The same bug with timers, without any RPC: each sleep leaks its pollable, so a loop leaks one in each turn.
 ///
-/// Mended: as many pollables are kept for life, but made once and waited for side by side. That is no leak.
+/// Mended: just as many pollables are kept for life, but they are made once and waited for together. That is no leak.
 pub fn main_timers(way: Way) -> ExitCode {
     let make = || subscribe_duration(1_000_000);
     match way {

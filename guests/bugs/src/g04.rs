@@ -1,11 +1,11 @@
 //! G04: the loop polls RPC, then the application, then blocks.
 //!
-//! A call that the application queues in its turn is not written before the block. It leaves only when something
-//! else arrives and gives the RPC system another turn. Here a second call is on its way meanwhile: if its answer
-//! comes later than the first one's, in a delivery of its own, all is well. If both come at once, or in the
-//! other order, the guest waits for an answer to a call that it never sent.
+//! If the application queues a call in its turn, the call is not written before the block. It leaves only when
+//! something else arrives and gives the RPC system another turn. Here a second call is in flight at the same
+//! time. If its answer arrives later than the first one's, in a delivery of its own, all is well. If both
+//! arrive at once, or in the other order, the guest waits for an answer to a call that it never sent.
 //!
-//! Mended: the runtime's loop, which blocks only when nobody was woken.
+//! Mended: the runtime's loop, which blocks only if no task was woken.
 
 use std::process::ExitCode;
 
@@ -38,7 +38,7 @@ fn one_turn_each() -> Result<()> {
     let (mut session, executor) = Session::open(None);
     let mut app = hand::app(app(executor));
     let ended = loop {
-        // In a turn of its own the system may wake itself: that much the loop has been taught.
+        // The system may wake itself in its own turn. This loop does handle that much.
         while session.system.turn() {}
         app.turn();
         if let Some(ended) = app.take_output() {

@@ -1,17 +1,17 @@
 //! G05: a second RPC poll on a condition, and a timer that hides it.
 //!
-//! After the application's turn the loop polls RPC again only if bytes were already written in this turn. A call
-//! that follows from an answer is queued in a turn that wrote nothing: it stays. A timer of 100 ms in the poll
-//! set, put there "to be safe", gives RPC its next turn. All is answered and the exit code is 0, but each
-//! dependent call takes 100 ms in which nothing else happens. Three ways to have it:
+//! After the application's turn the loop polls RPC again only if bytes were already written in this turn. A call that
+//! follows from an answer is queued in a turn that wrote nothing, so it stays queued. A timer of 100 ms in the poll
+//! set, put there "to be safe", gives RPC its next turn. Every call is answered and the exit code is 0, but each
+//! dependent call takes 100 ms in which nothing else happens. There are three variants:
 //!
 //! - `g05`: the timer is always in the poll set;
-//! - `g05-quiet`: it is left out in turns that wrote something, so that waits for an answer have no timer;
-//! - `g05-late`: RPC has a turn every 100 ms, and in between the link is not even waited for.
+//! - `g05-quiet`: it is left out in turns that wrote something, so that no timer runs while an answer is awaited;
+//! - `g05-late`: RPC has a turn every 100 ms, and in between nothing even waits for the link.
 //!
 //! Mended: the runtime's loop, without any timer. The twin of `g05-quiet` sleeps between its calls and holds each
-//! answer meanwhile, that of `g05-late` has a clock tick beside its calls: seen from outside they write at the same
-//! times as the faulty ones, and they are right.
+//! answer meanwhile; that of `g05-late` has a ticking clock beside its calls. From outside, they write at the same
+//! times as the faulty guests, but they are correct.
 
 use std::{
     cell::{Cell, RefCell},
@@ -69,7 +69,7 @@ pub fn main_late(way: Way) -> ExitCode {
     }
 }
 
-/// How many calls there are: the word after the way, or 20.
+/// The number of calls: the word after the way, or 20.
 fn calls() -> usize {
     env::args().nth(3).and_then(|word| word.parse().ok()).unwrap_or(CALLS)
 }
@@ -81,7 +81,7 @@ async fn app(executor: executor::Client) -> Result<()> {
     Ok(())
 }
 
-/// Sleeps after each call, with the answer in its hands: Finish goes out with the next call only.
+/// Sleeps after each call and holds its answer meanwhile, so Finish goes out only with the next call.
 async fn sleepy_app(executor: executor::Client, io: Io) -> Result<()> {
     for call in 0..calls() {
         let mut request = executor.echo_request();
@@ -93,7 +93,7 @@ async fn sleepy_app(executor: executor::Client, io: Io) -> Result<()> {
     Ok(())
 }
 
-/// Makes a call at each tick, while the clock ticks on.
+/// Makes a call at each tick. The clock ticks on while the call is in flight.
 async fn ticking_app(executor: executor::Client, io: Io) -> Result<()> {
     for call in 0..calls() {
         io.sleep(Duration::from_nanos(SAFETY_NS)).await;
@@ -140,7 +140,7 @@ fn with_safety_timer(timer: Timer) -> Result<()> {
     ended.and(session.close())
 }
 
-/// RPC has its turn every 100 ms, and nobody waits for the link in between.
+/// Gives RPC a turn every 100 ms. In between, nothing waits for the link.
 fn by_the_clock() -> Result<()> {
     let reactor = Reactor::default();
     let link = Link::over_connection();
@@ -160,12 +160,12 @@ fn by_the_clock() -> Result<()> {
         }
     };
     drop(app);
-    // Its host would have to speak once more for an orderly end.
+    // For an orderly end, its host would have to send something once more.
     drop(session);
     ended
 }
 
-/// A reader that looks whether there is something, and does not wait.
+/// A reader that checks whether there are bytes, but does not wait for them.
 struct Glancing {
     stream: InputStream,
     waiting: Rc<RefCell<Option<Waker>>>,
@@ -188,7 +188,7 @@ impl AsyncRead for Glancing {
     }
 }
 
-/// A writer that counts.
+/// A writer that counts the bytes it has written.
 struct Counting {
     writer: streams::Writer,
     written: Rc<Cell<u64>>,

@@ -1,9 +1,9 @@
-//! G06: a refused write leaves the writer out of the poll set.
+//! G06: after a refused write, the writer is left out of the poll set.
 //!
-//! When `check-write` says 0 the adapter is not ready, and that is right; but nobody then waits for the stream to
-//! take more. The loop blocks on its reader alone and tries the write again whenever something arrives. A message
-//! that fits the pipe passes. One that is refused, because the pipe is small or full or its last flush is not
-//! done, stays where it is until the peer happens to speak, and a peer that waits for this message never does.
+//! When `check-write` returns 0, the adapter is not ready. That is correct, but then nothing waits for the stream to
+//! take more. The loop blocks on its reader alone and tries the write again whenever something arrives. A message that
+//! fits the pipe passes. A message that is refused, because the pipe is small or full or its last flush is not done,
+//! stays until the peer happens to speak. If the peer waits for this very message, it never does.
 //!
 //! Mended: the runtime's writer, which has its task woken when there is budget.
 
@@ -66,7 +66,7 @@ fn without_writer() -> Result<()> {
     ended.and(session.close())
 }
 
-/// Who was refused last.
+/// The waker of the task whose write was refused last.
 type Refused = Rc<RefCell<Option<Waker>>>;
 
 struct Forgetful {

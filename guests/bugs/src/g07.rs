@@ -1,10 +1,10 @@
 //! G07: a pollable that is always ready.
 //!
-//! The guest reads stdin to its end and then makes a call whose answer takes a while. It leaves stdin's pollable
-//! in the poll set: a stream at its end is ready for ever, so each `poll` returns at once, and the guest burns a
-//! whole processor until the answer is there. Nothing is wrong but that.
+//! The guest reads stdin to its end and then makes a call whose answer takes a while. It leaves stdin's
+//! pollable in the poll set. A stream at its end is always ready, so each `poll` returns at once, and the
+//! guest uses a whole processor until the answer arrives. Nothing else is wrong.
 //!
-//! Mended: only what somebody still waits for is in the poll set.
+//! Mended: the poll set holds only pollables that a task still waits for.
 
 use std::{
     process::ExitCode,
@@ -46,7 +46,7 @@ fn with_stdin_for_ever() -> Result<()> {
         stdin_ready.wake_when_ready(&Context::from_waker(Waker::noop()));
         session.reactor.block()?;
     };
-    // In its order: the pollable is the stream's child.
+    // The order matters: the pollable is the stream's child.
     drop(stdin_ready);
     drop((stdin, app));
     ended.and(session.close())

@@ -1,8 +1,8 @@
-//! G08: a finished RPC system counted as progress.
+//! G08: a finished RPC system counts as progress.
 //!
-//! The loop goes round again as long as something made progress, and takes a system that says "ready" for one
-//! that did. When its link dies the system is finished and says so for ever: the loop never blocks again. The
-//! guest has other work, stdin, and spins until that ends.
+//! The loop repeats as long as something made progress, and it counts a system that says "ready" as progress.
+//! When the link dies, the system is finished and stays "ready" for ever, so the loop never blocks again. The
+//! guest has other work, which is to read stdin, and spins until that ends.
 //!
 //! Mended: a finished system is not asked again.
 
@@ -23,7 +23,7 @@ pub fn main(way: Way) -> ExitCode {
 }
 
 async fn app(executor: executor::Client, mut stdin: Reader) -> Result<()> {
-    // Answered or not: the link may be gone already.
+    // The result does not matter: the link may be gone already.
     let _ = peer::echo(&executor, "hello").await;
     let mut bytes = Vec::new();
     stdin.read_to_end(&mut bytes).await?;
@@ -37,7 +37,7 @@ fn outlive_the_link(way: Way) -> Result<()> {
         let mut app = pin!(app(executor, Reader::new(&session.reactor, get_stdin())));
         let mut finished = false;
         loop {
-            // The application is asked every time round, whoever was woken.
+            // The application is polled in every round, whichever task was woken.
             if let Poll::Ready(ended) = app.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 break ended;
             }
@@ -51,7 +51,7 @@ fn outlive_the_link(way: Way) -> Result<()> {
             }
         }
     };
-    // A dead link has nothing to close in order.
+    // A dead link cannot be closed in order.
     let _ = session.close();
     ended
 }

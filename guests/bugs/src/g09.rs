@@ -1,12 +1,12 @@
-//! G09: a child's stderr is a pipe that nobody reads.
+//! G09: nobody reads the pipe of a child's stderr.
 //!
-//! The parent asks for its child's stderr, and then waits for the child to end before it reads. The child says
-//! more than the host keeps and the pipe holds: it blocks in the middle of a line, and the parent's wait never
-//! returns. With a child that says little, all is well.
+//! The parent asks for its child's stderr, and then waits for the child to end before it reads. The child
+//! writes more than the host keeps and the pipe holds. It blocks in the middle of a line, and the parent's
+//! wait never returns. If the child writes little, all is well.
 //!
 //! Mended: the parent reads while it waits.
 //!
-//! The child is this component again, whose bytes come on stdin.
+//! The child is this component again. The parent reads its bytes from stdin.
 
 use std::{env, process::ExitCode};
 
@@ -25,7 +25,7 @@ const LINE_BYTES: usize = 1024;
 pub fn main(way: Way) -> ExitCode {
     if env::args().nth(3).as_deref() == Some("child") {
         for line in 0..LINES {
-            // One write a line: `eprint` alone would write each filling by itself.
+            // Formatted first, for one write per line: `eprint` alone would write each fill character by itself.
             let line = format!("{line:.<0$}\n", LINE_BYTES - 1);
             eprint!("{line}");
         }
@@ -52,7 +52,7 @@ pub fn main(way: Way) -> ExitCode {
     })
 }
 
-/// How much the child said first may be lost: the host kept the end of it until its stderr was asked for.
+/// The beginning of the child's output may be lost: until its stderr was asked for, the host kept only the end.
 async fn read_all(stderr: &byte_stream::Client) -> Result<()> {
     let mut last = 0;
     loop {

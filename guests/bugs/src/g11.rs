@@ -1,13 +1,13 @@
 //! G11: a read of 0 bytes taken for the end, and the reverse.
 //!
-//! `read` may give nothing although more will come: only `closed` is the end. A guest that stops at the first
-//! empty read counts what had arrived by then and exits with 0, and the rest is dropped without a word. It looks
-//! right whenever stdin is there before the guest is.
+//! `read` may return nothing although more will come; only `closed` is the end. If a guest stops at the first
+//! empty read, it counts the bytes that had arrived by then and exits with 0, and the rest is silently
+//! dropped. It looks right whenever all of stdin arrives before the guest starts.
 //!
-//! The reverse: an error is read as "nothing yet", so at its end the guest waits for a stream that is always
+//! The reverse: an error is read as "nothing yet". At the end the guest waits for a stream that is always
 //! ready, and asks it again, for ever.
 //!
-//! Mended: empty is "wait", `closed` is the end.
+//! Mended: empty means "wait", `closed` is the end.
 
 use std::process::ExitCode;
 

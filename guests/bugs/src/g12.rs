@@ -1,12 +1,12 @@
 //! G12: a blocking read in a cooperative loop.
 //!
-//! The guest exports an Executor that echoes, and meanwhile counts what comes on stdin. Before each read RPC gets
-//! all the turns it wants: enough as long as stdin is never quiet. When it is, the whole guest sleeps in
-//! `blocking-read`, RPC has bytes to read and nobody reads them. A host that closes stdin only after its call was
-//! answered waits for ever, or drops the link, unless that call was there before the guest had read what there
-//! was.
+//! The guest exports an Executor that echoes, and meanwhile counts the bytes of stdin. Before each read, RPC
+//! gets all the turns it wants, which is enough as long as stdin is never quiet. When stdin is quiet, the
+//! whole guest sleeps in `blocking-read`, and nobody reads the bytes that arrive for RPC. Suppose that a host
+//! closes stdin only after its call was answered. Unless that call arrived before the guest had read
+//! everything on stdin, the host waits for ever, or drops the link.
 //!
-//! Mended: stdin is read by the runtime's reader, which waits in the one poll that RPC waits in too.
+//! Mended: stdin is read by the runtime's reader, which waits in the same poll as RPC.
 
 use std::{process::ExitCode, rc::Rc};
 

@@ -1,9 +1,9 @@
 //! G13: a log line of more than 4096 bytes in one `blocking-write-and-flush`.
 //!
-//! That call takes 4096 bytes at most and traps on more. A logger that hands it whole lines works until
-//! somebody logs a long one, and then logging kills the guest.
+//! That call takes at most 4096 bytes and traps if there are more. A logger that passes whole lines to it
+//! works until somebody logs a long line, and then logging kills the guest.
 //!
-//! Mended: the line goes out in pieces.
+//! Mended: the line is written in pieces.
 
 use std::process::ExitCode;
 
@@ -12,14 +12,14 @@ use wavetank_guest::{Error, Result};
 
 use crate::{Way, exit_code, number};
 
-/// The most that one call takes.
+/// The most bytes that one call takes.
 const MAX_BYTES: usize = 4096;
 
 pub fn main(way: Way) -> ExitCode {
     exit_code(log(way))
 }
 
-/// Logs one line of as many bytes as the guest was told.
+/// Logs one line. Its length in bytes is an argument of the guest.
 fn log(way: Way) -> Result<()> {
     let line_bytes = number().ok_or_else(|| Error::guest("usage: bugs g13 WAY LINE_BYTES"))?;
     let line = format!("{:.<line_bytes$}", "log ");

@@ -1,9 +1,9 @@
 //! G14: the application's error is swallowed.
 //!
-//! The guest's one call fails with an exception. It is logged, and `main` returns success: whoever looks at exit
-//! codes learns nothing.
+//! The guest's one call fails with an exception. The guest logs it, but `main` returns success, so nobody can
+//! see the failure in the exit code.
 //!
-//! Mended: what failed makes the guest fail.
+//! Mended: if the call fails, the guest fails.
 
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ pub fn main(way: Way) -> ExitCode {
     })
 }
 
-/// Fails: these bytes are no component.
+/// Fails, because these bytes are not a component.
 async fn start_a_child(executor: &executor::Client) -> Result<()> {
     let child = peer::start(executor, b"not a component", &["child"], &[]);
     let ended = peer::wait_for_success(&child).await;

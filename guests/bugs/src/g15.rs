@@ -1,10 +1,10 @@
-//! G15: one read is taken to bring a whole header.
+//! G15: one read is assumed to return a whole header.
 //!
-//! Frames come on stdin: 8 bytes of length, little endian, then so many bytes of the running pattern. The reader
-//! asks for 8 bytes and takes what it gets for all of them. As long as frames arrive whole that is true; a
-//! stream may give fewer, and then the rest of the header is read as a body and everything after is garbled.
+//! Frames come on stdin: 8 bytes of length, little endian, then that many bytes of the running pattern. The reader asks
+//! for 8 bytes and assumes that it got all of them. That holds as long as frames arrive whole. A stream may return
+//! fewer, and then the rest of the header is read as a body and everything after it is garbled.
 //!
-//! Mended: reads go on until all that was asked for is there.
+//! Mended: the guest reads until it has all the bytes that it asked for.
 
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ use wavetank_guest::{Error, Result, pattern};
 
 use crate::{Way, exit_code};
 
-/// More than any frame has.
+/// More bytes than any frame has.
 const MAX_BYTES: u64 = 1_000_000;
 
 pub fn main(way: Way) -> ExitCode {
@@ -34,7 +34,7 @@ fn frames(way: Way) -> Result<()> {
             short if way == Way::Mended => {
                 return Err(Error::guest(format!("a header of {short} bytes before the end")));
             }
-            // The rest of the header stays 0: small numbers look right.
+            // The rest of the header stays 0, so a small length looks right.
             _ => {}
         }
         let body_bytes = u64::from_le_bytes(header);
@@ -52,7 +52,7 @@ fn frames(way: Way) -> Result<()> {
     Ok(())
 }
 
-/// Fills the buffer and gives how many bytes came: fewer only at the end. The buggy one reads once.
+/// Fills the buffer and returns the number of bytes read, fewer only at the end. The buggy way reads once.
 fn read(stdin: &InputStream, buf: &mut [u8], way: Way) -> Result<usize> {
     let mut filled_bytes = 0;
     while filled_bytes < buf.len() {

@@ -1,10 +1,10 @@
 //! G16: a failed write swallowed.
 //!
-//! The adapter over the link's output takes each error for "written": when the link is gone, its input will say so.
-//! But a link can be broken in one direction while the other still works. The application reports something, needs no
-//! answer, and exits with 0; its report never left.
+//! The adapter over the link's output reports each error as "written", on the theory that a dead link shows on its
+//! input. But a link can be broken in one direction while the other still works. The application sends a report, needs
+//! no answer, and exits with 0, but the report never left.
 //!
-//! Mended: the runtime's own adapter, in which a failed write fails the link, and an answer that is waited for.
+//! Mended: the runtime's own adapter, in which a failed write fails the link, and a guest that waits for the answer.
 
 use std::{
     io,
@@ -46,7 +46,7 @@ async fn app(executor: executor::Client, mut stdin: Reader) -> Result<()> {
     stdin.read_to_end(&mut bytes).await?;
     let mut request = executor.echo_request();
     request.get().set_message(&*format!("{} bytes", bytes.len()));
-    // What it answers is known.
+    // The answer is known in advance, so nobody waits for it.
     drop(request.send());
     Ok(())
 }
@@ -72,7 +72,7 @@ fn report_to_nobody() -> Result<()> {
     ended.and(session.close())
 }
 
-/// A writer that has always written.
+/// A writer that never reports an error.
 struct Carefree(Writer);
 
 impl AsyncWrite for Carefree {

@@ -1,9 +1,9 @@
-//! G17: a heartbeat that outlives what it beats for.
+//! G17: a heartbeat that outlives its link.
 //!
-//! Every ten seconds the guest tells its host that it is alive, and shrugs off what comes of it: the next time may go
-//! better. When the link is gone no time goes better any more, and nothing else ever ends the guest.
+//! Every ten seconds the guest tells its host that it is alive. It ignores a failure, because the next call
+//! may succeed. But once the link is gone no call succeeds, and nothing else ever ends the guest.
 //!
-//! Mended: a failed call ends it.
+//! Mended: a failed call ends the guest.
 
 use std::{process::ExitCode, time::Duration};
 

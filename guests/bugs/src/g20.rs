@@ -1,11 +1,11 @@
-//! G20: a parent that keeps its child's failure to itself.
+//! G20: a parent that hides its child's failure.
 //!
-//! The child exits with a failure. Its parent waits for it, logs the code and returns success: whoever started the
-//! parent learns nothing.
+//! The child exits with a failure. Its parent waits for it, logs the code and returns success, so whoever
+//! started the parent does not learn of the failure.
 //!
-//! Mended: a child that failed makes its parent fail.
+//! Mended: if the child fails, its parent fails.
 //!
-//! The child is this component again, whose bytes come on stdin.
+//! The child is this component again. The parent reads its bytes from stdin.
 
 use std::{env, process::ExitCode};
 

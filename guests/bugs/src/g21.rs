@@ -1,9 +1,9 @@
 //! G21: of 32 children, one is never waited for.
 //!
-//! The parent starts its children in one breath and waits for all but the last: a loop that ends one too early. Most
-//! often the last one has ended all the same when the parent exits, and all looks well.
+//! The parent starts all its children at once and waits for all but the last, in a loop that ends one too
+//! early. Usually the last child has ended all the same when the parent exits, and all looks well.
 //!
-//! Mended: each child is waited for.
+//! Mended: the parent waits for each child.
 //!
 //! The children's component comes on stdin.
 

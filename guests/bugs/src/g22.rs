@@ -1,10 +1,10 @@
 //! G22: an error path that drops a stream before its pollable.
 //!
-//! The guest holds its stdin and a pollable of it while it calls its host. On the way to success it drops both in
-//! order, by hand. When a call fails, `?` leaves early and the fields drop as they are declared: the stream first. The
-//! host traps it with "resource has children", so a failure that the guest means to report ends it instead.
+//! The guest holds its stdin and a pollable of it while it calls its host. On the path to success it drops both in
+//! order, by hand. If a call fails, `?` leaves early and the fields drop as declared: the stream first. The host traps
+//! that with "resource has children", so the trap replaces the failure that the guest means to report.
 //!
-//! Mended: the pollable is declared before its stream, and so goes first on every path.
+//! Mended: the pollable is declared before its stream, so it is dropped first on every path.
 
 use std::process::ExitCode;
 

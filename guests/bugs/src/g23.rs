@@ -1,9 +1,9 @@
 //! G23: bytes that are never flushed.
 //!
-//! The adapter's `poll_flush` does nothing, because every host that its author knew sends what it is given at once.
-//! WASI promises that only for what was flushed: until then a host may keep the bytes, as long as `check-write`
-//! permits more. The first call of the session then never leaves the host, and the guest waits for its answer for
-//! ever.
+//! The adapter's `poll_flush` does nothing, because every host that its author knew sends all bytes at once.
+//! WASI promises that only for flushed bytes: until a flush, a host may keep the bytes as long as
+//! `check-write` permits more. Then the first call of the session never leaves the host, and the guest waits
+//! for its answer for ever.
 //!
 //! Mended: the runtime's writer, which asks the stream for a flush.
 

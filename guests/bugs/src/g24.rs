@@ -1,8 +1,8 @@
 //! G24: two writes on one permit, and G25: a write during a flush.
 //!
-//! `check-write` gives "the number of bytes permitted for the next call to `write`". The guest asks once and writes
-//! a head and a body that together fit the permit. Most hosts take both; one may trap at the second. In G25 it
-//! flushes after the head: then a stream accepts no write until `check-write` has given a permit again.
+//! `check-write` gives "the number of bytes permitted for the next call to `write`". The guest asks once and writes a
+//! head and a body that together fit the permit. Most hosts take both, but a host may trap at the second. In G25 the
+//! guest flushes after the head. Then the stream accepts no write until `check-write` has given a permit again.
 //!
 //! Mended: a `check-write` before each write.
 
@@ -19,12 +19,12 @@ use crate::{Way, exit_code};
 const HEAD: &[u8] = b"head ";
 const BODY: &[u8] = b"body\n";
 
-/// A second write on the permit of the first.
+/// G24: a second write on the permit of the first.
 pub fn main_twice(way: Way) -> ExitCode {
     exit_code(said(head_and_body(way, false)))
 }
 
-/// A write on a permit from before a flush.
+/// G25: a write on a permit from before a flush.
 pub fn main_flush(way: Way) -> ExitCode {
     exit_code(said(head_and_body(way, true)))
 }
@@ -46,13 +46,13 @@ fn head_and_body(way: Way, flushes: bool) -> std::result::Result<(), StreamError
     stdout.blocking_flush()
 }
 
-/// Waits until so much may be written, and gives how much may.
+/// Waits until at least this many bytes are permitted, and returns the permit.
 fn permit(stdout: &OutputStream, wanted_bytes: usize) -> std::result::Result<usize, StreamError> {
     loop {
         match stdout.check_write()? as usize {
             0 => stdout.subscribe().block(),
             enough if enough >= wanted_bytes => return Ok(enough),
-            // A small permit is used, or there would never be a larger one.
+            // A permit that is too small is used up on blanks, because otherwise a larger one would never come.
             little => stdout.write(&vec![b' '; little])?,
         }
     }

@@ -1,8 +1,8 @@
 //! G26: readiness taken for bytes, and G27: a short read taken for the last.
 //!
-//! A pollable of an input stream may be ready and the read after it bring nothing; and a read may bring fewer bytes
-//! than were asked for although there are more. The guest of G26 stops at the first read that brings nothing, and
-//! says that it was promised something. The guest of G27 stops at the first that brings less than its buffer holds.
+//! A pollable of an input stream may be ready although the next read returns nothing. A read may also return fewer
+//! bytes than were asked for although there are more. The guest of G26 fails at the first read that returns nothing,
+//! because the stream was ready. The guest of G27 stops at the first read that does not fill its buffer.
 //!
 //! Mended: only `closed` is the end.
 
@@ -15,12 +15,12 @@ use crate::{Way, exit_code};
 
 const BUFFER_BYTES: u64 = 1000;
 
-/// Readiness taken for bytes.
+/// G26: readiness taken for bytes.
 pub fn main_ready(way: Way) -> ExitCode {
     exit_code(count(way == Way::Buggy, false))
 }
 
-/// A short read taken for the last.
+/// G27: a short read taken for the last.
 pub fn main_short(way: Way) -> ExitCode {
     exit_code(count(false, way == Way::Buggy))
 }

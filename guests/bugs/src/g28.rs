@@ -1,9 +1,9 @@
-//! G28: a `poll` taken to name all that is ready.
+//! G28: the guest assumes that `poll` names everything that is ready.
 //!
-//! `poll` gives "one or more indices" of what is ready. The guest waits for three times that have passed, and takes
-//! those that are not named for times to come.
+//! `poll` gives "one or more indices" of the ready pollables. The guest waits for three times that have
+//! passed. If `poll` does not name one of them, the guest concludes that this time is still to come.
 //!
-//! Mended: what was not named is polled again.
+//! Mended: the pollables that were not named are polled again.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
-//! A session put together by hand, for the cases whose fault is in the loop or in an adapter.
+//! A session put together by hand, for the cases with a fault in the loop or in an adapter.
 //!
-//! All else is as in the runtime: its reactor, its tasks, and the end of a session in its order.
+//! The rest is as in the runtime: reactor, tasks, order of the end. But `close` does not wait for the last flush.
 
 use std::pin::Pin;
 
@@ -15,10 +15,10 @@ use wavetank_guest::{
     task::{self, Task},
 };
 
-/// The application: boxed, so that its capabilities go when it does.
+/// The application. It is boxed, so that its capabilities are dropped with it.
 pub type App = Task<Pin<Box<dyn Future<Output = Result<()>>>>>;
 
-/// An RPC system and what it needs to run and to end.
+/// An RPC system, and all that it needs to run and to end.
 pub struct Session {
     /// The one place to block.
     pub reactor: Reactor,
@@ -50,7 +50,7 @@ impl Session {
         (Self { reactor, system: Task::new(system), disconnector }, peer)
     }
 
-    /// Ends the session in order. The application must be gone by now.
+    /// Ends the session in order. The application must be dropped before.
     pub fn close(mut self) -> Result<()> {
         while self.system.turn() {}
         task::run(&self.reactor, self.disconnector, &mut self.system)??;

@@ -1,7 +1,7 @@
 //! Hot: a computation without an end.
 //!
-//! The guest computes and never calls out: no read, no write, no poll. It is not asking for news, so it does not
-//! spin in that sense; only its fuel tells that it runs.
+//! The guest computes and never calls out: no read, no write, no poll. It does not ask again and again for
+//! news, so it is not spinning in that sense. Only its fuel shows that it runs.
 //!
 //! Mended: the computation is bounded.
 

@@ -1,12 +1,12 @@
-//! Guests' bugs, one a case, each beside its mended twin.
+//! Bugs of guests, one in each case, each beside its mended twin.
 //!
 //! ```text
 //! bugs CASE buggy|mended [WORD]...
 //! ```
 //!
-//! Each case is a file that says what the fault is, how it looks from outside and what mends it. Both ways do
-//! the same job; only the mended one does it under every lawful schedule. All need the connection transport, for
-//! stdin and stdout are theirs.
+//! Each case is a file. Its head describes the fault, how it looks from outside, and how it is mended. Both
+//! ways do the same job, but only the mended one does it under every lawful schedule. All cases need the
+//! connection transport, because they use stdin and stdout themselves.
 
 mod g02;
 mod g03;
@@ -38,7 +38,7 @@ use std::{env, process::ExitCode};
 
 use wavetank_guest::Result;
 
-/// Whether the fault is there.
+/// Whether the guest has the fault.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Buggy,
@@ -103,7 +103,7 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The exit code of a case that has no session, or one put together by hand.
+/// The exit code of a case that has no session, or a session put together by hand.
 fn exit_code(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
-//! Waiting by looking: a guest that never blocks, and looks again and again whether what it waits for has come.
+//! Busy waiting: a guest that never blocks, and checks again and again whether its event has come.
 //!
-//! That burns a processor, but it is lawful as long as what it waits for comes: time passes while a guest looks at it,
-//! and others run. It is a livelock if that never comes.
+//! That burns a processor, but it is lawful as long as the event comes: while the guest checks, time passes
+//! and others run. If the event never comes, it is a livelock.
 //!
 //! Buggy: the wait has no end. Mended: it ends after five milliseconds, or when bytes come.
 
@@ -22,16 +22,16 @@ use crate::{Way, exit_code};
 
 const WAIT: Duration = Duration::from_millis(5);
 
-/// Looks at the clock.
+/// Reads the clock again and again.
 pub fn main_now(way: Way) -> ExitCode {
-    let begun = Instant::now();
+    let begun = Instant::now(); // On purpose: this is the busy wait itself, on the simulator's virtual clock.
     while begun.elapsed() < WAIT || way == Way::Buggy {
         thread::yield_now();
     }
     came()
 }
 
-/// Asks a timer whether its time has come.
+/// Asks a timer again and again whether its time has come.
 pub fn main_ready(way: Way) -> ExitCode {
     let time = subscribe_duration(WAIT.as_nanos() as u64);
     while !time.ready() || way == Way::Buggy {}
@@ -48,7 +48,7 @@ pub fn main_poll(way: Way) -> ExitCode {
     came()
 }
 
-/// Polls stdin with a time-out of nothing.
+/// Polls stdin with a time-out of 0. Both ways are the same guest: the world decides whether bytes come.
 pub fn main_bytes(_: Way) -> ExitCode {
     match bytes() {
         Ok(()) => came(),

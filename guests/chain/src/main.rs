@@ -1,12 +1,12 @@
-//! A chain of guests, each link started by the one before.
+//! A chain of guests: each link starts the next one.
 //!
 //! ```text
 //! chain N [root]      N links are still to be started; the root's peer is a Host, every other's an Executor
 //! ```
 //!
 //! A link reads its own component from stdin, so it needs the connection transport. It starts the next link,
-//! hands it the same bytes through its stdin, and waits for it. The last link makes one echo call instead.
-//! Each says `link N ok` on stdout when all beyond it are.
+//! passes it the same bytes through its stdin, and waits for it. The last link makes one echo call instead.
+//! Each link prints `link N ok` on stdout when all links after it have done so.
 
 use std::{env, process::ExitCode};
 
@@ -42,12 +42,12 @@ fn main() -> ExitCode {
 async fn next_link(executor: &executor::Client, wasm: &[u8], left: u32) -> Result<()> {
     let process = peer::start(executor, wasm, &["chain", &left.to_string()], &[]);
     let stdin = peer::stdin(&process);
-    // Both to their end: of a link that ends before it has read everything, the exit code says more than the
-    // broken stream. A child that cannot be fed would wait for its stdin for ever.
+    // Both run to their end: if a link ends before it has read everything, its exit code says more than the
+    // broken stream. A child that cannot be fed would wait for its stdin for ever, so it is killed.
     let feeding = async {
         let fed = feed(&stdin, wasm).await;
         if fed.is_err() {
-            // It may have ended by itself, and its process may be what failed.
+            // The kill may fail too: the child may have ended by itself, or its process may be the thing that failed.
             let _ = peer::kill(&process).await;
         }
         fed
@@ -57,7 +57,7 @@ async fn next_link(executor: &executor::Client, wasm: &[u8], left: u32) -> Resul
     ended.and(fed)
 }
 
-/// Writes all and closes, one chunk in flight: the next goes out when the child has room for it.
+/// Writes all bytes and closes. Only one chunk is in flight: the next is sent when the child has room for it.
 async fn feed(stdin: &byte_stream::Client, bytes: &[u8]) -> Result<()> {
     for chunk in bytes.chunks(CHUNK_BYTES) {
         peer::write(stdin, chunk).await?;

@@ -1,23 +1,23 @@
-//! A child that calls its parent back: some echoes at once, all sent before any answer is awaited.
+//! A child that calls its parent back: several echoes at once, all sent before any answer is awaited.
 //!
 //! ```text
 //! child-echo [WORD]...                  echoes each word; without words, "one" and "two"
 //! child-echo --messages N --bytes B     echoes N messages of B bytes: fills both directions at once
 //! ```
 //!
-//! Says `CHILD_OK` where it has a stdout of its own, else on stderr.
+//! Prints `CHILD_OK` on stdout if it owns its stdout, otherwise on stderr.
 
 use std::{env, process::ExitCode};
 
 use futures::future::try_join_all;
 use wavetank_guest::{Error, Io, Result, link::Link, peer, peer_capnp::executor, session::run};
 
-/// Echoes over this link what the arguments say.
+/// Sends over this link the echoes that the arguments ask for.
 pub fn echo(link: Link) -> ExitCode {
     run(link, |executor: executor::Client, io: Io| async move {
         let words: Vec<String> = env::args().skip(1).collect();
         let messages = messages(&words)?;
-        // Collected first: each call is sent as its message is met, and only then are the answers awaited.
+        // Collected first: this sends all the calls, and only then are the answers awaited.
         let answers: Vec<_> = messages.iter().map(|text| peer::echo(&executor, text)).collect();
         try_join_all(answers).await?;
         if io.owns_stdio() {
@@ -34,7 +34,7 @@ fn messages(words: &[String]) -> Result<Vec<String>> {
         [] => Ok(vec!["one".into(), "two".into()]),
         ["--messages", count, "--bytes", size] => {
             let size_bytes: usize = number(size)?;
-            // Numbered in front, so that no answer passes for another's.
+            // Each text begins with its number, so that no answer is mistaken for another.
             Ok((0..number(count)?).map(|n| filled(&n.to_string(), size_bytes)).collect())
         }
         _ => Ok(words.to_vec()),

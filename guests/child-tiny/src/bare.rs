@@ -1,4 +1,4 @@
-//! What std would bring: memory that is only handed out, and a panic that is a trap.
+//! Replacements for std: an allocator that never frees, and a panic that is a trap.
 
 use core::{
     alloc::{GlobalAlloc, Layout},
@@ -8,7 +8,7 @@ use core::{
 
 const PAGE_BYTES: usize = 64 * 1024;
 
-/// Hands out fresh memory and takes none back: the child is gone before it matters.
+/// Hands out fresh memory and never takes any back. The child ends before that matters.
 struct Bump {
     next: Cell<usize>,
     end: Cell<usize>,
@@ -40,16 +40,16 @@ unsafe impl GlobalAlloc for Bump {
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 }
 
-/// The memory that the host asks for to hand over what a call returned, such as the arguments.
+/// Allocates the memory for values that a host call returns, such as the arguments. The host calls this.
 ///
 /// # Safety
 ///
 /// Only the canonical ABI calls it.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cabi_realloc(_: *mut u8, old_bytes: usize, align: usize, bytes: usize) -> *mut u8 {
-    // Growing is for strings that change their encoding on the way. These do not.
+    // Growing a block is for strings that change their encoding on the way. These do not.
     match Layout::from_size_align(bytes, align) {
-        // SAFETY: `alloc` of `Bump` takes any layout.
+        // SAFETY: `Bump::alloc` accepts any layout.
         Ok(layout) if old_bytes == 0 => unsafe { BUMP.alloc(layout) },
         _ => unreachable(),
     }

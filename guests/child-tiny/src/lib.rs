@@ -1,7 +1,7 @@
-//! The smallest child: no std, no RPC. Says `CHILD_OK` on stderr, if it got its arguments and environment.
+//! The smallest child: no std, no RPC. Prints `CHILD_OK` on stderr if it got its arguments and environment.
 //!
-//! A world that starts thousands of cells pays for each guest's size; this one leaves little but the host's own
-//! work to measure.
+//! In a world that starts thousands of cells, each guest's size has a cost. With this guest, little more than
+//! the host's own work is left to measure.
 
 #![no_std]
 
@@ -31,12 +31,12 @@ impl wasip2::exports::cli::run::Guest for Child {
     }
 }
 
-/// Writes as much as is granted at a time and sleeps while nothing is.
+/// Writes as many bytes as are permitted at a time, and blocks while none are.
 fn write_all(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
     while !bytes.is_empty() {
         let permit = stream.check_write()?;
         if permit == 0 {
-            // The pollable is gone at the end of the line, before its stream.
+            // The pollable is dropped at the end of this statement, before its stream.
             stream.subscribe().block();
             continue;
         }

@@ -1,6 +1,6 @@
 //! Capabilities of the host, and the calls on them.
 //!
-//! A promise is never dropped before its answer came: that is a call cancelled, which is damage, not weather.
+//! No promise is dropped before its answer has come. That would cancel a call, which is damage and not weather.
 
 use wavetank_guest::{
     Error, Result, peer,
@@ -53,12 +53,12 @@ pub async fn all_orders(executor: &executor::Client) -> Result<()> {
     drop(exported);
     drop(relay);
     killed.await?;
-    // Answered or refused, as it came.
+    // The call may be answered or refused: both are fine.
     let _ = answer.await;
     Ok(())
 }
 
-/// Starts a relay and gives what it exports, after a first call.
+/// Starts a relay, makes a first call, and returns the relay and its exported capability.
 async fn start_relay(executor: &executor::Client, name: &str) -> Result<(process::Client, executor::Client)> {
     let relay = peer::start(executor, RELAY, &[name], &[]);
     let exported: peer::Promised<executor::Client> = peer::bootstrap(&relay);

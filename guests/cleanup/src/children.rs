@@ -1,4 +1,4 @@
-//! Children: in which order their capabilities go, and whether the child ends before that, meanwhile or after.
+//! Children: their capabilities are dropped in every order, and the child ends before that, meanwhile or after.
 
 use wavetank_guest::{
     Error, Result, peer,
@@ -20,25 +20,25 @@ pub async fn all_orders(executor: &executor::Client) -> Result<()> {
     Ok(())
 }
 
-/// Ends with a child running and all its capabilities held. Whether the child meets the end of its stdin or is
-/// killed first is the host's to say.
+/// Ends while a child runs and all its capabilities are held. The host decides whether the child first meets
+/// the end of its stdin or is killed.
 pub async fn leave(executor: &executor::Client) -> Result<()> {
     let _held = Held::start(executor, "left").await?;
     Ok(())
 }
 
-/// What becomes of the child.
+/// The way in which the child ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
     /// Its stdin is closed, and it has ended before anything is dropped.
     Ended,
-    /// It was killed before.
+    /// It was killed before anything is dropped.
     Killed,
     /// Its stdin is closed, and it ends while everything is dropped.
     Ending,
-    /// It is killed meanwhile.
+    /// It is killed while everything is dropped.
     Killing,
-    /// Nothing but the drops: the last of stdin and process to go ends its stdin.
+    /// Nothing ends it but the drops: when both stdin and process are dropped, its stdin ends.
     Forgotten,
 }
 
@@ -60,7 +60,7 @@ const ORDERS: [[Part; 3]; 6] = [
     [Process, Stdout, Stdin],
 ];
 
-/// A running child that has copied three bytes, of which one was read.
+/// A running child that has copied three bytes. One of them was read.
 struct Held {
     stdin: byte_stream::Client,
     stdout: byte_stream::Client,

@@ -1,13 +1,13 @@
-//! Makes streams, pollables, capabilities and children, and lets go of them in every order there is.
+//! Makes streams, pollables, capabilities and children, and drops them in every possible order.
 //!
 //! ```text
 //! cleanup           goes through all orders, and says each on stdout
 //! cleanup leave     starts a child, then ends at once and leaves everything to the host
 //! ```
 //!
-//! One order is missing, a stream before its pollable: the language allows it and the host traps. The runtime
-//! keeps that order by its fields; `fault-drop` breaks it. Needs the connection transport and three bytes of
-//! stdin.
+//! One order is missing: a stream before its pollable. The language allows it, but the host traps. The
+//! runtime's structs declare their fields so that it cannot happen; `fault-drop` does it on purpose. Needs the
+//! connection transport and three bytes of stdin.
 
 mod calls;
 mod children;
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Says what comes next, so that it stands in the transcript before what it does.
+/// Prints the name of the next order, so that in the transcript it precedes the effects of that order.
 fn say(order: &str) {
     println!("{order}");
 }

@@ -48,7 +48,7 @@ pub const QUESTIONS: &[Question] = &[
     ("exit-with-live-streams", exit_with_live_streams),
 ];
 
-/// Answers both times it is asked.
+/// The host gives the same answer both times.
 fn arguments() -> String {
     let arguments = get_arguments();
     yes_or(arguments == get_arguments(), || "two answers".into()) + &format!(", {arguments:?}")
@@ -69,7 +69,7 @@ fn terminals() -> String {
     format!("{terminals:?}")
 }
 
-/// A handle that is dropped closes nothing: the next one goes on.
+/// Dropping a handle closes nothing: the next handle reads on.
 fn stdin_again() -> String {
     let first = get_stdin();
     first.subscribe().block();
@@ -134,7 +134,7 @@ fn run_ok() -> String {
     "returned".into()
 }
 
-/// Letters, more than a small pipe takes at once.
+/// Letters, more of them than a small pipe takes at once.
 fn letters() -> Vec<u8> {
     (b'a'..=b'z').cycle().take(5000).collect()
 }
@@ -165,7 +165,7 @@ fn exit_during_a_flush() -> String {
     "came back".into()
 }
 
-/// The handle lives until the store goes.
+/// The handle lives until the store is dropped.
 fn return_without_a_flush() -> String {
     let stdout = get_stdout();
     write_all(&stdout, &letters());

@@ -36,14 +36,14 @@ pub const QUESTIONS: &[Question] = &[
     ("wall-moves-by-a-sleep", wall_moves_by_a_sleep),
 ];
 
-/// Waits for a second in many naps, so that much can happen between them.
+/// Waits for a second in 100 naps, so that much can happen between them.
 pub fn wait() {
     for _ in 0..100 {
         subscribe_duration(10 * MILLISECOND_NS).block();
     }
 }
 
-/// Looks at the clock again and again, also around naps.
+/// Reads the clock again and again, also before and after naps.
 fn never_goes_back() -> String {
     let mut last = 0;
     for look in 0..500 {
@@ -78,7 +78,7 @@ fn duration_not_yet() -> String {
     subscribe_duration(HOUR_NS).ready().to_string()
 }
 
-/// The pollable of a duration is ready no earlier than that, and then it is.
+/// The pollable of a duration becomes ready, and no earlier than when the duration has passed.
 fn duration_elapsed() -> String {
     let start = now();
     let timer = subscribe_duration(SECOND_NS);
@@ -89,7 +89,7 @@ fn duration_elapsed() -> String {
     yes_or(elapsed_ns >= SECOND_NS, || format!("{elapsed_ns} ns"))
 }
 
-/// The longest duration does not end with an hour, even if the clock does not begin at 0.
+/// The longest duration does not end within an hour, even if the clock does not start at 0.
 fn duration_of_everything() -> String {
     subscribe_duration(SECOND_NS).block();
     let list = [subscribe_duration(u64::MAX), subscribe_duration(HOUR_NS)];
@@ -97,8 +97,8 @@ fn duration_of_everything() -> String {
     format!("{ready:?}")
 }
 
-/// Of two durations the shorter one ends first. A host that is late may say so only after the other one has ended, and
-/// then name either.
+/// The shorter of two durations ends first. If a host is late, it may report that only after the other one has
+/// ended too, and then it may name either.
 fn duration_in_order() -> String {
     let start = now();
     let list = [subscribe_duration(HOUR_NS), subscribe_duration(SECOND_NS)];
@@ -155,7 +155,7 @@ fn wall_counts_from_1970() -> String {
     yes_or(time.seconds >= YEAR_2000_SECONDS, || format!("{time:?}"))
 }
 
-/// Both clocks are looked at before and after a sleep: they agree to a millisecond.
+/// Reads both clocks before and after a sleep: they agree to a millisecond.
 fn wall_moves_by_a_sleep() -> String {
     let (wall, monotonic) = (wall_ns(), now());
     subscribe_duration(HOUR_NS + 1).block();

@@ -1,5 +1,5 @@
-//! `wasi:cli/exit.exit-with-code`. It is bound here because the bindings of wasip2 1.0.2 end with WASI 0.2.9, and the
-//! function came with 0.2.12.
+//! `wasi:cli/exit.exit-with-code`. It is bound here because the bindings of wasip2 1.0.2 end with WASI 0.2.9,
+//! and the function came with 0.2.12.
 
 mod bindings {
     #![allow(missing_docs, unsafe_op_in_unsafe_fn)]

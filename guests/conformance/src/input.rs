@@ -32,7 +32,7 @@ pub const QUESTIONS: &[Question] = &[
     ("error-debug-string", debug_string),
 ];
 
-/// Waits for bytes or the end, reads, and panics on an error. Nothing is the end.
+/// Waits for bytes or the end, and reads. Returns no bytes at the end. Panics on an error.
 fn read_some(stdin: &InputStream, len: u64) -> Vec<u8> {
     loop {
         stdin.subscribe().block();
@@ -45,7 +45,7 @@ fn read_some(stdin: &InputStream, len: u64) -> Vec<u8> {
     }
 }
 
-/// All that is left of stdin.
+/// Reads the rest of stdin.
 pub fn rest(stdin: &InputStream) -> Vec<u8> {
     let mut all = Vec::new();
     loop {
@@ -57,18 +57,18 @@ pub fn rest(stdin: &InputStream) -> Vec<u8> {
     }
 }
 
-/// Waits for a byte: the far end's word that it has done its part.
+/// Waits for a byte, by which the far end signals that it has done its part.
 pub fn signal() {
     let byte = get_stdin().blocking_read(1).expect("stdin is open");
     assert_eq!(byte, b"!");
 }
 
-/// Waits until stdin breaks, and gives what the read says that meets it.
+/// Waits until stdin breaks, and returns the result of the read that notices it.
 fn broken(stdin: &InputStream) -> Result<Vec<u8>, StreamError> {
     loop {
         stdin.subscribe().block();
         match stdin.read(1) {
-            // Woken for nothing.
+            // A spurious wake-up.
             Ok(bytes) if bytes.is_empty() => {}
             other => return other,
         }
@@ -106,7 +106,7 @@ fn at_most_len() -> String {
     }
 }
 
-/// Stdin holds every byte once, in order.
+/// Stdin holds every byte value once, in order.
 fn verbatim() -> String {
     let all = rest(&get_stdin());
     yes_or(all == (0..=u8::MAX).collect::<Vec<_>>(), || format!("{all:?}"))
@@ -124,7 +124,7 @@ fn any_len() -> String {
     }
 }
 
-/// Asks each way of reading, three times in a row.
+/// Tries each way of reading, three times in a row.
 fn at_the_end() -> String {
     let stdin = get_stdin();
     rest(&stdin);
@@ -188,7 +188,7 @@ fn blocking_read_the_end_comes() -> String {
     blocking_read_at_the_end()
 }
 
-/// Skips four bytes, in as many calls as it takes, and reads the others.
+/// Skips four bytes, in as many calls as needed, and reads the rest.
 fn skip() -> String {
     let stdin = get_stdin();
     let mut left = 4;

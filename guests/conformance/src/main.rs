@@ -4,12 +4,12 @@
 //! conformance QUESTION [ANYTHING]...
 //! ```
 //!
-//! `tests/it/conformance.rs` lists the questions, the sentence of WASI's text behind each, and the right answers. The
-//! answers go to stderr because many questions are about stdin and stdout. Questions that should trap or exit print
-//! nothing, or what they should not have come to.
+//! `tests/it/conformance.rs` lists the questions, the sentence of WASI's text behind each, and the right
+//! answers. The answers go to stderr because many questions are about stdin and stdout. If a question should
+//! trap or exit, it prints nothing, or else a value that it should never have reached.
 //!
-//! If the far end has to act in the middle of a question, it acts while the guest waits for stdin; if that was done to
-//! stdout, it sends a byte to stdin next (see [`input::signal`]).
+//! If the far end has to act in the middle of a question, it acts while the guest waits for stdin. If it acted
+//! on stdout, it then sends a byte to stdin (see [`input::signal`]).
 
 mod cli;
 mod clocks;
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The result of a stream's operation in words: what it gave, `closed`, or `failed`.
+/// The result of a stream's operation in words: its value, `closed`, or `failed`.
 fn said<T: std::fmt::Debug>(result: Result<T, StreamError>) -> String {
     match result {
         Ok(value) => format!("{value:?}"),
@@ -59,7 +59,7 @@ fn said<T: std::fmt::Debug>(result: Result<T, StreamError>) -> String {
     }
 }
 
-/// The words of several results, once if all are the same.
+/// The words of several results, given only once if all are the same.
 fn all_say(words: &[String]) -> String {
     match words.split_first() {
         Some((first, rest)) if rest.iter().all(|word| word == first) => first.clone(),
@@ -67,7 +67,7 @@ fn all_say(words: &[String]) -> String {
     }
 }
 
-/// `yes`, or what is wrong instead.
+/// `yes`, or the wrong value.
 fn yes_or(holds: bool, wrong: impl FnOnce() -> String) -> String {
     if holds { "yes".into() } else { wrong() }
 }

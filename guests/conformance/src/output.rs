@@ -37,7 +37,7 @@ pub const QUESTIONS: &[Question] = &[
     ("blocking-write-zeroes-4097", blocking_write_zeroes_4097),
 ];
 
-/// Waits until the stream takes something, and gives its permit.
+/// Waits until the stream takes bytes, and returns its permit.
 pub fn permit(stdout: &OutputStream) -> u64 {
     loop {
         match stdout.check_write().expect("stdout is open") {
@@ -47,7 +47,7 @@ pub fn permit(stdout: &OutputStream) -> u64 {
     }
 }
 
-/// Writes until the stream takes nothing more for now, but not without end. Gives how much it wrote.
+/// Writes until the stream takes no more for now, or until 1 MiB is written. Returns the number of bytes.
 pub fn fill(stdout: &OutputStream) -> usize {
     let mut written = 0;
     while written < 1 << 20 {
@@ -61,7 +61,7 @@ pub fn fill(stdout: &OutputStream) -> usize {
     written
 }
 
-/// Writes all of `bytes`, by permits.
+/// Writes all of `bytes`, never more at once than permitted.
 pub fn write_all(stdout: &OutputStream, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         let (piece, rest) = bytes.split_at(bytes.len().min(permit(stdout) as usize));
@@ -75,7 +75,7 @@ fn check_write() -> String {
     yes_or(bytes > 0, || bytes.to_string())
 }
 
-/// After a permit of 0 the pollable becomes ready, and then there is a permit.
+/// After a permit of 0 the pollable becomes ready, and then there is a permit again.
 fn then_ready() -> String {
     let stdout = get_stdout();
     for _ in 0..3 {
@@ -108,7 +108,7 @@ fn write_of_nothing() -> String {
     said(stdout.write(&[]))
 }
 
-/// A second passes between the permit and the write of all of it.
+/// A second passes between the permit and the write that uses all of it.
 fn write_late() -> String {
     let stdout = get_stdout();
     let bytes = permit(&stdout) as usize;
@@ -122,7 +122,7 @@ fn write_verbatim() -> String {
     said(stdout.blocking_flush())
 }
 
-/// Asks every operation, three times in a row.
+/// Tries every operation, three times in a row.
 fn every_way(stdout: &OutputStream) -> Vec<String> {
     let mut words = Vec::new();
     for _ in 0..3 {
@@ -144,7 +144,7 @@ fn write_after_the_end() -> String {
     all_say(&every_way(&stdout))
 }
 
-/// The same, if a permit was given before.
+/// The same, with a permit from before the close.
 fn write_with_an_old_permit() -> String {
     let stdout = get_stdout();
     permit(&stdout);
@@ -172,7 +172,7 @@ fn subscribe_after_the_end() -> String {
     format!("{words:?}")
 }
 
-/// Two handles are given a permit each before either writes.
+/// Two handles each get a permit before either writes.
 fn two_permits() -> String {
     let (first, second) = (get_stdout(), get_stdout());
     let first_permit = permit(&first) as usize;
@@ -189,7 +189,7 @@ fn permit_beside_a_flush() -> String {
     said(writes.write(&vec![b'.'; bytes]))
 }
 
-/// Two handles write by turns, each by a permit of its own.
+/// Two handles take turns to write, each with its own permit.
 fn handles_in_turns() -> String {
     let handles = [get_stdout(), get_stdout()];
     for (turn, letter) in (b'a'..=b'z').enumerate() {
@@ -204,7 +204,7 @@ fn flush_of_nothing() -> String {
     yes_or(permit(&stdout) > 0, String::new)
 }
 
-/// After a flush there is a permit again, as soon as the flush is done.
+/// After a flush there is a permit again as soon as the flush is done.
 fn flush_then_write() -> String {
     let stdout = get_stdout();
     for piece in [b"one ", b"two ", b"six "] {
@@ -214,7 +214,7 @@ fn flush_then_write() -> String {
     yes_or(permit(&stdout) > 0, String::new)
 }
 
-/// While `check-write` gives 0 after a flush, the pollable becomes ready when the flush is done.
+/// If `check-write` gives 0 after a flush, the pollable becomes ready when the flush is done.
 fn flush_is_done() -> String {
     let stdout = get_stdout();
     fill(&stdout);

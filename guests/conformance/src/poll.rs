@@ -34,7 +34,7 @@ fn never() -> Pollable {
     subscribe_duration(u64::MAX)
 }
 
-/// Two of four pollables are ready: checks that `poll` gives one or more of those two and no other.
+/// Two of four pollables are ready. Checks that `poll` returns one or both of them and no other.
 fn indexes() -> String {
     let stdin = get_stdin();
     let list = [stdin.subscribe(), subscribe_duration(0), never(), subscribe_duration(0)];
@@ -46,14 +46,14 @@ fn empty_list() -> String {
     format!("{:?}", poll(&[]))
 }
 
-/// The same pollable stands in the list three times, between two that are never ready.
+/// The list holds the same pollable three times, between two that are never ready.
 fn duplicates() -> String {
     let (ready, never) = (subscribe_duration(0), never());
     let ready = poll(&[&never, &ready, &ready, &ready, &never]);
     yes_or(!ready.is_empty() && ready.iter().all(|index| (1..4).contains(index)), || format!("{ready:?}"))
 }
 
-/// Polls a stdin that stays silent beside a timer of a millisecond.
+/// Polls a stdin that stays silent, together with a timer of a millisecond.
 fn timeout() -> String {
     let stdin = get_stdin();
     let start = now();
@@ -62,7 +62,7 @@ fn timeout() -> String {
         if poll(&list.each_ref()) == [1] {
             break;
         }
-        // Woken for nothing.
+        // A spurious wake-up.
         assert_eq!(said(stdin.read(1)), "[]");
     }
     let elapsed_ns = now() - start;
@@ -75,7 +75,7 @@ fn many() -> String {
     list.push(subscribe_duration(MILLISECOND_NS));
     let start = now();
     let ready = poll(&list.iter().collect::<Vec<_>>());
-    // A host that is late may name any of them.
+    // If the host is late, it may name any of them.
     let is_late = now() - start >= hour_ns;
     yes_or(ready == [999] || is_late, || format!("{ready:?}"))
 }
@@ -87,7 +87,7 @@ fn error_is_ready() -> String {
     loop {
         let ready = poll(&[&pollable]);
         match said(stdin.read(1)).as_str() {
-            // Woken for nothing.
+            // A spurious wake-up.
             "[]" => {}
             error => return format!("{ready:?} {error}"),
         }
@@ -99,7 +99,7 @@ fn end_is_ready() -> String {
     error_is_ready()
 }
 
-/// Stdin has bytes: a pollable of either handle becomes ready.
+/// Stdin has bytes, so a pollable of either handle becomes ready.
 fn two_handles() -> String {
     let handles = [get_stdin(), get_stdin()];
     let pollables = handles.each_ref().map(|stdin| stdin.subscribe());
@@ -110,7 +110,7 @@ fn two_handles() -> String {
     yes_or(!ready.is_empty(), || format!("{ready:?}"))
 }
 
-/// Of a silent stdin, a timer that never fires and a stdout, only the stdout can become ready.
+/// Polls a silent stdin, a timer that never fires and a stdout. Only the stdout can become ready.
 fn streams_and_timers() -> String {
     let (stdin, stdout) = (get_stdin(), get_stdout());
     let (silent, never, writable) = (stdin.subscribe(), never(), stdout.subscribe());
@@ -119,7 +119,7 @@ fn streams_and_timers() -> String {
         if ready != [0] {
             return yes_or(ready.contains(&2) && !ready.contains(&1), || format!("{ready:?}"));
         }
-        // Woken for nothing.
+        // A spurious wake-up.
         assert_eq!(said(stdin.read(1)), "[]");
     }
 }
@@ -129,7 +129,7 @@ fn ready_of_nothing() -> String {
     format!("{}, {}", stdin.subscribe().ready(), never().ready())
 }
 
-/// What is ready stays ready, however often it is asked or waited for.
+/// A ready pollable stays ready, however often the guest asks it or waits for it.
 fn ready_again() -> String {
     let timer = subscribe_duration(MILLISECOND_NS);
     let mut words = Vec::new();
@@ -170,7 +170,7 @@ fn outlives_output() -> String {
     format!("ready: {}", pollable.ready())
 }
 
-/// A pollable goes, and so does a handle of the same stream: the other pollable stays what it was.
+/// If another pollable and another handle of the same stream are dropped, a pollable still works.
 fn beside_a_dropped_one() -> String {
     let (stdin, other) = (get_stdin(), get_stdin());
     let pollable = stdin.subscribe();

@@ -66,7 +66,7 @@ fn insecure_follows_the_seed() -> String {
     format!("{} {:016x}", hex(&get_insecure_random_bytes(16)), get_insecure_random_u64())
 }
 
-/// Of 64 KiB, each byte comes about 256 times: by chance it is never half or twice as often.
+/// In 64 KiB each byte value comes about 256 times. By chance alone none comes half or twice as often.
 fn insecure_evenly_spread() -> String {
     let mut counts = [0; 256];
     for byte in get_insecure_random_bytes(1 << 16) {
@@ -86,7 +86,7 @@ fn seed_twice() -> String {
     yes_or(first == second, || "two seeds".into())
 }
 
-/// Neither is changed by other draws.
+/// Other random draws do not change the seed.
 fn seed_beside_random() -> String {
     let first = insecure_seed();
     get_random_u64();

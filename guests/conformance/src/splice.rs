@@ -37,7 +37,7 @@ pub const QUESTIONS: &[Question] = &[
     ("blocking-splice-to-a-closed-stream", blocking_to_a_closed_stream),
 ];
 
-/// Copies to the end of stdin, and says how many bytes that were.
+/// Copies stdin to its end, and reports the number of bytes.
 fn copy(step: impl Fn(&OutputStream, &InputStream) -> Result<u64, StreamError>) -> String {
     let (stdin, stdout) = (get_stdin(), get_stdout());
     let mut copied = 0;
@@ -82,7 +82,7 @@ fn of_0() -> String {
     format!("{}, {} left", said(stdout.splice(&stdin, 0)), rest(&stdin).len())
 }
 
-/// It is equivalent to a read of 0 bytes, which fails at the end.
+/// This is equivalent to a read of 0 bytes, which fails at the end.
 fn of_0_at_the_end() -> String {
     let (stdin, stdout) = (get_stdin(), get_stdout());
     rest(&stdin);
@@ -104,8 +104,8 @@ fn at_the_end() -> String {
     all_say(&words)
 }
 
-/// A stream that takes nothing takes nothing from stdin either. The host may give it room at any time: so what counts
-/// is that each byte of stdin is either copied or still there.
+/// If stdout takes nothing, nothing is taken from stdin either. The host may make room in stdout at any time,
+/// so the question counts each byte of stdin that was copied or is still there.
 fn to_a_full_stream() -> String {
     let (stdin, stdout) = (get_stdin(), get_stdout());
     stdin.subscribe().block();
@@ -137,7 +137,7 @@ fn from_a_broken_stream() -> String {
         stdin.subscribe().block();
         permit(&stdout);
         match stdout.splice(&stdin, 2) {
-            // Woken for nothing.
+            // A spurious wake-up.
             Ok(0) => {}
             other => break other,
         }
@@ -187,7 +187,7 @@ fn blocking_at_the_end() -> String {
     all_say(&words)
 }
 
-/// It waits for room, and then copies at least a byte.
+/// The splice waits for room, and then copies at least one byte.
 fn blocking_to_a_full_stream() -> String {
     let (stdin, stdout) = (get_stdin(), get_stdout());
     fill(&stdout);

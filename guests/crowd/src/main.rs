@@ -1,7 +1,7 @@
-//! A crowd: children that are all asked for in one breath and live at once.
+//! A crowd: children that are all asked for at once and live at the same time.
 //!
-//! Every `runBytes` and every `wait` is sent before any answer is awaited. The children are `child-tiny`: a
-//! crowd of `child-echo` would be 17 MB on the link.
+//! Every `runBytes` and every `wait` is sent before any answer is awaited. The children are `child-tiny`,
+//! because a crowd of `child-echo` would be 17 MB on the link.
 
 use std::process::ExitCode;
 

@@ -12,7 +12,7 @@ use wavetank_guest::{
 
 const HUNDRED_MEGABYTES: u32 = 100_000_000;
 
-/// Bytes that are no component: nothing, text, a core module, and a component's head with noise behind it.
+/// Starts bytes that are not a component: nothing, text, a core module, and a component's header followed by noise.
 pub fn junk() -> ExitCode {
     wavetank_guest::run(|executor: executor::Client, _io: Io| async move {
         let noise: Vec<u8> =
@@ -21,7 +21,7 @@ pub fn junk() -> ExitCode {
             let process = peer::start(&executor, bytes, &["junk"], &[]).settled().await;
             refused(&process).await?;
         }
-        // The last answer was an exception that was hoped for: this one is not.
+        // All answers so far were expected exceptions. This call must succeed.
         peer::echo(&executor, "done").await
     })
 }
@@ -38,7 +38,7 @@ pub fn hundred_megabytes() -> ExitCode {
     })
 }
 
-/// Says why there is no child.
+/// Checks that there is no child, and prints the reason.
 async fn refused(process: &process::Client) -> Result<()> {
     match peer::wait(process).await {
         Ok(code) => Err(Error::guest(format!("junk ran and exited with {code}"))),
@@ -49,7 +49,7 @@ async fn refused(process: &process::Client) -> Result<()> {
     }
 }
 
-/// Starts itself again and again, each time feeding the child what it needs to do the same, until it is refused.
+/// Starts itself again and again until it is refused, and feeds each child the bytes that it needs to do the same.
 pub fn fork(detached: bool) -> ExitCode {
     let mut wasm = Vec::new();
     if let Err(error) = stdin().read_to_end(&mut wasm) {
@@ -76,7 +76,7 @@ pub fn fork(detached: bool) -> ExitCode {
             };
             children += 1;
             let stdin = peer::stdin(&child);
-            // It may end before it has read all.
+            // The child may end before it has read everything.
             let _ = peer::write(&stdin, &wasm).await;
             let _ = peer::close(&stdin).await;
             drop(stdin.settled().await);

@@ -1,4 +1,4 @@
-//! Writes without end and reads nothing.
+//! Cases that write without end and read nothing.
 
 use std::process::ExitCode;
 
@@ -19,7 +19,7 @@ pub fn stderr() -> ExitCode {
     })
 }
 
-/// Asks for the host's bootstrap capability under one id after the other, and reads no answer.
+/// Asks for the host's bootstrap capability under one id after another, and reads no answer.
 pub fn link() -> ExitCode {
     exit_code(ask())
 }
@@ -27,8 +27,8 @@ pub fn link() -> ExitCode {
 fn ask() -> Result<()> {
     let link = Link::over_connection();
     for question in 0_u32.. {
-        // A segment table for one segment of 5 words; the root, a struct of a word and a pointer; bootstrap, the
-        // eighth kind of message; its struct; the question's id; no pointer.
+        // A segment table for one segment of 5 words; the root, a struct of one word and one pointer; message
+        // kind 8, which is bootstrap; the pointer to its struct; the question's id; a null pointer.
         let words: [u64; 6] = [5 << 32, 1 << 32 | 1 << 48, 8, 1 << 32 | 1 << 48, u64::from(question), 0];
         let frame: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         write_all(&link.output, &frame)?;

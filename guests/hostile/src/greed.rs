@@ -1,4 +1,4 @@
-//! Takes more than there is: fuel, stack, memory, handles, bytes.
+//! Cases that take more than there is: fuel, stack, memory, handles, bytes.
 
 use std::{arch::wasm32::memory_grow, hint::black_box, mem::forget, process::ExitCode};
 
@@ -33,7 +33,7 @@ fn descend(depth: u64) -> u64 {
     if depth == u64::MAX { depth } else { descend(depth + 1).rotate_left(3) ^ depth }
 }
 
-/// Until it is refused, which is no error.
+/// Grows its memory until the host refuses, which is no error.
 pub fn grow() -> ExitCode {
     println!("growing");
     let mut grown = 0;
@@ -44,7 +44,7 @@ pub fn grow() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Asks for what it was refused, without end.
+/// Asks without end for more memory than it can get.
 pub fn regrow() -> ExitCode {
     loop {
         black_box(memory_grow::<0>(usize::MAX / 2));
@@ -67,7 +67,7 @@ pub fn resources() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Takes a handle and gives it back, without end.
+/// Takes a handle and drops it, without end.
 pub fn churn() -> ExitCode {
     loop {
         drop(get_stdin());
@@ -82,7 +82,7 @@ pub fn poll_list_huge() -> ExitCode {
     poll_one(16_000_000)
 }
 
-/// Polls the same pollable many times over.
+/// Polls a list that holds the same pollable many times.
 fn poll_one(times: usize) -> ExitCode {
     let ready = subscribe_duration(0);
     let list = vec![&ready; times];
@@ -98,24 +98,24 @@ mod raw {
     }
 }
 
-/// Asks for a write of one byte less than 4 GiB, which no memory holds.
+/// Asks for a write of one byte less than 4 GiB, more than any memory holds.
 pub fn write_4g() -> ExitCode {
     let stdout: OutputStream = get_stdout();
     let mut result = [0_u64; 2];
-    // SAFETY: the host reads what lies in this memory or refuses; the result is as large as it may be.
+    // SAFETY: the host reads the bytes that lie in this memory, or refuses; `result` is large enough for any result.
     unsafe { raw::write(stdout.handle(), std::ptr::null(), usize::MAX, result.as_mut_ptr().cast()) };
     println!("written");
     ExitCode::SUCCESS
 }
 
-/// Asks the host to make the bytes.
+/// Asks the host to make 4 GiB of zeros itself.
 pub fn zeroes_4g() -> ExitCode {
     let written = get_stdout().write_zeroes(4 * GIB);
     println!("{written:?}");
     ExitCode::SUCCESS
 }
 
-/// Asks for as much as there is, and gets what is there.
+/// Asks for 4 GiB, and gets the bytes that are there.
 pub fn read_4g() -> ExitCode {
     let read = get_stdin().blocking_read(4 * GIB).map_err(|error| Error::guest(error.to_string()));
     exit_code(read.map(|bytes| println!("{} bytes", bytes.len())))

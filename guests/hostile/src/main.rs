@@ -1,11 +1,11 @@
-//! What a hostile guest can try, one thing a case: docs/hostile.md says what each gets.
+//! The attempts of a hostile guest, one in each case: docs/hostile.md lists the result of each.
 //!
 //! ```text
 //! hostile CASE
 //! ```
 //!
-//! Needs the connection transport: stdin and stdout are the guest's own. `fork` and `fork-detached` read this
-//! very component from stdin.
+//! Needs the connection transport, because stdin and stdout are the guest's own. `fork` and `fork-detached`
+//! read this same component from stdin.
 
 mod calls;
 mod flood;

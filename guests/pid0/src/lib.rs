@@ -1,13 +1,13 @@
 //! The first guest: its bootstrap capability is the host itself, and it boots one child.
 //!
-//! Three calls go out in one breath, each on the promised result of the one before: `executor`, `runBytes`,
-//! `wait`. Nothing is awaited until all are sent.
+//! Three calls go out together: `executor`, `runBytes` and `wait`, each on the promised result of the one
+//! before. The guest awaits nothing until all are sent.
 
 use std::process::ExitCode;
 
 use wavetank_guest::{Io, link::Link, peer, peer_capnp::host, session::run};
 
-/// Runs pid0 over this link with this component as its child, and succeeds if the child did.
+/// Runs pid0 over this link, starts this component as its child, and succeeds if the child did.
 pub fn boot(link: Link, name: &str, child: &[u8]) -> ExitCode {
     run(link, |host: host::Client, _: Io| async move {
         let executor = peer::executor(&host);

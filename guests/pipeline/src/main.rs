@@ -1,4 +1,4 @@
-//! Calls on promises, on promises of promises, and so on: all sent before any answer is awaited.
+//! Calls on promises, on promises of promises, and so on, all sent before any answer is awaited.
 //!
 //! ```text
 //! host.executor ─▶ runBytes ─▶ process.bootstrap ─▶ echo, echo, echo
@@ -6,12 +6,12 @@
 //!                                                            └─▶ …
 //! ```
 //!
-//! Each level is a `relay`, started by the relay above. The calls made on one promised capability must arrive
-//! there in the order in which they were made; the answers say where each came. Their own order is free.
+//! Each level is a `relay`, started by the relay above it. The calls on one promised capability must arrive in the
+//! order in which they were made, and each answer tells its call's position. The answers may arrive in any order.
 //!
-//! A relay serves until its link ends, so in the end they are killed, the deepest first: each kill but the
-//! last goes through the relays above. A killed relay cleans up nothing, and nothing of it is expected but
-//! the code 137; this guest's own link must end as clean as any.
+//! A relay serves until its link ends, so in the end the guest kills them, the deepest first. Each kill but the last
+//! goes through the relays above. A killed relay cleans up nothing, so only its exit code 137 is expected. This guest's
+//! own link must end as cleanly as any.
 
 use std::process::ExitCode;
 
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Sends one echo and returns a future that checks that it was the `place`th to arrive.
+/// Sends one echo and returns a future that checks that exactly `place` calls arrived before it.
 fn echo(executor: &executor::Client, level: usize, place: usize) -> impl Future<Output = Result<()>> + use<> {
     let mut request = executor.echo_request();
     request.get().set_message(format!("level {level}"));

@@ -1,4 +1,4 @@
-//! Asks every WASI question a host must answer, and says what it heard: one line an answer, on stdout.
+//! Asks every WASI question that a host must answer, and prints each answer as one line on stdout.
 //!
 //! ```text
 //! probe [NANOS]         all of it, with a sleep of NANOS (an hour if not given) between two looks at the clock
@@ -19,7 +19,7 @@
 //! probe seeds           asks twice for the seed of hash maps
 //! ```
 //!
-//! No RPC: its stdin and stdout are its own, and the peer of its connection hears nothing.
+//! It has no RPC: stdin and stdout are its own, and the peer of its connection gets no bytes.
 
 mod damage;
 mod polls;

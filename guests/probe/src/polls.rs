@@ -1,5 +1,5 @@
-//! The questions on which hosts have failed: how their streams and clocks say that they are ready. Each is the
-//! substance of an issue of wasmtime.
+//! Questions about the readiness of streams and clocks, in which hosts have failed. Each is the substance of
+//! an issue of wasmtime.
 
 use wasip2::{
     cli::{
@@ -13,7 +13,7 @@ use wavetank_guest::{Error, Result};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Two pollables of each of two handles on stdin, in one list (wasmtime#7767): prints which are ready once one is.
+/// Polls two pollables of each of two handles on stdin in one list (wasmtime#7767), then prints which are ready.
 pub fn pollables() -> Result<()> {
     let handles = [get_stdin(), get_stdin()];
     let pollables = handles.each_ref().map(|stdin| [stdin.subscribe(), stdin.subscribe()]);
@@ -23,8 +23,8 @@ pub fn pollables() -> Result<()> {
     Ok(())
 }
 
-/// Instants that have passed or are just now, and durations of nothing, after a second has passed (wasmtime#6993):
-/// prints which are ready, and the time after blocking on each.
+/// Waits a second, then for instants that have passed or are just now (wasmtime#6993), then for one still to
+/// come. Prints which of the first are ready, and the time after each of the last two waits.
 pub fn instants() -> Result<()> {
     subscribe_duration(SECOND_NS).block();
     let pollables = [0, 1, SECOND_NS - 1, SECOND_NS].map(subscribe_instant);
@@ -36,7 +36,7 @@ pub fn instants() -> Result<()> {
     Ok(())
 }
 
-/// Polls stdin beside a time-out of nothing until it is ready (wasmtime#13040), then prints what was there.
+/// Polls stdin beside a time-out of 0 until stdin is ready (wasmtime#13040), then prints the bytes that it read.
 pub fn timeouts() -> Result<()> {
     let stdin = get_stdin();
     loop {
@@ -51,7 +51,7 @@ pub fn timeouts() -> Result<()> {
     }
 }
 
-/// Writes and flushes piece after piece, waiting before each by a pollable made for it (wasmtime#8781).
+/// Writes and flushes piece after piece, and before each blocks on a pollable made for it (wasmtime#8781).
 pub fn writes() -> Result<()> {
     let stdout = get_stdout();
     for piece in ["one ", "two ", "three ", "four\n"] {

@@ -1,4 +1,4 @@
-//! The questions, one function each. An answer is printed as `name: value`.
+//! The questions, one function for each group. An answer is printed as `name: value`.
 
 use std::{
     env,
@@ -16,7 +16,7 @@ use wavetank_guest::{Error, Result, link::create_connection};
 
 const RANDOM_BYTES: u64 = 32;
 
-/// Asks all, in this order.
+/// Asks all questions, in this order.
 pub fn ask_all(nap: Duration) -> Result<()> {
     surroundings();
     clocks(nap)?;
@@ -59,7 +59,7 @@ fn randomness() {
     println!("insecure-seed: {low:016x} {high:016x}");
 }
 
-/// Takes everything that may be taken once.
+/// Takes everything that can be taken only once.
 fn connection() {
     let connection = create_connection();
     println!("connection: ok");
@@ -82,7 +82,7 @@ pub fn twice(what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Last, because the end of stdin may be long in coming.
+/// Asked last, because the end of stdin may take long to come.
 fn stdin() -> Result<()> {
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes)?;

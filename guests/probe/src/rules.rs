@@ -1,4 +1,4 @@
-//! Rules of WASI's text that hosts forget.
+//! Rules of WASI's text that hosts tend to forget.
 
 use wasip2::{
     cli::{stdin::get_stdin, stdout::get_stdout},
@@ -8,7 +8,7 @@ use wasip2::{
 };
 use wavetank_guest::{Error, Result};
 
-/// Asks two handles on stdout what may be written, then writes all of that by each.
+/// Asks for a permit on each of two handles on stdout, then writes all of each permit by its handle.
 pub fn handles() -> Result<()> {
     write_by_both().map_err(|error| Error::guest(format!("stdout: {error}")))
 }
@@ -29,13 +29,13 @@ fn write_by_both() -> std::result::Result<(), StreamError> {
     }
 }
 
-/// `write-zeroes` has the preconditions of `write`.
+/// Writes a zero without a permit: `write-zeroes` has the preconditions of `write`.
 pub fn zeroes() -> Result<()> {
     let written = get_stdout().write_zeroes(1);
     Err(Error::guest(format!("not reached: {written:?}")))
 }
 
-/// Reads until stdin breaks, and twice more; then asks stdout the same, which is open.
+/// Reads until stdin breaks, then on until three reads have failed. Prints the errors on stdout, which is open.
 pub fn broken() -> Result<()> {
     let stdin = get_stdin();
     let mut errors = Vec::new();
@@ -51,14 +51,14 @@ pub fn broken() -> Result<()> {
     Ok(())
 }
 
-/// Prints what three looks in a row show.
+/// Prints three successive readings of the monotonic clock.
 pub fn looks() -> Result<()> {
     let looks = [now(), now(), now()];
     println!("looks: {looks:?}");
     Ok(())
 }
 
-/// Prints whether a second call gives what the first gave.
+/// Prints whether a second call gives the same seed as the first.
 pub fn seeds() -> Result<()> {
     println!("same: {}", insecure_seed() == insecure_seed());
     Ok(())

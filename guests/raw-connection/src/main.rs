@@ -1,7 +1,7 @@
-//! A guest made from the text of `wit/` and stock wit-bindgen, with nothing of this repository's guest runtime.
+//! A guest made from the text of `wit/` and stock wit-bindgen, without any of this repository's guest runtime.
 //!
-//! It opens its connection and makes one call, `Host.id`, with frames written by hand: bootstrap, the call on the
-//! bootstrap's promised answer, and a Finish for each answer that asks for one.
+//! It opens its connection and makes one call, `Host.id`, with frames written by hand: bootstrap, the call on
+//! the bootstrap's promised answer, and a Finish for each answer that needs one.
 
 mod bindings {
     #![allow(missing_docs, unsafe_op_in_unsafe_fn)]
@@ -12,11 +12,11 @@ mod bindings {
     });
 }
 
-// Named by its version, because the folder holds a second one.
+// Named with its version, because the folder holds two versions.
 use bindings::wasi::io0_2_9::streams::{InputStream, OutputStream, StreamError};
 use bindings::wetware::streams::streams::create_connection;
 
-/// A pointer to the struct right behind it, by its words of data and of pointers.
+/// A pointer to the struct right behind it, with the sizes of that struct: words of data and number of pointers.
 const fn pointer(data: u64, pointers: u64) -> u64 {
     data << 32 | pointers << 48
 }
@@ -24,11 +24,11 @@ const fn pointer(data: u64, pointers: u64) -> u64 {
 /// The id of the interface `Host` in capnp/peer.capnp; `id` is its method 0.
 const HOST: u64 = 0x9bb7_9329_809e_d5d0;
 
-/// Bootstrap, as question 0. Each frame begins with its segment table: one segment, of so many words.
+/// Bootstrap, as question 0. Each frame begins with its segment table: one segment, and its length in words.
 const BOOTSTRAP: [u64; 6] = [5 << 32, pointer(1, 1), 8, pointer(1, 1), 0, 0];
 
-/// A Call, as question 1, on the answer to question 0. The pointers of the Call are to its target and its
-/// parameters, which are empty; the target's is to a PromisedAnswer.
+/// A Call, as question 1, on the answer to question 0. The first two pointers of the Call lead to its target
+/// and to its parameters, which are empty. The target's pointer leads to a PromisedAnswer.
 const CALL: [u64; 16] = [
     15 << 32,
     pointer(1, 1),
@@ -37,7 +37,7 @@ const CALL: [u64; 16] = [
     1,
     HOST,
     0,
-    // Target: three words on begins what is behind the pointers.
+    // The target begins right behind these three pointers. Offsets count from the end of a pointer.
     pointer(1, 1) | 2 << 2,
     pointer(0, 2) | 5 << 2,
     0,
@@ -51,7 +51,7 @@ const CALL: [u64; 16] = [
     0,
 ];
 
-/// Finish of a question, with all capabilities that its answer brought.
+/// A Finish of a question. It releases all capabilities in the answer.
 const fn finish(question: u64) -> [u64; 5] {
     [4 << 32, pointer(1, 1), 4, pointer(1, 0), question]
 }
@@ -76,24 +76,24 @@ fn main() {
 /// The kind of message that answers a question.
 const RETURN: u8 = 3;
 
-/// A flag of a Return: its question is finished already.
+/// A flag of a Return: the question is already finished.
 const NO_FINISH_NEEDED: u8 = 2;
 
-// Where these stand in the first segment of an answer, whose structs lie one behind the other. All are small enough
-// for their first byte.
+// The byte offsets of these fields in the first segment of an answer, in which the structs follow one another.
+// Their values are small enough that the first byte holds them.
 const MESSAGE_KIND: usize = 8;
 const RETURN_QUESTION: usize = 24;
 const RETURN_FLAGS: usize = 28;
 
-/// Whole frames of an input.
+/// Reads whole frames from an input.
 struct Frames<'a> {
     input: &'a InputStream,
     bytes: Vec<u8>,
 }
 
 impl Frames<'_> {
-    /// The segments of the next frame, without their table: the count of segments less one, and the words of each, in
-    /// four bytes each, padded to a word.
+    /// The segments of the next frame, without their table. The table holds the number of segments less one,
+    /// then the words of each segment, in four bytes each, padded to a word.
     fn next(&mut self) -> Vec<u8> {
         self.fill(4);
         let segments = self.word32(0) as usize + 1;

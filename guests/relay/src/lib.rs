@@ -1,8 +1,8 @@
-//! A guest between two others: it exports an Executor that starts children by its own host's Executor, and so
-//! one level deeper. Serves until its peer ends the link.
+//! A guest between two others: it exports an Executor that starts children through the relay's own host, and
+//! so one level deeper. It serves until its peer ends the link.
 //!
-//! Its `echo` tells which call it was: `Echo: ` and the message, a blank and how many came before. So a caller
-//! sees in what order its calls arrived, whatever the order of the answers.
+//! Its `echo` answers with `Echo: `, the message, a blank and the number of earlier echoes. So a caller sees
+//! in which order its calls arrived, whatever the order of the answers.
 
 use std::{
     cell::{Cell, OnceCell},
@@ -12,7 +12,7 @@ use std::{
 
 use wavetank_guest::{link::Link, peer_capnp::executor, session::serve_beside};
 
-/// Relays over this link, until it ends.
+/// Relays over this link until the link ends.
 pub fn relay(link: Link) -> ExitCode {
     let relay = Rc::new(Relay::default());
     let exported: executor::Client = capnp_rpc::new_client_from_rc(relay.clone());
@@ -29,8 +29,8 @@ struct Relay {
 }
 
 impl executor::Server for Relay {
-    /// Answers at once with a process that is only promised: what is called on it follows the call that
-    /// starts it.
+    /// Answers at once with a process that is only promised so far. So calls on that process follow the call
+    /// that starts it.
     async fn run_bytes(
         self: Rc<Self>,
         params: executor::RunBytesParams,

@@ -1,6 +1,6 @@
-//! Entry points of guests whose RPC runs over a `wetware:streams` connection. Stdin and stdout are the guest's own.
+//! Entry points of guests whose RPC runs over a `wetware:streams` connection, so that stdin and stdout stay free.
 //!
-//! A component that calls one of these imports `wetware:streams`, and a host that offers none refuses or traps it.
+//! If a component calls one of these, it imports `wetware:streams`. A host without that interface refuses or traps it.
 
 use std::{future::Future, process::ExitCode};
 
@@ -8,8 +8,8 @@ use capnp::capability::{Client, FromClientHook};
 
 use crate::{Io, Result, link::Link, session};
 
-/// Runs an application with the peer's bootstrap capability, and gives the exit code of `main`: failure if the
-/// application or its link failed, with the reason on stderr.
+/// Runs an application with the peer's bootstrap capability and returns the exit code of `main`. If the
+/// application or its link failed, the code is a failure and the reason is on stderr.
 pub fn run<C, A, F>(app: A) -> ExitCode
 where
     C: FromClientHook,
@@ -19,13 +19,13 @@ where
     session::run(Link::over_connection(), app)
 }
 
-/// Exports `bootstrap` and serves it until the peer ends the link, which is a normal end. Gives the exit code of
-/// `main`.
+/// Exports `bootstrap` and serves it until the peer ends the link, which is a normal end. Returns the exit
+/// code of `main`.
 pub fn serve(bootstrap: Client) -> ExitCode {
     session::serve(Link::over_connection(), bootstrap)
 }
 
-/// Serves like [`serve`], and before that hands over the peer's bootstrap capability: for a guest that answers calls
+/// Serves like [`serve`], but hands over the peer's bootstrap capability first, for a guest that answers calls
 /// by calling back.
 pub fn serve_beside<C: FromClientHook>(bootstrap: Client, take_peer: impl FnOnce(C)) -> ExitCode {
     session::serve_beside(Link::over_connection(), bootstrap, take_peer)

@@ -1,8 +1,8 @@
-//! What can go wrong in a guest, as its caller meets it.
+//! The errors of a guest, as its caller meets them.
 
 use std::{fmt, io};
 
-/// A result of this crate.
+/// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a guest failed.
@@ -13,16 +13,16 @@ pub enum Error {
     Rpc(capnp::Error),
     /// A stream failed.
     Stream(io::Error),
-    /// Nobody was woken and nobody waits on anything that could ever be ready.
+    /// No task was woken, and no task waits on anything that could become ready.
     Deadlock,
-    /// The guest asked for stdin or stdout, which carry its RPC.
+    /// The guest asked for stdin or stdout, but they carry its RPC.
     StdioTaken,
-    /// The guest's own complaint.
+    /// An error of the guest's own, as a message.
     Guest(String),
 }
 
 impl Error {
-    /// Makes the guest's own complaint.
+    /// Makes an error of the guest's own.
     pub fn guest(message: impl Into<String>) -> Self {
         Self::Guest(message.into())
     }
@@ -64,7 +64,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// A text in an answer that is no UTF-8.
+/// A text in an answer was not UTF-8.
 impl From<std::str::Utf8Error> for Error {
     fn from(error: std::str::Utf8Error) -> Self {
         Self::Rpc(error.into())

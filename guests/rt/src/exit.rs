@@ -1,7 +1,7 @@
-//! Exit codes that arrive as they were meant.
+//! Exit codes that reach the host unchanged.
 //!
-//! WASI 0.2.9 knows only success and failure: `std::process::exit(3)` reaches the host as 1. The call with a
-//! code came in 0.2.12, so this one interface is bound at that version.
+//! WASI 0.2.9 knows only success and failure, so `std::process::exit(3)` reaches the host as 1. The call that
+//! takes a code came with 0.2.12, so this one interface is bound at that version.
 
 mod bindings {
     #![allow(missing_docs, unsafe_op_in_unsafe_fn)]
@@ -16,8 +16,8 @@ mod bindings {
     });
 }
 
-/// Ends the guest at once with this exit code. Nothing is dropped and no link is closed in order: for after a
-/// session, or for guests without one.
+/// Ends the guest at once with this exit code. It drops nothing and closes no link in order, so call it after
+/// a session, or in a guest that has none.
 pub fn exit(code: u8) -> ! {
     bindings::wasi::cli::exit::exit_with_code(code);
     unreachable!("the host returned from exit-with-code")

@@ -1,8 +1,8 @@
-//! A link that broke in one direction is a broken link.
+//! If a link breaks in one direction, the whole link counts as broken.
 //!
-//! capnp-rpc learns that its peer is gone from the reading side alone: a failed write rejects no call. If the
-//! peer stops reading but its own direction stays open, the calls in flight would wait for ever. So the writer
-//! tells the reader, and the reader, when all that had arrived is read, reports the break instead of waiting.
+//! capnp-rpc notices only on the reading side that its peer is gone: a failed write rejects no call. If the peer stops
+//! reading but keeps its own direction open, the calls in flight would wait for ever. So the writer tells the reader.
+//! The reader first reads everything that has arrived, and then reports the break instead of waiting.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,7 +11,7 @@ use std::{
     task::{Context, Waker},
 };
 
-/// The word that passes from the writer of a link to its reader. Clones share it.
+/// The signal from the writer of a link to its reader. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Hangup(Rc<State>);
 
@@ -22,7 +22,7 @@ struct State {
 }
 
 impl Hangup {
-    /// The writer failed.
+    /// Reports that the writer failed.
     pub(crate) fn report(&self) {
         self.0.broken.set(true);
         if let Some(reader) = self.0.reader.take() {
@@ -30,7 +30,7 @@ impl Hangup {
         }
     }
 
-    /// Fails once the writer has; until then has the reader's task woken when it does.
+    /// Fails if the writer has failed. Otherwise arranges that the reader's task is woken when the writer fails.
     pub(crate) fn check(&self, cx: &Context<'_>) -> io::Result<()> {
         if self.0.broken.get() {
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the peer reads no more"));

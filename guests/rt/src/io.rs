@@ -1,4 +1,4 @@
-//! What an application may wait for beside its calls.
+//! The things that an application can wait for besides its calls.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     streams::{Reader, Writer},
 };
 
-/// An application's way to its own stdio and to the clock, without blocking the link.
+/// Gives an application its own stdio and the clock, without blocking the link.
 #[derive(Clone)]
 pub struct Io {
     reactor: Reactor,
@@ -23,8 +23,8 @@ impl Io {
         Self { reactor: reactor.clone(), owns_stdio }
     }
 
-    /// Tells whether stdin and stdout are the guest's own. Where they carry its RPC, a `println!` would land
-    /// between two messages: use stderr.
+    /// Tells whether stdin and stdout are the guest's own. If they carry its RPC, a `println!` would land
+    /// between two messages, so use stderr.
     pub fn owns_stdio(&self) -> bool {
         self.owns_stdio
     }
@@ -33,7 +33,7 @@ impl Io {
     ///
     /// # Errors
     ///
-    /// [`Error::StdioTaken`] where it carries the guest's RPC.
+    /// [`Error::StdioTaken`] if stdin carries the guest's RPC.
     pub fn stdin(&self) -> Result<Reader> {
         self.check_stdio()?;
         Ok(Reader::new(&self.reactor, get_stdin()))
@@ -43,13 +43,13 @@ impl Io {
     ///
     /// # Errors
     ///
-    /// [`Error::StdioTaken`] where it carries the guest's RPC.
+    /// [`Error::StdioTaken`] if stdout carries the guest's RPC.
     pub fn stdout(&self) -> Result<Writer> {
         self.check_stdio()?;
         Ok(Writer::new(&self.reactor, get_stdout()))
     }
 
-    /// Sleeps for `duration` of the monotonic clock, from now.
+    /// Sleeps for `duration` on the monotonic clock, starting now.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep::new(&self.reactor, duration)
     }

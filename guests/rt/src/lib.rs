@@ -10,17 +10,17 @@
 //! }
 //! ```
 //!
-//! A guest chooses where its RPC runs by the entry point that it calls: those of [`connection`] open a
-//! `wetware:streams` connection, and leave stdin and stdout to the guest; those of [`stdio`] take stdin and stdout.
-//! The host sees the choice in what the component imports. `run`, `serve` and `serve_beside` of this module are those
-//! of [`connection`].
+//! A guest chooses the transport of its RPC by the entry point that it calls. The entry points of [`connection`] open a
+//! `wetware:streams` connection and leave stdin and stdout to the guest. Those of [`stdio`] take stdin and stdout. The
+//! host sees the choice in the imports of the component. `run`, `serve` and `serve_beside` of this module are those of
+//! [`connection`].
 //!
-//! Chapters, from the outside in: [`session`] sets up and tears down; [`link`] opens the transport; [`task`] is
-//! the loop; [`reactor`] is the one place that blocks; [`streams`], [`clock`] and [`io`] are what can be waited
-//! for. [`peer`] is what guests say, and [`pattern`] what they send when any bytes will do.
+//! The modules, from the outside in: [`session`] sets up and tears down; [`link`] opens the transport; [`task`] is the
+//! loop; [`reactor`] is the one place that blocks; [`streams`], [`clock`] and [`io`] are the things to wait for.
+//! [`peer`] holds the calls that guests make, and [`pattern`] the bytes that they send if any bytes will do.
 //!
-//! What is not here: threads, a spawner (join futures instead), time-outs, retries, and any wake-up that
-//! nothing outside asked for. The loop sleeps until a stream or timer that somebody waits on is ready.
+//! Not here: threads, a spawner (join futures instead), time-outs, retries, and any wake-up that nothing outside asked
+//! for. The loop sleeps until a stream or timer is ready that a task waits on.
 
 #![forbid(unsafe_code)]
 
@@ -40,7 +40,7 @@ pub mod stdio;
 pub mod streams;
 pub mod task;
 
-/// Generated from `capnp/peer.capnp`: what a guest can ask of its host.
+/// Generated from `capnp/peer.capnp`: the calls that a guest can make on its host.
 #[allow(missing_docs, clippy::all)]
 pub mod peer_capnp {
     include!(concat!(env!("OUT_DIR"), "/peer_capnp.rs"));

@@ -1,7 +1,7 @@
-//! Where the RPC link is: over a connection of the guest's own, or over its stdin and stdout.
+//! The transport of the RPC link: a connection of the guest's own, or the guest's stdin and stdout.
 //!
-//! The guest says which one by what it calls. A guest that only ever calls [`Link::over_stdio`] does not import
-//! `wetware:streams`: the linker drops bindings that nothing calls. The host decides by that import.
+//! The guest chooses by the function that it calls. If it only ever calls [`Link::over_stdio`], it does not import
+//! `wetware:streams`, because the linker drops bindings that nothing calls. The host decides by that import.
 
 use wasip2::{
     cli::{stdin::get_stdin, stdout::get_stdout},
@@ -23,20 +23,20 @@ mod bindings {
 
 pub use bindings::wetware::streams::streams::{Connection, create_connection};
 
-/// The two streams of a guest's link, and what they are.
+/// The two streams of a guest's link, and whether they are separate from its stdio.
 pub struct Link {
-    /// What the peer sends.
+    /// The bytes that the peer sends.
     pub input: InputStream,
-    /// What goes to the peer.
+    /// The bytes that go to the peer.
     pub output: OutputStream,
-    /// Whether the link has streams of its own, so that stdin and stdout are the guest's.
+    /// Whether the link has streams of its own, so that stdin and stdout are free for the guest.
     pub leaves_stdio: bool,
 }
 
 impl Link {
-    /// Opens the guest's connection. Once in a guest.
+    /// Opens the guest's connection. A guest can do that once.
     ///
-    /// Traps if it is called a second time, and if the host runs the guest's RPC over stdio.
+    /// Traps if it is called a second time, or if the host runs the guest's RPC over stdio.
     pub fn over_connection() -> Self {
         let connection = create_connection();
         Self {
@@ -46,7 +46,7 @@ impl Link {
         }
     }
 
-    /// Takes stdin and stdout for the link.
+    /// Uses stdin and stdout for the link.
     pub fn over_stdio() -> Self {
         Self { input: get_stdin(), output: get_stdout(), leaves_stdio: false }
     }

@@ -1,13 +1,13 @@
-//! A running pattern: bytes that tell their place in a stream.
+//! A running pattern: bytes that tell their position in a stream.
 //!
-//! What was lost, doubled, swapped or cut short on the way shows at the first byte that is out of place. The
-//! period is a prime, so that no power of two, the size of every buffer, falls on its multiples.
+//! If bytes are lost, doubled, swapped or cut short on the way, the first byte that is out of place shows it. The
+//! period is a prime, so no power of two is a multiple of it, and the size of every buffer is a power of two.
 
 use crate::{Error, Result};
 
 const PERIOD: u8 = 251;
 
-/// Makes `count` bytes of the pattern, as they stand `from` bytes after its beginning.
+/// Makes `count` bytes of the pattern, starting `from` bytes after its beginning.
 pub fn bytes(from: usize, count: usize) -> Vec<u8> {
     running(from).take(count).collect()
 }
@@ -27,7 +27,7 @@ impl Check {
     ///
     /// # Errors
     ///
-    /// Names the first byte that is out of place.
+    /// Fails at the first byte that is out of place, and names it.
     pub fn next(&mut self, piece: &[u8]) -> Result<()> {
         for (index, (expected, found)) in running(self.seen_bytes).zip(piece).enumerate() {
             if expected != *found {
@@ -39,11 +39,11 @@ impl Check {
         Ok(())
     }
 
-    /// Checks that the stream ended where it should.
+    /// Checks that the stream ended at the expected length.
     ///
     /// # Errors
     ///
-    /// Says how long it was.
+    /// Fails if the stream had another length, and names that length.
     pub fn end(&self, expected_bytes: usize) -> Result<()> {
         if self.seen_bytes == expected_bytes {
             return Ok(());

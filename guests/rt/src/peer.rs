@@ -1,7 +1,7 @@
-//! The sentences that guests say to their host, over the generated clients.
+//! The calls that guests make on their host, over the generated clients.
 //!
-//! Each sends its call at once, before the first poll of what it returns, and awaits nothing on the way: what
-//! is asked for in one breath goes out in one breath.
+//! Each function sends its call at once, before the returned future is polled, and awaits nothing first. So
+//! calls that are made together go out together.
 
 use std::{future::Future, ops::Deref, pin::Pin};
 
@@ -35,15 +35,15 @@ pub fn echo(executor: &executor::Client, message: &str) -> impl Future<Output = 
     }
 }
 
-/// A capability of an answer that has not come yet. Calls on it can be sent at once.
+/// A capability from an answer that has not arrived yet. Calls on it can be sent at once.
 ///
-/// Answers overtake one another: a call on a promised capability may be answered before the call that promised
-/// it. Whoever drops the promise then, or ends, cancels a call that it meant to make. So it is kept, and in the
-/// end [`settled`](Self::settled).
+/// Answers can overtake one another: a call on a promised capability may be answered before the call that
+/// promised it. If a guest then drops the promise, or ends, it cancels a call that it meant to make. So keep
+/// the promise, and in the end call [`settled`](Self::settled).
 ///
-/// The answer's pipeline is kept with it. capnp-rpc 0.27.3 tells a promised capability that its promise came
-/// true only as long as somebody holds that, and nobody else would: waiting for the capability itself, by
-/// `get_resolved_cap`, would then be waiting for ever.
+/// The answer's pipeline is kept too. capnp-rpc 0.27.3 tells a promised capability that its promise was
+/// resolved only as long as somebody holds the pipeline, and nobody else would hold it. Without it, a wait for
+/// the capability itself by `get_resolved_cap` would never end.
 pub struct Promised<C> {
     capability: C,
     answer: Pin<Box<dyn Future<Output = ()>>>,
@@ -57,14 +57,14 @@ impl<C> Promised<C> {
         let RemotePromise { promise, pipeline } = sent;
         let capability = capability(&pipeline);
         let answer = Box::pin(async move {
-            // A broken promise is told by every call on it.
+            // If the promise is broken, every call on it reports that.
             let _ = promise.await;
             drop(pipeline);
         });
         Self { capability, answer }
     }
 
-    /// Waits until the promise has come true or was broken, and gives the capability.
+    /// Waits until the promise is resolved or broken, and returns the capability.
     pub async fn settled(self) -> C {
         self.answer.await;
         self.capability
@@ -84,7 +84,7 @@ pub fn executor(host: &host::Client) -> Promised<executor::Client> {
     Promised::new(host.executor_request().send(), |answer| answer.get_executor())
 }
 
-/// Asks for a child. If it cannot be started, calls on the process say why.
+/// Asks for a child. If it cannot be started, calls on the process give the reason.
 pub fn start(
     executor: &executor::Client,
     wasm: &[u8],
@@ -99,7 +99,7 @@ pub fn start(
     Promised::new(request.send(), |answer| answer.get_process())
 }
 
-/// Asks for the end of a child and returns a future that checks that it exited with 0.
+/// Asks for the end of a child and returns a future that checks that its exit code is 0.
 pub fn wait_for_success(process: &process::Client) -> impl Future<Output = Result<()>> + use<> {
     let code = wait(process);
     async move {
@@ -116,7 +116,7 @@ pub fn wait(process: &process::Client) -> impl Future<Output = Result<i32>> + us
     async move { Ok(answer.await?.get()?.get_exit_code()) }
 }
 
-/// Orders a child to end and returns a future that is done when it has ended.
+/// Orders a child to end and returns a future that is ready when the child has ended.
 pub fn kill(process: &process::Client) -> impl Future<Output = Result<()>> + use<> {
     let answer = process.kill_request().send().promise;
     async move {
@@ -125,22 +125,22 @@ pub fn kill(process: &process::Client) -> impl Future<Output = Result<()>> + use
     }
 }
 
-/// Asks for what a child exports over its link.
+/// Asks for the capability that a child exports over its link.
 pub fn bootstrap<C: FromClientHook>(process: &process::Client) -> Promised<C> {
     Promised::new(process.bootstrap_request().send(), |answer| FromClientHook::new(answer.get_cap().as_cap()))
 }
 
-/// Asks for the stream that writes a child's stdin.
+/// Asks for the stream that writes to a child's stdin.
 pub fn stdin(process: &process::Client) -> Promised<byte_stream::Client> {
     Promised::new(process.stdin_request().send(), |answer| answer.get_stream())
 }
 
-/// Asks for the stream that reads a child's stdout.
+/// Asks for the stream that reads from a child's stdout.
 pub fn stdout(process: &process::Client) -> Promised<byte_stream::Client> {
     Promised::new(process.stdout_request().send(), |answer| answer.get_stream())
 }
 
-/// Writes `data` and returns a future that is done when all of it was accepted.
+/// Writes `data` and returns a future that is ready when all of it was accepted.
 pub fn write(stream: &byte_stream::Client, data: &[u8]) -> impl Future<Output = Result<()>> + use<> {
     let mut request = stream.write_request();
     request.get().set_data(data);
@@ -151,7 +151,7 @@ pub fn write(stream: &byte_stream::Client, data: &[u8]) -> impl Future<Output = 
     }
 }
 
-/// Reads and returns a future of at least one byte and at most `max_bytes`; of none at the end.
+/// Reads, and returns a future of at least one byte and at most `max_bytes`, or of no bytes at the end of the stream.
 pub fn read(stream: &byte_stream::Client, max_bytes: u32) -> impl Future<Output = Result<Vec<u8>>> + use<> {
     let mut request = stream.read_request();
     request.get().set_max_bytes(max_bytes);
@@ -159,7 +159,7 @@ pub fn read(stream: &byte_stream::Client, max_bytes: u32) -> impl Future<Output 
     async move { Ok(answer.await?.get()?.get_data()?.to_vec()) }
 }
 
-/// Ends a stream and returns a future that is done when that was heard.
+/// Ends a stream and returns a future that is ready when the host has answered.
 pub fn close(stream: &byte_stream::Client) -> impl Future<Output = Result<()>> + use<> {
     let answer = stream.close_request().send().promise;
     async move {

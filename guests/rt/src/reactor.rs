@@ -1,8 +1,8 @@
-//! The one place where a guest blocks: `wasi:io/poll`, on what somebody waits for and on nothing else.
+//! The one place where a guest blocks: in `wasi:io/poll`, on the pollables that a task waits for and no others.
 //!
-//! The reactor has no timer of its own and wakes nobody by itself. It also owns every pollable: a [`Watch`] is
-//! a key into its table, and whoever holds a stream holds the stream's watch in a field declared before it, so
-//! that the pollable, its child in the host's table, always goes first.
+//! The reactor has no timer of its own and never wakes a task by itself. It also owns every pollable: a [`Watch`] is a
+//! key into its table. In the host's table a pollable is a child of its stream, so it must go first. Therefore the
+//! owner of a stream keeps the stream's watch in a field that is declared before the stream.
 
 use std::{
     cell::RefCell,
@@ -15,7 +15,7 @@ use wasip2::io::poll::{Pollable, poll};
 
 use crate::{Error, Result};
 
-/// The pollables of one guest and who waits on them. Clones share one table.
+/// The pollables of one guest, and the tasks that wait on them. Clones share one table.
 #[derive(Clone, Default)]
 pub struct Reactor(Rc<RefCell<Table>>);
 
@@ -27,12 +27,12 @@ struct Table {
 
 struct Entry {
     pollable: Pollable,
-    /// Whom to wake. `None` while nobody waits: the pollable is then left out of the poll.
+    /// The task to wake. `None` if no task waits: then the pollable is left out of the poll.
     waiter: Option<Waker>,
 }
 
 impl Reactor {
-    /// Takes a pollable into the table. Nobody waits on it yet.
+    /// Takes a pollable into the table. No task waits on it yet.
     pub fn watch(&self, pollable: Pollable) -> Watch {
         let table = &mut *self.0.borrow_mut();
         let id = table.next_id;
@@ -41,13 +41,13 @@ impl Reactor {
         Watch { reactor: self.clone(), id }
     }
 
-    /// Blocks until something that is waited on is ready, and wakes those who wait on it.
+    /// Blocks until a pollable with a waiting task is ready, and wakes the tasks of all that are ready.
     ///
     /// # Errors
     ///
-    /// [`Error::Deadlock`] when nobody waits on anything. (The host would trap on the empty list.)
+    /// [`Error::Deadlock`] if no task waits on anything. (The host would trap on the empty list.)
     pub fn block(&self) -> Result<()> {
-        // The table is free again before anybody is woken.
+        // The borrow of the table ends before any task is woken.
         let ready = self.0.borrow_mut().next_ready()?;
         ready.into_iter().for_each(Waker::wake);
         Ok(())
@@ -55,7 +55,7 @@ impl Reactor {
 }
 
 impl Table {
-    /// Blocks, and takes out the wakers of what became ready. A woken task that still finds nothing waits anew.
+    /// Blocks, and takes out the wakers of the ready pollables. If a woken task finds nothing, it has to wait again.
     fn next_ready(&mut self) -> Result<Vec<Waker>> {
         let mut waited: Vec<&mut Entry> =
             self.entries.values_mut().filter(|entry| entry.waiter.is_some()).collect();
@@ -74,7 +74,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Asks for the task of `cx` to be woken when the pollable is ready. Once: a new wait asks anew.
+    /// Asks for one wake-up of the task of `cx`, when the pollable is ready. A new wait has to ask again.
     pub fn wake_when_ready(&self, cx: &Context<'_>) {
         if let Some(entry) = self.reactor.0.borrow_mut().entries.get_mut(&self.id) {
             entry.waiter = Some(cx.waker().clone());

@@ -1,17 +1,17 @@
-//! One RPC session from its first byte to its last, and how it becomes an exit code.
+//! One RPC session from its first byte to its last, and the exit code that it becomes.
 //!
-//! A session ends in this order, however its application ended: the application's capabilities are dropped;
-//! the RPC system is polled until it is idle, which queues the Finish and Release messages they leave behind; it
-//! disconnects, which writes all that is queued and an Abort as the last word; the last flush is waited for;
-//! then the RPC system goes, and with it each pollable before its stream. A link that is already dead passes
-//! through the same steps without waiting.
+//! However its application ended, a session ends in these steps. The application's capabilities are dropped.
+//! The RPC system is polled until it is idle, which queues the Finish and Release messages for them. The
+//! system disconnects, which writes everything that is queued and an Abort as the last message. The session
+//! waits for the last flush. Then the RPC system is dropped, and with it each pollable before its stream. If
+//! the link is dead, no step waits.
 //!
-//! On stdout: where it is the link, one stray line breaks it, and capnp-rpc has a `println!("ERROR: ..")` for
-//! failed tasks of the system. As read in 0.27.3 there are four such tasks. The write driver and the accept loop
-//! never give an error. The connection's task set keeps its errors to itself and disconnects. The disconnect
-//! task fails only if the shutdown fails otherwise than by `Disconnected`, which the write queue never does, or
-//! if the connection is dropped without having disconnected, which the system's own reference to it prevents.
-//! So it can print neither on a healthy link nor on a broken one.
+//! About stdout: if stdout is the link, one stray line breaks it, and capnp-rpc has a `println!("ERROR: ..")`
+//! for failed tasks of the system. In version 0.27.3 there are four such tasks, according to its source. The
+//! write driver and the accept loop never fail. The connection's task set handles its errors itself and
+//! disconnects. The disconnect task fails only if the shutdown fails otherwise than by `Disconnected`, which
+//! the write queue never does, or if the connection is dropped before it has disconnected, which the system's
+//! own reference to it prevents. So capnp-rpc prints nothing, whether the link is healthy or broken.
 //!
 //! Not here: reconnecting, and more than one link.
 
@@ -29,8 +29,8 @@ use crate::{
     task::{self, Task},
 };
 
-/// Runs an application over a link, with the peer's bootstrap capability, and gives the exit code of `main`:
-/// failure if the application or its link failed, with the reason on stderr.
+/// Runs an application over a link, with the peer's bootstrap capability, and returns the exit code of `main`.
+/// If the application or its link failed, the code is a failure and the reason is on stderr.
 pub fn run<C, A, F>(link: Link, app: A) -> ExitCode
 where
     C: FromClientHook,
@@ -43,14 +43,14 @@ where
     exit_code(session.run(app))
 }
 
-/// Exports `bootstrap` over a link and serves it until the peer ends the link, which is a normal end. Gives the exit
-/// code of `main`.
+/// Exports `bootstrap` over a link and serves it until the peer ends the link, which is a normal end. Returns
+/// the exit code of `main`.
 pub fn serve(link: Link, bootstrap: capnp::capability::Client) -> ExitCode {
     exit_code(Session::open(link, Some(bootstrap)).serve())
 }
 
-/// Serves like [`serve`], and before that hands over the peer's bootstrap capability: for a guest that answers
-/// calls by calling back.
+/// Serves like [`serve`], but hands over the peer's bootstrap capability first, for a guest that answers calls
+/// by calling back.
 pub fn serve_beside<C: FromClientHook>(
     link: Link,
     bootstrap: capnp::capability::Client,
@@ -61,11 +61,11 @@ pub fn serve_beside<C: FromClientHook>(
     exit_code(session.serve())
 }
 
-/// Runs an application without a link: stdio is its own.
+/// Runs an application without a link, so that it owns its stdio.
 ///
 /// # Errors
 ///
-/// The application's own, or [`Error::Deadlock`].
+/// The application's own error, or [`Error::Deadlock`].
 pub fn block_on<T, F>(app: impl FnOnce(Io) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -80,7 +80,7 @@ struct Session {
     io: Io,
     system: RpcSystem<Side>,
     disconnector: Disconnector<Side>,
-    /// The link's output once more, to wait for the last flush.
+    /// A second writer of the link's output, used to wait for the last flush.
     output: Writer,
 }
 
@@ -90,7 +90,7 @@ impl Session {
         let io = Io::new(&reactor, link.leaves_stdio);
         let (reader, writer) = streams::pair(&reactor, link.input, link.output);
         let output = writer.twin();
-        // Buffered: a message of a few segments is then one write.
+        // Buffered, so that a message of a few segments is one write.
         let writer = BufWriter::new(writer);
         let network = VatNetwork::new(reader, writer, Side::Client, ReaderOptions::new());
         let system = RpcSystem::new(Box::new(network), bootstrap);
@@ -100,7 +100,7 @@ impl Session {
 
     fn run(self, app: impl Future<Output = Result<()>>) -> Result<()> {
         let mut system = Task::new(self.system);
-        // The boxed application is gone when this returns, finished or not, and its capabilities with it.
+        // When this returns, the boxed application and its capabilities are dropped, whether it has finished or not.
         let ended = task::run(&self.reactor, Box::pin(app), &mut system).flatten();
         while system.turn() {}
         let closed = match task::run(&self.reactor, self.disconnector, &mut system) {
@@ -110,7 +110,7 @@ impl Session {
             Err(deadlock) => Err(deadlock),
         };
         let link = system.take_output().unwrap_or(Ok(())).map_err(Error::from);
-        // The first error is the one that explains the others.
+        // The first error explains the others.
         ended.and(link).and(closed)
     }
 
@@ -122,7 +122,7 @@ impl Session {
     }
 }
 
-/// Waits until what was written has been taken. That the peer is gone is no error any more.
+/// Waits until the stream has taken all written bytes. If the peer is gone by now, that is no longer an error.
 fn flushed<B>(reactor: &Reactor, mut output: Writer, beside: &mut Task<B>) -> Result<()>
 where
     B: Future + Unpin,

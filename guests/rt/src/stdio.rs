@@ -1,5 +1,5 @@
-//! Entry points of guests whose RPC runs over stdin and stdout. A `println!` would land between two messages: use
-//! stderr.
+//! Entry points of guests whose RPC runs over stdin and stdout. A `println!` would land between two messages,
+//! so use stderr.
 //!
 //! A component that calls only these does not import `wetware:streams`.
 
@@ -9,8 +9,8 @@ use capnp::capability::{Client, FromClientHook};
 
 use crate::{Io, Result, link::Link, session};
 
-/// Runs an application with the peer's bootstrap capability, and gives the exit code of `main`: failure if the
-/// application or its link failed, with the reason on stderr.
+/// Runs an application with the peer's bootstrap capability and returns the exit code of `main`. If the
+/// application or its link failed, the code is a failure and the reason is on stderr.
 pub fn run<C, A, F>(app: A) -> ExitCode
 where
     C: FromClientHook,
@@ -20,13 +20,13 @@ where
     session::run(Link::over_stdio(), app)
 }
 
-/// Exports `bootstrap` and serves it until the peer ends the link, which is a normal end. Gives the exit code of
-/// `main`.
+/// Exports `bootstrap` and serves it until the peer ends the link, which is a normal end. Returns the exit
+/// code of `main`.
 pub fn serve(bootstrap: Client) -> ExitCode {
     session::serve(Link::over_stdio(), bootstrap)
 }
 
-/// Serves like [`serve`], and before that hands over the peer's bootstrap capability: for a guest that answers calls
+/// Serves like [`serve`], but hands over the peer's bootstrap capability first, for a guest that answers calls
 /// by calling back.
 pub fn serve_beside<C: FromClientHook>(bootstrap: Client, take_peer: impl FnOnce(C)) -> ExitCode {
     session::serve_beside(Link::over_stdio(), bootstrap, take_peer)

@@ -1,8 +1,8 @@
 //! WASI streams as `futures` readers and writers.
 //!
-//! The rules kept here: an empty read means "not yet", only `Closed` is the end; a write never exceeds what
-//! `check_write` granted; a stream is waited on only after it had nothing to give or refused to take. A stream
-//! outlives its pollable, since fields drop in order of declaration. Nothing here blocks.
+//! They keep these rules. An empty read means "not yet", and only `Closed` is the end. A write never exceeds the permit
+//! of `check_write`. A task waits on a stream only after the stream had no bytes to read or took no bytes. A stream
+//! outlives its pollable, because fields drop in the order of their declaration. Nothing here blocks.
 
 use std::{
     io,
@@ -19,13 +19,13 @@ use crate::{
     reactor::{Reactor, Watch},
 };
 
-/// A read asks the host for at least this much, as a message begins with a header of 8 bytes, and keeps what is
-/// left for the next.
+/// A read asks the host for at least this many bytes, because a message begins with a header of only 8 bytes.
+/// The reader keeps the rest for the next read.
 const READ_MIN_BYTES: usize = 4 * 1024;
-/// And for at most this much, whatever its caller hopes for.
+/// A read asks for at most this many bytes, even if its caller wants more.
 const READ_MAX_BYTES: usize = 64 * 1024;
 
-/// Reads an input stream.
+/// A reader of an input stream.
 pub struct Reader {
     watch: Option<Watch>,
     stream: InputStream,
@@ -35,7 +35,7 @@ pub struct Reader {
     consumed_bytes: usize,
 }
 
-/// Writes an output stream.
+/// A writer of an output stream.
 pub struct Writer {
     watch: Option<Watch>,
     stream: Rc<OutputStream>,
@@ -43,7 +43,7 @@ pub struct Writer {
     hangup: Hangup,
 }
 
-/// Makes the two ends of a link: when the writer fails, its reader does too.
+/// Makes the two ends of a link: if the writer fails, its reader fails too.
 pub fn pair(reactor: &Reactor, input: InputStream, output: OutputStream) -> (Reader, Writer) {
     let hangup = Hangup::default();
     let mut reader = Reader::new(reactor, input);
@@ -54,7 +54,7 @@ pub fn pair(reactor: &Reactor, input: InputStream, output: OutputStream) -> (Rea
 }
 
 impl Reader {
-    /// Makes a reader of a stream that stands alone.
+    /// Makes a reader of a stream that belongs to no pair.
     pub fn new(reactor: &Reactor, stream: InputStream) -> Self {
         Self {
             watch: None,
@@ -97,7 +97,7 @@ impl AsyncRead for Reader {
 }
 
 impl Writer {
-    /// Makes a writer of a stream that stands alone.
+    /// Makes a writer of a stream that belongs to no pair.
     pub fn new(reactor: &Reactor, stream: OutputStream) -> Self {
         Self { watch: None, stream: Rc::new(stream), reactor: reactor.clone(), hangup: Hangup::default() }
     }
@@ -112,7 +112,7 @@ impl Writer {
         }
     }
 
-    /// Waits for the stream to take more: after a flush, that is until the flush is done. Gives the permit.
+    /// Waits until the stream takes more bytes and returns the permit. After a flush, that is when the flush is done.
     pub fn poll_permit(&mut self, cx: &Context<'_>) -> Poll<io::Result<u64>> {
         match self.stream.check_write() {
             Ok(0) => {
@@ -144,13 +144,13 @@ impl AsyncWrite for Writer {
         Poll::Ready(Ok(taken_bytes))
     }
 
-    /// Asks for the flush and does not wait for it: until it is done the stream grants nothing, so the next
-    /// write waits, and most messages have no next write to hold up.
+    /// Asks for a flush but does not wait for it. Until the flush is done the stream grants nothing, so the
+    /// next write waits. Most messages have no next write that would be held up.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.checked(self.stream.flush()))
     }
 
-    /// Flushes and waits until that is done. The stream itself closes when it is dropped.
+    /// Waits for a permit, and so for earlier flushes. Then asks for one more flush. Dropping the stream closes it.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(self.poll_permit(cx))?;
         self.poll_flush(cx)

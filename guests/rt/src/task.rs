@@ -1,8 +1,8 @@
-//! The loop: two tasks, each polled only when woken, and a block when neither was.
+//! The loop: it polls each of two tasks only if that task was woken, and blocks if neither was.
 //!
-//! Two are enough: the RPC system is one future and the application is the other, which joins whatever it does
-//! at once. That a call just queued by the application leaves before the guest blocks needs no rule of its own.
-//! Queueing woke the RPC system, and the loop goes on until nobody is woken.
+//! Two are enough: one is the RPC system, the other is the application, which joins the things that it does at
+//! once. If the application has just queued a call, the call leaves before the guest blocks. That needs no
+//! rule of its own, because queueing wakes the RPC system, and the loop goes on until no task is woken.
 
 use std::{
     future::Future,
@@ -16,7 +16,7 @@ use std::{
 
 use crate::{Result, reactor::Reactor};
 
-/// A future, whether it was woken, and in the end its output.
+/// A future, whether it was woken, and its output once it has finished.
 pub struct Task<F: Future + Unpin> {
     future: Option<F>,
     output: Option<F::Output>,
@@ -33,18 +33,18 @@ impl Wake for Woken {
 }
 
 impl<F: Future + Unpin> Task<F> {
-    /// Makes a task that is woken: its first turn polls it.
+    /// Makes a task that counts as woken, so that its first turn polls it.
     pub fn new(future: F) -> Self {
         let woken = Arc::new(Woken(AtomicBool::new(true)));
         let waker = Waker::from(woken.clone());
         Self { future: Some(future), output: None, woken, waker }
     }
 
-    /// Polls the future once if it was woken and has not finished, and tells whether it did.
+    /// Polls the future once if it was woken and has not finished. Tells whether it polled.
     ///
-    /// A finished future is dropped here, with all it held, and never counts as progress again.
+    /// When the future finishes, it is dropped here with everything that it held, and never counts as progress again.
     pub fn turn(&mut self) -> bool {
-        // Cleared before the poll: a wake from inside the poll asks for another turn.
+        // Cleared before the poll, because a wake from inside the poll asks for another turn.
         if !self.woken.0.swap(false, Relaxed) {
             return false;
         }
@@ -56,17 +56,17 @@ impl<F: Future + Unpin> Task<F> {
         true
     }
 
-    /// Takes the output, once there is one.
+    /// Takes the output if there is one.
     pub fn take_output(&mut self) -> Option<F::Output> {
         self.output.take()
     }
 }
 
-/// Runs `main` to its end, and `beside` along with it for as long as it lasts.
+/// Runs `main` to its end, and runs `beside` along with it until then.
 ///
 /// # Errors
 ///
-/// [`Error::Deadlock`](crate::Error::Deadlock) when neither can ever go on.
+/// [`Error::Deadlock`](crate::Error::Deadlock) if neither can ever go on.
 pub fn run<M, B>(reactor: &Reactor, main: M, beside: &mut Task<B>) -> Result<M::Output>
 where
     M: Future + Unpin,
@@ -74,7 +74,7 @@ where
 {
     let mut main = Task::new(main);
     loop {
-        // No short circuit: both get their turn.
+        // No short circuit, so that both get their turn.
         let ran = beside.turn() | main.turn();
         if let Some(output) = main.take_output() {
             return Ok(output);

@@ -1,4 +1,4 @@
-//! A guest that serves: it exports an Executor that only echoes, until its peer ends the link.
+//! A guest that serves: it exports an Executor that can only echo, until its peer ends the link.
 
 use std::{process::ExitCode, rc::Rc};
 
@@ -11,7 +11,7 @@ fn main() -> ExitCode {
 
 struct Echo;
 
-// `runBytes` stays as generated: an exception of the kind "unimplemented".
+// `runBytes` keeps its generated default: an exception of the kind "unimplemented".
 impl executor::Server for Echo {
     async fn echo(
         self: Rc<Self>,

@@ -1,4 +1,4 @@
-//! Sends streaming calls to a sink of its host, awaits each, and ends as its first argument says.
+//! Sends streaming calls to a sink of its host, awaits each, and ends in the way that its first argument names.
 //!
 //! ```text
 //! streamer done        awaits `done`, and checks the total

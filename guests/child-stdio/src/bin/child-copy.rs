@@ -1,11 +1,11 @@
-//! A child that copies stdin to stdout as it comes. No RPC: it needs both for itself.
+//! A child that copies stdin to stdout as the bytes come. It has no RPC, because it needs both for itself.
 //!
-//! It flushes each piece: a parent may wait for it before it sends the next, and a host may keep what is not flushed.
+//! It flushes each piece: a parent may wait for it before it sends the next, and a host may keep unflushed bytes.
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use wavetank_guest::{Io, Result, block_on};
 
-/// As much as it reads at once.
+/// The most bytes that one read takes.
 const PIECE_BYTES: usize = 8 * 1024;
 
 fn main() -> Result<()> {

@@ -4,8 +4,8 @@
 //! child-slow N      reads N bytes of the running pattern and the end of stdin, then writes the same to stdout
 //! ```
 //!
-//! It reads one byte, then sleeps, then two, then four, and so on. It asks the stream itself: this runtime's
-//! reader reads ahead.
+//! It reads one byte, then sleeps, then two, then four, and so on. It reads from the WASI stream directly,
+//! because the runtime's reader reads ahead.
 
 use std::{env, time::Duration};
 
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     })
 }
 
-/// Blocks in each read: there is nothing else that this guest could do meanwhile.
+/// Each read blocks the whole guest. That is fine, because it has nothing else to do meanwhile.
 async fn read_slowly(io: &Io, stdin: &InputStream) -> Result<pattern::Check> {
     let mut check = pattern::Check::default();
     let mut wanted_bytes = 1;

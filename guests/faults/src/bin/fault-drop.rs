@@ -1,8 +1,8 @@
 //! Fault: a stream dropped before its pollable.
 //!
-//! The pollable is the stream's child in the host's table, and a resource with children cannot go: the drop of
-//! the stream traps with "resource has children". Rust drops locals in reverse order of declaration and fields
-//! in order; a struct that declares its stream first commits this fault.
+//! The pollable is the stream's child in the host's table, and a resource with children cannot be dropped: the
+//! drop of the stream traps with "resource has children". Rust drops locals in reverse order of declaration,
+//! but fields in order. So a struct that declares its stream first has this fault.
 
 use wasip2::{
     cli::stdin::get_stdin,

@@ -1,7 +1,7 @@
 //! Fault: a write of more than `check_write` granted.
 //!
-//! A permit is a promise to take that many bytes and no more: one byte over it traps, whatever room the pipe
-//! might have had.
+//! A permit is a promise to take that many bytes and no more. A write of one byte more traps, even if the pipe
+//! had room for it.
 
 use wasip2::cli::stdout::get_stdout;
 

@@ -1,9 +1,9 @@
-//! Fault: a loop that asks instead of sleeping.
+//! Fault: a loop that asks again and again instead of sleeping.
 //!
-//! The RPC works: the guest boots, makes an echo call, gets its answer, and then waits for its peer to hang up.
-//! But it waits by polling the RPC system and asking `pollable.ready()` over and over, with adapters that wake
-//! themselves when there is nothing to do. It never calls `wasi:io/poll`, so the host never hears that it has
-//! nothing to do, and burns its fuel at full speed.
+//! The RPC works: the guest boots, makes an echo call, gets its answer, and then waits for its peer to hang
+//! up. But it waits by polling the RPC system and asking `pollable.ready()` over and over, with adapters that
+//! wake themselves if they have nothing to do. It never calls `wasi:io/poll`, so the host never learns that it
+//! is idle, and it burns its fuel at full speed.
 
 use std::{
     future::Future,
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     let executor: executor::Client = system.bootstrap(Side::Server);
     let mut answer = Some(Box::pin(peer::echo(&executor, "round and round")));
     let pollable = input.subscribe();
-    // Nobody is ever woken, so everybody is polled every time.
+    // No task is ever woken, so every task is polled every time.
     let cx = &mut Context::from_waker(Waker::noop());
     while Pin::new(&mut system).poll(cx).is_pending() {
         if let Some(Poll::Ready(echoed)) = answer.as_mut().map(|answer| answer.as_mut().poll(cx)) {
@@ -76,7 +76,7 @@ impl AsyncWrite for Output {
     }
 }
 
-/// Not ready, and at once awake again.
+/// Not ready, but wakes itself at once.
 fn again<T>(cx: &Context<'_>) -> Poll<T> {
     cx.waker().wake_by_ref();
     Poll::Pending

@@ -1,4 +1,4 @@
-//! pid0 over a connection, with `child-tiny` inside: the same calls with little to carry.
+//! pid0 over a connection, with `child-tiny` inside: the same calls with few bytes to carry.
 
 use wavetank_guest::link::Link;
 

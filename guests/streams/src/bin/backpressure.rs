@@ -1,8 +1,8 @@
-//! A writer that is faster than its reader, both ways, for sizes around every border there is.
+//! A writer that is faster than its reader, in both directions, for sizes around every relevant border.
 //!
-//! For each size a child of its own: all its stdin is written in one call, and the child takes it in small
-//! pieces, with naps between. Then the child writes as much to stdout at once, and is read the same way. Needs
-//! the connection transport.
+//! The guest starts a child for each size. It writes all of the child's stdin in one call, and the child reads
+//! it in small pieces, with naps between. Then the child writes as many bytes to stdout at once, and the guest
+//! reads them in the same way. Needs the connection transport.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -33,10 +33,10 @@ fn main() -> ExitCode {
 
 async fn there_and_back(executor: &executor::Client, io: &Io, size_bytes: usize) -> Result<()> {
     let child = peer::start(executor, CHILD, &["child-slow", &size_bytes.to_string()], &[]);
-    // Asked for before the child has anything to say: from then on the host keeps all of it.
+    // Asked for before the child has written anything: from then on the host keeps all of its output.
     let stdout = peer::stdout(&child);
     let stdin = peer::stdin(&child);
-    // Closed in the same breath: the end comes after what was written.
+    // Closed without waiting for the write: the end comes after the written bytes.
     let (written, closed) = (peer::write(&stdin, &pattern::bytes(0, size_bytes)), peer::close(&stdin));
     let ended = peer::wait_for_success(&child);
     try_join!(written, closed, read_slowly(io, &stdout, size_bytes), ended)?;

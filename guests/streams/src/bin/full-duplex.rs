@@ -1,7 +1,7 @@
-//! Bytes both ways at once, more of them than all pipes between can hold.
+//! Bytes in both directions at once, more of them than all pipes on the way can hold.
 //!
-//! The child copies its stdin to its stdout as it comes. Whoever wrote everything first and read then would
-//! wait for ever. Needs the connection transport.
+//! The child copies its stdin to its stdout as the bytes come. If a parent wrote everything first and read
+//! only then, it would wait for ever. Needs the connection transport.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ use wavetank_guest::{
 const CHILD: &[u8] = include_bytes!("../../../built/child-copy.wasm");
 
 const TOTAL_BYTES: usize = 512 * 1024;
-/// What one call writes. No multiple of it is a pipe's capacity.
+/// The bytes of one call. The capacity of a pipe is never a multiple of it.
 const PIECE_BYTES: usize = 10_000;
 const READ_BYTES: u32 = 32 * 1024;
 
