@@ -91,7 +91,7 @@ def check_step(step, order):
 
 
 def row_of(step):
-    """The place of a step's line in docs/ci-results.md."""
+    """The place of a step's line in docs/src/reference/ci-results.md."""
     for place, line in enumerate(RESULTS.read_text().splitlines()):
         if line.startswith(f"| {step.name} |"):
             return place

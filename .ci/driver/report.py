@@ -1,4 +1,4 @@
-"""What a run says at its end, and the table of docs/ci-results.md."""
+"""What a run says at its end, and the table of docs/src/reference/ci-results.md."""
 
 import datetime
 
@@ -58,7 +58,7 @@ def state_of_tree():
 
 
 def record(result, commit):
-    """Writes a result of tier 3 into docs/ci-results.md, in the place of the one before."""
+    """Writes a result of tier 3 into docs/src/reference/ci-results.md, in the place of the one before."""
     name = result.step.name
     said = [result.state.value.lower(), result.note, result.output.result]
     day = datetime.date.today().isoformat()

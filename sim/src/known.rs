@@ -1,4 +1,4 @@
-//! Known faults of the libraries below: docs/known-faults.md, read by people and by this module.
+//! Known faults of the libraries below: docs/src/reference/known-faults.md, read by people and by this module.
 //!
 //! A fault is matched narrowly, by its whole signature. Anything else that a run shows is a new failure.
 
@@ -6,7 +6,7 @@ use crate::oracle::{Blame, Finding};
 use crate::outcome::Outcome;
 use std::sync::OnceLock;
 
-const TABLE: &str = include_str!("../../docs/known-faults.md");
+const TABLE: &str = include_str!("../../docs/src/reference/known-faults.md");
 
 /// A fault that was found before.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -42,7 +42,7 @@ pub struct Record {
     pub token: Option<String>,
     /// Its failure signature: equal for worlds that fail in the same way.
     pub failure: Option<String>,
-    /// The known fault that it shows: its name in docs/known-faults.md.
+    /// The known fault that it shows: its name in docs/src/reference/known-faults.md.
     pub known: Option<String>,
     /// The number of choices that the seed drew, if the run was shrunk. Then all else here describes the smaller run.
     pub shrunk_from: Option<usize>,

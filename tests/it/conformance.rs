@@ -2,7 +2,7 @@
 //! answer must be right in every weather and for every shape of pipe.
 //!
 //! The questions are rows of [`table`]. To add one, write a function in `guests/conformance`, a row here, and its line
-//! in docs/wasi-conformance.md, which `the_document_lists_every_question` prints if it is missing.
+//! in docs/src/reference/wasi-conformance.md, which `the_document_lists_every_question` prints if it is missing.
 
 mod table;
 
@@ -56,11 +56,11 @@ fn cli_answers_as_its_text_says() {
 
 #[test]
 fn the_document_lists_every_question() {
-    let path = in_repository("docs/wasi-conformance.md");
+    let path = in_repository("docs/src/reference/wasi-conformance.md");
     let document = fs::read_to_string(path).expect("the document");
     let listed: Vec<&str> = document.lines().filter(|line| line.starts_with("| `")).collect();
     let rows: Vec<String> = table::all().iter().map(line).collect();
-    assert!(listed == rows, "docs/wasi-conformance.md should list these questions:\n{}", rows.join("\n"));
+    assert!(listed == rows, "docs/src/reference/wasi-conformance.md should list these questions:\n{}", rows.join("\n"));
 }
 
 /// A row in the format of the document.

@@ -112,7 +112,7 @@ fn no_target_is_forgotten() {
         assert!(lines.iter().any(|line| line.ends_with(" fuzz list)")), "{script}");
         assert!(lines.contains(&"for target in $targets; do"), "{script}");
     }
-    let docs = include_str!("../../docs/fuzzing.md");
+    let docs = include_str!("../../docs/src/how-to/fuzzing.md");
     assert!(targets.iter().all(|target| docs.contains(&format!("\n| `{target}` |"))));
 }
 
@@ -150,8 +150,8 @@ fn the_target_of_tokens_withstands() {
     nothing_is_found(seeds("token").into_iter().chain(random(2_000, 200)), token);
 }
 
-/// Faults of libraries that hostile frames trigger; docs/fuzzing.md describes each.
-const KNOWN: &str = include_str!("../../docs/fuzzing.md");
+/// Faults of libraries that hostile frames trigger; docs/src/how-to/fuzzing.md describes each.
+const KNOWN: &str = include_str!("../../docs/src/how-to/fuzzing.md");
 
 #[test]
 fn the_target_of_wire_finds_only_what_is_known() {

@@ -1,4 +1,4 @@
-//! How hostile guests, peers and files are handled: docs/hostile.md, one test for each line.
+//! How hostile guests, peers and files are handled: docs/src/reference/hostile.md, one test for each line.
 //!
 //! The tests of the command (flags and files that it reads) are in sim/lab/tests/command/hostile.rs.
 
@@ -56,7 +56,7 @@ fn tests_in(file: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_line_of_the_table_is_a_test_and_every_test_a_line() {
-    let table = fs::read_to_string(in_repository("docs/hostile.md"));
+    let table = fs::read_to_string(in_repository("docs/src/reference/hostile.md"));
     let table = table.expect("the table");
     let mut told = BTreeSet::new();
     for line in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---")) {

@@ -123,7 +123,7 @@ pub(crate) fn rpc_notes(run: &Run) -> String {
 /// Names the known fault that a run shows; empty if there is none.
 pub(crate) fn known_as(run: &Run) -> String {
     known(&run.outcome).map_or_else(String::new, |known| {
-        format!("  known: {}, a fault of {}: docs/known-faults.md tells more\n", known.id, known.layer)
+        format!("  known: {}, a fault of {}: docs/src/reference/known-faults.md tells more\n", known.id, known.layer)
     })
 }
 

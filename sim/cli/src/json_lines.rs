@@ -1,4 +1,4 @@
-//! The JSON lines of a sweep; docs/json.md describes the format.
+//! The JSON lines of a sweep; docs/src/reference/json.md describes the format.
 //!
 //! While a sweep runs, each line is written and flushed as it comes, so that a sweep that is killed leaves the lines of
 //! the seeds it ran. At the end the file is replaced by the same lines in order: the heading, the seeds, the shrunk

@@ -235,7 +235,7 @@ impl Report {
                 let seed = wavetank_sim::Seed(seen.seed);
                 writeln!(
                     f,
-                    "  {}, a fault of {}, as seed {seed}: docs/known-faults.md",
+                    "  {}, a fault of {}, as seed {seed}: docs/src/reference/known-faults.md",
                     known.id, known.layer
                 )?;
             }

@@ -24,7 +24,7 @@ guests! {
     CHAIN "chain";
     /// Tries every part of WASI that the host offers.
     PROBE "probe";
-    /// Asks one question about WASI 0.2; docs/wasi-conformance.md lists them.
+    /// Asks one question about WASI 0.2; docs/src/reference/wasi-conformance.md lists them.
     CONFORMANCE "conformance";
     /// Opens its connection and makes one call, without the guest runtime.
     RAW_CONNECTION "raw-connection";
@@ -50,6 +50,6 @@ guests! {
     FAULT_SPIN "fault-spin";
     /// Commits the fault that its first argument names, or does the same job correctly, as its second argument says.
     BUGS "bugs";
-    /// Makes the attack that its first argument names; docs/hostile.md lists them all.
+    /// Makes the attack that its first argument names; docs/src/reference/hostile.md lists them all.
     HOSTILE "hostile";
 }

@@ -57,7 +57,7 @@ const OWN: &[Scenario] = &[
     Scenario {
         name: "vats",
         summary: "two to four native vats that do at random every legal thing",
-        // capnp-rpc 0.27.3 has faults that lawful traffic triggers: docs/known-faults.md.
+        // capnp-rpc 0.27.3 has faults that lawful traffic triggers: docs/src/reference/known-faults.md.
         clean: false,
         is_listed: true,
         build: |world| Vats::new().build(world),

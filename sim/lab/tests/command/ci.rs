@@ -183,11 +183,11 @@ fn junit_has_no_case_for_seeds_that_there_are_not() {
     assert!(xml("echo").contains("name=\"3 seeds that finished\""), "{}", xml("echo"));
 }
 
-/// The command writes the lines that docs/json.md documents, with the same keys.
+/// The command writes the lines that docs/src/reference/json.md documents, with the same keys.
 #[test]
 fn the_documented_lines_are_those_that_are_written() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let doc = read(&root.join("docs/json.md"));
+    let doc = read(&root.join("docs/src/reference/json.md"));
     let block = doc.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let told: Vec<Value> = block.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let json = folder("documented").join("lines.json");
@@ -197,7 +197,7 @@ fn the_documented_lines_are_those_that_are_written() {
     assert_eq!(told.iter().map(keys).collect::<Vec<_>>(), written.iter().map(keys).collect::<Vec<_>>());
     // The tables of the document describe each key.
     for key in written.iter().flat_map(keys) {
-        assert!(doc.contains(&format!("`{key}`")), "docs/json.md does not tell of {key}");
+        assert!(doc.contains(&format!("`{key}`")), "docs/src/reference/json.md does not tell of {key}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! How the command handles hostile flags, files and host capabilities: docs/hostile.md, one test for each line.
+//! How the command handles hostile flags, files and host capabilities: docs/src/reference/hostile.md, one test for each line.
 
 use crate::common::wavetank;
 use std::path::{Path, PathBuf};

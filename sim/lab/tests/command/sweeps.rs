@@ -189,7 +189,7 @@ fn a_known_fault_is_counted_apart_and_fails_nothing() {
     let (code, out, _) = wavetank(&["run", "known-resolve", "--seeds", "0..40", "--jobs", "2"]);
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("known-resolve: 40 seeds, 40 known (K2)\n"), "{out}");
-    assert!(out.contains("K2, a fault of capnp-rpc 0.27.3, as seed 0: docs/known-faults.md"), "{out}");
+    assert!(out.contains("K2, a fault of capnp-rpc 0.27.3, as seed 0: docs/src/reference/known-faults.md"), "{out}");
     let (code, account, _) = wavetank(&["run", "known-overwrite", "--seed", "3"]);
     assert_eq!(code, 0, "{account}");
     assert!(account.contains("known: K1, a fault of capnp 0.27.3"), "{account}");
@@ -645,19 +645,23 @@ fn the_environment_chooses_seeds_of_checks_alone() {
 }
 
 #[test]
-fn the_readme_shows_what_is_printed() {
+fn samples_in_documents_are_what_is_printed() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let readme = std::fs::read_to_string(root.join("README.md")).expect("a README");
-    let samples: Vec<&str> = readme.split("$ cargo run --release -- ").skip(1).collect();
-    assert_eq!(samples.len(), 3);
+    let mut samples = Vec::new();
+    for (document, expected) in [("README.md", 1), ("docs/src/tutorial/first-failure.md", 3)] {
+        let text = std::fs::read_to_string(root.join(document)).expect("a document");
+        let found: Vec<_> = text.split("$ cargo run --release -- ").skip(1).map(String::from).collect();
+        assert_eq!(found.len(), expected, "{document}");
+        samples.extend(found);
+    }
     let folder = folder("readme");
     std::fs::create_dir_all(folder.join("guests/built")).expect("a folder for a test");
     file(&folder, "guests/built/server.wasm", guests::SERVER);
-    for sample in samples {
+    for sample in &samples {
         let (line, rest) = sample.split_once('\n').expect("a command and what it prints");
         let printed = rest.split("```").next().expect("a block that ends");
         let mut command = command();
-        command.env_remove("WAVETANK_FAILURES").current_dir(&folder);
+        command.env_remove("WAVETANK_FAILURES").env("CARGO", env!("CARGO")).current_dir(&folder);
         let ran = command.args(line.split(' ')).output().expect("wavetank runs");
         // This test binary may be a debug build.
         let out = String::from_utf8(ran.stdout).expect("text");
