@@ -1,8 +1,9 @@
 //! The WebAssembly engine and the guests compiled for it. It is configured so that two runs cannot differ.
 
-use crate::cell::{CellState, Transport};
 use crate::error::Error;
 use crate::escape::escape_control;
+use crate::spec::{MAX_MEMORY_BYTES, Transport};
+use crate::store::CellState;
 use crate::wasi;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
@@ -22,9 +23,6 @@ const WASM_STACK_BYTES: usize = 512 * 1024;
 
 /// Stack of the fibre that a guest runs on, in bytes: for the guest itself and for host functions.
 const FIBRE_STACK_BYTES: usize = 2 * 1024 * 1024;
-
-/// The most linear memory that one guest may have, in bytes. [`Limits`](crate::cell::Limits) can only lower it.
-pub(crate) const MAX_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 
 /// Cells that may live at once in all tanks of one engine, if memory is pooled.
 const POOLED_CELLS: u32 = 2_000;

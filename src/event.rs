@@ -1,7 +1,7 @@
 //! The events inside the tank, in order: the part of a transcript that only the tank can see.
 
 use crate::ids::{ActorId, GateId, LinkId, PipeId};
-use crate::pipe::{Ending, HalfBreak};
+use crate::pipe::{End, Ending, HalfBreak};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -231,24 +231,6 @@ pub enum Event {
         /// The error, if it was not a clean end.
         error: Option<Arc<str>>,
     },
-}
-
-/// One end of a pipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum End {
-    /// The end from which bytes are read.
-    Reader,
-    /// The end into which bytes are written.
-    Writer,
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            End::Reader => "reader",
-            End::Writer => "writer",
-        })
-    }
 }
 
 /// A kind of resource in a cell's table.

@@ -17,8 +17,8 @@
 mod pausing;
 mod streaming;
 
-use crate::ids::{GateId, LinkId, PipeId};
-use crate::shared::SharedState;
+use crate::ids::GateId;
+use crate::shared::{ServedAt, SharedState};
 use capnp::capability::{Client, Promise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, RequestHook, ResultsHook};
 use capnp::traits::{Imbue, ImbueMut};
@@ -36,13 +36,6 @@ use wavetank_trace::fingerprint;
 const GATED: usize = 1;
 
 type CapTable = Vec<Option<Box<dyn ClientHook>>>;
-
-/// The place that serves a capability: a link, and the pipe `over` that brings the calls.
-#[derive(Clone, Copy)]
-pub(crate) struct ServedAt {
-    pub(crate) link: LinkId,
-    pub(crate) over: PipeId,
-}
 
 /// Wraps a served capability, so that its answers wait at gates of `shared`. If the tank is not held, returns the
 /// capability unchanged.

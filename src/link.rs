@@ -1,14 +1,13 @@
 //! Links: the two pipes between a cell and its host, with an RPC system at the host's end.
 
 use crate::event::Event;
-use crate::gate::{ServedAt, gate};
+use crate::gate::gate;
 use crate::guard::GuardedNetwork;
 use crate::ids::{ActorId, LinkId, PipeId};
 use crate::pipe::DEFAULT_CAPACITY_BYTES;
-use crate::shared::LinkEnds;
-use crate::spawn::Role;
+use crate::shared::{LinkEnds, ServedAt};
+use crate::spawn::{Role, Runtime};
 use crate::stream::{PipeReader, PipeWriter};
-use crate::tank::Tank;
 use capnp::capability::Client;
 use capnp::message::{DEFAULT_READER_OPTIONS, ReaderOptions};
 use capnp_rpc::rpc_twoparty_capnp::Side;
@@ -73,98 +72,33 @@ fn reader_options() -> ReaderOptions {
     ReaderOptions { traversal_limit_in_words: words, ..ReaderOptions::new() }
 }
 
-impl Link {
-    /// Makes a link to a cell out of two pipes, from the cell and to it. Serves `bootstrap` on it, as a task of `vat`
-    /// that reads and writes the given streams over these pipes.
-    pub(crate) fn to_cell(
-        tank: &Tank,
-        (cell, name): (ActorId, &str),
-        vat: ActorId,
-        pipes: (PipeId, PipeId),
-        streams: (impl AsyncRead + Unpin + 'static, impl AsyncWrite + Unpin + 'static),
-        bootstrap: Client,
-    ) -> Self {
-        let id = tank.shared().new_link(LinkEnds { far: cell, near: vat, up: pipes.0 });
-        let task = (&*format!("rpc {name}"), Role::LinkOf(cell));
-        tank.shared().record(Event::LinkBorn { link: id, cell, up: pipes.0, down: pipes.1 });
-        Self::end(tank, id, task, (vat, Side::Server), pipes, streams, (bootstrap, true))
-    }
+/// One end of a link, before it is started.
+struct NewEnd<'a> {
+    link: LinkId,
+    /// The pipe from the far end, and the pipe to it.
+    up: PipeId,
+    down: PipeId,
+    /// The name and the role of its task.
+    task: &'a str,
+    role: Role,
+    /// The vat whose task it is.
+    vat: ActorId,
+    side: Side,
+    /// The capability that it serves.
+    bootstrap: Client,
+    /// Whether its answers wait at gates.
+    has_gates: bool,
+}
 
-    /// Makes a link without an RPC system at its far end: the holder of that end writes and reads bytes. Serves
-    /// `bootstrap` at the near end, as a task of `vat`.
-    pub(crate) fn to_wire(tank: &Tank, name: &str, vat: ActorId, bootstrap: Client) -> RawLink {
-        let shared = tank.shared();
-        let far = tank.vat(name);
-        let pipe = |what: &str| {
-            let pipe = shared.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
-            (PipeWriter::new(shared, pipe), PipeReader::new(shared, pipe))
-        };
-        let ((output, up), (down, input)) = (pipe("up"), pipe("down"));
-        let pipes = (up.pipe(), down.pipe());
-        let link = Self::to_cell(tank, (far, name), vat, pipes, (up, down), bootstrap);
-        RawLink { link, input, output }
-    }
-
-    /// Joins two vats and returns both ends. Each end serves its bootstrap as a task of its vat. `over` may wrap the
-    /// streams of each RPC system.
-    pub(crate) fn between(
-        tank: &Tank,
-        ends: [(ActorId, Client); 2],
-        name: &str,
-        gates: bool,
-        mut over: impl FnMut(Streams) -> Streams,
-    ) -> [Self; 2] {
-        let shared = tank.shared();
-        let pipe = |what: &str| {
-            let pipe = shared.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
-            (PipeWriter::new(shared, pipe), PipeReader::new(shared, pipe))
-        };
-        let [(a, serve_a), (b, serve_b)] = ends;
-        let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
-        let id = shared.new_link(LinkEnds { far: a, near: b, up: up_out.pipe() });
-        shared.record(Event::LinkBorn { link: id, cell: a, up: up_out.pipe(), down: down_in.pipe() });
-        let name = format!("link {name}");
-        let task = (&*name, Role::BetweenVats(id));
-        let pipes = (up_out.pipe(), down_in.pipe());
-        let far = over((Box::new(down_out), Box::new(up_in)));
-        let near = over((Box::new(up_out), Box::new(down_in)));
-        let far = Self::end(tank, id, task, (a, Side::Client), pipes, far, (serve_a, gates));
-        let near = Self::end(tank, id, task, (b, Side::Server), pipes, near, (serve_b, gates));
-        [far, near]
-    }
-
-    /// Serves `bootstrap` as a task of `vat` on a link whose far end is bytes.
-    pub(crate) fn to_bytes(
-        tank: &Tank,
-        name: &str,
-        far: ActorId,
-        (vat, bootstrap): (ActorId, Client),
-    ) -> (Self, PipeWriter, PipeReader) {
-        let shared = tank.shared();
-        let pipe = |what: &str| {
-            let pipe = shared.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
-            (PipeWriter::new(shared, pipe), PipeReader::new(shared, pipe))
-        };
-        let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
-        let id = shared.new_link(LinkEnds { far, near: vat, up: up_out.pipe() });
-        shared.record(Event::LinkBorn { link: id, cell: far, up: up_out.pipe(), down: down_in.pipe() });
-        let (near, pipes) = ((vat, Side::Server), (up_out.pipe(), down_in.pipe()));
-        let task = (&*format!("rpc {name}"), Role::LinkOf(far));
-        let link = Self::end(tank, id, task, near, pipes, (up_out, down_in), (bootstrap, true));
-        (link, up_in, down_out)
-    }
-
-    /// Starts one end of a link, as a task of `vat`.
-    fn end(
-        tank: &Tank,
-        id: LinkId,
-        (name, role): (&str, Role),
-        (vat, side): (ActorId, Side),
-        (up, down): (PipeId, PipeId),
+impl NewEnd<'_> {
+    /// Starts it, as a task of its vat that reads and writes these streams.
+    fn start(
+        self,
+        runtime: &Runtime,
         (input, output): (impl AsyncRead + Unpin + 'static, impl AsyncWrite + Unpin + 'static),
-        (bootstrap, gates): (Client, bool),
-    ) -> Self {
-        let shared = tank.shared().clone();
+    ) -> Link {
+        let NewEnd { link: id, up, down, task: name, role, vat, side, bootstrap, has_gates } = self;
+        let shared = runtime.shared.clone();
         let (far_side, over) = match side {
             Side::Server => (Side::Client, up),
             Side::Client => (Side::Server, down),
@@ -174,7 +108,8 @@ impl Link {
             twoparty::VatNetwork::new(input, output, side, reader_options())
         });
         let look_on = network.look_on();
-        let bootstrap = if gates { gate(&shared, ServedAt { link: id, over }, bootstrap) } else { bootstrap };
+        let bootstrap =
+            if has_gates { gate(&shared, ServedAt { link: id, over }, bootstrap) } else { bootstrap };
         let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
         let mut leaving = rpc.get_disconnector().fuse();
         let asked = link.clone();
@@ -208,8 +143,123 @@ impl Link {
             drop(rpc);
             shared.record(Event::LinkEnded { link: id, error });
         };
-        tank.spawn_as(name, vat, role, task.boxed_local());
+        runtime.spawner.spawn(name, vat, role, task.boxed_local());
         link
+    }
+}
+
+impl Link {
+    /// Makes a link to a cell out of two pipes, from the cell and to it. Serves `bootstrap` on it, as a task of `vat`
+    /// that reads and writes the given streams over these pipes.
+    pub(crate) fn to_cell(
+        runtime: &Runtime,
+        (cell, name): (ActorId, &str),
+        vat: ActorId,
+        pipes: (PipeId, PipeId),
+        streams: (impl AsyncRead + Unpin + 'static, impl AsyncWrite + Unpin + 'static),
+        bootstrap: Client,
+    ) -> Self {
+        let id = runtime.shared.new_link(LinkEnds { far: cell, near: vat, up: pipes.0 });
+        runtime.shared.record(Event::LinkBorn { link: id, cell, up: pipes.0, down: pipes.1 });
+        let end = NewEnd {
+            link: id,
+            up: pipes.0,
+            down: pipes.1,
+            task: &format!("rpc {name}"),
+            role: Role::LinkOf(cell),
+            vat,
+            side: Side::Server,
+            bootstrap,
+            has_gates: true,
+        };
+        end.start(runtime, streams)
+    }
+
+    /// Makes a link without an RPC system at its far end: the holder of that end writes and reads bytes. Serves
+    /// `bootstrap` at the near end, as a task of `vat`.
+    pub(crate) fn to_wire(
+        runtime: &Runtime,
+        name: &str,
+        far: ActorId,
+        (vat, bootstrap): (ActorId, Client),
+    ) -> RawLink {
+        let shared = &runtime.shared;
+        let pipe = |what: &str| {
+            let pipe = shared.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
+            (PipeWriter::new(shared, pipe), PipeReader::new(shared, pipe))
+        };
+        let ((output, up), (down, input)) = (pipe("up"), pipe("down"));
+        let pipes = (up.pipe(), down.pipe());
+        let link = Self::to_cell(runtime, (far, name), vat, pipes, (up, down), bootstrap);
+        RawLink { link, input, output }
+    }
+
+    /// Joins two vats and returns both ends. Each end serves its bootstrap as a task of its vat. `over` may wrap the
+    /// streams of each RPC system.
+    pub(crate) fn between(
+        runtime: &Runtime,
+        ends: [(ActorId, Client); 2],
+        name: &str,
+        gates: bool,
+        mut over: impl FnMut(Streams) -> Streams,
+    ) -> [Self; 2] {
+        let shared = &runtime.shared;
+        let pipe = |what: &str| {
+            let pipe = shared.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
+            (PipeWriter::new(shared, pipe), PipeReader::new(shared, pipe))
+        };
+        let [(a, serve_a), (b, serve_b)] = ends;
+        let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
+        let id = shared.new_link(LinkEnds { far: a, near: b, up: up_out.pipe() });
+        shared.record(Event::LinkBorn { link: id, cell: a, up: up_out.pipe(), down: down_in.pipe() });
+        let (up, down) = (up_out.pipe(), down_in.pipe());
+        let task = format!("link {name}");
+        let new_end = |vat, side, bootstrap| NewEnd {
+            link: id,
+            up,
+            down,
+            task: &task,
+            role: Role::BetweenVats(id),
+            vat,
+            side,
+            bootstrap,
+            has_gates: gates,
+        };
+        let far = over((Box::new(down_out), Box::new(up_in)));
+        let near = over((Box::new(up_out), Box::new(down_in)));
+        let far = new_end(a, Side::Client, serve_a).start(runtime, far);
+        let near = new_end(b, Side::Server, serve_b).start(runtime, near);
+        [far, near]
+    }
+
+    /// Serves `bootstrap` as a task of `vat` on a link whose far end is bytes.
+    pub(crate) fn to_bytes(
+        runtime: &Runtime,
+        name: &str,
+        far: ActorId,
+        (vat, bootstrap): (ActorId, Client),
+    ) -> (Self, PipeWriter, PipeReader) {
+        let shared = &runtime.shared;
+        let pipe = |what: &str| {
+            let pipe = shared.new_pipe(&format!("{name} {what}"), DEFAULT_CAPACITY_BYTES);
+            (PipeWriter::new(shared, pipe), PipeReader::new(shared, pipe))
+        };
+        let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
+        let id = shared.new_link(LinkEnds { far, near: vat, up: up_out.pipe() });
+        shared.record(Event::LinkBorn { link: id, cell: far, up: up_out.pipe(), down: down_in.pipe() });
+        let end = NewEnd {
+            link: id,
+            up: up_out.pipe(),
+            down: down_in.pipe(),
+            task: &format!("rpc {name}"),
+            role: Role::LinkOf(far),
+            vat,
+            side: Side::Server,
+            bootstrap,
+            has_gates: true,
+        };
+        let link = end.start(runtime, (up_out, down_in));
+        (link, up_in, down_out)
     }
 
     /// The link's id.

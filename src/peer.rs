@@ -6,12 +6,12 @@
 //!
 //! Nesting has no bound: a child's bootstrap is its own `Executor`, and so are its children's.
 
-use crate::cell::{Cell, CellSpec};
+use crate::cell::{Cell, CellSpec, Stdio};
 use crate::error::{Error, exception};
 use crate::escape::escape_control;
 use crate::link;
 use crate::schema::peer_capnp::{byte_stream, executor, host, process};
-use crate::stdio::{Input, Output, OutputReader, Stdio};
+use crate::stdio::{Input, Output, OutputReader};
 use crate::tank::Tank;
 use bytes::Bytes;
 use capnp::capability::Client;

@@ -20,11 +20,11 @@ mod outside;
 #[cfg(test)]
 mod tests;
 
-use crate::event::End;
 use crate::freedoms::Freedoms;
 use bytes::{Bytes, BytesMut};
 use handles::Handles;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -71,6 +71,24 @@ pub struct Pipe {
     half_broken: Option<HalfBreak>,
     readers: Vec<Waker>,
     writers: Vec<Waker>,
+}
+
+/// One end of a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// The end from which bytes are read.
+    Reader,
+    /// The end into which bytes are written.
+    Writer,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            End::Reader => "reader",
+            End::Writer => "writer",
+        })
+    }
 }
 
 /// How a pipe is ended from outside.

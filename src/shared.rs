@@ -13,6 +13,8 @@ mod starts;
 mod time;
 mod waits;
 
+pub(crate) use calls::ServedAt;
+pub use pauses::{Completion, IoError};
 pub(crate) use waits::{Asked, WaitBegun};
 pub use waits::{IDLE_CALLS_PER_TURN, LOOK_NS};
 

@@ -1,8 +1,10 @@
 //! Spawning of tasks: the only thing that the tank needs from a runtime.
 
 use crate::ids::{ActorId, LinkId};
+use crate::shared::SharedState;
 use futures::future::LocalBoxFuture;
 use futures::task::LocalSpawn;
+use std::rc::Rc;
 
 /// The purpose of a task, and the actor or link that it serves. Decisions use this; a task's name is for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,4 +39,11 @@ impl<S: LocalSpawn> Spawn for S {
         // It fails only if the pool was shut down, and then nothing runs any more.
         let _ = self.spawn_local_obj(task.into());
     }
+}
+
+/// The shared state of a tank and the runtime that its tasks go to. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Runtime {
+    pub(crate) shared: SharedState,
+    pub(crate) spawner: Rc<dyn Spawn>,
 }

@@ -5,7 +5,6 @@
 //! somebody holds the stream as its reader, nothing is lost and the cell waits for the reader.
 
 use crate::stream::{PipeReader, PipeWriter};
-use crate::undecided::UndecidedStdio;
 use bytes::Bytes;
 use futures::Future;
 use std::cell::RefCell;
@@ -20,31 +19,6 @@ pub const KEPT_BYTES: usize = 64 * 1024;
 
 /// The longest line that is given to `tracing` in one piece, in bytes.
 const LINE_BYTES: usize = 4096;
-
-/// A cell's stdio, except the streams that carry its RPC.
-#[derive(Clone)]
-pub struct Stdio {
-    /// Its stdin; `None` if stdin is the transport. If its transport was not set, it takes bytes only after a
-    /// [claim](Self::claim).
-    pub stdin: Option<Rc<Input>>,
-    /// Its stdout; `None` if stdout is the transport. If its transport was not set, it holds bytes only if they turned
-    /// out not to be RPC.
-    pub stdout: Option<Rc<Output>>,
-    /// Its stderr.
-    pub stderr: Rc<Output>,
-    pub(crate) undecided: Option<UndecidedStdio>,
-}
-
-impl Stdio {
-    /// Claims stdin and stdout as the cell's own, for a caller that wants to write or read them. Returns whether they
-    /// are its own: they are not if they carry its RPC. If its transport was not set, the first claim decides.
-    pub fn claim(&self) -> bool {
-        match &self.undecided {
-            Some(undecided) => undecided.claim(),
-            None => self.stdout.is_some(),
-        }
-    }
-}
 
 /// A cell's stdin. It ends when this is closed, or when all its holders have dropped it.
 pub struct Input {

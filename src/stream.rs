@@ -1,9 +1,8 @@
 //! The two ends of a pipe, as each side uses them: `wasi:io` streams for guests, `AsyncRead` and `AsyncWrite` for the
 //! host.
 
-use crate::event::End;
 use crate::ids::PipeId;
-use crate::pipe::{Permit, ReadOutcome, WriteError, WriterId};
+use crate::pipe::{End, Permit, ReadOutcome, WriteError, WriterId};
 use crate::shared::SharedState;
 use bytes::Bytes;
 use futures::{AsyncRead, AsyncWrite};

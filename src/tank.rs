@@ -1,7 +1,8 @@
 //! The tank itself, which creates cells, vats and links.
 
-use crate::cell::{Cell, CellHost, CellSpec, CellState, Handles, Limiter, Transport, live};
+use crate::cell::{Cell, CellHost, CellSpec, Stdio, live};
 use crate::clock::Clock;
+use crate::connection::{Connection, ConnectionOffer};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
@@ -10,11 +11,12 @@ use crate::ids::{ActorId, PipeId};
 use crate::io::Io;
 use crate::link::{Link, RawLink, Streams};
 use crate::shared::{Blocked, LinkEnds, SharedState};
-use crate::spawn::{Role, Spawn};
-use crate::stdio::{Input, Output, Stdio};
+use crate::spawn::{Role, Runtime, Spawn};
+use crate::spec::Transport;
+use crate::stdio::{Input, Output};
+use crate::store::{CellState, Entropy, Handles, Limiter};
 use crate::stream::{PipeReader, PipeWriter};
-use crate::undecided::{Parts, UndecidedStdio};
-use crate::wasi::{Connection, Offer};
+use crate::undecided::{LinkSlot, Parts, UndecidedStdio};
 use capnp::capability::Client;
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -24,9 +26,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
-
-/// Fills a buffer with random bytes.
-pub type Entropy = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// Whether things happen by themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +46,7 @@ const PATIENCE_NS: u64 = 60_000_000_000;
 /// The host's ends of the pipes that carry, or may carry, a cell's RPC.
 enum RpcPipeEnds {
     Pipes(PipeReader, PipeWriter),
-    UndecidedStdio(UndecidedStdio),
+    Undecided(UndecidedStdio),
 }
 
 impl RpcPipeEnds {
@@ -55,14 +54,14 @@ impl RpcPipeEnds {
     fn up(&self) -> PipeId {
         match self {
             RpcPipeEnds::Pipes(up, _) => up.pipe(),
-            RpcPipeEnds::UndecidedStdio(undecided) => undecided.pipes().0,
+            RpcPipeEnds::Undecided(undecided) => undecided.pipes().0,
         }
     }
 
     fn down(&self) -> PipeId {
         match self {
             RpcPipeEnds::Pipes(_, down) => down.pipe(),
-            RpcPipeEnds::UndecidedStdio(undecided) => undecided.pipes().1,
+            RpcPipeEnds::Undecided(undecided) => undecided.pipes().1,
         }
     }
 }
@@ -85,8 +84,7 @@ pub struct Tank(Rc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
-    shared: SharedState,
-    spawner: Rc<dyn Spawn>,
+    runtime: Runtime,
     entropy: Rc<dyn Fn(ActorId) -> Entropy>,
     names: RefCell<BTreeSet<Arc<str>>>,
     cells: RefCell<BTreeMap<ActorId, Cell>>,
@@ -99,8 +97,10 @@ impl Tank {
     pub fn new(engine: Arc<Engine>, spawner: Rc<dyn Spawn>, config: TankConfig) -> Self {
         Tank(Rc::new(Inner {
             engine,
-            shared: SharedState::new(config.flow == Flow::Held, config.recording),
-            spawner,
+            runtime: Runtime {
+                shared: SharedState::new(config.flow == Flow::Held, config.recording),
+                spawner,
+            },
             entropy: config.entropy,
             names: RefCell::default(),
             cells: RefCell::default(),
@@ -111,7 +111,7 @@ impl Tank {
 
     /// The state that is shared between this tank's parts and its driver.
     pub fn shared(&self) -> &SharedState {
-        &self.0.shared
+        &self.0.runtime.shared
     }
 
     /// The engine that runs its guests.
@@ -121,9 +121,9 @@ impl Tank {
 
     /// Creates a vat: an actor whose tasks run first in, first out among themselves.
     pub fn vat(&self, name: &str) -> ActorId {
-        let vat = self.0.shared.new_actor();
+        let vat = self.0.runtime.shared.new_actor();
         let name = self.unique(name);
-        self.0.shared.record(Event::VatBorn { vat, name });
+        self.0.runtime.shared.record(Event::VatBorn { vat, name });
         vat
     }
 
@@ -134,7 +134,7 @@ impl Tank {
 
     /// Hands a task of `actor` to the runtime, and tells it the role of the task.
     pub fn spawn_as(&self, name: &str, actor: ActorId, role: Role, task: LocalBoxFuture<'static, ()>) {
-        self.0.spawner.spawn(name, actor, role, task);
+        self.0.runtime.spawner.spawn(name, actor, role, task);
     }
 
     /// Starts a cell, as a child of `parent` if one is given, and serves it the capability that `bootstrap` makes.
@@ -153,11 +153,16 @@ impl Tank {
             let link = match ends {
                 RpcPipeEnds::Pipes(up, down) => {
                     let pipes = (up.pipe(), down.pipe());
-                    Link::to_cell(self, cell_and_name, vat, pipes, (up, down), served)
+                    Link::to_cell(&self.0.runtime, cell_and_name, vat, pipes, (up, down), served)
                 }
-                RpcPipeEnds::UndecidedStdio(undecided) => {
-                    Link::to_cell(self, cell_and_name, vat, undecided.pipes(), undecided.streams(), served)
-                }
+                RpcPipeEnds::Undecided(undecided) => Link::to_cell(
+                    &self.0.runtime,
+                    cell_and_name,
+                    vat,
+                    undecided.pipes(),
+                    undecided.streams(),
+                    served,
+                ),
             };
             *cell.0.link.borrow_mut() = Some(link);
         })
@@ -175,8 +180,8 @@ impl Tank {
             let RpcPipeEnds::Pipes(up, down) = of_wire else { unreachable!("it was said where its wire is") };
             let (up_id, down_id) = (up.pipe(), down.pipe());
             let ends_of_link = LinkEnds { far: cell.id(), near: cell.0.spec.vat, up: up_id };
-            let link = self.0.shared.new_link(ends_of_link);
-            self.0.shared.record(Event::LinkBorn { link, cell: cell.id(), up: up_id, down: down_id });
+            let link = self.0.runtime.shared.new_link(ends_of_link);
+            self.0.runtime.shared.record(Event::LinkBorn { link, cell: cell.id(), up: up_id, down: down_id });
             ends = Some((down, up));
         })?;
         let (down, up) = ends.expect("a started cell has its wire");
@@ -199,7 +204,7 @@ impl Tank {
         if self.0.cells.borrow().len() >= limit {
             return Err(Error::Limit { what: "cells that were ever started".into(), limit: limit as u64 });
         }
-        let shared = &self.0.shared;
+        let shared = &self.0.runtime.shared;
         let id = shared.new_actor();
         let name = self.unique(&spec.name);
         shared.record(Event::CellBorn {
@@ -221,7 +226,7 @@ impl Tank {
         let (guest_stderr, stderr) = pipe("stderr");
         let (mut own_stdin, mut own_stdout, mut undecided) = (None, None, None);
         let (offer, ends, printed) = match (spec.transport, spec.guest.transport()) {
-            (Some(Transport::Stdio), _) => (Offer::Never, RpcPipeEnds::Pipes(stdout, stdin), None),
+            (Some(Transport::Stdio), _) => (ConnectionOffer::Never, RpcPipeEnds::Pipes(stdout, stdin), None),
             (None, Transport::Stdio) => {
                 let stdio = (Input::unopened(), Output::new());
                 let parts = Parts {
@@ -229,7 +234,7 @@ impl Tank {
                     name: &name,
                     vat: spec.vat,
                     shared,
-                    spawner: &self.0.spawner,
+                    spawner: &self.0.runtime.spawner,
                     stdin: &stdio.0,
                     stdout: &stdio.1,
                     ends: (stdout, stdin),
@@ -237,14 +242,14 @@ impl Tank {
                 let listening = UndecidedStdio::new(parts);
                 undecided = Some(listening.clone());
                 (own_stdin, own_stdout) = (Some(stdio.0), Some(stdio.1));
-                (Offer::Never, RpcPipeEnds::UndecidedStdio(listening), None)
+                (ConnectionOffer::Never, RpcPipeEnds::Undecided(listening), None)
             }
             (Some(Transport::Connection), _) | (None, Transport::Connection) => {
                 let (guest_out, up) = pipe("connection out");
                 let (down, guest_in) = pipe("connection in");
                 let connection = Connection { input: Some(guest_in), output: Some(guest_out) };
                 own_stdin = Some(Input::new(stdin));
-                (Offer::Ready(connection), RpcPipeEnds::Pipes(up, down), Some(stdout))
+                (ConnectionOffer::Ready(connection), RpcPipeEnds::Pipes(up, down), Some(stdout))
             }
         };
         let state = CellState {
@@ -292,7 +297,7 @@ impl Tank {
             name: name.clone(),
             spec,
             pipes: pipes.take(),
-            link: RefCell::default(),
+            link: LinkSlot::default(),
             undecided: undecided.clone(),
             children: RefCell::default(),
             let_go: Rc::default(),
@@ -307,7 +312,7 @@ impl Tank {
             parent.0.children.borrow_mut().push(cell.clone());
         }
         if let Some(undecided) = &undecided {
-            undecided.belongs_to(&cell.0);
+            undecided.may_take_link(&cell.0.link);
         }
         lay(&cell, ends);
 
@@ -338,7 +343,7 @@ impl Tank {
                 return false;
             };
             let (up, down) = undecided.pipes();
-            let blocked = self.0.shared.blocked(cell.id());
+            let blocked = self.0.runtime.shared.blocked(cell.id());
             undecided.is_silent(at_ns, PATIENCE_NS)
                 && blocked.contains(&Blocked::Reading(down))
                 && !blocked.contains(&Blocked::Writing(up))
@@ -357,7 +362,7 @@ impl Tank {
     /// Joins two vats by a link: each serves its capability to the other. Returns the first vat's end, then the
     /// second's. The answers of both wait at gates.
     pub fn join(&self, name: &str, ends: [(ActorId, Client); 2]) -> [Link; 2] {
-        Link::between(self, ends, name, true, |streams| streams)
+        Link::between(&self.0.runtime, ends, name, true, |streams| streams)
     }
 
     /// Like [`join`](Self::join), with gates or without. `over` may wrap the streams of each RPC system: first those of
@@ -369,13 +374,13 @@ impl Tank {
         gates: bool,
         over: impl FnMut(Streams) -> Streams,
     ) -> [Link; 2] {
-        Link::between(self, ends, name, gates, over)
+        Link::between(&self.0.runtime, ends, name, gates, over)
     }
 
     /// Makes a link whose far end is written and read by hand, as bytes. The host's end serves `bootstrap` as a task of
     /// `vat`.
     pub fn wire(&self, name: &str, vat: ActorId, bootstrap: Client) -> RawLink {
-        Link::to_wire(self, name, vat, bootstrap)
+        Link::to_wire(&self.0.runtime, name, self.vat(name), (vat, bootstrap))
     }
 
     /// Serves a capability, as a task of its vat, on a link whose far end is bytes. Returns a writer to the vat and a
@@ -386,17 +391,17 @@ impl Tank {
         far: ActorId,
         end: (ActorId, Client),
     ) -> (Link, PipeWriter, PipeReader) {
-        Link::to_bytes(self, name, far, end)
+        Link::to_bytes(&self.0.runtime, name, far, end)
     }
 
     /// The virtual clock.
     pub fn clock(&self) -> Clock {
-        Clock::new(&self.0.shared)
+        Clock::new(&self.0.runtime.shared)
     }
 
     /// Fake I/O. The driver decides when its operations end.
     pub fn io(&self) -> Io {
-        Io::new(&self.0.shared)
+        Io::new(&self.0.runtime.shared)
     }
 
     /// A cell by its id, living or ended.

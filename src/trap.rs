@@ -1,8 +1,8 @@
 //! Traps, classified by the guest's action.
 
+use crate::connection::ConnectionMisuse;
 use crate::escape::escape_control;
 use crate::pipe::WriteError;
-use crate::wasi::ConnectionMisuse;
 use std::fmt;
 use wasmtime::component::ResourceTableError;
 

@@ -15,9 +15,9 @@
 //! (<https://capnproto.org/encoding.html#serialization-over-a-stream>): a plausible segment table, and a root that
 //! points to something. No text begins like this, and no run of zeros.
 
-use crate::cell::CellHost;
 use crate::event::Event;
 use crate::ids::{ActorId, PipeId};
+use crate::link::Link;
 use crate::shared::SharedState;
 use crate::spawn::{Role, Spawn};
 use crate::stdio::{Input, Output};
@@ -29,6 +29,9 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+
+/// The place of a cell's link to its host; empty if it has none.
+pub(crate) type LinkSlot = Rc<RefCell<Option<Link>>>;
 
 /// A cell's stdin and stdout, while it is not known whether they carry RPC. Clones are the same.
 #[derive(Clone)]
@@ -59,7 +62,7 @@ struct State {
     head: Vec<u8>,
     /// The RPC system, which waits for bytes of the cell.
     listener: Option<Waker>,
-    shell: Weak<CellHost>,
+    link: Weak<RefCell<Option<Link>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,7 +104,7 @@ impl UndecidedStdio {
                 down: Some(down),
                 head: Vec::new(),
                 listener: None,
-                shell: Weak::new(),
+                link: Weak::new(),
             }),
         }))
     }
@@ -111,10 +114,9 @@ impl UndecidedStdio {
         (self.0.up, self.0.down)
     }
 
-    /// Sets the cell to which this belongs, once it is made. The cell loses its link if it turns out that there is
-    /// none.
-    pub(crate) fn belongs_to(&self, shell: &Rc<CellHost>) {
-        self.0.state.borrow_mut().shell = Rc::downgrade(shell);
+    /// Sets where the cell keeps its link, once it has one. The place is emptied if it turns out that there is no link.
+    pub(crate) fn may_take_link(&self, slot: &LinkSlot) {
+        self.0.state.borrow_mut().link = Rc::downgrade(slot);
     }
 
     /// The streams from which an RPC system reads and to which it writes.
@@ -151,7 +153,7 @@ impl UndecidedStdio {
     fn own(&self, state: &mut State) {
         let inner = &self.0;
         state.carries = Contents::Own;
-        if let Some(link) = state.shell.upgrade().and_then(|shell| shell.link.take()) {
+        if let Some(link) = state.link.upgrade().and_then(|slot| slot.take()) {
             inner.shared.record(Event::StdioOwned { cell: inner.cell, link: link.id() });
         }
         inner.shared.has_no_link(inner.cell);

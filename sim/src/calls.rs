@@ -14,18 +14,9 @@
 //! ```
 
 use crate::run::Run;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use wavetank_trace::Schema;
 use wavetank_trace::calls::of_link;
-
-/// The schema of the host's own capabilities, and of those that native vats serve each other.
-pub static PEER_SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
-    let load =
-        |request| Schema::from_request(request).expect("a request that our own code was generated from");
-    let mut schema = load(wavetank::schema::REQUEST);
-    schema.extend(load(wavetank::schema::VATS_REQUEST));
-    Arc::new(schema)
-});
 
 /// The view of a whole run: each link, then how each cell ended.
 pub fn calls(run: &Run, schema: &Arc<Schema>) -> String {

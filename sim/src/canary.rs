@@ -5,63 +5,15 @@
 //! a world: a wall clock, an address, hash keys or counters from elsewhere. There is one exception. The depth at which
 //! a stack overflows depends on the engine, so a run with such a trap is not compared with Pulley's.
 
-use crate::calls::PEER_SCHEMA;
-use crate::outcome::Outcome;
+use crate::outcome::{ComparedWith, Divergence, Outcome};
 use crate::run::{Run, Setup, run};
+use crate::schema::PEER_SCHEMA;
 use crate::transcript::{Names, Transcript};
 use crate::world::World;
-use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use wavetank::cell::{Cause, ExitRecord};
 use wavetank::{Compiler, Engine, EngineConfig, TrapClass};
-
-/// The run that a first run was compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ComparedWith {
-    /// A second run of the same kind.
-    SecondRun,
-    /// A run whose guests Pulley interpreted.
-    Pulley,
-}
-
-impl fmt::Display for ComparedWith {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ComparedWith::SecondRun => "the second run",
-            ComparedWith::Pulley => "the run on Pulley",
-        })
-    }
-}
-
-/// The first difference between two runs of one seed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Divergence {
-    /// The step, from 1. Step 0 is the setup, before the first step. If only the results of the runs differ, this is
-    /// the last step.
-    pub step: u64,
-    /// The run that differed from the first.
-    pub against: ComparedWith,
-    /// The event or result that the first run saw.
-    pub first: String,
-    /// The event or result that the other run saw in its place.
-    pub other: String,
-}
-
-impl fmt::Display for Divergence {
-    /// One sentence. [`saw`](Divergence::saw) gives the two sides.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Divergence { step, against, .. } = self;
-        write!(f, "{against} of the same seed differs at step {step}")
-    }
-}
-
-impl Divergence {
-    /// The two sides, one per line.
-    pub fn saw(&self) -> Vec<String> {
-        vec![format!("the first run: {}", self.first), format!("{}: {}", self.against, self.other)]
-    }
-}
 
 /// The engine of the third run, which all canaries of a process share; `None` if Pulley is not available.
 pub fn pulley() -> Option<Arc<Engine>> {

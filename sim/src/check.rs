@@ -13,7 +13,6 @@
 
 use crate::canary::run_compared;
 use crate::explain::{EXPLAIN_RUNS, explain, sentence};
-use crate::known::known;
 use crate::oracle::{Blame, Finding, NotJudged, Oracle, SwitchedOff};
 use crate::outcome::Outcome;
 use crate::panics::{Caught, catch};
@@ -383,7 +382,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                 }
                 let run = self.run_seed(seed);
                 self.told.lock().unwrap_or_else(PoisonError::into_inner).extend(run.not_judged());
-                if let Some(known) = known(&run.outcome) {
+                if let Some(known) = run.outcome.known() {
                     eprintln!(
                         "{}: seed {seed} shows {}, a known fault of {}",
                         self.name, known.id, known.layer

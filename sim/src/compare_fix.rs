@@ -1,7 +1,8 @@
 //! Compares a fix: runs the same choices with another component, and says how the failure and the run changed.
 
-use crate::calls::{PEER_SCHEMA, calls};
+use crate::calls::calls;
 use crate::run::Run;
+use crate::schema::PEER_SCHEMA;
 use crate::signature::signature;
 use crate::transcript::Transcript;
 use similar::{ChangeTag, TextDiff};

@@ -9,9 +9,9 @@ mod chosen;
 mod deciding;
 mod links;
 
-use crate::calls::PEER_SCHEMA;
 use crate::outcome::Outcome;
 use crate::run::Run;
+use crate::schema::PEER_SCHEMA;
 use crate::signature::signature;
 use crate::transcript::Names;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,15 +59,27 @@ pub type Rerun<'a> = &'a dyn Fn(&(dyn Fn() -> Box<dyn Strategy> + Sync)) -> Run;
 /// use wavetank_sim::check::engine;
 /// use wavetank_sim::explain::{EXPLAIN_RUNS, explain};
 /// use wavetank_sim::run::run_under;
-/// use wavetank_sim::{Choices, Seed, Setup, bugs, run};
+/// use wavetank_sim::world::yield_now;
+/// use wavetank_sim::{Choices, Seed, Setup, World, run};
 ///
-/// let abba = bugs::find("abba").expect("a case").buggy;
-/// // The calm policy takes both outer locks first.
-/// let setup = Setup { choices: Choices::Given(Vec::new()), ..Setup::new(engine(), Seed(0)) };
-/// let failed = run(abba, &setup);
-/// let told = explain(&failed, EXPLAIN_RUNS, &|strategy| run_under(abba, &setup, "again", strategy));
-/// let deciding = told.deciding.expect("one lock after the other is well");
-/// assert_eq!(deciding.to_string(), "it passes if step 2 (poll t1) comes after step 3 (poll t0)");
+/// // The reader looks too early if it runs before the writer.
+/// fn race(world: &mut World) {
+///     let is_written = std::rc::Rc::new(std::cell::Cell::new(false));
+///     let written = is_written.clone();
+///     world.task("writer", async move { written.set(true) });
+///     world.task("reader", async move {
+///         let seen = is_written.get();
+///         yield_now().await;
+///         assert!(seen, "read before it was written");
+///     });
+/// }
+///
+/// // A still world, and the second of two moves first.
+/// let setup = Setup { choices: Choices::Given(vec![(0, None), (1, None)]), ..Setup::new(engine(), Seed(0)) };
+/// let failed = run(race, &setup);
+/// let explained = explain(&failed, EXPLAIN_RUNS, &|strategy| run_under(race, &setup, "again", strategy));
+/// let deciding = explained.deciding.expect("one change makes it pass");
+/// assert_eq!(deciding.to_string(), "it passes if step 1 (poll reader) comes after step 2 (poll writer)");
 /// ```
 pub fn explain(run: &Run, budget_runs: usize, again: Rerun<'_>) -> Explanation {
     if run.outcome.is_finished() {

@@ -13,7 +13,7 @@
 //!
 //! The text of a guest is for people, and for telling two failures apart. No verdict depends on it.
 
-use crate::panics::portable_path;
+use crate::source_path::portable_path;
 use serde::{Deserialize, Serialize};
 
 /// A panic, as the guest reported it.

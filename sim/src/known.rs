@@ -2,8 +2,6 @@
 //!
 //! A fault is matched narrowly, by its whole signature. Anything else that a run shows is a new failure.
 
-use crate::oracle::{Blame, Finding};
-use crate::outcome::Outcome;
 use std::sync::OnceLock;
 
 const TABLE: &str = include_str!("../../docs/src/reference/known-faults.md");
@@ -36,14 +34,20 @@ pub fn all() -> &'static [Known] {
     ALL.get_or_init(|| TABLE.lines().filter(|line| line.starts_with("| K")).map(row).collect())
 }
 
-/// The known fault that an outcome shows.
-pub fn known(outcome: &Outcome) -> Option<&'static Known> {
-    all().iter().find(|known| known.is_shown_by(outcome))
+/// The parts of an outcome by which a known fault is recognised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shown<'a> {
+    /// A stall, with its wait-for graph.
+    Stall { graph: &'a str },
+    /// A panic in a library, with its place.
+    Panic { library: &'a str, at: &'a str },
+    /// A broken rule for which a library is to blame, in one sentence.
+    Violation { library: &'a str, text: &'a str },
 }
 
-/// Whether an outcome is a failure that is not known.
-pub fn is_news(outcome: &Outcome) -> bool {
-    !outcome.is_finished() && known(outcome).is_none()
+/// The known fault that an outcome shows.
+pub(crate) fn find(shown: &Shown<'_>) -> Option<&'static Known> {
+    all().iter().find(|known| known.is_in(shown))
 }
 
 impl Known {
@@ -52,24 +56,20 @@ impl Known {
         self.layer.split(' ').next().unwrap_or(self.layer)
     }
 
-    fn is_shown_by(&self, outcome: &Outcome) -> bool {
-        self.outcome == outcome.name()
-            && match outcome {
-                Outcome::Stalled(graph) => {
-                    let (graph, patterns) = (graph.to_string(), self.signature.split("; "));
-                    let fits = |pattern: &str| graph.lines().any(|line| is_like(line, pattern));
-                    let is_told = |line: &str| patterns.clone().any(|pattern| is_like(line, pattern));
-                    patterns.clone().all(fits) && graph.lines().all(is_told)
-                }
-                Outcome::Panicked { at, blame: Blame::Library(library), .. } => {
-                    self.library() == *library && at == self.signature
-                }
-                Outcome::Violated(Finding { blame: Blame::Library(library), .. }) => {
-                    let text = outcome.to_string();
-                    self.library() == *library && text.contains(self.signature)
-                }
-                _ => false,
+    fn is_in(&self, shown: &Shown<'_>) -> bool {
+        match (self.outcome, *shown) {
+            ("stalled", Shown::Stall { graph }) => {
+                let patterns = || self.signature.split("; ");
+                let fits = |pattern: &str| graph.lines().any(|line| is_like(line, pattern));
+                let is_listed = |line: &str| patterns().any(|pattern| is_like(line, pattern));
+                patterns().all(fits) && graph.lines().all(is_listed)
             }
+            ("panicked", Shown::Panic { library, at }) => self.library() == library && at == self.signature,
+            ("violated", Shown::Violation { library, text }) => {
+                self.library() == library && text.contains(self.signature)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -97,7 +97,7 @@ fn row(line: &'static str) -> Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Wait, WaitGraph};
+    use crate::outcome::{Blame, Outcome, Wait, WaitGraph};
 
     #[test]
     fn the_table_is_read() {
@@ -136,7 +136,7 @@ mod tests {
         let panicked = |at: &str, blame| Outcome::Panicked { message: "no".into(), at: at.into(), blame };
         let of_k1 = "capnp-0.27.3/src/private/layout.rs:619";
         let of_k2 = "task \"get_resolved_cap of a bootstrap capability\" of vat asker has not ended";
-        assert_eq!(known(&stalled(&[], &[of_k2])).map(|known| known.id), Some("K2"));
+        assert_eq!(stalled(&[], &[of_k2]).known().map(|known| known.id), Some("K2"));
         assert_eq!(stalled(&[], &[of_k2]).blame(), Some(Blame::Library("capnp-rpc")), "and not the tank");
         let news = [
             stalled(&[], &[]),
@@ -147,9 +147,9 @@ mod tests {
             panicked("capnp-0.27.3/src/private/layout.rs:61", Blame::Library("capnp")),
         ];
         for outcome in news {
-            assert!(is_news(&outcome), "{outcome}");
+            assert!(outcome.is_news(), "{outcome}");
         }
-        assert!(!is_news(&panicked(of_k1, Blame::Library("capnp"))));
-        assert!(!is_news(&Outcome::Finished));
+        assert!(!panicked(of_k1, Blame::Library("capnp")).is_news());
+        assert!(!Outcome::Finished.is_news());
     }
 }

@@ -63,134 +63,20 @@ pub mod output;
 pub mod resources;
 pub(crate) mod rest;
 mod streams;
-mod switch;
 #[cfg(test)]
 mod tests;
 pub mod transport;
 
 use crate::executor::TaskOwner;
-use crate::run::Run;
 use crate::transcript::{LinkFrames, Step};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use wavetank::cell::{Cause, EndHandling, ExitRecord, Limits, Transport};
 use wavetank::pipe::PipeView;
 use wavetank::{ActorId, Blocked, Event, Import, LinkId, PipeId, TrapClass};
 
-pub use switch::{NotJudged, Oracle, Scope, SwitchedOff, UnknownOracle};
-
-/// A rule that was broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The oracle that saw it.
-    pub oracle: Oracle,
-    /// The cell, pipe or link where it was seen. For an assertion, it is the check.
-    pub who: String,
-    /// Whose fault it is.
-    pub blame: Blame,
-    /// The finding in one sentence.
-    pub what: String,
-    /// Details, one per line.
-    pub detail: Vec<String>,
-}
-
-/// Whose fault something is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Blame {
-    /// A guest's, by the name of its cell.
-    Guest(String),
-    /// A capability's, as `Executor.runBytes`.
-    Capability {
-        /// The vat that serves it; `None` is the host.
-        vat: Option<String>,
-        /// The interface and the method.
-        call: String,
-    },
-    /// The fault of a task of the scenario.
-    Task {
-        /// The vat in whose queue it stands; `None` is the host.
-        vat: Option<String>,
-        /// Its name.
-        task: String,
-    },
-    /// The fault of several parties that wait for each other.
-    Cycle(Vec<Party>),
-    /// The scenario's, with the reason.
-    Scenario(String),
-    /// The tank's, or the simulator's. There is evidence of it.
-    Tank,
-    /// The fault of a library below.
-    Library(&'static str),
-    /// Nobody's: it follows from a fault that was injected.
-    Fault(String),
-    /// No rule could say.
-    Unknown,
-    /// Probably this one's: nobody else is left, but nothing proves it.
-    Guess(Box<Blame>),
-}
-
-/// A party of a world: somebody at an end of a link.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Party {
-    /// The host itself.
-    Host,
-    /// A vat of the scenario.
-    Vat(Arc<str>),
-    /// A cell.
-    Cell(Arc<str>),
-}
-
-impl fmt::Display for Party {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Party::Host => f.write_str("the host"),
-            Party::Vat(name) => write!(f, "vat {name}"),
-            Party::Cell(name) => f.write_str(name),
-        }
-    }
-}
-
-impl Blame {
-    /// The same blame as a guess.
-    pub fn guessed(self) -> Self {
-        match self {
-            Blame::Guess(_) | Blame::Unknown => self,
-            blame => Blame::Guess(Box::new(blame)),
-        }
-    }
-
-    /// The blame, and whether it is a guess.
-    pub fn party(&self) -> (&Blame, bool) {
-        match self {
-            Blame::Guess(blame) => (blame, true),
-            blame => (blame, false),
-        }
-    }
-}
-
-impl fmt::Display for Blame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Blame::Guest(cell) => write!(f, "the guest {cell}"),
-            Blame::Capability { vat: None, call } => write!(f, "the host's own capability {call}"),
-            Blame::Capability { vat: Some(vat), call } => write!(f, "vat {vat}, which serves {call}"),
-            Blame::Task { vat: None, task } => write!(f, "the scenario's task {task:?}"),
-            Blame::Task { vat: Some(vat), task } => write!(f, "the scenario's task {task:?} of vat {vat}"),
-            Blame::Cycle(parties) => {
-                let names: Vec<String> = parties.iter().map(Party::to_string).collect();
-                write!(f, "{}, which wait for each other", names.join(" and "))
-            }
-            Blame::Unknown => f.write_str("unknown"),
-            Blame::Guess(blame) => write!(f, "{blame} (a guess)"),
-            Blame::Scenario(what) => write!(f, "the scenario: {what}"),
-            Blame::Tank => f.write_str("the tank"),
-            Blame::Library(name) => f.write_str(name),
-            Blame::Fault(fault) => write!(f, "the fault that was injected: {fault}"),
-        }
-    }
-}
+pub use crate::outcome::{Blame, Finding, Party};
+pub use crate::switch::{NotJudged, Oracle, Scope, SwitchedOff, UnknownOracle};
 
 /// The evidence that oracles judge from. All of it is public, so that a test can make up evidence of its own.
 #[derive(Clone, Copy, Debug)]
@@ -346,15 +232,6 @@ impl Party {
 }
 
 impl<'a> Evidence<'a> {
-    /// The evidence of a run. `links` are its [frames](Run::frames).
-    pub fn of(run: &'a Run, links: &'a [LinkFrames]) -> Self {
-        Evidence {
-            steps: &run.transcript.steps,
-            events: &run.transcript.events,
-            ..Self::from_facts(&run.facts, links)
-        }
-    }
-
     pub(crate) fn from_facts(facts: &'a Facts, links: &'a [LinkFrames]) -> Self {
         let Facts { cells, pipes, tasks, ends, damage, without, discarded_bytes: _ } = facts;
         Evidence { steps: &[], events: &[], links, cells, pipes, tasks, ends, damage, without }

@@ -1,10 +1,10 @@
 //! Outcomes: how a simulation ended. A run that finds a bug is a successful run of the simulator.
 
-use crate::canary::{ComparedWith, Divergence};
 use crate::guest_panic::{GuestPanic, SourceLine, shown_backtrace};
-use crate::known::known;
-use crate::oracle::{Blame, Finding};
+use crate::known::{self, Known, Shown};
+use crate::switch::Oracle;
 use std::fmt;
+use std::sync::Arc;
 use wavetank::{Trap, TrapClass, escape_control};
 
 /// How a run ended.
@@ -59,9 +59,28 @@ impl Outcome {
         matches!(self, Outcome::Finished)
     }
 
+    /// The known fault of a library that it shows.
+    pub fn known(&self) -> Option<&'static Known> {
+        match self {
+            Outcome::Stalled(graph) => known::find(&Shown::Stall { graph: &graph.to_string() }),
+            Outcome::Panicked { at, blame: Blame::Library(library), .. } => {
+                known::find(&Shown::Panic { library, at })
+            }
+            Outcome::Violated(Finding { blame: Blame::Library(library), .. }) => {
+                known::find(&Shown::Violation { library, text: &self.to_string() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is a failure that is not [known](Self::known).
+    pub fn is_news(&self) -> bool {
+        !self.is_finished() && self.known().is_none()
+    }
+
     /// Whose fault it is; `None` if all is well, or if nobody can tell.
     pub fn blame(&self) -> Option<Blame> {
-        if let Some(known) = known(self) {
+        if let Some(known) = self.known() {
             return Some(Blame::Library(known.library()));
         }
         match self {
@@ -164,6 +183,165 @@ fn blame_line(blame: &Blame) -> String {
 
 /// Functions of a guest's author that are shown of a trap's backtrace, at most.
 const SHOWN_FUNCTIONS: usize = 6;
+
+/// A rule that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The oracle that saw it.
+    pub oracle: Oracle,
+    /// The cell, pipe or link where it was seen. For an assertion, it is the check.
+    pub who: String,
+    /// Whose fault it is.
+    pub blame: Blame,
+    /// The finding in one sentence.
+    pub what: String,
+    /// Details, one per line.
+    pub detail: Vec<String>,
+}
+
+/// Whose fault something is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Blame {
+    /// A guest's, by the name of its cell.
+    Guest(String),
+    /// A capability's, as `Executor.runBytes`.
+    Capability {
+        /// The vat that serves it; `None` is the host.
+        vat: Option<String>,
+        /// The interface and the method.
+        call: String,
+    },
+    /// The fault of a task of the scenario.
+    Task {
+        /// The vat in whose queue it stands; `None` is the host.
+        vat: Option<String>,
+        /// Its name.
+        task: String,
+    },
+    /// The fault of several parties that wait for each other.
+    Cycle(Vec<Party>),
+    /// The scenario's, with the reason.
+    Scenario(String),
+    /// The tank's, or the simulator's. There is evidence of it.
+    Tank,
+    /// The fault of a library below.
+    Library(&'static str),
+    /// Nobody's: it follows from a fault that was injected.
+    Fault(String),
+    /// No rule could say.
+    Unknown,
+    /// Probably this one's: nobody else is left, but nothing proves it.
+    Guess(Box<Blame>),
+}
+
+/// A party of a world: somebody at an end of a link.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    /// The host itself.
+    Host,
+    /// A vat of the scenario.
+    Vat(Arc<str>),
+    /// A cell.
+    Cell(Arc<str>),
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Party::Host => f.write_str("the host"),
+            Party::Vat(name) => write!(f, "vat {name}"),
+            Party::Cell(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Blame {
+    /// The same blame as a guess.
+    pub fn guessed(self) -> Self {
+        match self {
+            Blame::Guess(_) | Blame::Unknown => self,
+            blame => Blame::Guess(Box::new(blame)),
+        }
+    }
+
+    /// The blame, and whether it is a guess.
+    pub fn party(&self) -> (&Blame, bool) {
+        match self {
+            Blame::Guess(blame) => (blame, true),
+            blame => (blame, false),
+        }
+    }
+}
+
+impl fmt::Display for Blame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Blame::Guest(cell) => write!(f, "the guest {cell}"),
+            Blame::Capability { vat: None, call } => write!(f, "the host's own capability {call}"),
+            Blame::Capability { vat: Some(vat), call } => write!(f, "vat {vat}, which serves {call}"),
+            Blame::Task { vat: None, task } => write!(f, "the scenario's task {task:?}"),
+            Blame::Task { vat: Some(vat), task } => write!(f, "the scenario's task {task:?} of vat {vat}"),
+            Blame::Cycle(parties) => {
+                let names: Vec<String> = parties.iter().map(Party::to_string).collect();
+                write!(f, "{}, which wait for each other", names.join(" and "))
+            }
+            Blame::Unknown => f.write_str("unknown"),
+            Blame::Guess(blame) => write!(f, "{blame} (a guess)"),
+            Blame::Scenario(what) => write!(f, "the scenario: {what}"),
+            Blame::Tank => f.write_str("the tank"),
+            Blame::Library(name) => f.write_str(name),
+            Blame::Fault(fault) => write!(f, "the fault that was injected: {fault}"),
+        }
+    }
+}
+
+/// The run that a first run was compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComparedWith {
+    /// A second run of the same kind.
+    SecondRun,
+    /// A run whose guests Pulley interpreted.
+    Pulley,
+}
+
+impl fmt::Display for ComparedWith {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ComparedWith::SecondRun => "the second run",
+            ComparedWith::Pulley => "the run on Pulley",
+        })
+    }
+}
+
+/// The first difference between two runs of one seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// The step, from 1. Step 0 is the setup, before the first step. If only the results of the runs differ, this is
+    /// the last step.
+    pub step: u64,
+    /// The run that differed from the first.
+    pub against: ComparedWith,
+    /// The event or result that the first run saw.
+    pub first: String,
+    /// The event or result that the other run saw in its place.
+    pub other: String,
+}
+
+impl fmt::Display for Divergence {
+    /// One sentence. [`saw`](Divergence::saw) gives the two sides.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Divergence { step, against, .. } = self;
+        write!(f, "{against} of the same seed differs at step {step}")
+    }
+}
+
+impl Divergence {
+    /// The two sides, one per line.
+    pub fn saw(&self) -> Vec<String> {
+        vec![format!("the first run: {}", self.first), format!("{}: {}", self.against, self.other)]
+    }
+}
 
 /// The wait-for graph: who waits on what when nothing can happen any more.
 #[derive(Clone, Debug, PartialEq, Eq)]

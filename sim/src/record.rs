@@ -1,11 +1,11 @@
 //! Records: one world of a sweep on one line, the same for any worker.
 
-use crate::calls::{PEER_SCHEMA, calls};
+use crate::calls::calls;
 use crate::explain::sentence;
 use crate::guest_panic::SourceLine;
-use crate::known::known;
 use crate::oracle::{Evidence, NotJudged, transport};
 use crate::run::{Choices, Run};
+use crate::schema::PEER_SCHEMA;
 use crate::signature::signature;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ impl Record {
             faults: run.faults.iter().map(|(fault, count)| (fault.name().into(), *count)).collect(),
             token,
             failure: signature(&run.outcome).map(|failure| failure.to_string()),
-            known: known(&run.outcome).map(|known| known.id.into()),
+            known: run.outcome.known().map(|known| known.id.into()),
             shrunk_from: None,
             not_judged: run.not_judged().iter().map(NotJudged::to_string).collect(),
             compared: run.compared.len(),

@@ -1,12 +1,12 @@
 //! One run: it takes a scenario, a seed and a strategy, and returns an outcome and a transcript.
 
-use crate::calls::PEER_SCHEMA;
-use crate::canary::ComparedWith;
 use crate::hashkeys;
 use crate::moves::Move;
-use crate::oracle::{Blame, Facts, NotJudged, SwitchedOff};
+use crate::oracle::{Blame, Evidence, Facts, NotJudged, SwitchedOff};
+use crate::outcome::ComparedWith;
 use crate::outcome::Outcome;
 use crate::panics;
+use crate::schema::PEER_SCHEMA;
 use crate::transcript::{LinkFrames, Transcript};
 use crate::view::WorldView;
 use crate::world::{Fault, World, WorldConfig};
@@ -189,6 +189,17 @@ impl Run {
     /// The token that replays the run.
     pub fn token(&self, scenario: &str) -> Token {
         Token::of_run(scenario, self.seed, &self.choices, self.transcript.digest())
+    }
+}
+
+impl<'a> Evidence<'a> {
+    /// The evidence of a run. `links` are its [frames](Run::frames).
+    pub fn of(run: &'a Run, links: &'a [LinkFrames]) -> Self {
+        Evidence {
+            steps: &run.transcript.steps,
+            events: &run.transcript.events,
+            ..Self::from_facts(&run.facts, links)
+        }
     }
 }
 

@@ -167,7 +167,7 @@ impl SavedFailure {
     /// The same failure with a smaller run that fails in the same way.
     pub fn with_shrunk(self, smaller: &ShrunkRun) -> Self {
         let ShrunkRun { run, shrunk } = smaller;
-        let names = Names::of(&run.transcript.events, &crate::calls::PEER_SCHEMA);
+        let names = Names::of(&run.transcript.events, &crate::schema::PEER_SCHEMA);
         let kept = |choice: &Choice| SavedChoice {
             value: choice.value,
             check: choice.of.check(),

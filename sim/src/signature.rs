@@ -4,7 +4,6 @@
 //! Steps, times and other numbers are left out, because they change with every choice that is removed.
 
 use crate::guest_panic::{SourceLine, author_function};
-use crate::known::known;
 use crate::oracle::{Finding, Oracle};
 use crate::outcome::Outcome;
 use crate::run::{Choices, Run};
@@ -178,7 +177,7 @@ pub fn shrink_while(
     let fails = |choices: &[u32]| {
         let smaller = replay(given(choices))?;
         let is_same = signature(&smaller.outcome).as_ref() == Some(&wanted)
-            && known(&smaller.outcome) == known(&run.outcome)
+            && smaller.outcome.known() == run.outcome.known()
             && !is_rougher(&smaller, run);
         is_same.then_some(smaller)
     };

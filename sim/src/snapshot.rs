@@ -10,8 +10,9 @@
 //! wavetank_sim::assert_transcript!(boots.run_seed(7), "boots/pid0", View::Calls);
 //! ```
 
-use crate::calls::{PEER_SCHEMA, calls};
+use crate::calls::calls;
 use crate::run::Run;
+use crate::schema::PEER_SCHEMA;
 
 /// The part of a transcript that a snapshot shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 //!
 //! It holds no address, no hash key and no wall time, so two runs of one seed have the same transcript.
 
-use crate::calls::PEER_SCHEMA;
 use crate::moves::Move;
+use crate::schema::PEER_SCHEMA;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::ops::Range;

@@ -27,8 +27,8 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use wavetank::cell::Cell;
+use wavetank::cell::Stdio;
 use wavetank::link::Link;
-use wavetank::stdio::Stdio;
 use wavetank::{
     ActorId, Clock, Engine, Flow, Io, PipeId, RawLink, Role, SharedState, Spawn, Tank, TankConfig,
 };

@@ -1,7 +1,6 @@
 //! A pipe from outside: the operations of a driver on it, and which of them are possible now.
 
-use super::{Ending, HalfBreak, Pipe, WriteError, wake};
-use crate::event::End;
+use super::{End, Ending, HalfBreak, Pipe, WriteError, wake};
 use crate::freedoms::Freedoms;
 
 impl Pipe {

@@ -2,9 +2,15 @@
 
 use super::{Gate, SharedState, State};
 use crate::event::Event;
-use crate::gate::ServedAt;
-use crate::ids::GateId;
+use crate::ids::{GateId, LinkId, PipeId};
 use std::task::{Context, Poll};
+
+/// The place that serves a capability: a link, and the pipe `over` that brings the calls.
+#[derive(Clone, Copy)]
+pub(crate) struct ServedAt {
+    pub(crate) link: LinkId,
+    pub(crate) over: PipeId,
+}
 
 impl SharedState {
     pub(crate) fn new_gate(&self, served: ServedAt, (interface, method): (u64, u16), params: u64) -> GateId {

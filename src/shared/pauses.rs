@@ -3,9 +3,35 @@
 use super::SharedState;
 use crate::event::Event;
 use crate::ids::GateId;
-use crate::io::{Completion, IoError};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+
+/// How an operation ends, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// Virtual nanoseconds that it still takes; 0 means that it ends now.
+    pub latency_ns: u64,
+    /// Whether it fails.
+    pub fails: bool,
+}
+
+/// An operation failed because the simulation chose so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} failed, as the simulation chose")]
+pub struct IoError {
+    what: Arc<str>,
+}
+
+impl IoError {
+    pub(crate) fn new(what: &Arc<str>) -> Self {
+        IoError { what: what.clone() }
+    }
+
+    /// The operation's name.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+}
 
 /// An operation of fake I/O that somebody waits for.
 pub(super) struct Operation {

@@ -1,11 +1,11 @@
 //! Pipes: the operations of their ends, and the operations of a driver from outside.
 
 use super::SharedState;
-use crate::event::{End, Event};
+use crate::event::Event;
 use crate::freedoms::Freedoms;
 use crate::ids::PipeId;
 use crate::pipe::{
-    Ending, HalfBreak, Permit, Pipe, PipeView, ReadOutcome, WriteError, WriteOutcome, WriterId,
+    End, Ending, HalfBreak, Permit, Pipe, PipeView, ReadOutcome, WriteError, WriteOutcome, WriterId,
 };
 use bytes::Bytes;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! `wasi:cli`: arguments, environment, exit, and stdio over the cell's pipes. There is no terminal.
 
 use super::bindings::wasi::cli;
-use crate::cell::CellState;
 use crate::event::HandleKind;
 use crate::shared::Blocked;
+use crate::store::CellState;
 use crate::stream::{GuestInput, GuestOutput};
 use wasmtime::component::Resource;
 use wasmtime::{Result, bail};

@@ -2,10 +2,10 @@
 //! takes [`LOOK_NS`](crate::LOOK_NS). So a guest that waits for a time by looking at a clock sees it come.
 
 use super::bindings::wasi::clocks::{monotonic_clock, wall_clock};
-use crate::cell::CellState;
 use crate::clock::{Clock, Sleep};
 use crate::event::HandleKind;
 use crate::shared::{Asked, Blocked};
+use crate::store::CellState;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::async_trait;

@@ -3,7 +3,7 @@
 //! Guests of several languages import all of `wasi:filesystem/types` even if they touch no files. Its methods need a
 //! descriptor, which nobody can have. So they exist only to be linked, and trap if they are called.
 
-use crate::cell::CellState;
+use crate::store::CellState;
 use wasmtime::bail;
 use wasmtime::component::{Linker, ResourceType, Val};
 

@@ -1,9 +1,9 @@
 //! `wasi:io` for cells. It uses wasmtime-wasi-io's own host over the cell's table, and records births and drops of
 //! handles and the waits of a blocked cell.
 
-use crate::cell::CellState;
 use crate::event::HandleKind;
 use crate::shared::{Asked, Blocked, Import, WaitBegun};
+use crate::store::CellState;
 use crate::trap::{MAX_POLLED, Misuse};
 use std::task::Poll;
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -226,7 +226,7 @@ impl CellState {
         &self,
         import: &'static str,
         handles: impl IntoIterator<Item = u32>,
-    ) -> crate::cell::WaitGuard {
+    ) -> crate::store::WaitGuard {
         self.waiting_inside(Import::Other(import), handles)
     }
 
@@ -234,12 +234,12 @@ impl CellState {
         &self,
         import: Import,
         handles: impl IntoIterator<Item = u32>,
-    ) -> crate::cell::WaitGuard {
+    ) -> crate::store::WaitGuard {
         let mut on: Vec<Blocked> =
             handles.into_iter().filter_map(|handle| self.handles.waits_on(handle)).collect();
         on.sort_unstable();
         on.dedup();
-        crate::cell::WaitGuard::new(&self.shared, self.cell, import, on)
+        crate::store::WaitGuard::new(&self.shared, self.cell, import, on)
     }
 }
 

@@ -10,13 +10,12 @@ mod io;
 mod random;
 mod streams;
 
-use crate::cell::CellState;
 use crate::error::Error;
+use crate::store::CellState;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 pub(crate) use cli::Exit;
-pub(crate) use streams::{Connection, ConnectionMisuse, Offer};
 
 /// The interface that a command exports. Any 0.2 version of it matches.
 pub(crate) const RUN_INTERFACE: &str = "wasi:cli/run@0.2.12";
@@ -51,7 +50,7 @@ pub(crate) mod bindings {
         with: {
             "wasi:io@0.2.12": wasmtime_wasi_io::bindings::wasi::io,
             "wasi:io@0.2.9": wasmtime_wasi_io::bindings::wasi::io,
-            "wetware:streams/streams.connection": super::streams::Connection,
+            "wetware:streams/streams.connection": crate::connection::Connection,
         },
         imports: {
             // A guest that looks at the time again and again must let others run.

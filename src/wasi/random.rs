@@ -1,7 +1,7 @@
 //! `wasi:random`. All three interfaces use the tank's entropy source: the same seed and cell give the same bytes.
 
 use super::bindings::wasi::random::{insecure, insecure_seed, random};
-use crate::cell::CellState;
+use crate::store::CellState;
 use crate::trap::Misuse;
 use wasmtime::Result;
 

@@ -3,54 +3,22 @@
 //! The interface has no result types. So a forbidden request is a trap, [`ConnectionMisuse`], which gives the reason.
 
 use super::bindings::wetware::streams::streams::{Host, HostConnection};
-use crate::cell::CellState;
+use crate::connection::{Connection, ConnectionMisuse, ConnectionOffer};
 use crate::event::HandleKind;
-use crate::stream::{GuestInput, GuestOutput, PipeReader, PipeWriter};
+use crate::store::CellState;
+use crate::stream::{GuestInput, GuestOutput};
 use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
-/// Whether a cell may have its connection.
-pub(crate) enum Offer {
-    /// The cell's transport is stdio.
-    Never,
-    /// The guest has not asked for it yet.
-    Ready(Connection),
-    /// It was handed out before.
-    ReadOutcome,
-}
-
-/// The two streams of one link, each until it is taken.
-#[expect(unreachable_pub, reason = "named by generated code that re-exports it")]
-pub struct Connection {
-    pub(crate) input: Option<PipeReader>,
-    pub(crate) output: Option<PipeWriter>,
-}
-
-/// A request to `wetware:streams` that is not granted. Its class is
-/// [`MisusedConnection`](crate::TrapClass::MisusedConnection).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ConnectionMisuse {
-    #[error(
-        "create-connection was called in a cell whose RPC runs over stdin and stdout: take wasi:cli/stdin and \
-         wasi:cli/stdout, or start the cell with a connection"
-    )]
-    NotOffered,
-    #[error("create-connection was called twice: a cell has one connection, so keep the first")]
-    SecondConnection,
-    #[error("get-input-stream was called twice: a connection has one input, so keep the first")]
-    SecondInput,
-    #[error("get-output-stream was called twice: a connection has one output, so keep the first")]
-    SecondOutput,
-}
-
 impl Host for CellState {
     fn create_connection(&mut self) -> Result<Resource<Connection>> {
-        if matches!(self.offer, Offer::Never) {
+        if matches!(self.offer, ConnectionOffer::Never) {
             return Err(ConnectionMisuse::NotOffered.into());
         }
-        let Offer::Ready(connection) = std::mem::replace(&mut self.offer, Offer::ReadOutcome) else {
+        let ConnectionOffer::Ready(connection) = std::mem::replace(&mut self.offer, ConnectionOffer::Taken)
+        else {
             return Err(ConnectionMisuse::SecondConnection.into());
         };
         let handle = self.table.push(connection)?;

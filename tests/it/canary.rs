@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use wavetank::TrapClass;
 use wavetank::schema::peer_capnp::executor;
 use wavetank_lab::guests;
-use wavetank_sim::canary::{ComparedWith, Divergence, run_compared};
+use wavetank_sim::canary::run_compared;
+use wavetank_sim::outcome::{ComparedWith, Divergence};
 use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, World, check, peer};
 use wavetank_tests::{scenario, setup};
 

@@ -60,7 +60,11 @@ fn the_document_lists_every_question() {
     let document = fs::read_to_string(path).expect("the document");
     let listed: Vec<&str> = document.lines().filter(|line| line.starts_with("| `")).collect();
     let rows: Vec<String> = table::all().iter().map(line).collect();
-    assert!(listed == rows, "docs/src/reference/wasi-conformance.md should list these questions:\n{}", rows.join("\n"));
+    assert!(
+        listed == rows,
+        "docs/src/reference/wasi-conformance.md should list these questions:\n{}",
+        rows.join("\n")
+    );
 }
 
 /// A row in the format of the document.

@@ -18,7 +18,7 @@ fn each_token_shows_its_fault() {
         assert!(!scenario.clean);
         let choices = Choices::try_from(token.recipe).unwrap();
         let shown = run(scenario.build, &Setup { choices, ..Setup::new(engine(), token.seed) });
-        assert_eq!(known::known(&shown.outcome), Some(known), "{}", shown.outcome);
+        assert_eq!(shown.outcome.known(), Some(known), "{}", shown.outcome);
         // The transcript must match too, or a replay would report that it diverged.
         let token = shown.token(scenario.name).to_string();
         if token != known.token {

@@ -122,8 +122,7 @@ fn a_check_passes_over_a_known_fault_and_over_nothing_else() {
         }
     };
     let whole = check("known", scenario);
-    let news: Vec<u64> =
-        (0..160).filter(|&seed| wavetank_sim::known::is_news(&whole.run_seed(seed).outcome)).collect();
+    let news: Vec<u64> = (0..160).filter(|&seed| whole.run_seed(seed).outcome.is_news()).collect();
     assert!(news.len() > 20 && news.len() < 60, "{news:?}");
     let message = panic_of(move || check("known", scenario).seeds(0..160).no_failures().run());
     assert!(message.contains(&format!("(seed {}", news[0])), "{message}");

@@ -20,6 +20,7 @@ mod replay;
 mod shrinking;
 mod snapshots;
 mod streaming;
+mod structure;
 mod transport;
 mod vats;
 mod wasi;

@@ -6,7 +6,6 @@ use doctor::Doctor;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use wavetank_lab::vats::{Kind, Vats};
-use wavetank_sim::known::is_news;
 use wavetank_sim::oracle::Oracle;
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::{Choices, Profile, Seed, Setup, StrategyName, World, run};
@@ -56,7 +55,7 @@ fn plain_traffic_agrees_with_the_direct_graph_under_calm() {
         match run(scenario("vats-plain"), &calm).outcome {
             Outcome::Finished => finished += 1,
             // Even these few operations bring out some known faults.
-            known if !is_news(&known) => {}
+            known if !known.is_news() => {}
             other => panic!("seed {seed}: {other}"),
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use wavetank::{Allocator, Engine, EngineConfig};
 use wavetank_lab::scenario;
-use wavetank_sim::calls::PEER_SCHEMA;
+use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, run};
 
 /// The engine that all tests share, because compiling a guest takes a while.

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
 
-use crate::json_lines::Heading;
+use crate::heading::Heading;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Component, Path};

@@ -3,11 +3,13 @@
 use clap::{Parser, Subcommand, ValueEnum};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use wavetank_choice::nearest::did_you_mean;
+use wavetank_choice::strategy::Bound;
 use wavetank_sim::oracle::{Oracle, SwitchedOff, UnknownOracle};
+use wavetank_sim::saved;
 use wavetank_sim::{Profile, Seed, StrategyName, Transport};
 
 /// Runs WebAssembly guests that speak Cap'n Proto RPC under a seed, and repeats any run exactly
@@ -57,6 +59,8 @@ pub enum Command {
     Replay(Replay),
     /// Makes a failing run smaller, from its token or its file
     Shrink(Shrink),
+    /// Runs every schedule of a scenario within a bound, one after the other, until one fails
+    Exhaustive(Exhaustive),
     /// Merges the JSON lines of shards into the report of one sweep
     Merge(Merge),
     /// Mutates choices, guided by the coverage of earlier runs, until a run fails
@@ -253,6 +257,47 @@ pub struct Run {
 
 #[derive(clap::Args)]
 #[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Exhaustive {
+    /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
+    #[arg(default_value = "pid0")]
+    pub(crate) scenario: String,
+    /// The most preemptions in one schedule: turns taken from somebody who could go on [default: 2]
+    #[arg(long, value_name = "N", conflicts_with = "all")]
+    pub(crate) preemptions: Option<u32>,
+    /// The most delays in one schedule: moves passed over [default: no bound]
+    #[arg(long, value_name = "N", conflicts_with = "all")]
+    pub(crate) delays: Option<u32>,
+    /// No bound at all
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Stop after this many schedules
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) runs: Option<u64>,
+    /// Stop after this time, as 30s, 10m or 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
+    /// Seed of hash keys and of guests' random bytes
+    #[arg(long, default_value = "0", allow_hyphen_values = true)]
+    pub(crate) seed: Seed,
+    /// Do not shrink the failure
+    #[arg(long)]
+    pub(crate) no_shrink: bool,
+    /// Print an annotation in the format of GitHub Actions [default: only if it runs there]
+    #[arg(long)]
+    pub(crate) github: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
+    #[command(flatten)]
+    pub(crate) without: WithoutArgs,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
+    /// Arguments for a component of your own
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<String>,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
 pub struct Merge {
     /// The files that `wavetank run --shard I/N --json FILE` wrote, in any order
     #[arg(required = true, value_name = "FILE")]
@@ -406,6 +451,24 @@ impl FromStr for Shard {
     }
 }
 
+/// Number of seeds of a sweep if the user gives none.
+const USUAL_SEEDS: u64 = 1_000;
+
+impl Run {
+    /// The seeds that the user asked for.
+    pub(crate) fn seed_range(&self) -> Seeds {
+        let seeds = self.seeds.unwrap_or(Seeds { start: 0, count: USUAL_SEEDS });
+        self.seed_from.as_ref().map_or(seeds, |text| seeds.counted_from(text))
+    }
+}
+
+impl Keep {
+    /// The chosen folder; `None` if nothing is to be saved.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        if self.no_keep { None } else { saved::folder(self.failures.clone(), Path::new("")) }
+    }
+}
+
 impl Own {
     /// Whether the user said anything about the component.
     pub(crate) fn is_given(&self) -> bool {
@@ -420,6 +483,31 @@ impl Own {
 
 /// More shards than anybody has machines.
 const MAX_SHARDS: u64 = 10_000;
+
+impl Exhaustive {
+    /// The bound of the search. Two preemptions if the user gives none, because most bugs need no more.
+    pub(crate) fn bound(&self) -> Bound {
+        match (self.preemptions, self.delays) {
+            _ if self.all => Bound { preemptions: None, delays: None },
+            (None, None) => Bound::default(),
+            (preemptions, delays) => Bound { preemptions, delays },
+        }
+    }
+
+    /// The scenario to run, in the form that the other commands use.
+    pub(crate) fn what(&self) -> What {
+        What {
+            scenario: self.scenario.clone(),
+            strategy: StrategyName::Exhaustive(self.bound()),
+            profile: Profile::calm(),
+            canary: false,
+            keep: self.keep.clone(),
+            without: self.without.clone(),
+            how: self.how.clone(),
+            args: self.args.clone(),
+        }
+    }
+}
 
 impl Fuzz {
     /// The scenario to run, in the form that the other commands use.

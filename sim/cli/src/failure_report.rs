@@ -7,10 +7,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use wavetank::cell::ExitRecord;
 use wavetank::{Event, PipeId, escape_control};
-use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::explain::{EXPLAIN_RUNS, sentence};
-use wavetank_sim::known::known;
 use wavetank_sim::oracle::{Evidence, transport};
+use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::signature::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use wavetank_sim::transcript::Names;
 use wavetank_sim::{Outcome, Run};
@@ -51,7 +50,7 @@ const SHOWN_ENDS: usize = 8;
 pub(crate) fn coloured(run: &Run, head: String) -> Text {
     let style = match &run.outcome {
         Outcome::Finished => FINISHED,
-        outcome if known(outcome).is_some() => KNOWN,
+        outcome if outcome.known().is_some() => KNOWN,
         _ => FAILED,
     };
     let mut text = Text::default();
@@ -122,8 +121,11 @@ pub(crate) fn rpc_notes(run: &Run) -> String {
 
 /// Names the known fault that a run shows; empty if there is none.
 pub(crate) fn known_as(run: &Run) -> String {
-    known(&run.outcome).map_or_else(String::new, |known| {
-        format!("  known: {}, a fault of {}: docs/src/reference/known-faults.md tells more\n", known.id, known.layer)
+    run.outcome.known().map_or_else(String::new, |known| {
+        format!(
+            "  known: {}, a fault of {}: docs/src/reference/known-faults.md tells more\n",
+            known.id, known.layer
+        )
     })
 }
 

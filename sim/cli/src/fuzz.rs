@@ -3,15 +3,15 @@
 //! The search is made here, and each run in a worker: a world that kills its process costs that run only.
 
 use crate::args::Fuzz;
+use crate::exit_code::FOUND;
 use crate::format::counted;
 use crate::job::{Job, command};
+use crate::pool::Worker;
 use crate::progress::now;
+use crate::protocol::{FuzzAnswer, Message, Request, Smaller};
 use crate::report;
-use crate::sweep::Worker;
 use crate::terminal::{self, COMMAND, FAILED, Stop, Text};
-use crate::worker::{FUZZ, FUZZ_SHRINK, FuzzAnswer, FuzzOrder, Smaller};
-use crate::{Catalogue, FOUND, engine, signals};
-use serde::de::DeserializeOwned;
+use crate::{Catalogue, engine, signals};
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
@@ -75,7 +75,7 @@ pub(crate) fn fuzz(args: &Fuzz, catalogue: &Catalogue) -> Result<ExitCode, Stop>
 /// Makes one run, and prints the failure if it is a new one. Says whether it is.
 fn step(job: &Job, args: &Fuzz, search: &mut Search, runner: &mut Runner<'_>) -> Result<bool, Stop> {
     let proposal = search.propose();
-    match runner.run(FUZZ, &proposal)? {
+    match runner.run(&proposal)? {
         Ok(FuzzAnswer { observed, record }) => {
             let Learned { is_kept, is_found } = search.learn(observed);
             if let (Some(folder), true) = (&args.corpus, is_kept) {
@@ -84,16 +84,16 @@ fn step(job: &Job, args: &Fuzz, search: &mut Search, runner: &mut Runner<'_>) ->
             }
             let Some(found) = record.filter(|_| is_found) else { return Ok(false) };
             // A smaller run may kill the worker. Then the failure is printed as it was found.
-            let smaller: Result<Smaller, WorkerFailure> = runner.run(FUZZ_SHRINK, &proposal)?;
-            let (record, kept) = match smaller {
-                Ok(Smaller { record, kept }) if record.failure == found.failure => (record, kept),
-                Ok(Smaller { kept, .. }) => (found, kept),
+            let smaller = runner.shrink(&proposal)?;
+            let (record, saved) = match smaller {
+                Ok(Smaller { record, saved }) if record.failure == found.failure => (record, saved),
+                Ok(Smaller { saved, .. }) => (found, saved),
                 Err(_) => (found, None),
             };
             let replay = record.token.as_ref().map(|token| job.replay_line(token));
             let mut text = Text::default();
             report::explained(&mut text, &record, &[], replay.as_deref());
-            if let Some(file) = kept {
+            if let Some(file) = saved {
                 let _ = writeln!(text, "  kept: {file}");
             }
             terminal::print_text(&text)?;
@@ -121,25 +121,40 @@ struct Runner<'a> {
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Runner<'_> {
-    /// The answer to an order about a proposal, or how the worker ended.
-    fn run<T: DeserializeOwned>(
-        &mut self,
-        order: &str,
-        proposal: &Proposal,
-    ) -> Result<Result<T, WorkerFailure>, Stop> {
+    /// Makes the run of a proposal, or says how the worker ended.
+    fn run(&mut self, proposal: &Proposal) -> Result<Result<FuzzAnswer, WorkerFailure>, Stop> {
+        let request = Request::Fuzz { seed: self.args.seed.0, proposal: proposal.clone() };
+        Ok(self.ask(&request)?.and_then(|answer| match answer {
+            Message::Fuzzed(answer) => Ok(*answer),
+            other => Err(unexpected(&other)),
+        }))
+    }
+
+    /// Makes the run of a proposal smaller, or says how the worker ended.
+    fn shrink(&mut self, proposal: &Proposal) -> Result<Result<Smaller, WorkerFailure>, Stop> {
+        let request = Request::ShrinkFuzzed { seed: self.args.seed.0, proposal: proposal.clone() };
+        Ok(self.ask(&request)?.and_then(|answer| match answer {
+            Message::Shrunk(smaller) => Ok(*smaller),
+            other => Err(unexpected(&other)),
+        }))
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Result<Message, WorkerFailure>, Stop> {
         let worker = match &mut self.worker {
             Some(worker) => worker,
             slot => slot.insert(Worker::start(&self.args.what())?),
         };
-        let proposal = FuzzOrder { seed: self.args.seed.0, proposal: proposal.clone() };
-        let proposal = serde_json::to_string(&proposal).map_err(|e| e.to_string())?;
         let gives_up = |waited| waited >= GRACE && self.stop.load(Ordering::Relaxed);
-        let answer = worker.ask_unless(self.args.hang_after, &format!("{order}{proposal}"), gives_up);
+        let answer = worker.ask(self.args.hang_after, request, gives_up);
         if answer.is_err() {
             self.worker = None;
         }
         Ok(answer)
     }
+}
+
+fn unexpected(answer: &Message) -> WorkerFailure {
+    WorkerFailure::Died(format!("it answered {answer:?}"))
 }
 
 /// A run that ended its process. No token can be made of it, but the same search comes to it again.
@@ -171,7 +186,7 @@ fn minimise(search: &mut Search, runner: &mut Runner<'_>, folder: &Path) -> Resu
         return Ok(format!("not minimised, because {left} of the corpus were not run: give it more time"));
     }
     let mut broken = None;
-    let kept = search.minimal(|proposal| match runner.run::<FuzzAnswer>(FUZZ, proposal) {
+    let kept = search.minimal(|proposal| match runner.run(proposal) {
         Ok(answer) => answer.ok().map(|answer| answer.observed.features),
         Err(stop) => {
             broken = Some(stop);

@@ -200,7 +200,7 @@ impl Job {
     }
 
     /// Retries a saved failure of this job.
-    pub(crate) fn again(&self, kept: &SavedFailure) -> Result<Retry, ProfileError> {
+    pub(crate) fn retry(&self, kept: &SavedFailure) -> Result<Retry, ProfileError> {
         let replay = |choices| self.run_with(kept.seed, choices, kept.setting.canary);
         saved::retry(kept, &self.setting(kept.seed), replay)
     }

@@ -10,18 +10,25 @@ mod annotate;
 pub mod args;
 mod catalogue;
 mod exhaustive;
+mod exit_code;
 mod failure_report;
 pub mod files;
 mod format;
 mod fuzz;
+mod heading;
 mod job;
 mod json_lines;
 mod junit;
 mod merge;
+mod one_run;
+mod pool;
 pub mod progress;
+mod protocol;
 mod replay;
 mod replay_extras;
+mod replay_saved;
 mod report;
+mod run;
 mod saved_failures;
 mod shrink;
 mod signals;
@@ -33,20 +40,13 @@ use args::Args;
 pub use args::{ColorArg, Command};
 pub use catalogue::{Binary, Catalogue, Group};
 use clap::Parser;
+use exit_code::UNREAD;
+pub use exit_code::{FOUND, USAGE};
 use std::process::ExitCode;
 use std::sync::Arc;
 use terminal::Stop;
 use wavetank::{Engine, EngineConfig};
 use wavetank_sim::hashkeys;
-
-/// A failure was found.
-pub const FOUND: u8 = 1;
-/// Wrong usage.
-pub const USAGE: u8 = 2;
-/// A replay diverged.
-const DIVERGED: u8 = 3;
-/// Nobody reads the output any more: 128 plus SIGPIPE, as shells report a process that this signal ended.
-const UNREAD: u8 = 141;
 
 /// Parses the command line of this process and runs its command.
 pub fn main(catalogue: Catalogue) -> ExitCode {
@@ -62,8 +62,12 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
 pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     job::note_call(&catalogue.binary);
     match command {
-        Command::Run(run) => sweep::run(run, catalogue),
-        Command::Replay(replay) => replay::replay(&replay, catalogue),
+        Command::Run(args) => run::run(args, catalogue),
+        Command::Exhaustive(args) => exhaustive::run(&args, catalogue),
+        Command::Replay(args) if saved_failures::is_file(&args.token) => {
+            replay_saved::replay(&args, catalogue)
+        }
+        Command::Replay(args) => replay::replay(&args, catalogue),
         Command::Shrink(args) => shrink::shrink(&args, catalogue),
         Command::Merge(merge) => merge::merge(&merge),
         Command::Fuzz(args) => fuzz::fuzz(&args, catalogue),

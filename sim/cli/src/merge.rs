@@ -4,12 +4,14 @@
 //! shard leaves it, a warning is printed and the line is ignored.
 
 use crate::args::{Merge, Shard};
+use crate::exit_code::USAGE;
 use crate::files::{self, Target};
-use crate::json_lines::{self, Heading, Line, SCHEMA};
+use crate::heading::{Heading, SCHEMA};
+use crate::json_lines::{self, Line};
+use crate::junit;
 use crate::report::Report;
-use crate::sweep::{FirstOfKind, ended, is_written, tell};
+use crate::sweep::{FirstOfKind, exit_code, is_written, tell};
 use crate::terminal::{self, Stop};
-use crate::{USAGE, junit};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -42,7 +44,7 @@ pub(crate) fn merge(args: &Merge) -> Result<ExitCode, Stop> {
     }
     // Even if the lines that are there show no failure, some are missing.
     let is_all = is_written && missing.is_empty();
-    Ok(ended(&report, if is_all { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }))
+    Ok(exit_code(&report, if is_all { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }))
 }
 
 /// The lines read so far.

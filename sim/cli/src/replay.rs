@@ -1,21 +1,19 @@
 //! `wavetank replay`.
 
 use crate::args::{Own, Replay};
+use crate::exit_code::{DIVERGED, FOUND};
 use crate::job::{Job, OWN};
 use crate::terminal::{self, Stop};
-use crate::{Catalogue, DIVERGED, FOUND, engine, failure_report, replay_extras, saved_failures};
+use crate::{Catalogue, engine, failure_report, replay_extras};
 use std::process::ExitCode;
 use wavetank_choice::profile::ProfileError;
 use wavetank_choice::token::Recipe;
 use wavetank_sim::Token;
-use wavetank_sim::calls::{PEER_SCHEMA, calls};
+use wavetank_sim::calls::calls;
 use wavetank_sim::explain::EXPLAIN_RUNS;
-use wavetank_sim::known::is_news;
+use wavetank_sim::schema::PEER_SCHEMA;
 
 pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
-    if saved_failures::is_file(&args.token) {
-        return saved_failures::replay(args, catalogue);
-    }
     let token = given(&args.token)?;
     let job = job(&args.own, &token, catalogue)?;
     if let Some(step) = args.until {
@@ -43,7 +41,7 @@ pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, S
     terminal::print(failure_report::not_judged(&run))?;
     terminal::print(failure_report::compared(&run))?;
     terminal::print(failure_report::known_as(&run))?;
-    let found = if is_news(&run.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
+    let found = if run.outcome.is_news() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
     let (says, code) = match (&token.recipe, &run.left_track) {
         (Recipe::Drawn { .. }, _) => ("drawn again: this token holds no transcript to compare with", found),
         (Recipe::Given { .. }, _) if is_same => {

@@ -1,8 +1,9 @@
 //! The extras of `replay`: stop at a step and print the world there, or try a fixed guest.
 
+use crate::exit_code::{DIVERGED, FOUND};
 use crate::job::Job;
 use crate::terminal::Stop;
-use crate::{Catalogue, DIVERGED, FOUND, files, terminal};
+use crate::{Catalogue, files, terminal};
 use std::path::Path;
 use std::process::ExitCode;
 use wavetank_sim::compare_fix::{FixVerdict, compare_fix};

@@ -2,7 +2,7 @@
 
 use crate::catalogue::Catalogue;
 use crate::format::{counted, span};
-use crate::json_lines::{self, Heading};
+use crate::heading::{self, Heading};
 use crate::terminal::{COMMAND, FAILED, Text};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,7 +106,7 @@ impl Report {
     pub(crate) fn summary(&self) -> Value {
         json!({
             "summary": {
-                "schema": json_lines::SCHEMA,
+                "schema": heading::SCHEMA,
                 "scenario": self.heading.scenario,
                 "strategy": self.heading.strategy,
                 "profile": self.heading.profile,

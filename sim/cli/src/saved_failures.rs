@@ -1,35 +1,27 @@
 //! The folder of saved failures, as the commands use it: new failures go there, and a sweep first retries the failures
 //! already in it.
 
-use crate::args::{How, Keep, Own, Replay, Run as RunArgs};
+use crate::args::{How, Keep, Own, Run as RunArgs};
+use crate::exit_code::{FOUND, USAGE};
 use crate::files::is_same;
 use crate::format::counted;
 use crate::job::Job;
-use crate::sweep::Worker;
+use crate::pool::Worker;
+use crate::protocol::{Message, Request, RetryReport};
 use crate::terminal::{self, Stop};
-use crate::worker::AGAIN;
-use crate::{Catalogue, DIVERGED, FOUND, USAGE, engine, replay};
-use serde::{Deserialize, Serialize};
+use crate::{Catalogue, engine};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use wavetank::escape_control;
-use wavetank_choice::profile::ProfileError;
-use wavetank_sim::known::is_news;
-use wavetank_sim::record::{Record, WorkerFailure};
-use wavetank_sim::saved::{self, ABORTED, Retry, RetryVerdict, SavedFailure, Setting, Source};
+use wavetank_sim::record::Record;
+use wavetank_sim::saved::{self, ABORTED, SavedFailure, Setting, Source};
 use wavetank_sim::signature::ShrunkRun;
 use wavetank_sim::{Choices, Run, Seed};
 
 /// Number of failures that a sweep saves for each failure signature, those with the lowest seeds. A broken scenario may
 /// fail 10,000 times.
 const SAVED_OF_ONE_SIGNATURE: usize = 5;
-
-/// The chosen folder; `None` if nothing is to be saved.
-pub(crate) fn folder(keep: &Keep) -> Option<PathBuf> {
-    if keep.no_keep { None } else { saved::folder(keep.failures.clone(), Path::new("")) }
-}
 
 /// Whether a text names the file of a saved failure, as opposed to a token.
 pub(crate) fn is_file(text: &str) -> bool {
@@ -50,8 +42,8 @@ pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&Shrunk
 }
 
 fn keep_with(keep: &Keep, setting: Setting, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
-    let kept = is_news(&run.outcome).then(|| SavedFailure::new(setting, run)).flatten();
-    let Some((folder, kept)) = folder(keep).zip(kept) else { return String::new() };
+    let kept = run.outcome.is_news().then(|| SavedFailure::new(setting, run)).flatten();
+    let Some((folder, kept)) = keep.folder().zip(kept) else { return String::new() };
     let written = match shrunk {
         Some(smaller) => saved::write(&folder, &kept.with_shrunk(smaller)),
         None => saved::write_new(&folder, &kept),
@@ -74,7 +66,7 @@ fn not_kept(folder: &Path, error: &std::io::Error) -> String {
 /// Saves a world whose process died.
 pub(crate) fn keep_aborted(keep: &Keep, job: &Job, seed: Seed, how: &str) {
     let kept = SavedFailure::aborted(job.setting(seed), seed, how);
-    if let Some((folder, kept)) = folder(keep).zip(kept)
+    if let Some((folder, kept)) = keep.folder().zip(kept)
         && let Err(e) = saved::write_new(&folder, &kept)
     {
         terminal::note(not_kept(&folder, &e));
@@ -89,13 +81,13 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn new(keep: &Keep) -> Self {
-        Keeper { folder: folder(keep), kept: BTreeMap::new() }
+        Keeper { folder: keep.folder(), kept: BTreeMap::new() }
     }
 
     /// Saves a run that failed. Seeds come in ascending order, so the lowest ones of each failure signature are saved.
     /// Returns the file.
     pub(crate) fn found(&mut self, setting: Setting, run: &Run) -> Option<String> {
-        if self.folder.is_none() || !is_news(&run.outcome) {
+        if self.folder.is_none() || !run.outcome.is_news() {
             return None;
         }
         let kept = SavedFailure::new(setting, run)?;
@@ -127,34 +119,6 @@ impl Keeper {
     }
 }
 
-/// The report of a worker about a saved failure that it retried.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct RetryReport {
-    says: String,
-    changed: Vec<String>,
-    fails: bool,
-    /// Whether the saved failure may be removed.
-    is_over: bool,
-}
-
-impl RetryReport {
-    pub(crate) fn of(again: Result<Retry, ProfileError>) -> Self {
-        match again {
-            Ok(again) => RetryReport {
-                says: again.to_string(),
-                changed: again.changed,
-                fails: again.verdict.fails(),
-                is_over: !again.verdict.fails(),
-            },
-            Err(e) => RetryReport::untried(format!("not tried: {e}")),
-        }
-    }
-
-    fn untried(says: String) -> Self {
-        RetryReport { says, changed: Vec::new(), fails: true, is_over: false }
-    }
-}
-
 /// The folder of saved failures, before and after a sweep.
 pub(crate) struct SavedFolder {
     folder: Option<PathBuf>,
@@ -167,7 +131,7 @@ pub(crate) struct SavedFolder {
 impl SavedFolder {
     /// Retries the saved failures of a scenario, in a process of their own, and prints the result of each on stdout.
     pub(crate) fn try_again(job: &Job, args: &RunArgs) -> Result<Self, Stop> {
-        let folder = folder(&args.what.keep);
+        let folder = args.what.keep.folder();
         let mut tried = SavedFolder { folder, before: BTreeSet::new(), still_failing: 0, unreadable: 0 };
         let Some(folder) = &tried.folder else { return Ok(tried) };
         let files = saved::read_all(folder).map_err(|e| {
@@ -196,14 +160,16 @@ impl SavedFolder {
                 Some(process) => process,
                 slot => slot.insert(Worker::start(&args.what)?),
             };
-            let order = serde_json::to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            let again: Result<RetryReport, WorkerFailure> =
-                process.ask(args.hang_after, &format!("{AGAIN}{order}"));
-            let again = again.unwrap_or_else(|_| {
-                worker = None;
-                let still = if kept.failure == ABORTED { "still fails" } else { "fails in another way now" };
-                RetryReport::untried(format!("{still}: its process died"))
-            });
+            let request = Request::Retry { file: path.clone() };
+            let again = match process.ask(args.hang_after, &request, |_| false) {
+                Ok(Message::Retried(report)) => report,
+                _ => {
+                    worker = None;
+                    let still =
+                        if kept.failure == ABORTED { "still fails" } else { "fails in another way now" };
+                    RetryReport::untried(format!("{still}: its process died"))
+                }
+            };
             let mut says = again.says.clone();
             if again.is_over && args.prune {
                 std::fs::remove_file(&path).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -340,31 +306,4 @@ pub(crate) fn job_of(
     let job = job.with_out(&own.without);
     let job = if kept.setting.canary { job.with_canary() } else { job };
     Ok((job, own))
-}
-
-/// `wavetank replay FILE.toml`.
-pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
-    let path = &args.token;
-    let kept = read(path)?;
-    let (job, own) = job_of(path, &kept, &args.own, catalogue)?;
-    let again = job.again(&kept).map_err(|e| format!("{path}: {e}"))?;
-    let canary = args.canary || kept.setting.canary;
-    let as_token = Replay { token: again.token.to_string(), canary, own, ..args.clone() };
-    if args.until.is_some() || args.guest.is_some() {
-        return replay::replay(&as_token, catalogue);
-    }
-    let outcome = escape_control(&kept.outcome);
-    terminal::print(format_args!("{path}: kept of {}, seed {}: {outcome}\n", job.title, kept.seed))?;
-    for changed in &again.changed {
-        terminal::print(format_args!("  {changed}\n"))?;
-    }
-    replay::replay(&as_token, catalogue)?;
-    terminal::print(format_args!("{again}\n"))?;
-    let left_for_nothing = again.left_track.is_some() && again.changed.is_empty();
-    Ok(match again.verdict {
-        RetryVerdict::StillFails => ExitCode::from(FOUND),
-        RetryVerdict::FailsOtherwise => ExitCode::from(DIVERGED),
-        RetryVerdict::Fixed if left_for_nothing => ExitCode::from(DIVERGED),
-        RetryVerdict::Fixed | RetryVerdict::Known(_) => ExitCode::SUCCESS,
-    })
 }

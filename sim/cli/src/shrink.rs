@@ -1,11 +1,12 @@
 //! `wavetank shrink`: only makes a failing run smaller.
 
 use crate::args::Shrink;
+use crate::exit_code::FOUND;
 use crate::format::counted;
 use crate::job::Job;
 use crate::progress::now;
 use crate::terminal::{self, Stop};
-use crate::{Catalogue, FOUND, failure_report, replay, saved_failures};
+use crate::{Catalogue, failure_report, replay, saved_failures};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -13,7 +14,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use wavetank_choice::profile::ProfileError;
-use wavetank_sim::known::is_news;
 use wavetank_sim::saved::{self, RetryVerdict, SavedFailure};
 use wavetank_sim::signature::{FailureSignature, ShrunkRun, shrink_while, signature};
 use wavetank_sim::{Choices, Run, Token};
@@ -52,13 +52,13 @@ pub(crate) fn shrink(args: &Shrink, catalogue: &Catalogue) -> Result<ExitCode, S
     let (to, runs) = (how.choices.len(), counted(how.runs as u64, "run"));
     terminal::print(format_args!("  shrunk from {choices} choices to {to} in {runs}, {took:.1?}; {end}\n"))?;
     terminal::print(says_where)?;
-    Ok(if is_news(&shrunk.outcome) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+    Ok(if shrunk.outcome.is_news() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
 /// Saves the smaller run, in place of its own file if it came from one; gives the line that says where.
 fn keep(args: &Shrink, job: &Job, run: &Run, kept: Option<SavedFailure>, smaller: &ShrunkRun) -> String {
     let beside = saved_failures::is_file(&args.token).then(|| Path::new(&args.token).parent()).flatten();
-    let folder = match (saved_failures::folder(&args.keep), beside, &args.keep.failures) {
+    let folder = match (args.keep.folder(), beside, &args.keep.failures) {
         (None, ..) => return String::new(),
         (Some(_), Some(beside), None) => beside.to_path_buf(),
         (Some(folder), ..) => folder,
@@ -82,7 +82,7 @@ fn found(args: &Shrink, catalogue: &Catalogue) -> Result<Found, String> {
     if saved_failures::is_file(token) {
         let kept = saved_failures::read(token)?;
         let (job, _) = saved_failures::job_of(token, &kept, own, catalogue)?;
-        let again = job.again(&kept).map_err(|e| format!("{token}: {e}"))?;
+        let again = job.retry(&kept).map_err(|e| format!("{token}: {e}"))?;
         for changed in &again.changed {
             terminal::warn(format_args!("{token}: {changed}"));
         }

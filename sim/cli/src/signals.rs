@@ -1,10 +1,8 @@
 //! The signal handler: ends a command on request.
 
+use crate::exit_code::INTERRUPTED;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// The exit code that shells use for a process that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
 
 /// Gives a flag that becomes true when the command is told to end: by Ctrl-C, SIGTERM or SIGHUP.
 pub(crate) fn to_end() -> Arc<AtomicBool> {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use wavetank::Engine;
 use wavetank_choice::shrink::shrink;
 use wavetank_lab::vats::{Kind, Vats};
-use wavetank_sim::calls::PEER_SCHEMA;
-use wavetank_sim::known::{Known, known};
+use wavetank_sim::known::Known;
+use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::{Choices, Outcome, Run, Seed, Setup, World, run};
 
 type Build = fn(&mut World, Arc<Mutex<Vec<String>>>);
@@ -85,7 +85,7 @@ fn vats(told: Arc<Mutex<Vec<String>>>) -> Vats {
 
 /// The key that tells kinds of failure apart: the known fault if there is one, otherwise the visible symptom.
 fn key(run: &Run) -> Option<String> {
-    if let Some(Known { id, signature, .. }) = known(&run.outcome) {
+    if let Some(Known { id, signature, .. }) = run.outcome.known() {
         return Some(format!("{id}: {signature}"));
     }
     let text = match &run.outcome {

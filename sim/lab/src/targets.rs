@@ -16,14 +16,13 @@ use wavetank_choice::profile::Profile;
 use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::StrategyName;
 use wavetank_choice::token::Token;
-use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::check::engine;
 use wavetank_sim::fuzz::input;
 use wavetank_sim::guest_panic::{GuestPanic, SourceLine};
-use wavetank_sim::known::is_news;
 use wavetank_sim::oracle::{Blame, Oracle};
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::run::{Choices, Run, Setup, run};
+use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::transcript::LinkFrames;
 use wavetank_sim::world::{World, yield_now};
 use wavetank_trace::frames::{Decoder, Direction, Frame, Message, Outcome as Answer};
@@ -58,7 +57,7 @@ pub fn budgets(scenario: impl Fn(&mut World) + Sync, bytes: &[u8]) -> Option<Fou
         profile: Profile::swarm(),
     };
     let run = run(scenario, &Setup { choices, ..Setup::new(engine(), Seed(0)) });
-    is_news(&run.outcome).then(|| {
+    run.outcome.is_news().then(|| {
         found(&run, wavetank_sim::signature::signature(&run.outcome).expect("it failed").to_string())
     })
 }

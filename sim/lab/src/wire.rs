@@ -71,7 +71,7 @@ impl Peer {
     pub fn new(sends: Direction) -> Self {
         Peer {
             sends,
-            decoder: Decoder::new(wavetank_sim::calls::PEER_SCHEMA.clone()),
+            decoder: Decoder::new(wavetank_sim::schema::PEER_SCHEMA.clone()),
             asked: BTreeMap::new(),
             kept: BTreeSet::new(),
             given_up: BTreeSet::new(),

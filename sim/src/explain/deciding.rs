@@ -44,7 +44,7 @@ pub struct Deciding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A fault or a piece of weather is left out.
-    SwitchedOff {
+    Without {
         /// The step at which it came.
         step: usize,
         /// The move that injected it.
@@ -88,7 +88,7 @@ impl Deciding {
     /// The steps of the failing run that the change is about, from 1.
     pub fn steps(&self) -> Vec<usize> {
         match self.change {
-            Change::SwitchedOff { step, .. } | Change::Whole { step, .. } => vec![step],
+            Change::Without { step, .. } | Change::Whole { step, .. } => vec![step],
             Change::After { first, second } => vec![first.0, second.0],
             Change::Setting(_) => Vec::new(),
         }
@@ -250,7 +250,7 @@ impl Search<'_> {
         let mut choices = self.run.choices.clone();
         choices[at] = Choice { value: 0, of: Meaning::NoFault };
         let says = format!("without step {step} ({})", self.names.moved(moved));
-        Some(self.drawn_otherwise(Change::SwitchedOff { step, moved }, says, choices))
+        Some(self.drawn_otherwise(Change::Without { step, moved }, says, choices))
     }
 
     /// The run with all bytes moved at a step.

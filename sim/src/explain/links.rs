@@ -3,9 +3,9 @@
 //! The frames that matter are those around the deciding change and those of calls that failed or have no answer. After
 //! them come the last frames of the link. Each frame is shown with the step at which its last byte was written.
 
-use crate::calls::PEER_SCHEMA;
 use crate::oracle::{Blame, Party};
 use crate::run::Run;
+use crate::schema::PEER_SCHEMA;
 use crate::transcript::LinkTrace;
 use std::collections::BTreeSet;
 use wavetank::PipeId;

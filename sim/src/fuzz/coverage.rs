@@ -5,9 +5,9 @@
 //! "Greybox Fuzzing for Concurrency Testing", ASPLOS 2024), which uses pairs of a read and the write it reads from, and
 //! AFL, which counts how often something happened by powers of two.
 
-use crate::calls::PEER_SCHEMA;
 use crate::moves::Move;
 use crate::run::Run;
+use crate::schema::PEER_SCHEMA;
 use crate::signature::signature;
 use std::collections::{BTreeMap, HashMap};
 use wavetank::pipe::PipeView;

@@ -4,7 +4,6 @@
 use super::corpus;
 use super::coverage::{Coverage, features};
 use super::mutate::{Changed, change};
-use crate::known::is_news;
 use crate::run::{Choices, Run};
 use crate::signature::signature;
 use rand_chacha::ChaCha8Rng;
@@ -75,7 +74,7 @@ pub struct Observed {
 impl Observed {
     /// What a search needs to know of this run.
     pub fn of(run: &Run) -> Self {
-        let failure = signature(&run.outcome).filter(|_| is_news(&run.outcome));
+        let failure = signature(&run.outcome).filter(|_| run.outcome.is_news());
         Observed {
             choices: run.choices.clone(),
             features: features(run),

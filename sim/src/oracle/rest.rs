@@ -9,9 +9,9 @@
 //! goes to the party that it waits for.
 
 use super::{Blame, CellFacts, Evidence, Party, TaskFacts};
-use crate::calls::PEER_SCHEMA;
 use crate::executor::TaskOwner;
 use crate::outcome::{Wait, WaitGraph};
+use crate::schema::PEER_SCHEMA;
 use crate::transcript::LinkFrames;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wavetank::peer::{BYTE_STREAM, PROCESS};

@@ -2,7 +2,7 @@
 //! nothing can be asked of it that it could know only by that Return.
 
 use super::Evidence;
-use crate::calls::PEER_SCHEMA;
+use crate::schema::PEER_SCHEMA;
 use std::collections::BTreeSet;
 use wavetank::Event;
 

@@ -10,7 +10,7 @@
 //! [`messages`] and [`unopened`].
 
 use super::{Blame, CellFacts, Evidence, Finding, Oracle};
-use crate::calls::PEER_SCHEMA;
+use crate::schema::PEER_SCHEMA;
 use crate::transcript::LinkFrames;
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::cell::Transport;

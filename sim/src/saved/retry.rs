@@ -2,7 +2,6 @@
 
 use super::{SavedFailure, Setting, guests_of};
 use crate::explain::sentence;
-use crate::known::known;
 use crate::run::{Choices, Run};
 use crate::signature::signature;
 use std::fmt;
@@ -63,7 +62,7 @@ pub fn retry(
         let choices = Choices::try_from(token.recipe.clone())?;
         let run = replay(choices);
         let fails = signature(&run.outcome).map(|failure| failure.across_builds().to_string());
-        let verdict = match (&fails, known(&run.outcome)) {
+        let verdict = match (&fails, run.outcome.known()) {
             (Some(fails), _) if *fails == kept.failure => RetryVerdict::StillFails,
             (Some(_), Some(known)) => RetryVerdict::Known(known.id),
             (Some(_), None) => RetryVerdict::FailsOtherwise,

@@ -1,7 +1,6 @@
 //! The judgement: the checks while a world runs, and the checks when it rests.
 
 use super::World;
-use crate::calls::PEER_SCHEMA;
 use crate::executor::{LiveTask, TaskOwner};
 use crate::guest_panic::GuestPanic;
 use crate::moves::Move;
@@ -11,6 +10,7 @@ use crate::oracle::{
     TaskFacts, blocking, output, rest, transport,
 };
 use crate::outcome::Outcome;
+use crate::schema::PEER_SCHEMA;
 use crate::transcript::{LinkFrames, Names};
 use std::collections::BTreeSet;
 use std::ops::Range;

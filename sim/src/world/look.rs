@@ -1,8 +1,8 @@
 //! Looks at a world between two steps.
 
 use super::World;
-use crate::calls::PEER_SCHEMA;
 use crate::moves::Move;
+use crate::schema::PEER_SCHEMA;
 use crate::transcript::Names;
 use crate::view::{CallView, CellView, TaskView, WorldView};
 use std::collections::BTreeMap;

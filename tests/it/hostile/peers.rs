@@ -136,7 +136,7 @@ fn ends(run: &Run, reason: &str) {
 }
 
 fn transcript(run: &Run) -> String {
-    let frames = run.frames(&wavetank_sim::calls::PEER_SCHEMA);
+    let frames = run.frames(&wavetank_sim::schema::PEER_SCHEMA);
     frames.iter().flat_map(|link| &link.frames).map(|frame| format!("{frame}\n")).collect()
 }
 
@@ -363,7 +363,7 @@ fn calls_on_what_is_no_capability_are_exceptions() {
         Message::Return(answer) => answer.question == 2 && matches!(answer.outcome, Answer::Exception(_)),
         _ => false,
     };
-    let links = run.frames(&wavetank_sim::calls::PEER_SCHEMA);
+    let links = run.frames(&wavetank_sim::schema::PEER_SCHEMA);
     assert!(links.iter().flat_map(|link| &link.frames).any(is_exception), "{}", transcript(&run));
 }
 

@@ -6,7 +6,6 @@ use wavetank::Engine;
 use wavetank_choice::profile::Profile;
 use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::StrategyName;
-use wavetank_sim::known::is_news;
 use wavetank_sim::run::{Choices, Run, Setup, survey};
 use wavetank_sim::signature::{SHRINK_RUNS, shrink_run};
 use wavetank_sim::world::World;
@@ -89,7 +88,7 @@ pub fn measure(
             let seed = Seed(base * APART + execution);
             let run = under(case.buggy, &of_buggy, seed, &drawn);
             measured.steps += run.transcript.steps.len() as u64;
-            if !is_news(&run.outcome) {
+            if !run.outcome.is_news() {
                 continue;
             }
             measured.executions.push(execution + 1);

@@ -12,12 +12,11 @@ use wavetank_choice::moves::Kind;
 use wavetank_choice::profile::Profile;
 use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::StrategyName;
-use wavetank_sim::calls::PEER_SCHEMA;
 use wavetank_sim::explain::{Change, Deciding, EXPLAIN_RUNS, explain};
-use wavetank_sim::known::is_news;
 use wavetank_sim::moves::Move;
 use wavetank_sim::oracle::{Blame, Party};
 use wavetank_sim::run::{Choices, Run, Setup, run_under, survey};
+use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::signature::{SHRINK_RUNS, shrink_run};
 use wavetank_sim::transcript::Names;
 
@@ -108,7 +107,7 @@ pub fn named(case: &Case, failures: usize, cap: u64, engine: &Arc<Engine>) -> Na
         }
         let setup = Setup { seed: Seed(seed), ..base.clone() };
         let run = case.run(case.buggy, &setup);
-        if !is_news(&run.outcome) {
+        if !run.outcome.is_news() {
             continue;
         }
         named.failures += 1;
@@ -153,8 +152,8 @@ impl Trigger {
             }
             (Flow(start), Change::Setting(Meaning::Pipe(pipe))) => is_of_pipe(pipe, start),
             (Flow(start), Change::Whole { moved, .. }) => is_of_pipe(moved.id(), start),
-            (Weather(kind), Change::SwitchedOff { moved, .. }) => moved.kind() == kind,
-            (Damage, Change::SwitchedOff { moved, .. }) => moved.kind().is_damage(),
+            (Weather(kind), Change::Without { moved, .. }) => moved.kind() == kind,
+            (Damage, Change::Without { moved, .. }) => moved.kind().is_damage(),
             (Host, Change::Setting(Meaning::Host(_)))
             | (Value, Change::Setting(Meaning::Value))
             | (Failure, Change::Setting(Meaning::Failure(_))) => true,

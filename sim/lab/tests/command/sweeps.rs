@@ -189,7 +189,10 @@ fn a_known_fault_is_counted_apart_and_fails_nothing() {
     let (code, out, _) = wavetank(&["run", "known-resolve", "--seeds", "0..40", "--jobs", "2"]);
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("known-resolve: 40 seeds, 40 known (K2)\n"), "{out}");
-    assert!(out.contains("K2, a fault of capnp-rpc 0.27.3, as seed 0: docs/src/reference/known-faults.md"), "{out}");
+    assert!(
+        out.contains("K2, a fault of capnp-rpc 0.27.3, as seed 0: docs/src/reference/known-faults.md"),
+        "{out}"
+    );
     let (code, account, _) = wavetank(&["run", "known-overwrite", "--seed", "3"]);
     assert_eq!(code, 0, "{account}");
     assert!(account.contains("known: K1, a fault of capnp 0.27.3"), "{account}");

@@ -26,8 +26,8 @@ const MAX_PATH: usize = 16;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use wavetank_sim::frames::{Decoder, Direction};
-/// use wavetank_sim::schema::Schema;
+/// use wavetank_trace::frames::{Decoder, Direction};
+/// use wavetank_trace::schema::Schema;
 ///
 /// let mut decoder = Decoder::new(Arc::new(Schema::default()));
 /// // One segment of five words: a Message with tag 8, and in it a Bootstrap that asks question 3.

@@ -1,0 +1,50 @@
+//! The report of a single run.
+
+use crate::annotate;
+use crate::args::{self, Keep};
+use crate::failure_report;
+use crate::heading::Heading;
+use crate::job::Job;
+use crate::saved_failures;
+use crate::terminal::{self, Stop};
+use wavetank_sim::Run;
+use wavetank_sim::record::Record;
+
+/// What a user asked about a single run.
+pub(crate) struct OneRun<'a> {
+    pub(crate) keep: &'a Keep,
+    pub(crate) no_shrink: bool,
+    pub(crate) github: bool,
+    /// The strategy and the profile, in words.
+    pub(crate) strategy: String,
+    pub(crate) profile: String,
+}
+
+impl<'a> OneRun<'a> {
+    pub(crate) fn of(args: &'a args::Run) -> Self {
+        OneRun {
+            keep: &args.what.keep,
+            no_shrink: args.no_shrink,
+            github: args.github,
+            strategy: args.what.strategy.to_string(),
+            profile: args.what.profile.to_string(),
+        }
+    }
+
+    fn heading(&self, job: &Job) -> Heading {
+        Heading::of_one(job, &self.strategy, &self.profile, !self.no_shrink)
+    }
+}
+
+/// Prints the report of one run, with `below` beneath it, and saves the run if it failed.
+pub(crate) fn tell(job: &Job, asked: &OneRun<'_>, run: &Run, below: &str) -> Result<(), Stop> {
+    let shrunk = if asked.no_shrink { None } else { failure_report::shrunk(job, run) };
+    let kept = saved_failures::keep_one(asked.keep, job, run, shrunk.as_ref());
+    // The output of the run that is explained.
+    terminal::print(failure_report::output_of_own(job, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run)))?;
+    terminal::print_text(&failure_report::report(job, run, shrunk.as_ref()))?;
+    terminal::print(below)?;
+    terminal::print(kept)?;
+    let record = Record::new(&job.name, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run));
+    terminal::print(annotate::annotations(asked.github, &asked.heading(job), [&record].into_iter()))
+}

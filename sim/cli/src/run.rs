@@ -1,0 +1,55 @@
+//! `wavetank run`: many seeds over a pool of workers, or one seed in this process.
+
+use crate::args::Run;
+use crate::exit_code::{FOUND, USAGE};
+use crate::files::{self, Target};
+use crate::heading::Heading;
+use crate::job::Job;
+use crate::json_lines::Lines;
+use crate::one_run::{self, OneRun};
+use crate::saved_failures::SavedFolder;
+use crate::terminal::Stop;
+use crate::{Catalogue, engine, exhaustive, junit, sweep};
+use std::process::ExitCode;
+use wavetank_sim::StrategyName;
+
+pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
+    refuse(&args)?;
+    let job = Job::new(&args.what, catalogue, engine()?)?;
+    if let StrategyName::Exhaustive(bound) = args.what.strategy {
+        return exhaustive::of_run(&job, &args, bound);
+    }
+    if let Some(seed) = args.seed {
+        let run = job.run(seed);
+        one_run::tell(&job, &OneRun::of(&args), &run, "")?;
+        return Ok(if run.outcome.is_news() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
+    }
+    let heading = Heading::new(&job, &args, args.seed_range());
+    let mut json = args.json.as_ref().map(|path| Lines::create(path, &heading)).transpose()?;
+    let junit = args.junit.as_ref().map(|path| Target::create("--junit", path)).transpose()?;
+    let folder = SavedFolder::try_again(&job, &args)?;
+    let report = sweep::sweep(&job, &args, heading, json.as_mut())?;
+    // Write the files first: the reader of stdout may have gone, and then printing stops the command.
+    let kept = folder.tidied(&job, &report.records);
+    let is_written = sweep::is_written([
+        json.map_or(Ok(()), |json| json.finish(&report)),
+        junit.map_or(Ok(()), |file| junit::write(file, &report)),
+    ])?;
+    sweep::tell(&report, args.github, &kept)?;
+    Ok(sweep::exit_code(&report, if is_written { folder.exit() } else { ExitCode::from(USAGE) }))
+}
+
+/// Refuses combinations of flags that would do nothing.
+fn refuse(args: &Run) -> Result<(), String> {
+    files::refuse_same(&[("--json", args.json.as_deref()), ("--junit", args.junit.as_deref())])?;
+    if args.prune && args.what.keep.folder().is_none() {
+        return Err("--prune removes kept failures, and none are kept here".into());
+    }
+    let (shard, count) = (args.shard, args.seed_range().count);
+    if shard.count(count) == 0 {
+        return Err(format!(
+            "shard {shard} has no seed: there can be no more shards than seeds, of which there are {count}"
+        ));
+    }
+    Ok(())
+}
