@@ -44,6 +44,9 @@ pub struct Sleep {
 }
 
 /// The step that a wait of 0 leaves to other tasks.
+///
+/// It is over when the number of the turn has changed. A second poll proves nothing, because a future that contains the
+/// wait may poll it again within the same turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pause {
     /// The wait was not polled yet.

@@ -52,7 +52,7 @@ struct ServingEnd {
     shared: SharedState,
     served: ServedAt,
     /// Streaming calls that are done and whose gates are still closed, by the address of their server. Each call keeps
-    /// its server alive, and addresses are only compared.
+    /// its server alive, so no other server can have that address meanwhile. Addresses are only compared.
     streams: RefCell<BTreeMap<usize, BTreeSet<GateId>>>,
 }
 

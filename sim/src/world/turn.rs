@@ -1,5 +1,8 @@
-//! The count of steps that [`yield_now`](super::yield_now) compares. A world has a thread to itself while it runs, and
-//! a future that yields holds no world. So the count belongs to the thread.
+//! The count of steps that [`yield_now`](super::yield_now) compares. A second poll does not prove that a step is over,
+//! because a future that contains the yield may poll it again within the same step.
+//!
+//! A world has a thread to itself while it runs, and a future that yields holds no world. So the count belongs to the
+//! thread.
 
 use std::cell::Cell;
 
