@@ -5,6 +5,8 @@
 //! capabilities. Therefore each frame is checked before the RPC system sees it. A frame that exceeds a limit ends the
 //! link with an exception that names the limit; the far end gets it as an Abort.
 //!
+//! docs/src/reference/hostile.md says what a hostile far end can try, which limit it meets, and which test shows that.
+//!
 //! Not here: limits that a correct far end could ever meet. These are the host's own, and far beyond the needs of a
 //! correct far end.
 

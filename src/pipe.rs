@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Staged and visible bytes are one queue with a watermark. A *free* pipe moves its watermark with every write, and its
-//! writer may use all the room in it. A *held* pipe waits for `deliver` and `grant`. A pipe never decides anything
-//! itself.
+//! writer may use all the room in it. So its bytes need no moves, and it costs a driver nothing. A *held* pipe waits
+//! for `deliver` and `grant`. A pipe never decides anything itself.
 //!
 //! A permit belongs to the handle that asked with `check-write`. Permits of several handles are *overcommitted*: each
 //! handle may use its whole permit, and then the pipe holds more than its capacity. Nothing is reserved, because a

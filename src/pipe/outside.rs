@@ -58,7 +58,8 @@ impl Pipe {
         self.room()
     }
 
-    /// Gives the writer up to `bytes` of the room in the pipe.
+    /// Gives the writer up to `bytes` of the room in the pipe. With 0 the writer is woken for nothing, which is legal
+    /// because WASI leaves the amount to the host.
     pub(crate) fn grant(&mut self, bytes: usize) {
         self.granted_bytes = bytes.min(self.room());
         // A writer that waits for a flush does not hear of the grant yet. If it was granted nothing, it stays starved.
@@ -143,6 +144,9 @@ impl Pipe {
     }
 
     /// Ends the pipe once `bytes` more were written. If that is now, returns how many bytes are lost.
+    ///
+    /// The pipe takes the order in advance, because a driver acts only between two writes and a pipe must be able to
+    /// end at any byte, even in the middle of a write. Bytes behind the end were never in the pipe.
     pub(crate) fn cut(&mut self, bytes: usize, ending: Ending) -> Option<usize> {
         if bytes == 0 {
             return Some(self.end(ending));

@@ -1,4 +1,7 @@
 //! Waits of cells: the things that each cell waits for, how it asks for news, and why it goes on.
+//!
+//! If a cell asks in vain again and again, its calls take virtual time and end its turn. Otherwise the time or the
+//! bytes that it asks for could never come.
 
 use super::{Blocked, Import, SharedState, WaitStats, Woken};
 use crate::ids::{ActorId, PipeId};

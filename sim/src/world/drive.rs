@@ -237,7 +237,8 @@ impl World {
         }
     }
 
-    /// Draws how each pipe of a new cell flows.
+    /// Draws how each pipe of a new cell flows. It is drawn once, when the cell is started. After that, the bytes of a
+    /// free pipe need neither choices nor moves.
     fn shape_pipes(&self, cell: ActorId, chooser: &mut Chooser) {
         let born = self.tank.cell(cell).expect("a cell that can be started was born");
         for &pipe in born.pipes() {
