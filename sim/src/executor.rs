@@ -30,7 +30,7 @@ pub struct Executor {
 /// Ids of the tasks that were woken since the last look, in order.
 type WokenTasks = Arc<Mutex<Vec<u32>>>;
 
-/// Who asked for a task.
+/// Who asked for a task. Each task carries this with it, because names of tasks are for people and decide nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskOwner {
     /// The host's own machinery, with the task's role there.

@@ -37,11 +37,14 @@ pub enum Meaning {
     Pipe(u32),
     /// A number that a scenario asked for.
     Value,
-    /// How rough the world is: a [`Level`](crate::profile::Level). 0 is still.
+    /// How rough the world is: a [`Level`](crate::profile::Level). 0 is still. It is a choice, so that a replay needs
+    /// no profile to know which faults are possible, and so that shrinking tries calmer worlds. A world draws it before
+    /// its first step; only the draws of the scenario's set-up come earlier.
     Level,
     /// How much fuel a cell burns at a time. 0 is the usual amount.
     Slice(u32),
-    /// Which of WASI's freedoms a cell's host takes: the number of a set of them. 0 is none.
+    /// Which of WASI's freedoms a cell's host takes: the number of a set of them. 0 is none. One choice picks the whole
+    /// set, so that combinations are tried too.
     Host(u32),
     /// At which fuel a cell is trapped. 0 is never.
     Trap(u32),

@@ -7,8 +7,9 @@
 //!
 //! The oracle looks only when nothing but time could pass; before that, the thing that the guest waits for may be on
 //! its way. At that point, if a cell is blocked on another pipe while bytes are visible on its link, it is the cell's
-//! fault. Waiting for a time is not a fault, because it ends. At rest nothing ends any more, so then a `poll` whose
-//! list leaves the link out is found too.
+//! fault. It does not put this off until the world is at rest, because a block that time ends is over by then. Waiting
+//! for a time is not a fault, because it ends. At rest nothing ends any more, so then a `poll` whose list leaves the
+//! link out is found too.
 
 use super::{CellFacts, Evidence, Finding, Oracle};
 use wavetank::{Blocked, Import, PipeId};

@@ -1,6 +1,9 @@
 //! Rest: it decides whether a world in which nothing can happen any more has finished, or whether somebody still waits.
 //! If somebody does, it says who waits for what, and whose fault that is.
 //!
+//! A world has finished when its cells, the tasks of the scenario and the host's own tasks have ended. The tasks of
+//! links between two vats do not count, because such a link has no end of its own.
+//!
 //! The wait-for graph is shown whole, because a stall has many sides (G04, G06, G09 and H01 of the catalogue of bugs: a
 //! call that never leaves, a writer left out of the poll set, a log that nobody reads, a peer that never speaks). The
 //! blame goes to a party that could have gone on and did not. The signs are tried from the surest on: a cell that did

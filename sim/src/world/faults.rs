@@ -1,6 +1,11 @@
 //! Fault injection: the faults that could be injected at a moment, their moves, and the count
 //! of those that took effect. They are weather or damage.
 //!
+//! **Faults are not on the menu.** If each fault were an item at each step, every step would be a choice, and choice
+//! sequences would be as long as runs. Instead, one choice says after how many moves the next fault comes. Another then
+//! picks it from the faults that are possible at that moment; item 0 is no fault. The engine must know some faults
+//! beforehand: small fuel slices, a trap at some fuel, refused memory. These are drawn when a cell is started.
+//!
 //! **When a fault counts.** A fault counts from the moment at which it can have an effect. For most, that is their
 //! move: a mute pipe also withholds its end, so it counts although no byte was in it. Three are orders that may come to
 //! nothing. They count when the tank reports that they took effect: a pipe that is to end after more bytes, a cell that

@@ -82,8 +82,8 @@ impl World {
         view
     }
 
-    /// Ends all cells, in the usual order, because a living cell does not tell its fuel until its end. Afterwards the
-    /// world can only be dropped.
+    /// Ends all cells, in the usual order. A living cell does not tell its fuel until its end, because its store
+    /// belongs to its own task. Afterwards the world can only be dropped.
     fn end_cells(&mut self) {
         for cell in self.tank.cells() {
             cell.kill();

@@ -8,7 +8,8 @@
 //!
 //! A probe comes when a cell waits in `poll` for a timer and for its link, and nothing but time could pass. So neither
 //! time nor any byte comes between the cell's wait and its answer. Probes come at the first such wait of a cell, and at
-//! its 2nd, 4th, 8th and so on. They are no choice, and come in every world, calm ones too.
+//! its 2nd, 4th, 8th and so on. If they were a choice, only the runs that chose one could show the fault. So they are
+//! no choice, and come in every world, calm ones too.
 
 use super::World;
 use crate::moves::Move;
