@@ -1,6 +1,7 @@
 //! Known faults of the libraries below: docs/src/reference/known-faults.md, read by people and by this module.
 //!
-//! A fault is matched narrowly, by its whole signature. Anything else that a run shows is a new failure.
+//! A fault is matched narrowly, by its whole signature. Anything else that a run shows is a new failure. A stall is
+//! matched by all lines of its wait-for graph, because a part of them would match other stalls too.
 
 use std::sync::OnceLock;
 

@@ -25,7 +25,8 @@ pub struct Record {
     pub says: String,
     /// More lines about the outcome, such as the wait-for graph of a stall; empty if there are none.
     pub detail: Vec<String>,
-    /// The name of the behaviour: equal if the same calls were made with the same results.
+    /// The name of the behaviour: equal if the same calls were made with the same results. It is a hash of the `calls`
+    /// view, which does not depend on the schedule if the application behaves the same.
     pub behaviour: String,
     /// The start of the transcript's digest.
     pub digest: String,

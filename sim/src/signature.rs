@@ -1,7 +1,9 @@
 //! Failure signatures: the properties that two runs must share to count as the same failure. Also the smaller run of a
 //! failure.
 //!
-//! Steps, times and other numbers are left out, because they change with every choice that is removed.
+//! Steps, times and other numbers are left out, because they change with every choice that is removed. So do the things
+//! that somebody waits for: a stall is known by the parties that wait. The source line of a panic is kept, because it
+//! tells two panics of one guest apart.
 
 use crate::guest_panic::{SourceLine, author_function};
 use crate::oracle::{Finding, Oracle};

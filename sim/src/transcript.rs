@@ -66,7 +66,8 @@ pub(crate) struct LinkTrace {
 }
 
 impl Transcript {
-    /// The XXH3 hash (128 bits) of the whole transcript. It is equal for equal runs.
+    /// The XXH3 hash (128 bits) of the whole transcript. It is equal for equal runs. It is XXH3 because every byte of a
+    /// run is hashed for every seed. Guests, manifests and the checksums of tokens use SHA-256.
     pub fn digest(&self) -> [u8; 16] {
         let mut hash = Hash(XxHash3_128::new());
         let mut written = 0;

@@ -1,4 +1,8 @@
 //! The retry of a saved failure.
+//!
+//! A failure is retried in up to three ways before it counts as fixed: with its shrunk choices, with the choices as
+//! found, and with choices drawn anew from its seed. If the guest has changed, its old choices may mean nothing any
+//! more, but the seed still does.
 
 use super::{SavedFailure, Setting, guests_of};
 use crate::explain::sentence;

@@ -1,4 +1,5 @@
-//! Saved failures as text: TOML, with a checksum as its last line.
+//! Saved failures as text: TOML, with a checksum as its last line. It is the checksum of everything before it, so an
+//! edited file is not taken for the failure that was found.
 //!
 //! The text is written by our own code and read by a library. So every choice has a line of its own, and two files
 //! differ only in the lines that say how the failures differ.
