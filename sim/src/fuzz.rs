@@ -5,9 +5,10 @@
 //! as it always does. Cases that bring rare features are changed more often (Böhme, Pham, Roychoudhury, "Coverage-based
 //! Greybox Fuzzing as Markov Chain", CCS 2016).
 //!
-//! Everything follows a seed and a number of runs. The clock may only say when to stop. The [`search`] proposes runs
-//! and learns from them. A [`Fuzzer`] makes these runs in this process, and the command makes them in another, which a
-//! world may take down with it.
+//! Everything follows a seed and a number of runs. The clock may only say when to stop. All runs have the hash keys of
+//! that seed, because a case holds choices and nothing else. The [`search`] proposes runs and learns from them. A
+//! [`Fuzzer`] makes these runs in this process, and the command makes them in another, which a world may take down with
+//! it.
 //!
 //! Not here: what a failure is ([`crate::signature`]), how it is made smaller ([`wavetank_choice::shrink`]).
 

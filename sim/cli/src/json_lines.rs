@@ -3,6 +3,9 @@
 //! While a sweep runs, each line is written and flushed as it comes, so that a sweep that is killed leaves the lines of
 //! the seeds it ran. At the end the file is replaced by the same lines in order: the heading, the seeds, the shrunk
 //! runs, the summary.
+//!
+//! A shrunk run has a line of its own beside the line of the run that was found. So `merge` can select from the runs of
+//! all shards as a single sweep would have.
 
 use crate::files::Target;
 use crate::heading::Heading;

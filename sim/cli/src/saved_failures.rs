@@ -73,7 +73,8 @@ pub(crate) fn keep_aborted(keep: &Keep, job: &Job, seed: Seed, how: &str) {
     }
 }
 
-/// Saves the failures that one process of a sweep finds, each at once.
+/// Saves the failures that one process of a sweep finds, each at once. The process writes the file itself, before it
+/// reports the run to its parent. So nothing that was found is lost if the sweep is stopped.
 pub(crate) struct Keeper {
     folder: Option<PathBuf>,
     kept: BTreeMap<String, usize>,

@@ -75,7 +75,7 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// The seed of a place among those of this shard.
+    /// The seed of a place among those of this shard. A shard is every nth seed, so that all shards take about as long.
     fn seed(&self, place: u64) -> Seed {
         self.seeds.at(self.shard.place(place))
     }

@@ -1,4 +1,5 @@
-//! Coverage that costs a world nothing: features of a run, hashed from its transcript after the run.
+//! Coverage that costs a world nothing: features of a run, hashed after the run from its transcript and from the state
+//! of the world at its end.
 //!
 //! A feature is a number that stands for something that a run did. Two runs with the same features look alike to a
 //! fuzzer. The choice of features follows greybox fuzzing of schedules (Wolff, Shi, Duck, Mathur, Roychoudhury,
