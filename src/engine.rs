@@ -235,7 +235,7 @@ fn is_over_the_pool(reason: &str) -> bool {
     reason.contains("pooling allocator")
 }
 
-/// Wasmtime's message, made harmless because it quotes names from the component.
+/// Wasmtime's message, with control characters escaped because it quotes names from the component.
 fn words(error: &wasmtime::Error) -> String {
     escape_control(&format!("{error:#}")).into_owned()
 }

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 /// other line ends and characters that change the writing direction are escaped as in Rust. Tabs stay.
 ///
 /// ```
-/// assert_eq!(wavetank::harmless("a\n::error::b \u{1b}[31m"), "a\\n::error::b \\u{1b}[31m");
-/// assert_eq!(wavetank::harmless("plain \"ä\"\\"), "plain \"ä\"\\");
+/// assert_eq!(wavetank::escape_control("a\n::error::b \u{1b}[31m"), "a\\n::error::b \\u{1b}[31m");
+/// assert_eq!(wavetank::escape_control("plain \"ä\"\\"), "plain \"ä\"\\");
 /// ```
 pub fn escape_control(text: &str) -> Cow<'_, str> {
     if !text.contains(steers) {

@@ -17,13 +17,14 @@
 
 mod handles;
 mod outside;
+mod queue;
 #[cfg(test)]
 mod tests;
 
 use crate::freedoms::Freedoms;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use handles::Handles;
-use std::collections::VecDeque;
+use queue::ByteQueue;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
@@ -38,39 +39,63 @@ pub const DEFAULT_CAPACITY_BYTES: usize = 64 * 1024;
 pub struct Pipe {
     name: Arc<str>,
     capacity_bytes: usize,
-    held: bool,
-    queue: VecDeque<Bytes>,
-    written: u64,
-    delivered: u64,
-    consumed: u64,
-    /// Granted and not yet written. Only a held pipe counts it.
-    granted_bytes: usize,
-    /// The handles on the writing end, with their permits.
-    handles: Handles,
-    /// The writer was told 0 because there was no budget, so more may be granted.
-    starved: bool,
-    /// The writer was told 0 when it last asked, for any reason.
-    refused: bool,
     /// The freedoms of WASI that the host takes.
     freedoms: Freedoms,
-    /// The number of written bytes that may be delivered: all of them, unless unflushed bytes are kept back.
-    released: u64,
-    writer_open: bool,
-    reader_open: bool,
-    end_visible: bool,
-    broken: bool,
-    /// A reader was told that the pipe is readable, although it may be empty. Reset when the reader looks.
-    spurred: bool,
+    bytes: ByteQueue,
+    budget: Budget,
+    condition: Condition,
+    writer: WritingEnd,
+    reader: ReadingEnd,
+}
+
+/// How much a writer may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Budget {
+    /// All the room in the pipe. Bytes are visible once they are written.
+    Free,
+    /// The bytes that were granted and not yet written. The pipe waits for deliveries and grants.
+    Held { granted_bytes: usize },
+}
+
+/// The faults that were injected into a pipe. At most one is in force: a pipe that has one is not
+/// [live](Pipe::is_live). Only a reset can follow another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Condition {
+    /// No fault.
+    #[default]
+    Whole,
+    /// It ends at this offset, counted from the first byte ever written.
+    EndsAt { offset: u64, ending: Ending },
     /// Nothing is delivered any more.
-    muted: bool,
-    /// The offset, counted from the first byte ever written, at which the pipe ends, and how it ends.
-    cut: Option<(u64, Ending)>,
-    /// The pipe was ended from outside: the writer is told that nobody reads, and the reader that nobody writes.
-    ended: bool,
+    Muted,
     /// One end was told that the pipe has ended. The other end has not heard of it yet.
-    half_broken: Option<HalfBreak>,
-    readers: Vec<Waker>,
-    writers: Vec<Waker>,
+    HalfBroken(HalfBreak),
+    /// The writer is told that nobody reads, and the reader that nobody writes.
+    Closed,
+    /// Both ends get an error.
+    Broken,
+}
+
+/// The writing end.
+struct WritingEnd {
+    is_open: bool,
+    /// Its handles with their permits.
+    handles: Handles,
+    /// It was told 0 because there was no budget, so more may be granted.
+    starved: bool,
+    /// It was told 0 when it last asked, for any reason.
+    refused: bool,
+    wakers: Vec<Waker>,
+}
+
+/// The reading end.
+struct ReadingEnd {
+    is_open: bool,
+    /// Whether it sees the end once it has read all bytes.
+    end_visible: bool,
+    /// It was told that the pipe is readable, although it may be empty. Reset when it looks.
+    spurred: bool,
+    wakers: Vec<Waker>,
 }
 
 /// One end of a pipe.
@@ -201,28 +226,18 @@ impl Pipe {
         Pipe {
             name,
             capacity_bytes,
-            held,
-            queue: VecDeque::new(),
-            written: 0,
-            delivered: 0,
-            consumed: 0,
-            granted_bytes: 0,
-            handles: Handles::default(),
-            starved: false,
-            refused: false,
             freedoms: Freedoms::default(),
-            released: 0,
-            writer_open: true,
-            reader_open: true,
-            end_visible: false,
-            broken: false,
-            spurred: false,
-            muted: false,
-            cut: None,
-            ended: false,
-            half_broken: None,
-            readers: Vec::new(),
-            writers: Vec::new(),
+            bytes: ByteQueue::default(),
+            budget: if held { Budget::Held { granted_bytes: 0 } } else { Budget::Free },
+            condition: Condition::Whole,
+            writer: WritingEnd {
+                is_open: true,
+                handles: Handles::default(),
+                starved: false,
+                refused: false,
+                wakers: Vec::new(),
+            },
+            reader: ReadingEnd { is_open: true, end_visible: false, spurred: false, wakers: Vec::new() },
         }
     }
 
@@ -230,73 +245,68 @@ impl Pipe {
         PipeView {
             name: self.name.clone(),
             capacity_bytes: self.capacity_bytes,
-            held: self.held,
-            staged_bytes: (self.written - self.delivered) as usize,
-            unflushed_bytes: (self.written - self.released) as usize,
-            visible_bytes: self.visible(),
+            held: self.is_held(),
+            staged_bytes: self.bytes.undelivered(),
+            unflushed_bytes: self.bytes.unreleased(),
+            visible_bytes: self.bytes.visible(),
             budget_bytes: self.budget(),
-            permits: self.handles.most(),
-            reader_waits: !self.readers.is_empty(),
-            writer_waits: !self.writers.is_empty(),
-            writer_refused: self.refused,
-            muted: self.muted,
-            reader_open: self.reader_open,
-            writer_open: self.writer_open,
+            permits: self.writer.handles.most(),
+            reader_waits: !self.reader.wakers.is_empty(),
+            writer_waits: !self.writer.wakers.is_empty(),
+            writer_refused: self.writer.refused,
+            muted: self.is_muted(),
+            reader_open: self.reader.is_open,
+            writer_open: self.writer.is_open,
         }
     }
 
     /// Whether a waker waits for bytes, and whether it waits for budget.
     pub(crate) fn is_waited_for_by(&self, waker: &Waker) -> (bool, bool) {
         let holds = |wakers: &[Waker]| wakers.iter().any(|held| held.will_wake(waker));
-        (holds(&self.readers), holds(&self.writers))
+        (holds(&self.reader.wakers), holds(&self.writer.wakers))
     }
 
-    /// Bytes that could be delivered.
-    fn staged(&self) -> usize {
-        (self.released - self.delivered) as usize
-    }
-
-    fn visible(&self) -> usize {
-        (self.delivered - self.consumed) as usize
-    }
-
-    fn queued(&self) -> usize {
-        (self.written - self.consumed) as usize
+    fn is_held(&self) -> bool {
+        self.budget != Budget::Free
     }
 
     fn room(&self) -> usize {
-        self.capacity_bytes.saturating_sub(self.queued())
+        self.capacity_bytes.saturating_sub(self.bytes.queued())
     }
 
     fn budget(&self) -> usize {
-        if self.held { self.granted_bytes } else { self.room() }
+        match self.budget {
+            Budget::Free => self.room(),
+            Budget::Held { granted_bytes } => granted_bytes,
+        }
     }
 
     /// Changes the capacity and whether the pipe is held. Permits that were given stay valid.
     pub(crate) fn shape(&mut self, capacity_bytes: usize, held: bool) {
-        self.granted_bytes = self.handles.largest_permit();
         self.capacity_bytes = capacity_bytes;
-        self.held = held;
-        if !held {
+        if held {
+            self.budget = Budget::Held { granted_bytes: self.writer.handles.largest_permit() };
+        } else {
+            self.budget = Budget::Free;
             self.flow();
         }
         // A writer that was told 0 before may find room now.
-        wake(&mut self.writers);
+        wake(&mut self.writer.wakers);
     }
 
     // ---- the writer's side
 
     /// Makes a handle on the writing end.
     pub(crate) fn add_handle(&mut self) -> WriterId {
-        self.handles.add()
+        self.writer.handles.add()
     }
 
     /// How many bytes a handle may write now. A writer that is told 0 may be granted more.
     pub(crate) fn check_write(&mut self, writer: WriterId) -> Permit {
         let permit = self.permit(writer);
-        self.refused = permit == Permit::Bytes(0);
+        self.writer.refused = permit == Permit::Bytes(0);
         if let Permit::Bytes(bytes) = permit {
-            self.handles.permit(writer, bytes);
+            self.writer.handles.permit(writer, bytes);
         }
         self.release_if_full();
         permit
@@ -308,15 +318,15 @@ impl Pipe {
             Some(WriteError::Broken) => return Permit::Broken,
             Some(_) => return Permit::Closed,
         }
-        self.starved = self.budget() == 0;
-        let flushing = self.handles.is_flushing(writer, self.delivered);
+        self.writer.starved = self.budget() == 0;
+        let flushing = self.writer.handles.is_flushing(writer, self.bytes.delivered());
         Permit::Bytes(if flushing { 0 } else { self.budget() })
     }
 
     /// Whether a handle may write this many bytes, that is, whether [`write`](Self::write) would take them.
     pub(crate) fn check_permit(&self, writer: WriterId, bytes: usize) -> Result<(), WriteError> {
         self.check_open()?;
-        self.handles.check(writer, bytes, self.delivered)
+        self.writer.handles.check(writer, bytes, self.bytes.delivered())
     }
 
     /// Takes bytes that a handle was permitted before. An empty write needs no permit and uses none up.
@@ -328,29 +338,33 @@ impl Pipe {
         if bytes.is_empty() {
             return Ok(WriteOutcome { taken_bytes: 0, ended: None });
         }
-        self.handles.spend(writer, bytes.len(), self.delivered, self.freedoms.one_write_a_permit)?;
-        if self.held {
+        let ends_permit = self.freedoms.one_write_a_permit;
+        self.writer.handles.spend(writer, bytes.len(), self.bytes.delivered(), ends_permit)?;
+        if let Budget::Held { granted_bytes } = self.budget {
             // Less may be left than was promised, because the budget can shrink between `check_write` and `write`.
-            self.granted_bytes = self.granted_bytes.saturating_sub(bytes.len()).min(self.room());
+            let granted_bytes = granted_bytes.saturating_sub(bytes.len()).min(self.room());
+            self.budget = Budget::Held { granted_bytes };
         }
-        let reaches = self.written + bytes.len() as u64;
-        let cut = self.cut.filter(|(at, _)| *at <= reaches);
-        if let Some((at, _)) = cut {
-            bytes.truncate((at - self.written) as usize);
+        let mut ending_now = None;
+        if let Condition::EndsAt { offset, ending } = self.condition {
+            let left_bytes = offset - self.bytes.written();
+            if left_bytes <= bytes.len() as u64 {
+                bytes.truncate(left_bytes as usize);
+                ending_now = Some(ending);
+            }
         }
         let taken_bytes = bytes.len();
         if !bytes.is_empty() {
-            self.written += bytes.len() as u64;
-            self.queue.push_back(bytes);
+            self.bytes.push(bytes);
             if !self.freedoms.keeps_unflushed {
-                self.released = self.written;
+                self.bytes.release();
             }
-            if !self.held {
+            if !self.is_held() {
                 self.flow();
             }
             self.release_if_full();
         }
-        let ended = cut.map(|(_, ending)| (ending, self.end(ending)));
+        let ended = ending_now.map(|ending| (ending, self.end(ending)));
         Ok(WriteOutcome { taken_bytes, ended })
     }
 
@@ -360,7 +374,7 @@ impl Pipe {
     /// [`WriteError::Closed`] and [`WriteError::Broken`] if the pipe has ended.
     pub(crate) fn flush(&mut self, writer: WriterId) -> Result<(), WriteError> {
         self.check_open()?;
-        self.handles.flush(writer, self.written, self.freedoms.one_write_a_permit);
+        self.writer.handles.flush(writer, self.bytes.written(), self.freedoms.one_write_a_permit);
         self.release();
         Ok(())
     }
@@ -374,13 +388,13 @@ impl Pipe {
 
     /// Drops a handle and its permit. Bytes that it wrote and did not flush are released.
     pub(crate) fn drop_handle(&mut self, writer: WriterId) {
-        self.handles.remove(writer);
+        self.writer.handles.remove(writer);
         self.release();
     }
 
     /// Ends the stream after the bytes that were written.
     pub(crate) fn close_writer(&mut self) {
-        self.writer_open = false;
+        self.writer.is_open = false;
         self.release_end();
     }
 
@@ -393,15 +407,15 @@ impl Pipe {
 
     /// Lets all written bytes be delivered, flushed or not.
     pub(super) fn release(&mut self) {
-        if self.released < self.written {
+        if self.bytes.unreleased() > 0 {
             self.release_end();
         }
     }
 
     /// Like [`release`](Self::release), and also lets the end be delivered if nothing more will be written.
     pub(super) fn release_end(&mut self) {
-        self.released = self.written;
-        if !self.held {
+        self.bytes.release();
+        if !self.is_held() {
             self.flow();
         }
     }
@@ -415,7 +429,7 @@ impl Pipe {
     }
 
     pub(crate) fn wait_writable(&mut self, waker: &Waker) {
-        remember(&mut self.writers, waker);
+        remember(&mut self.writer.wakers, waker);
     }
 
     // ---- the reader's side
@@ -423,86 +437,62 @@ impl Pipe {
     /// Takes at most `max_bytes` of the visible bytes.
     pub(crate) fn read(&mut self, max_bytes: usize) -> ReadOutcome {
         match self.half_broken_at(End::Reader) {
-            _ if self.broken => return ReadOutcome::Broken,
+            _ if self.is_broken() => return ReadOutcome::Broken,
             Some(Ending::Reset) => return ReadOutcome::Broken,
             Some(Ending::Close) => return ReadOutcome::End,
             None => {}
         }
-        let mut take = max_bytes.min(self.visible());
+        let mut take = max_bytes.min(self.bytes.visible());
         if self.freedoms.short_reads {
             take = take.div_ceil(2);
         }
         if take == 0 {
-            self.spurred = false;
-            let ended = self.end_visible && self.queued() == 0;
+            self.reader.spurred = false;
+            let ended = self.reader.end_visible && self.bytes.queued() == 0;
             return if ended { ReadOutcome::End } else { ReadOutcome::Nothing };
         }
-        self.consumed += take as u64;
-        self.spurred = false;
-        let bytes = self.pop(take);
-        if !self.held {
-            wake(&mut self.writers);
+        self.reader.spurred = false;
+        let bytes = self.bytes.take(take);
+        if !self.is_held() {
+            wake(&mut self.writer.wakers);
         }
         ReadOutcome::Bytes(bytes)
     }
 
-    /// Takes `take` bytes off the queue, without a copy if they are in one piece.
-    fn pop(&mut self, take: usize) -> Bytes {
-        let first = self.queue.front_mut().expect("visible bytes are queued");
-        if first.len() > take {
-            return first.split_to(take);
-        }
-        if first.len() == take {
-            return self.queue.pop_front().expect("it was there");
-        }
-        let mut joined = BytesMut::with_capacity(take);
-        while joined.len() < take {
-            let left = take - joined.len();
-            let first = self.queue.front_mut().expect("visible bytes are queued");
-            if first.len() > left {
-                joined.extend_from_slice(&first.split_to(left));
-            } else {
-                joined.extend_from_slice(first);
-                self.queue.pop_front();
-            }
-        }
-        joined.freeze()
-    }
-
     /// Tells the writer that nobody reads any more. Returns how many bytes are lost.
     pub(crate) fn close_reader(&mut self) -> usize {
-        self.reader_open = false;
-        wake(&mut self.writers);
-        self.drain()
+        self.reader.is_open = false;
+        wake(&mut self.writer.wakers);
+        self.bytes.discard()
     }
 
     /// Whether a reader has something to learn: that there are bytes, or that the pipe has ended.
     pub(crate) fn readable(&self) -> bool {
-        self.spurred
-            || self.broken
+        self.reader.spurred
+            || self.is_broken()
             || self.half_broken_at(End::Reader).is_some()
-            || self.visible() > 0
-            || (self.end_visible && self.queued() == 0)
+            || self.bytes.visible() > 0
+            || (self.reader.end_visible && self.bytes.queued() == 0)
     }
 
     /// Whether the writer was told 0 when it last asked how much it may write.
     pub(crate) fn was_refused(&self) -> bool {
-        self.refused
+        self.writer.refused
     }
 
     /// Whether there are bytes to read.
     pub(crate) fn has_visible(&self) -> bool {
-        self.visible() > 0
+        self.bytes.visible() > 0
     }
 
     /// Whether the pipe has nothing for a reader, neither bytes nor an end, so that only a spur can make it readable.
-    pub(crate) fn is_spurred_only(&self) -> bool {
-        let is_over = self.broken || self.half_broken_at(End::Reader).is_some() || self.end_visible;
-        !is_over && self.visible() == 0
+    pub(crate) fn has_nothing_to_read(&self) -> bool {
+        let has_end = self.is_broken() || self.half_broken_at(End::Reader).is_some();
+        !has_end && !self.reader.end_visible && self.bytes.visible() == 0
     }
 
     pub(crate) fn wait_readable(&mut self, waker: &Waker) {
-        remember(&mut self.readers, waker);
+        remember(&mut self.reader.wakers, waker);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state that cells, vats and their driver share: pipes, clock, starts and gates.
 //!
-//! wasmtime requires `Send` of everything in a store, and capnp-rpc uses `Rc` throughout. The fabric is the border
+//! wasmtime requires `Send` of everything in a store, and capnp-rpc uses `Rc` throughout. The shared state is the border
 //! between them and has the only lock. Nobody ever waits for that lock, because there is only one thread.
 //!
 //! For each kind of move there is a set of ids, updated by the code that causes the change. A driver counts the ids and
@@ -13,21 +13,25 @@ mod starts;
 mod time;
 mod waits;
 
+use calls::Calls;
 pub(crate) use calls::ServedAt;
+use pauses::Pauses;
 pub use pauses::{Completion, IoError};
+use starts::Starts;
+use time::Time;
+use waits::Waits;
 pub(crate) use waits::{Asked, WaitBegun};
 pub use waits::{IDLE_CALLS_PER_TURN, LOOK_NS};
 
 use crate::event::Event;
 use crate::freedoms::Freedoms;
-use crate::ids::{ActorId, GateId, LinkId, PipeId};
+use crate::ids::{ActorId, LinkId, PipeId};
 use crate::pipe::Pipe;
 use roaring::RoaringBitmap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 
-/// The shared state of one tank. Clones are the same fabric.
+/// The shared state of one tank. Clones are the same state.
 #[derive(Clone)]
 pub struct SharedState(Arc<Mutex<State>>);
 
@@ -42,49 +46,32 @@ pub struct LinkEnds {
     pub up: PipeId,
 }
 
+/// Each part belongs to the file of its name, which keeps its invariants.
 struct State {
+    /// Things happen only on request.
     held: bool,
     recording: bool,
-    pipes: Vec<Pipe>,
-    deliverable: RoaringBitmap,
-    grantable: RoaringBitmap,
-    unborn: RoaringBitmap,
-    starts: BTreeMap<ActorId, Waker>,
-    answerable: RoaringBitmap,
-    resumable: RoaringBitmap,
-    gates: Vec<Gate>,
-    /// The call whose server is being polled.
-    serving: Option<GateId>,
-    /// For each streaming call, the finished calls whose gates wait for its gate.
-    behind: BTreeMap<u32, Vec<GateId>>,
-    /// Whether a method streams, for each method (interface and ordinal) for which this is known.
-    streams: BTreeMap<(u64, u16), bool>,
-    operations: BTreeMap<u32, pauses::Operation>,
-    /// Operations that end at a known time.
-    slow_operations: BTreeSet<(u64, u32)>,
-    /// The number of moves that were begun.
-    turn: u64,
-    /// Calls that came in and whose answers have not gone out.
-    calls: RoaringBitmap,
-    /// Answers that wait for a time.
-    late: BTreeSet<(u64, u32)>,
-    orders: BTreeMap<ActorId, Orders>,
-    spawning: NextSpawn,
+    events: Vec<Event>,
     actors: u32,
     links: Vec<LinkEnds>,
+    pipes: Pipes,
+    starts: Starts,
+    calls: Calls,
+    pauses: Pauses,
+    time: Time,
+    waits: Waits,
+}
+
+/// All pipes by id.
+#[derive(Default)]
+struct Pipes {
+    all: Vec<Pipe>,
+    /// Those that have something to deliver.
+    deliverable: RoaringBitmap,
+    /// Those whose writer could be granted more.
+    grantable: RoaringBitmap,
     /// Bytes of a pipe that were read only to be thrown away.
     discarded_bytes: BTreeMap<PipeId, usize>,
-    now_ns: u64,
-    /// Time that the running cell has spent by looking at the clock. The next move adds it to the clock.
-    booked_ns: u64,
-    timer_ids: u32,
-    timers: BTreeMap<(u64, u32), Option<Waker>>,
-    blocked: BTreeMap<ActorId, (Import, Vec<Blocked>)>,
-    /// How each cell asks for news and is woken.
-    wait_stats: BTreeMap<ActorId, WaitStats>,
-    /// Cells without any link, because their stdin and stdout turned out to be their own.
-    without_link: BTreeSet<ActorId>,
-    events: Vec<Event>,
 }
 
 /// How a cell asks for news, and how it is woken.
@@ -131,18 +118,6 @@ enum Woken {
     ForNothing,
 }
 
-#[derive(Default)]
-struct Gate {
-    open: bool,
-    cut: bool,
-    /// The earlier streaming call whose gate must be opened first.
-    after: Option<GateId>,
-    waker: Option<Waker>,
-    cut_waker: Option<Waker>,
-    /// The waker of a server that woke itself. It lets the server go on.
-    paused: Option<Waker>,
-}
-
 /// Orders that a cell gets before it starts. By default there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Orders {
@@ -156,13 +131,6 @@ pub struct Orders {
     pub freedoms: Freedoms,
 }
 
-/// Orders for the next `runBytes`.
-#[derive(Default)]
-struct NextSpawn {
-    fails: u32,
-    slow_ns: Option<u64>,
-}
-
 /// The possible next moves by kind. Each set of ids is updated by the code that causes the change.
 pub struct ReadySets<'a> {
     /// Cells that wait for their start: ids of [`ActorId`].
@@ -171,9 +139,9 @@ pub struct ReadySets<'a> {
     pub deliverable: &'a RoaringBitmap,
     /// Pipes that have room and whose writer was told 0: ids of [`PipeId`].
     pub grantable: &'a RoaringBitmap,
-    /// Finished calls whose answers wait: ids of [`GateId`].
+    /// Finished calls whose answers wait: ids of [`GateId`](crate::GateId).
     pub answerable: &'a RoaringBitmap,
-    /// Calls whose server woke itself, and operations of fake I/O: ids of [`GateId`].
+    /// Calls whose server woke itself, and operations of fake I/O: ids of [`GateId`](crate::GateId).
     pub resumable: &'a RoaringBitmap,
 }
 
@@ -218,41 +186,21 @@ impl Blocked {
 }
 
 impl SharedState {
-    /// Makes a fabric. If `held`, things happen only on request; otherwise by themselves. Events are kept if
+    /// Makes a state. If `held`, things happen only on request; otherwise by themselves. Events are kept if
     /// `recording`.
     pub(crate) fn new(held: bool, recording: bool) -> Self {
         SharedState(Arc::new(Mutex::new(State {
             held,
             recording,
-            pipes: Vec::new(),
-            deliverable: RoaringBitmap::new(),
-            grantable: RoaringBitmap::new(),
-            unborn: RoaringBitmap::new(),
-            starts: BTreeMap::new(),
-            answerable: RoaringBitmap::new(),
-            resumable: RoaringBitmap::new(),
-            gates: Vec::new(),
-            serving: None,
-            behind: BTreeMap::new(),
-            streams: BTreeMap::new(),
-            operations: BTreeMap::new(),
-            slow_operations: BTreeSet::new(),
-            turn: 0,
-            calls: RoaringBitmap::new(),
-            late: BTreeSet::new(),
-            orders: BTreeMap::new(),
-            spawning: NextSpawn::default(),
+            events: Vec::new(),
             actors: 0,
             links: Vec::new(),
-            discarded_bytes: BTreeMap::new(),
-            now_ns: 0,
-            booked_ns: 0,
-            timer_ids: 0,
-            timers: BTreeMap::new(),
-            blocked: BTreeMap::new(),
-            wait_stats: BTreeMap::new(),
-            without_link: BTreeSet::new(),
-            events: Vec::new(),
+            pipes: Pipes::default(),
+            starts: Starts::default(),
+            calls: Calls::default(),
+            pauses: Pauses::default(),
+            time: Time::default(),
+            waits: Waits::default(),
         })))
     }
 
@@ -278,15 +226,15 @@ impl SharedState {
         self.state().record(event);
     }
 
-    /// Shows the possible next moves to `look`, which must not call the fabric.
+    /// Shows the possible next moves to `look`, which must not call the shared state.
     pub fn ready_sets<R>(&self, look: impl FnOnce(&ReadySets<'_>) -> R) -> R {
         let state = self.state();
         look(&ReadySets {
-            startable: &state.unborn,
-            deliverable: &state.deliverable,
-            grantable: &state.grantable,
-            answerable: &state.answerable,
-            resumable: &state.resumable,
+            startable: &state.starts.unborn,
+            deliverable: &state.pipes.deliverable,
+            grantable: &state.pipes.grantable,
+            answerable: &state.calls.answerable,
+            resumable: &state.pauses.resumable,
         })
     }
 
@@ -311,11 +259,11 @@ impl SharedState {
 
     pub(crate) fn new_pipe(&self, name: &str, capacity_bytes: usize) -> PipeId {
         let mut state = self.state();
-        let id = PipeId(state.pipes.len() as u32);
+        let id = PipeId(state.pipes.all.len() as u32);
         let name: Arc<str> = name.into();
         let held = state.held;
         state.record(Event::PipeBorn { pipe: id, name: name.clone(), capacity_bytes });
-        state.pipes.push(Pipe::new(name, capacity_bytes, held));
+        state.pipes.all.push(Pipe::new(name, capacity_bytes, held));
         id
     }
 }
@@ -329,10 +277,10 @@ impl State {
 
     /// Changes a pipe, and then updates the sets that say whether it can be delivered to or granted.
     fn with_pipe<R>(&mut self, id: PipeId, change: impl FnOnce(&mut Pipe) -> R) -> R {
-        let pipe = &mut self.pipes[id.index()];
+        let pipe = &mut self.pipes.all[id.index()];
         let result = change(pipe);
-        set(&mut self.deliverable, id, pipe.deliverable());
-        set(&mut self.grantable, id, pipe.grantable());
+        set(&mut self.pipes.deliverable, id, pipe.deliverable());
+        set(&mut self.pipes.grantable, id, pipe.grantable());
         result
     }
 }

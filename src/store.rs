@@ -235,7 +235,7 @@ impl Handles {
     }
 }
 
-/// Tells the fabric what a cell waits for. Dropping it ends the wait.
+/// Tells the shared state what a cell waits for. Dropping it ends the wait.
 pub(crate) struct WaitGuard {
     shared: SharedState,
     cell: ActorId,

@@ -11,13 +11,13 @@
 //! .run();
 //! ```
 
-use crate::canary::run_compared;
 use crate::explain::{EXPLAIN_RUNS, explain, sentence};
-use crate::oracle::{Blame, Finding, NotJudged, Oracle, SwitchedOff};
+use crate::harness::Harness;
+use crate::oracle::{Blame, Finding, NotJudged, Oracle};
 use crate::outcome::Outcome;
 use crate::panics::{Caught, catch};
 use crate::replay_line::{Called, test_line};
-use crate::run::{Choices, Run, Setup, run, run_under, survey};
+use crate::run::{Choices, Run, Setup};
 use crate::saved::{self, SavedFailure, Setting, Source};
 use crate::signature::{SHRINK_RUNS, ShrunkRun, shrink_run};
 use crate::world::World;
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wavetank::{Engine, EngineConfig};
 use wavetank_choice::profile::Profile;
 use wavetank_choice::seed::Seed;
-use wavetank_choice::strategy::{StrategyName, Survey};
+use wavetank_choice::strategy::{Strategy, StrategyName};
 use wavetank_choice::token::Token;
 
 /// Runs this one seed in every check.
@@ -60,20 +60,13 @@ pub fn engine() -> Arc<Engine> {
 pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
     Check {
         name: name.into(),
-        scenario,
+        harness: Harness::new(scenario, Setup::new(engine(), Seed(0))),
         seeds: 0..100,
-        choices: Choices::default(),
         jobs: 1,
-        max_choices: None,
-        max_steps: None,
-        engine: None,
         each: None,
         shrink_runs: SHRINK_RUNS,
-        canary: false,
-        without: SwitchedOff::new(),
-        told: Mutex::default(),
+        not_judged: Mutex::default(),
         failures: Failures::Usual,
-        survey: OnceLock::new(),
     }
 }
 
@@ -81,22 +74,14 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
 #[must_use = "nothing is checked before `run`"]
 pub struct Check<F> {
     name: String,
-    scenario: F,
+    harness: Harness<F>,
     seeds: Range<u64>,
-    choices: Choices,
     jobs: usize,
-    max_choices: Option<usize>,
-    max_steps: Option<u64>,
-    engine: Option<Arc<Engine>>,
     each: Option<RunAssertion>,
     shrink_runs: usize,
-    canary: bool,
-    without: SwitchedOff,
     /// The oracles that did not judge the runs so far.
-    told: Mutex<BTreeSet<NotJudged>>,
+    not_judged: Mutex<BTreeSet<NotJudged>>,
     failures: Failures,
-    /// Made for the first seed that needs it.
-    survey: OnceLock<Arc<Survey>>,
 }
 
 /// Where failures are saved.
@@ -119,7 +104,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
 
     /// The strategy that picks each next step.
     pub fn strategy(mut self, strategy: StrategyName) -> Self {
-        if let Choices::Drawn(of, _) = &mut self.choices {
+        if let Choices::Drawn(of, _) = &mut self.harness.base_mut().choices {
             *of = strategy;
         }
         self
@@ -127,7 +112,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
 
     /// The profile that steers the strategy.
     pub fn profile(mut self, profile: Profile) -> Self {
-        if let Choices::Drawn(_, of) = &mut self.choices {
+        if let Choices::Drawn(_, of) = &mut self.harness.base_mut().choices {
             *of = profile;
         }
         self
@@ -141,19 +126,19 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
 
     /// Number of choices until the calm phase begins.
     pub fn max_choices(mut self, choices: usize) -> Self {
-        self.max_choices = Some(choices);
+        self.harness.base_mut().max_choices = choices;
         self
     }
 
     /// Number of steps until a run is given up.
     pub fn max_steps(mut self, steps: u64) -> Self {
-        self.max_steps = Some(steps);
+        self.harness.base_mut().max_steps = steps;
         self
     }
 
     /// The engine for guests, instead of the one that all checks share.
     pub fn engine(mut self, engine: Arc<Engine>) -> Self {
-        self.engine = Some(engine);
+        self.harness.base_mut().engine = engine;
         self
     }
 
@@ -174,7 +159,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     /// finds anything in a scenario or its servers that does not follow the seed. It takes three times as long, and
     /// more for guests that compute much.
     pub fn canary(mut self, canary: bool) -> Self {
-        self.canary = canary;
+        self.harness = self.harness.comparing(canary);
         self
     }
 
@@ -192,7 +177,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     /// .run();
     /// ```
     pub fn without(mut self, oracle: Oracle, reason: &str) -> Self {
-        self.without.insert(oracle, reason.into());
+        self.harness.base_mut().without.insert(oracle, reason.into());
         self
     }
 
@@ -211,25 +196,11 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
 
     /// Runs one seed and gives its run, whatever its outcome.
     pub fn run_seed(&self, seed: u64) -> Run {
-        self.run_with(Seed(seed), self.choices.clone(), self.canary)
+        self.looked(self.harness.run(Seed(seed)))
     }
 
-    fn setup(&self, seed: Seed, choices: Choices) -> Setup {
-        let engine = self.engine.clone().unwrap_or_else(engine);
-        let mut setup = Setup { choices, ..Setup::new(engine, seed) };
-        setup.max_choices = self.max_choices.unwrap_or(setup.max_choices);
-        setup.max_steps = self.max_steps.unwrap_or(setup.max_steps);
-        setup.without.clone_from(&self.without);
-        setup
-    }
-
-    fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
-        let mut setup = self.setup(seed, choices);
-        if matches!(&setup.choices, Choices::Drawn(strategy, _) if strategy.needs_survey(setup.seed)) {
-            let made = || Arc::new(survey(&self.scenario, &setup));
-            setup.survey = Some(self.survey.get_or_init(made).clone());
-        }
-        self.looked(if canary { run_compared(&self.scenario, &setup) } else { run(&self.scenario, &setup) })
+    fn run_with(&self, seed: Seed, choices: Choices, compares: bool) -> Run {
+        self.looked(self.harness.run_with(seed, choices, compares))
     }
 
     /// The run after the user's assertions.
@@ -262,7 +233,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     pub fn run(self) {
         if let Some(token) = wanted_token().filter(|token| token.scenario == self.token_name()) {
             let choices = Choices::try_from(token.recipe).unwrap_or_else(|e| panic!("{TOKEN}: {e}"));
-            let run = self.run_with(token.seed, choices, self.canary);
+            let run = self.run_with(token.seed, choices, self.harness.is_comparing());
             if !run.outcome.is_finished() {
                 panic!("{}", self.account(&run, None, EXPLAIN_RUNS));
             }
@@ -286,7 +257,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                 None => panic!("{}{}{kept}", self.account(&failure, None, 0), self.advice(&failure)),
             }
         }
-        for not_judged in &*self.told.lock().unwrap_or_else(PoisonError::into_inner) {
+        for not_judged in &*self.not_judged.lock().unwrap_or_else(PoisonError::into_inner) {
             eprintln!("{}: not judged: {not_judged}", self.name);
         }
         assert!(unreadable.is_empty(), "{}", unreadable.concat());
@@ -301,7 +272,8 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     }
 
     fn setting(&self, seed: Seed) -> Setting {
-        Setting::of(&self.token_name(), Source::Check, &self.setup(seed, self.choices.clone()), self.canary)
+        let setup = self.harness.setup(seed);
+        Setting::of(&self.token_name(), Source::Check, &setup, self.harness.is_comparing())
     }
 
     /// Saves a failure; gives the line that says where.
@@ -381,7 +353,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                     return;
                 }
                 let run = self.run_seed(seed);
-                self.told.lock().unwrap_or_else(PoisonError::into_inner).extend(run.not_judged());
+                self.not_judged.lock().unwrap_or_else(PoisonError::into_inner).extend(run.not_judged());
                 if let Some(known) = run.outcome.known() {
                     eprintln!(
                         "{}: seed {seed} shows {}, a known fault of {}",
@@ -417,11 +389,10 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             text += &format!(", shrunk from {from} choices to {}", run.choices.len());
         }
         text += ")\n";
-        let setup = self.setup(run.seed, Choices::default());
-        let told = explain(run, explain_runs, &|strategy| {
-            self.looked(run_under(&self.scenario, &setup, "explained", strategy))
-        });
-        text += &told.to_string();
+        let again = |strategy: &(dyn Fn() -> Box<dyn Strategy> + Sync)| {
+            self.looked(self.harness.run_under(run.seed, strategy))
+        };
+        text += &explain(run, explain_runs, &again).to_string();
         for not_judged in run.not_judged() {
             text += &format!("  not judged: {not_judged}\n");
         }

@@ -60,23 +60,24 @@ pub type Rerun<'a> = &'a dyn Fn(&(dyn Fn() -> Box<dyn Strategy> + Sync)) -> Run;
 /// use wavetank_sim::explain::{EXPLAIN_RUNS, explain};
 /// use wavetank_sim::run::run_under;
 /// use wavetank_sim::world::yield_now;
-/// use wavetank_sim::{Choices, Seed, Setup, World, run};
+/// use wavetank_sim::{Seed, Setup, World, run};
 ///
 /// // The reader looks too early if it runs before the writer.
 /// fn race(world: &mut World) {
 ///     let is_written = std::rc::Rc::new(std::cell::Cell::new(false));
 ///     let written = is_written.clone();
-///     world.task("writer", async move { written.set(true) });
-///     world.task("reader", async move {
+///     // Tasks of one vat keep their order, so each has a vat of its own.
+///     world.task_of(world.vat("writer"), "writer", async move { written.set(true) });
+///     world.task_of(world.vat("reader"), "reader", async move {
 ///         let seen = is_written.get();
 ///         yield_now().await;
 ///         assert!(seen, "read before it was written");
 ///     });
 /// }
 ///
-/// // A still world, and the second of two moves first.
-/// let setup = Setup { choices: Choices::Given(vec![(0, None), (1, None)]), ..Setup::new(engine(), Seed(0)) };
-/// let failed = run(race, &setup);
+/// let setup = |seed| Setup::new(engine(), Seed(seed));
+/// let failed = (0..20).map(|seed| run(race, &setup(seed))).find(|run| !run.outcome.is_finished()).expect("it fails");
+/// let setup = setup(failed.seed.0);
 /// let explained = explain(&failed, EXPLAIN_RUNS, &|strategy| run_under(race, &setup, "again", strategy));
 /// let deciding = explained.deciding.expect("one change makes it pass");
 /// assert_eq!(deciding.to_string(), "it passes if step 1 (poll reader) comes after step 2 (poll writer)");
@@ -204,7 +205,7 @@ fn first(lines: &[String], most: usize) -> Vec<String> {
     shown
 }
 
-/// Makes a line harmless and cuts it to the width of a screen.
+/// Escapes control characters of a line and cuts it to the width of a screen.
 fn cut(line: &mut String) {
     *line = escape_control(line).into_owned();
     if let Some((at, _)) = line.char_indices().nth(SHOWN_WIDTH) {

@@ -18,18 +18,19 @@ pub mod input;
 pub mod mutate;
 pub mod search;
 
-use crate::run::{Run, Setup, run, survey};
-use crate::signature::{FailureSignature, SHRINK_RUNS, ShrunkRun, shrink_run, signature};
+use crate::harness::Harness;
+use crate::run::{Run, Setup};
+use crate::signature::{FailureSignature, SHRINK_RUNS, ShrunkRun, signature};
 use crate::world::World;
 use coverage::features;
 use search::{Case, Learned, Observed, Proposal, Search};
-use std::sync::Arc;
+use wavetank_choice::Seed;
 use wavetank_choice::profile::Profile;
 
 /// A scenario that is being fuzzed in this process.
 pub struct Fuzzer<F> {
-    scenario: F,
-    setup: Setup,
+    harness: Harness<F>,
+    seed: Seed,
     profile: Profile,
     search: Search,
 }
@@ -47,7 +48,8 @@ pub struct Fuzzed {
 impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
     /// A fuzzer of a scenario. Everything follows the setup's seed; its choices are not used.
     pub fn new(scenario: F, setup: &Setup, profile: &Profile) -> Self {
-        Fuzzer { scenario, setup: setup.clone(), profile: profile.clone(), search: Search::new(setup.seed) }
+        let harness = Harness::new(scenario, setup.clone());
+        Fuzzer { harness, seed: setup.seed, profile: profile.clone(), search: Search::new(setup.seed) }
     }
 
     /// Adds cases that were kept before. They are run first.
@@ -64,18 +66,14 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
         Fuzzed { run, is_kept, found }
     }
 
-    fn run(&mut self, proposal: &Proposal) -> Run {
-        let choices = proposal.choices(&self.profile);
-        if self.setup.survey.is_none() && choices.needs_survey(self.setup.seed) {
-            self.setup.survey = Some(Arc::new(survey(&self.scenario, &self.setup)));
-        }
-        run(&self.scenario, &Setup { choices, ..self.setup.clone() })
+    fn run(&self, proposal: &Proposal) -> Run {
+        self.harness.replay(self.seed, proposal.choices(&self.profile))
     }
 
     /// About the fewest of the kept cases that still cover what all of them do. Runs each once more.
     pub fn minimal(&mut self) -> Vec<Vec<u32>> {
         // The search draws while the cases are run, so it is apart from the rest meanwhile.
-        let mut search = std::mem::replace(&mut self.search, Search::new(self.setup.seed));
+        let mut search = std::mem::replace(&mut self.search, Search::new(self.seed));
         let minimal = search.minimal(|proposal| Some(features(&self.run(proposal))));
         self.search = search;
         minimal
@@ -83,9 +81,7 @@ impl<F: Fn(&mut World) + Sync> Fuzzer<F> {
 
     /// A failed run made as small as possible. `None` if no smaller run fails in the same way.
     pub fn shrunk(&self, run: &Run) -> Option<ShrunkRun> {
-        shrink_run(run, SHRINK_RUNS, |choices| {
-            crate::run::run(&self.scenario, &Setup { choices, ..self.setup.clone() })
-        })
+        self.harness.shrink(run, SHRINK_RUNS)
     }
 
     /// The cases that were kept, in the order in which they came.

@@ -52,6 +52,7 @@ pub mod explore;
 pub mod fuzz;
 pub mod guest_panic;
 pub mod guests;
+pub mod harness;
 pub mod hashkeys;
 pub mod known;
 pub mod moves;

@@ -97,9 +97,9 @@ pub struct World {
 pub trait Script {
     /// The number of operations to choose from now; 0 if the script is at its end. Operation 0 is done if nothing was
     /// chosen, so it should be the dullest: best the one that ends the script.
-    fn ready_sets(&self) -> u32;
+    fn offers(&self) -> u32;
 
-    /// Does an operation, one below [`ready_sets`](Self::offers).
+    /// Does an operation, one below [`offers`](Self::offers).
     fn act(&mut self, operation: u32);
 }
 

@@ -1,9 +1,11 @@
 //! Calls: gates where answers wait, and calls that are cancelled by order.
 
-use super::{Gate, SharedState, State};
+use super::{SharedState, State};
 use crate::event::Event;
 use crate::ids::{GateId, LinkId, PipeId};
-use std::task::{Context, Poll};
+use roaring::RoaringBitmap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::task::{Context, Poll, Waker};
 
 /// The place that serves a capability: a link, and the pipe `over` that brings the calls.
 #[derive(Clone, Copy)]
@@ -12,13 +14,43 @@ pub(crate) struct ServedAt {
     pub(crate) over: PipeId,
 }
 
+#[derive(Default)]
+pub(super) struct Gate {
+    pub(super) open: bool,
+    pub(super) cut: bool,
+    /// The earlier streaming call whose gate must be opened first.
+    pub(super) after: Option<GateId>,
+    pub(super) waker: Option<Waker>,
+    pub(super) cut_waker: Option<Waker>,
+    /// The waker of a server that woke itself. It lets the server go on.
+    pub(super) paused: Option<Waker>,
+}
+
+/// Calls that came in, and the gates at which their answers wait.
+#[derive(Default)]
+pub(super) struct Calls {
+    pub(super) gates: Vec<Gate>,
+    /// Finished calls whose answers wait.
+    pub(super) answerable: RoaringBitmap,
+    /// Answers that wait for a time.
+    pub(super) late: BTreeSet<(u64, u32)>,
+    /// For each streaming call, the finished calls whose gates wait for its gate.
+    pub(super) behind: BTreeMap<u32, Vec<GateId>>,
+    /// Whether a method streams, for each method (interface and ordinal) for which this is known.
+    pub(super) streaming: BTreeMap<(u64, u16), bool>,
+    /// Calls that came in and whose answers have not gone out.
+    pub(super) open: RoaringBitmap,
+    /// The call whose server is being polled.
+    pub(super) serving: Option<GateId>,
+}
+
 impl SharedState {
     pub(crate) fn new_gate(&self, served: ServedAt, (interface, method): (u64, u16), params: u64) -> GateId {
         let ServedAt { link, over } = served;
         let mut state = self.state();
         let gate = state.new_gate_id();
-        state.gates[gate.index()].open = !state.held;
-        state.calls.insert(gate.0);
+        state.calls.gates[gate.index()].open = !state.held;
+        state.calls.open.insert(gate.0);
         state.record(Event::Called { gate, interface, method, link, over, params });
         gate
     }
@@ -27,8 +59,8 @@ impl SharedState {
     pub(crate) fn new_asked(&self, interface: u64, method: u16) -> GateId {
         let mut state = self.state();
         let call = state.new_gate_id();
-        state.gates[call.index()].open = true;
-        state.calls.insert(call.0);
+        state.calls.gates[call.index()].open = true;
+        state.calls.open.insert(call.0);
         state.record(Event::Asked { gate: call, interface, method });
         call
     }
@@ -43,25 +75,25 @@ impl SharedState {
 
     /// Whether the gate of a finished call can be opened only after that of an earlier streaming call.
     pub fn waits_behind(&self, gate: GateId) -> bool {
-        self.state().gates[gate.index()].after.is_some()
+        self.state().calls.gates[gate.index()].after.is_some()
     }
 
     /// Whether a method, given by its interface's id and its ordinal, streams; `None` if that is not known yet.
     pub(crate) fn streams(&self, method: (u64, u16)) -> Option<bool> {
-        self.state().streams.get(&method).copied()
+        self.state().calls.streaming.get(&method).copied()
     }
 
     /// Notes whether a method streams.
     pub(crate) fn learn_streams(&self, method: (u64, u16), streams: bool) {
         let mut state = self.state();
-        if state.streams.insert(method, streams) != Some(true) && streams {
+        if state.calls.streaming.insert(method, streams) != Some(true) && streams {
             state.record(Event::Streams { interface: method.0, method: method.1 });
         }
     }
 
     pub(crate) fn poll_answered(&self, gate: GateId, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        let slot = &mut state.gates[gate.index()];
+        let slot = &mut state.calls.gates[gate.index()];
         if slot.open {
             return Poll::Ready(());
         }
@@ -71,7 +103,7 @@ impl SharedState {
 
     pub(crate) fn poll_cut(&self, gate: GateId, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        let slot = &mut state.gates[gate.index()];
+        let slot = &mut state.calls.gates[gate.index()];
         if slot.cut {
             return Poll::Ready(());
         }
@@ -91,13 +123,13 @@ impl SharedState {
 
     /// Calls that came in and whose answers have not gone out: ids of [`GateId`].
     pub fn calls(&self) -> Vec<u32> {
-        self.state().calls.iter().collect()
+        self.state().calls.open.iter().collect()
     }
 
     /// Cancels a call. Its server's work is dropped in its present state, and its caller gets an exception.
     pub fn cut_call(&self, gate: GateId) {
         let mut state = self.state();
-        let slot = &mut state.gates[gate.index()];
+        let slot = &mut state.calls.gates[gate.index()];
         slot.cut = true;
         let waker = slot.cut_waker.take();
         state.record(Event::CallCut { gate });
@@ -109,8 +141,8 @@ impl SharedState {
     /// Delays the answer of a finished call until a time, in nanoseconds since the start.
     pub fn delay_answer(&self, gate: GateId, until_ns: u64) {
         let mut state = self.state();
-        if state.answerable.remove(gate.0) {
-            state.late.insert((until_ns, gate.0));
+        if state.calls.answerable.remove(gate.0) {
+            state.calls.late.insert((until_ns, gate.0));
         }
     }
 
@@ -118,7 +150,7 @@ impl SharedState {
     pub fn answer(&self, gate: GateId) {
         let mut state = self.state();
         state.forget_call(gate);
-        let slot = &mut state.gates[gate.index()];
+        let slot = &mut state.calls.gates[gate.index()];
         slot.open = true;
         if let Some(waker) = slot.waker.take() {
             waker.wake();
@@ -129,32 +161,32 @@ impl SharedState {
 impl State {
     /// Makes the next number for a call or an operation.
     pub(super) fn new_gate_id(&mut self) -> GateId {
-        self.gates.push(Gate::default());
-        GateId(self.gates.len() as u32 - 1)
+        self.calls.gates.push(Gate::default());
+        GateId(self.calls.gates.len() as u32 - 1)
     }
 
     /// Lets the gate of a finished call be opened: after the gate of `after`, or now if there is no such open call.
     fn wait_behind(&mut self, gate: GateId, after: Option<GateId>) {
-        let first = after.filter(|first| self.calls.contains(first.0));
-        self.gates[gate.index()].after = first;
+        let first = after.filter(|first| self.calls.open.contains(first.0));
+        self.calls.gates[gate.index()].after = first;
         match first {
-            Some(first) => self.behind.entry(first.0).or_default().push(gate),
+            Some(first) => self.calls.behind.entry(first.0).or_default().push(gate),
             None => {
-                self.answerable.insert(gate.0);
+                self.calls.answerable.insert(gate.0);
             }
         }
     }
 
     /// Ends a call: removes it from all sets of possible moves, and releases the calls whose gates waited for its gate.
     pub(super) fn forget_call(&mut self, gate: GateId) {
-        self.calls.remove(gate.0);
-        self.answerable.remove(gate.0);
-        self.late.retain(|(_, late)| *late != gate.0);
-        let after = self.gates[gate.index()].after.take();
-        if let Some(others) = after.and_then(|first| self.behind.get_mut(&first.0)) {
+        self.calls.open.remove(gate.0);
+        self.calls.answerable.remove(gate.0);
+        self.calls.late.retain(|(_, late)| *late != gate.0);
+        let after = self.calls.gates[gate.index()].after.take();
+        if let Some(others) = after.and_then(|first| self.calls.behind.get_mut(&first.0)) {
             others.retain(|other| *other != gate);
         }
-        for behind in self.behind.remove(&gate.0).unwrap_or_default() {
+        for behind in self.calls.behind.remove(&gate.0).unwrap_or_default() {
             self.wait_behind(behind, after);
         }
     }

@@ -3,6 +3,8 @@
 use super::SharedState;
 use crate::event::Event;
 use crate::ids::GateId;
+use roaring::RoaringBitmap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -54,48 +56,60 @@ enum Stage {
     },
 }
 
+/// Calls and operations that pause until a move lets them go on.
+#[derive(Default)]
+pub(super) struct Pauses {
+    /// Calls whose server woke itself, and operations whose end is not decided.
+    pub(super) resumable: RoaringBitmap,
+    pub(super) operations: BTreeMap<u32, Operation>,
+    /// Operations that end at a known time.
+    pub(super) slow_operations: BTreeSet<(u64, u32)>,
+    /// The number of moves that were begun.
+    pub(super) turn: u64,
+}
+
 impl SharedState {
     /// The number of moves that were begun. A paused task compares it.
     pub(crate) fn turn(&self) -> u64 {
-        self.state().turn
+        self.state().pauses.turn
     }
 
     /// Counts another move. The driver of a held tank calls it before each move.
     pub fn next_turn(&self) {
-        self.state().turn += 1;
+        self.state().pauses.turn += 1;
     }
 
     /// The call whose server is being polled. If the server panicked, it stays the one that did.
     pub fn serving(&self) -> Option<GateId> {
-        self.state().serving
+        self.state().calls.serving
     }
 
     /// Notes whose server is being polled. Returns the call that was noted before: a server may call another one that
     /// is polled within it.
     pub(crate) fn set_serving(&self, gate: Option<GateId>) -> Option<GateId> {
-        std::mem::replace(&mut self.state().serving, gate)
+        std::mem::replace(&mut self.state().calls.serving, gate)
     }
 
     /// Puts a call whose server woke itself on the menu. `waker` lets it go on.
     pub(crate) fn pause(&self, gate: GateId, waker: Waker) {
         let mut state = self.state();
-        state.gates[gate.index()].paused = Some(waker);
-        state.resumable.insert(gate.0);
+        state.calls.gates[gate.index()].paused = Some(waker);
+        state.pauses.resumable.insert(gate.0);
     }
 
     /// Takes a call off the menu, because it goes on for another reason or was dropped.
     pub(crate) fn unpause(&self, gate: GateId) {
         let mut state = self.state();
-        state.gates[gate.index()].paused = None;
-        state.resumable.remove(gate.0);
+        state.calls.gates[gate.index()].paused = None;
+        state.pauses.resumable.remove(gate.0);
     }
 
     /// Lets a paused call go on. Does nothing if it is not paused.
     pub fn resume(&self, gate: GateId) {
         let waker = {
             let mut state = self.state();
-            state.resumable.remove(gate.0);
-            state.gates[gate.index()].paused.take()
+            state.pauses.resumable.remove(gate.0);
+            state.calls.gates[gate.index()].paused.take()
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -108,38 +122,38 @@ impl SharedState {
         let id = state.new_gate_id();
         let operation =
             Operation { what: what.clone(), fails_one_in, stage: Stage::Begun, waker: waker.clone() };
-        state.operations.insert(id.0, operation);
-        state.resumable.insert(id.0);
+        state.pauses.operations.insert(id.0, operation);
+        state.pauses.resumable.insert(id.0);
         state.record(Event::IoBegun { operation: id, what: what.clone() });
         id
     }
 
     /// Of how many begun operations about one fails; 0 means none. `None` if `id` names a paused call.
     pub fn operation_fails_one_in(&self, id: GateId) -> Option<u32> {
-        self.state().operations.get(&id.0).map(|operation| operation.fails_one_in)
+        self.state().pauses.operations.get(&id.0).map(|operation| operation.fails_one_in)
     }
 
     /// Decides how and when a begun operation ends: now, or when the clock reaches its time. Does nothing if that was
     /// decided before.
     pub fn end_operation(&self, id: GateId, fate: Completion) {
         let mut state = self.state();
-        if !state.resumable.remove(id.0) {
+        if !state.pauses.resumable.remove(id.0) {
             return;
         }
-        let until_ns = state.now_ns.saturating_add(fate.latency_ns);
-        if let Some(operation) = state.operations.get_mut(&id.0) {
+        let until_ns = state.time.now_ns.saturating_add(fate.latency_ns);
+        if let Some(operation) = state.pauses.operations.get_mut(&id.0) {
             operation.stage = Stage::Decided { fails: fate.fails };
         }
         if fate.latency_ns == 0 {
             state.operation_is_over(id);
         } else {
-            state.slow_operations.insert((until_ns, id.0));
+            state.pauses.slow_operations.insert((until_ns, id.0));
         }
     }
 
     pub(crate) fn poll_operation(&self, id: GateId, cx: &mut Context<'_>) -> Poll<Result<(), IoError>> {
         let mut state = self.state();
-        let Some(operation) = state.operations.get_mut(&id.0) else {
+        let Some(operation) = state.pauses.operations.get_mut(&id.0) else {
             unreachable!("an operation is there until its future is dropped")
         };
         match operation.stage {
@@ -155,9 +169,9 @@ impl SharedState {
     /// Forgets an operation, because its future was dropped.
     pub(crate) fn drop_operation(&self, id: GateId) {
         let mut state = self.state();
-        state.resumable.remove(id.0);
-        state.slow_operations.retain(|(_, slow)| *slow != id.0);
-        let operation = state.operations.remove(&id.0);
+        state.pauses.resumable.remove(id.0);
+        state.pauses.slow_operations.retain(|(_, slow)| *slow != id.0);
+        let operation = state.pauses.operations.remove(&id.0);
         if operation.is_some_and(|operation| !matches!(operation.stage, Stage::Ended { .. })) {
             state.record(Event::IoDropped { operation: id });
         }
@@ -167,7 +181,7 @@ impl SharedState {
 impl super::State {
     /// Ends an operation whose fate was decided, and wakes the task that waits for it.
     pub(super) fn operation_is_over(&mut self, id: GateId) {
-        let Some(operation) = self.operations.get_mut(&id.0) else { return };
+        let Some(operation) = self.pauses.operations.get_mut(&id.0) else { return };
         let Stage::Decided { fails } = operation.stage else { return };
         operation.stage = Stage::Ended { fails };
         let waker = operation.waker.clone();

@@ -16,7 +16,7 @@ impl SharedState {
 
     /// Makes a handle on a pipe's writing end. Each handle has its own permit.
     pub(crate) fn new_writer(&self, pipe: PipeId) -> WriterId {
-        self.state().pipes[pipe.index()].add_handle()
+        self.state().pipes.all[pipe.index()].add_handle()
     }
 
     pub(crate) fn drop_writer(&self, pipe: PipeId, writer: WriterId) {
@@ -51,7 +51,7 @@ impl SharedState {
         writer: WriterId,
         bytes: usize,
     ) -> Result<(), WriteError> {
-        self.state().pipes[pipe.index()].check_permit(writer, bytes)
+        self.state().pipes.all[pipe.index()].check_permit(writer, bytes)
     }
 
     /// Asks for a flush. Fails if the stream is not open.
@@ -115,7 +115,7 @@ impl SharedState {
 
     /// Bytes that a delivery could move; 0 if only the end is left to deliver.
     pub fn deliverable_bytes(&self, pipe: PipeId) -> usize {
-        self.state().pipes[pipe.index()].deliverable_bytes()
+        self.state().pipes.all[pipe.index()].deliverable_bytes()
     }
 
     /// Makes up to `bytes` staged bytes visible, or the end of the pipe if no staged bytes are left.
@@ -125,7 +125,7 @@ impl SharedState {
 
     /// Bytes that a grant could give.
     pub fn grantable_bytes(&self, pipe: PipeId) -> usize {
-        self.state().pipes[pipe.index()].grantable_bytes()
+        self.state().pipes.all[pipe.index()].grantable_bytes()
     }
 
     /// Lets the writer write up to `bytes` more, as far as there is room.
@@ -142,7 +142,7 @@ impl SharedState {
 
     /// Whether a spurious wake is possible: a task waits to read the pipe and there is nothing to read.
     pub fn is_spurrable(&self, pipe: PipeId) -> bool {
-        self.state().pipes[pipe.index()].spurrable()
+        self.state().pipes.all[pipe.index()].spurrable()
     }
 
     /// Wakes the tasks that wait to read a pipe, though there may be nothing to read.
@@ -152,7 +152,7 @@ impl SharedState {
 
     /// Bytes of a pipe's budget that could be taken back.
     pub fn shrinkable_bytes(&self, pipe: PipeId) -> usize {
-        self.state().pipes[pipe.index()].shrinkable_bytes()
+        self.state().pipes.all[pipe.index()].shrinkable_bytes()
     }
 
     /// Cuts the budget of a pipe's writer down to at most `bytes`. The last answer of `check-write` stays valid until
@@ -163,7 +163,7 @@ impl SharedState {
 
     /// Whether a pipe has both its ends, and was neither ended nor muted, nor ordered to end.
     pub fn is_live(&self, pipe: PipeId) -> bool {
-        self.state().pipes[pipe.index()].is_live()
+        self.state().pipes.all[pipe.index()].is_live()
     }
 
     /// Ends a pipe once `bytes` more were written to it; 0 means now.
@@ -195,22 +195,22 @@ impl SharedState {
 
     pub(crate) fn note_discarded(&self, pipe: PipeId, bytes: usize) {
         if bytes > 0 {
-            *self.state().discarded_bytes.entry(pipe).or_default() += bytes;
+            *self.state().pipes.discarded_bytes.entry(pipe).or_default() += bytes;
         }
     }
 
     /// How many bytes of output the host threw away because nobody had asked for them, for each pipe with any.
     pub fn discarded_bytes(&self) -> BTreeMap<PipeId, usize> {
-        self.state().discarded_bytes.clone()
+        self.state().pipes.discarded_bytes.clone()
     }
 
     /// The numbers of all pipes, by id.
     pub fn pipes(&self) -> Vec<PipeView> {
-        self.state().pipes.iter().map(Pipe::view).collect()
+        self.state().pipes.all.iter().map(Pipe::view).collect()
     }
 
     /// A pipe's numbers.
     pub fn pipe(&self, pipe: PipeId) -> PipeView {
-        self.state().pipes[pipe.index()].view()
+        self.state().pipes.all[pipe.index()].view()
     }
 }

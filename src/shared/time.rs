@@ -2,15 +2,26 @@
 
 use super::{Blocked, SharedState, State};
 use crate::ids::{GateId, PipeId};
+use std::collections::BTreeMap;
 use std::task::{Context, Poll, Waker};
 
 /// A deadline that never comes. A duration that ends beyond the clock's range of 584 years has this deadline.
 const NEVER_NS: u64 = u64::MAX;
 
+/// The virtual clock and those who wait for it.
+#[derive(Default)]
+pub(super) struct Time {
+    pub(super) now_ns: u64,
+    /// Time that the running cell has spent by looking at the clock. The next move adds it to the clock.
+    pub(super) booked_ns: u64,
+    pub(super) next_timer: u32,
+    pub(super) timers: BTreeMap<(u64, u32), Option<Waker>>,
+}
+
 impl SharedState {
     /// Virtual time in nanoseconds since the start.
     pub fn now_ns(&self) -> u64 {
-        self.state().now_ns
+        self.state().time.now_ns
     }
 
     /// The time as the running cell sees it: the clock, plus the time that its looks at the clock have taken.
@@ -22,8 +33,8 @@ impl SharedState {
     /// are woken when the clock is [advanced](Self::advance).
     pub fn pass_time(&self) {
         let mut state = self.state();
-        state.now_ns = state.seen_ns();
-        state.booked_ns = 0;
+        state.time.now_ns = state.seen_ns();
+        state.time.booked_ns = 0;
     }
 
     /// Whether a time has come that somebody waits for.
@@ -33,8 +44,8 @@ impl SharedState {
 
     pub(crate) fn new_timer(&self) -> u32 {
         let mut state = self.state();
-        state.timer_ids += 1;
-        state.timer_ids - 1
+        state.time.next_timer += 1;
+        state.time.next_timer - 1
     }
 
     pub(crate) fn poll_timer(&self, deadline_ns: u64, timer: u32, cx: &mut Context<'_>) -> Poll<()> {
@@ -42,36 +53,37 @@ impl SharedState {
         if deadline_ns != NEVER_NS && state.seen_ns() >= deadline_ns {
             return Poll::Ready(());
         }
-        state.timers.insert((deadline_ns, timer), Some(cx.waker().clone()));
+        state.time.timers.insert((deadline_ns, timer), Some(cx.waker().clone()));
         Poll::Pending
     }
 
     pub(crate) fn drop_timer(&self, deadline_ns: u64, timer: u32) {
-        self.state().timers.remove(&(deadline_ns, timer));
+        self.state().time.timers.remove(&(deadline_ns, timer));
     }
 
     /// The earliest time that somebody waits for, in nanoseconds since the start. A deadline of `u64::MAX` never comes.
     pub fn next_timer_ns(&self) -> Option<u64> {
         let state = self.state();
         let timer =
-            state.timers.keys().next().map(|(deadline, _)| *deadline).filter(|&at_ns| at_ns != NEVER_NS);
-        let late = state.late.first().map(|(until, _)| *until);
-        let slow = state.slow_operations.first().map(|(until, _)| *until);
+            state.time.timers.keys().next().map(|(deadline, _)| *deadline).filter(|&at_ns| at_ns != NEVER_NS);
+        let late = state.calls.late.first().map(|(until, _)| *until);
+        let slow = state.pauses.slow_operations.first().map(|(until, _)| *until);
         timer.into_iter().chain(late).chain(slow).min()
     }
 
     /// The times that somebody waits for, the earliest first.
     pub fn timers_ns(&self) -> Vec<u64> {
         let state = self.state();
-        let timers = state.timers.keys().map(|(deadline, _)| *deadline);
-        let mut all: Vec<u64> = timers.chain(state.slow_operations.iter().map(|(until, _)| *until)).collect();
+        let timers = state.time.timers.keys().map(|(deadline, _)| *deadline);
+        let mut all: Vec<u64> =
+            timers.chain(state.pauses.slow_operations.iter().map(|(until, _)| *until)).collect();
         all.sort_unstable();
         all
     }
 
     /// The times until which answers are delayed, each with its gate.
     pub fn late_answers(&self) -> Vec<(u64, GateId)> {
-        self.state().late.iter().map(|&(until, gate)| (until, GateId(gate))).collect()
+        self.state().calls.late.iter().map(|&(until, gate)| (until, GateId(gate))).collect()
     }
 
     /// The things that would wake a task, found by its waker. Parts of the task that have wakers of their own are not
@@ -79,14 +91,14 @@ impl SharedState {
     pub fn waited_for_by(&self, waker: &Waker) -> Vec<Blocked> {
         let state = self.state();
         let mut on = Vec::new();
-        for (id, pipe) in (0..).zip(&state.pipes) {
+        for (id, pipe) in (0..).zip(&state.pipes.all) {
             let (reads, writes) = pipe.is_waited_for_by(waker);
             on.extend(reads.then_some(Blocked::Reading(PipeId(id))));
             on.extend(writes.then_some(Blocked::Writing(PipeId(id))));
         }
         let is_its = |held: &Option<Waker>| held.as_ref().is_some_and(|held| held.will_wake(waker));
         on.extend(
-            state.timers.iter().filter(|(_, held)| is_its(held)).map(|((at, _), _)| Blocked::Until(*at)),
+            state.time.timers.iter().filter(|(_, held)| is_its(held)).map(|((at, _), _)| Blocked::Until(*at)),
         );
         on
     }
@@ -94,9 +106,9 @@ impl SharedState {
     /// Moves the clock to `to_ns`, but never back. Wakes all tasks that waited for a time up to then.
     pub fn advance(&self, to_ns: u64) {
         let mut state = self.state();
-        state.now_ns = state.now_ns.max(to_ns);
-        let now = state.now_ns;
-        while let Some(entry) = state.timers.first_entry() {
+        state.time.now_ns = state.time.now_ns.max(to_ns);
+        let now = state.time.now_ns;
+        while let Some(entry) = state.time.timers.first_entry() {
             if entry.key().0 > now || entry.key().0 == NEVER_NS {
                 break;
             }
@@ -104,29 +116,30 @@ impl SharedState {
                 waker.wake();
             }
         }
-        while let Some(&(until, operation)) = state.slow_operations.first().filter(|(until, _)| *until <= now)
+        while let Some(&(until, operation)) =
+            state.pauses.slow_operations.first().filter(|(until, _)| *until <= now)
         {
-            state.slow_operations.remove(&(until, operation));
+            state.pauses.slow_operations.remove(&(until, operation));
             state.operation_is_over(GateId(operation));
         }
-        while let Some(&(until, gate)) = state.late.first().filter(|(until, _)| *until <= now) {
-            state.late.remove(&(until, gate));
-            state.answerable.insert(gate);
+        while let Some(&(until, gate)) = state.calls.late.first().filter(|(until, _)| *until <= now) {
+            state.calls.late.remove(&(until, gate));
+            state.calls.answerable.insert(gate);
         }
     }
 }
 
 impl State {
     fn seen_ns(&self) -> u64 {
-        self.now_ns.saturating_add(self.booked_ns)
+        self.time.now_ns.saturating_add(self.time.booked_ns)
     }
 
     /// Adds time that a cell takes. In a held tank it passes with the next move, otherwise at once.
     pub(super) fn spend_time(&mut self, ns: u64) {
         if self.held {
-            self.booked_ns = self.booked_ns.saturating_add(ns);
+            self.time.booked_ns = self.time.booked_ns.saturating_add(ns);
         } else {
-            self.now_ns = self.now_ns.saturating_add(ns);
+            self.time.now_ns = self.time.now_ns.saturating_add(ns);
         }
     }
 }

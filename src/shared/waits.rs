@@ -5,6 +5,7 @@
 
 use super::{Blocked, Import, SharedState, WaitStats, Woken};
 use crate::ids::{ActorId, PipeId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Two moments count as one if no more virtual time than this is between them, in nanoseconds. The tolerance is needed
 /// because a guest that looks at its clock makes a little time pass.
@@ -42,20 +43,30 @@ pub(crate) enum Asked {
     GaveBack,
 }
 
+/// The waits of cells.
+#[derive(Default)]
+pub(super) struct Waits {
+    pub(super) blocked: BTreeMap<ActorId, (Import, Vec<Blocked>)>,
+    /// How each cell asks for news and is woken.
+    pub(super) stats: BTreeMap<ActorId, WaitStats>,
+    /// Cells without any link, because their stdin and stdout turned out to be their own.
+    pub(super) without_link: BTreeSet<ActorId>,
+}
+
 impl SharedState {
     pub(crate) fn block(&self, cell: ActorId, import: Import, on: Vec<Blocked>) {
-        self.state().blocked.insert(cell, (import, on));
+        self.state().waits.blocked.insert(cell, (import, on));
     }
 
     pub(crate) fn unblock(&self, cell: ActorId) {
-        self.state().blocked.remove(&cell);
+        self.state().waits.blocked.remove(&cell);
     }
 
     /// Counts a call by which a cell asked for news, and adds the time that it took. Returns whether the cell has asked
     /// in vain so often that others must run before the call returns. News resets the count.
     pub(crate) fn count_call(&self, cell: ActorId, asked: Asked) -> bool {
         let mut state = self.state();
-        let wait_stats = state.wait_stats.entry(cell).or_default();
+        let wait_stats = state.waits.stats.entry(cell).or_default();
         wait_stats.calls += 1;
         if asked == Asked::News {
             (wait_stats.idle_calls, wait_stats.looks, wait_stats.questions) = (0, 0, 0);
@@ -80,20 +91,20 @@ impl SharedState {
     pub(crate) fn begin_wait(&self, cell: ActorId, on: &[Blocked], up: PipeId, down: PipeId) -> WaitBegun {
         let mut state = self.state();
         let hears_link = on.contains(&Blocked::Reading(down));
-        let refused = state.pipes[up.index()].was_refused();
+        let refused = state.pipes.all[up.index()].was_refused();
         let has_timer = on.iter().any(|on| matches!(on, Blocked::Until(_)));
         let could_write = has_timer && !refused && !on.contains(&Blocked::Writing(up));
         if hears_link {
-            state.wait_stats.entry(cell).or_default().waited_for_link = true;
+            state.waits.stats.entry(cell).or_default().waited_for_link = true;
         }
-        WaitBegun { at_ns: state.now_ns, hears_link, could_write }
+        WaitBegun { at_ns: state.time.now_ns, hears_link, could_write }
     }
 
     /// Notes that a cell has no link, so that its writes to stdout are its own business.
     pub(crate) fn has_no_link(&self, cell: ActorId) {
         let mut state = self.state();
-        state.without_link.insert(cell);
-        state.wait_stats.entry(cell).or_default().timed_writes = 0;
+        state.waits.without_link.insert(cell);
+        state.waits.stats.entry(cell).or_default().timed_writes = 0;
     }
 
     /// Notes the end of a cell's wait, and which things were ready.
@@ -101,11 +112,11 @@ impl SharedState {
         let mut state = self.state();
         let is_timer = |on: &Option<Blocked>| matches!(on, Some(Blocked::Until(_)));
         let is_empty = |on: &Option<Blocked>| match *on {
-            Some(Blocked::Reading(pipe)) => state.pipes[pipe.index()].is_spurred_only(),
+            Some(Blocked::Reading(pipe)) => state.pipes.all[pipe.index()].has_nothing_to_read(),
             _ => false,
         };
-        let is_same_moment = state.now_ns <= begun.at_ns.saturating_add(SAME_MOMENT_NS);
-        let link_waits = !begun.hears_link && state.pipes[down.index()].has_visible();
+        let is_same_moment = state.time.now_ns <= begun.at_ns.saturating_add(SAME_MOMENT_NS);
+        let link_waits = !begun.hears_link && state.pipes.all[down.index()].has_visible();
         let woken = if ready.iter().all(is_timer) {
             if link_waits { Woken::ByTimeBesideBytes } else { Woken::ByTime }
         } else if ready.iter().all(is_empty) && begun.could_write && is_same_moment {
@@ -113,14 +124,14 @@ impl SharedState {
         } else {
             Woken::ByNews
         };
-        let wait_stats = state.wait_stats.entry(cell).or_default();
+        let wait_stats = state.waits.stats.entry(cell).or_default();
         (wait_stats.woken, wait_stats.has_written) = (woken, false);
     }
 
     /// Notes that a cell read something, or learnt of an end.
     pub(crate) fn heard(&self, cell: ActorId, of_link: bool) {
         let mut state = self.state();
-        let wait_stats = state.wait_stats.entry(cell).or_default();
+        let wait_stats = state.waits.stats.entry(cell).or_default();
         if of_link && wait_stats.woken == Woken::ByTimeBesideBytes {
             wait_stats.timed_reads += 1;
         }
@@ -130,10 +141,10 @@ impl SharedState {
     /// Notes that a cell wrote to its link. All writes in one turn count once.
     pub(crate) fn wrote_to_link(&self, cell: ActorId) {
         let mut state = self.state();
-        if state.without_link.contains(&cell) {
+        if state.waits.without_link.contains(&cell) {
             return;
         }
-        let wait_stats = state.wait_stats.entry(cell).or_default();
+        let wait_stats = state.waits.stats.entry(cell).or_default();
         if std::mem::replace(&mut wait_stats.has_written, true) {
             return;
         }
@@ -146,23 +157,24 @@ impl SharedState {
 
     /// How a cell asks for news, and how it is woken.
     pub fn wait_stats(&self, cell: ActorId) -> WaitStats {
-        self.state().wait_stats.get(&cell).copied().unwrap_or_default()
+        self.state().waits.stats.get(&cell).copied().unwrap_or_default()
     }
 
-    /// The [`idle_calls`](Habits::idle_calls) of a cell.
+    /// The [`idle_calls`](WaitStats::idle_calls) of a cell.
     pub fn idle_calls(&self, cell: ActorId) -> u64 {
         self.wait_stats(cell).idle_calls
     }
 
     /// The things that a cell waits for inside a blocking import; empty while it runs or waits to be polled.
     pub fn blocked(&self, cell: ActorId) -> Vec<Blocked> {
-        self.state().blocked.get(&cell).map(|(_, on)| on.clone()).unwrap_or_default()
+        self.state().waits.blocked.get(&cell).map(|(_, on)| on.clone()).unwrap_or_default()
     }
 
     /// Whether any cell waits for a pipe inside an import other than `poll`.
     pub fn somebody_blocks_outside_poll(&self) -> bool {
         let state = self.state();
         state
+            .waits
             .blocked
             .values()
             .any(|(import, on)| *import != Import::Poll && on.iter().any(|on| on.pipe().is_some()))
@@ -170,6 +182,6 @@ impl SharedState {
 
     /// The blocking import inside which a cell waits.
     pub fn blocked_in(&self, cell: ActorId) -> Option<Import> {
-        self.state().blocked.get(&cell).map(|(import, _)| *import)
+        self.state().waits.blocked.get(&cell).map(|(import, _)| *import)
     }
 }

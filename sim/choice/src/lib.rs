@@ -7,14 +7,14 @@
 //! ```
 //! use roaring::RoaringBitmap;
 //! use wavetank_choice::chooser::Chooser;
-//! use wavetank_choice::menu::{Calm, Sets};
+//! use wavetank_choice::menu::{Calm, Candidates};
 //! use wavetank_choice::strategy::Survey;
 //! use wavetank_choice::{Profile, Seed, StrategyName};
 //!
 //! // Two actors are ready, and nothing else could happen.
 //! let ready = RoaringBitmap::from([0, 1]);
 //! let none = RoaringBitmap::new();
-//! let sets = Sets { poll: &ready, ..Sets::empty(&none) };
+//! let sets = Candidates { poll: &ready, ..Candidates::empty(&none) };
 //!
 //! let strategy = StrategyName::Random.make(Seed(7), &Profile::calm(), &Survey::default());
 //! let mut chooser = Chooser::new(strategy, 100);

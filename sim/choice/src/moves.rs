@@ -8,45 +8,45 @@ use std::fmt;
 /// A kind of move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
-    /// [`Move::Start`] and [`Move::HangUp`]
+    /// A new cell runs, or its stdin ends.
     Start,
-    /// [`Move::Poll`] and [`Move::PollAt`]
+    /// A task of an actor is polled.
     Poll,
-    /// [`Move::Deliver`]
+    /// Bytes of a pipe become visible, or its end.
     Deliver,
-    /// [`Move::Grant`]
+    /// A pipe's writer may write more.
     Grant,
-    /// [`Move::Answer`]
+    /// The answer of a finished call goes out.
     Answer,
-    /// [`Move::Resume`], [`Move::Complete`] and [`Move::Refuse`]
+    /// A paused call continues, or an operation of fake I/O ends.
     Resume,
-    /// [`Move::Act`]
+    /// An operation that a scenario offers is done.
     Act,
-    /// [`Move::Advance`]
+    /// The clock moves to the next time that somebody waits for.
     Advance,
-    /// [`Move::Spur`]
+    /// Whoever waits for a pipe's bytes is woken although there are none.
     Spur,
-    /// [`Move::Shrink`]
+    /// Budget that was granted and not used is taken back.
     Shrink,
-    /// [`Move::Delay`]
+    /// A finished call's answer is held until a time.
     Delay,
-    /// [`Move::Slow`]
+    /// The next `runBytes` takes long.
     Slow,
-    /// [`Move::Close`]
+    /// A pipe ends cleanly.
     Close,
-    /// [`Move::Reset`]
+    /// A pipe breaks.
     Reset,
-    /// [`Move::Cut`]
+    /// Both pipes of a link break.
     Cut,
-    /// [`Move::Mute`] and [`Move::GiveUp`]
+    /// All delivery on a pipe stops, until it is given up.
     Mute,
-    /// [`Move::Half`]
+    /// A pipe ends at only one of its ends, until it is given up.
     Half,
-    /// [`Move::Jump`]
+    /// The clock moves past the times that others wait for.
     Jump,
-    /// [`Move::Cancel`]
+    /// A call is cancelled.
     Cancel,
-    /// [`Move::Fail`]
+    /// The next `runBytes` fails.
     Fail,
 }
 
@@ -95,30 +95,56 @@ impl Kind {
 
     /// Its name, one word.
     pub fn name(self) -> &'static str {
-        match self {
-            Kind::Start => "start",
-            Kind::Poll => "poll",
-            Kind::Deliver => "deliver",
-            Kind::Grant => "grant",
-            Kind::Answer => "answer",
-            Kind::Resume => "resume",
-            Kind::Act => "act",
-            Kind::Advance => "advance",
-            Kind::Spur => "spur",
-            Kind::Shrink => "shrink",
-            Kind::Delay => "delay",
-            Kind::Slow => "slow",
-            Kind::Close => "close",
-            Kind::Reset => "reset",
-            Kind::Cut => "cut",
-            Kind::Mute => "mute",
-            Kind::Half => "half",
-            Kind::Jump => "jump",
-            Kind::Cancel => "cancel",
-            Kind::Fail => "fail",
-        }
+        self.row().name
+    }
+
+    fn row(self) -> &'static Row {
+        let row = &TABLE[self as usize];
+        debug_assert_eq!(row.kind, self);
+        row
     }
 }
+
+/// All that is known of a kind of move. A new kind needs a variant, its place in [`Kind::ALL`] or [`Kind::FAULTS`], and
+/// its row here.
+struct Row {
+    kind: Kind,
+    name: &'static str,
+    /// The lane of a move of this kind with an id. An injected fault belongs to the lane of the thing that it strikes.
+    lane: fn(u32) -> Lane,
+}
+
+const fn row(kind: Kind, name: &'static str, lane: fn(u32) -> Lane) -> Row {
+    Row { kind, name, lane }
+}
+
+fn clock(_: u32) -> Lane {
+    Lane::Clock
+}
+
+/// The rows in the order of the variants.
+const TABLE: [Row; Kind::COUNT] = [
+    row(Kind::Start, "start", Lane::Actor),
+    row(Kind::Poll, "poll", Lane::Actor),
+    row(Kind::Deliver, "deliver", Lane::Pipe),
+    row(Kind::Grant, "grant", Lane::Pipe),
+    row(Kind::Answer, "answer", Lane::Call),
+    row(Kind::Resume, "resume", Lane::Call),
+    row(Kind::Act, "act", Lane::Script),
+    row(Kind::Advance, "advance", clock),
+    row(Kind::Spur, "spur", Lane::Pipe),
+    row(Kind::Shrink, "shrink", Lane::Pipe),
+    row(Kind::Delay, "delay", Lane::Call),
+    row(Kind::Slow, "slow", clock),
+    row(Kind::Close, "close", Lane::Pipe),
+    row(Kind::Reset, "reset", Lane::Pipe),
+    row(Kind::Cut, "cut", clock),
+    row(Kind::Mute, "mute", Lane::Pipe),
+    row(Kind::Half, "half", Lane::Pipe),
+    row(Kind::Jump, "jump", clock),
+    row(Kind::Cancel, "cancel", Lane::Call),
+    row(Kind::Fail, "fail", clock),
+];
 
 /// A line of moves that happen one after the other. Papers about schedulers call it a thread. Strategies rank, count
 /// and race lanes.
@@ -137,27 +163,28 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// The lane of a kind of move with this id. An injected fault belongs to the lane of the thing that it strikes.
+    /// The lane of a kind of move with this id.
     pub fn of(kind: Kind, id: u32) -> Lane {
-        match kind {
-            Kind::Start | Kind::Poll => Lane::Actor(id),
-            Kind::Deliver
-            | Kind::Grant
-            | Kind::Spur
-            | Kind::Shrink
-            | Kind::Close
-            | Kind::Reset
-            | Kind::Mute
-            | Kind::Half => Lane::Pipe(id),
-            Kind::Answer | Kind::Resume | Kind::Delay | Kind::Cancel => Lane::Call(id),
-            Kind::Act => Lane::Script(id),
-            Kind::Advance | Kind::Jump | Kind::Slow | Kind::Cut | Kind::Fail => Lane::Clock,
-        }
+        (kind.row().lane)(id)
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_row_and_is_in_one_list() {
+        let listed = Kind::ALL.into_iter().chain(Kind::FAULTS);
+        for (place, (row, kind)) in TABLE.iter().zip(listed).enumerate() {
+            assert_eq!((row.kind, kind as usize), (kind, place));
+            assert_eq!(kind.is_fault(), place >= Kind::ALL.len());
+        }
     }
 }

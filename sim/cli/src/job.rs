@@ -11,17 +11,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use wavetank::Engine;
 use wavetank_choice::profile::ProfileError;
-use wavetank_choice::strategy::{Frontier, Survey};
-use wavetank_sim::canary::run_compared;
-use wavetank_sim::explain::{Explanation, explain};
-use wavetank_sim::explore::run_next;
+use wavetank_choice::strategy::Frontier;
+use wavetank_sim::explain::Explanation;
 use wavetank_sim::fuzz::search::Proposal;
-use wavetank_sim::oracle::SwitchedOff;
+use wavetank_sim::harness::Harness;
 use wavetank_sim::replay_line::{Called, command_line};
-use wavetank_sim::run::run_under;
 use wavetank_sim::saved::{self, Retry, SavedFailure, Setting, Source};
 use wavetank_sim::shell;
-use wavetank_sim::{Choices, Profile, Run, Seed, Setup, World, peer, run, survey};
+use wavetank_sim::{Choices, Profile, Run, Seed, Setup, World, peer};
 
 /// A scenario or component, ready to run.
 pub(crate) struct Job {
@@ -29,27 +26,17 @@ pub(crate) struct Job {
     pub(crate) name: String,
     /// Its name for people.
     pub(crate) title: String,
-    /// The source of its choices.
-    pub(crate) choices: Choices,
     /// The arguments that follow the token in a replay line.
     pub(crate) replay_args: String,
-    /// Whether each run is repeated and compared.
-    canary: bool,
-    /// Oracles that are switched off.
-    without: SwitchedOff,
-    body: Body,
+    harness: Harness<Body>,
+    source: Source,
     /// Says that guests are being compiled, given the name for people.
     say_compiling: fn(&str),
     has_run: AtomicBool,
-    engine: Arc<Engine>,
-    /// Made for the first seed that needs it.
-    survey: OnceLock<Arc<Survey>>,
 }
 
-enum Body {
-    BuiltIn(fn(&mut World)),
-    Own { path: String, name: String, wasm: Vec<u8>, args: Vec<String>, how: How },
-}
+/// Builds the world of a job.
+type Body = Box<dyn Fn(&mut World) + Send + Sync>;
 
 impl Job {
     /// Finds the scenario or component that the command line names.
@@ -98,15 +85,11 @@ impl Job {
         Ok(Job {
             name: name.into(),
             title: name.into(),
-            choices,
             replay_args: String::new(),
-            canary: false,
-            without: SwitchedOff::new(),
-            body: Body::BuiltIn(build),
+            harness: harness(Box::new(build), choices, engine),
+            source: Source::BuiltIn,
             say_compiling: note_compiling,
             has_run: AtomicBool::new(false),
-            engine,
-            survey: OnceLock::new(),
         })
     }
 
@@ -133,27 +116,22 @@ impl Job {
         Ok(Job {
             name: own_name(&guest.digest()),
             title: name.clone(),
-            choices,
             replay_args,
-            canary: false,
-            without: SwitchedOff::new(),
-            body: Body::Own {
+            source: Source::Component {
                 path: path.display().to_string(),
-                name,
-                wasm,
                 args: args.into(),
-                how: how.clone(),
+                transport: how.transport.map(Into::into),
+                expects_rpc: how.expect_rpc,
             },
+            harness: harness(own_world(name, wasm, args.into(), how.clone()), choices, engine),
             say_compiling: note_compiling,
             has_run: AtomicBool::new(false),
-            engine,
-            survey: OnceLock::new(),
         })
     }
 
     /// The same job with oracles switched off. A replay must switch them off too.
     pub(crate) fn with_out(mut self, without: &WithoutArgs) -> Self {
-        self.without = without.setting();
+        self.harness.base_mut().without = without.setting();
         let words = without.words();
         if !words.is_empty() {
             self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
@@ -163,7 +141,8 @@ impl Job {
 
     /// The same job with each run repeated and compared.
     pub(crate) fn with_canary(self) -> Self {
-        Job { canary: true, replay_args: format!(" --canary{}", self.replay_args), ..self }
+        let replay_args = format!(" --canary{}", self.replay_args);
+        Job { harness: self.harness.comparing(true), replay_args, ..self }
     }
 
     /// The same with another way to say that guests are being compiled.
@@ -173,7 +152,7 @@ impl Job {
 
     /// Runs the job under one seed.
     pub(crate) fn run(&self, seed: Seed) -> Run {
-        self.run_with(seed, self.choices.clone(), self.canary)
+        self.run_with(seed, self.choices().clone(), self.harness.is_comparing())
     }
 
     /// Runs the job once under one seed with other choices.
@@ -181,18 +160,18 @@ impl Job {
         self.run_with(seed, choices, false)
     }
 
+    /// The source of its choices.
+    pub(crate) fn choices(&self) -> &Choices {
+        self.harness.choices()
+    }
+
     fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
-        let wants = choices.needs_survey(seed);
-        let setup = Setup { choices, ..self.setup(seed) };
-        let build = |world: &mut World| self.build(world);
-        let surveyed = || self.survey.get_or_init(|| Arc::new(survey(build, &setup))).clone();
-        let setup = Setup { survey: wants.then(surveyed), ..setup.clone() };
-        let run = || if canary { run_compared(build, &setup) } else { run(build, &setup) };
+        let run = || self.harness.run_with(seed, choices, canary);
         if self.has_run.swap(true, Ordering::Relaxed) {
             return run();
         }
         let say = || {
-            if self.engine.is_compiling() {
+            if self.harness.engine().is_compiling() {
                 (self.say_compiling)(&self.title);
             }
         };
@@ -207,7 +186,8 @@ impl Job {
 
     /// The setting that is saved with each failure of this job.
     pub(crate) fn setting(&self, seed: Seed) -> Setting {
-        Setting::of(&self.name, self.source(), &self.setup(seed), self.canary)
+        let setup = self.harness.setup(seed);
+        Setting::of(&self.name, self.source.clone(), &setup, self.harness.is_comparing())
     }
 
     /// The same for a failure that a fuzzer found. Drawn anew, its seed gives another run.
@@ -216,40 +196,30 @@ impl Job {
     }
 
     /// The source of the guest: built in, or a component file.
-    pub(crate) fn source(&self) -> Source {
-        match &self.body {
-            Body::BuiltIn(_) => Source::BuiltIn,
-            Body::Own { path, args, how, .. } => Source::Component {
-                path: path.clone(),
-                args: args.clone(),
-                transport: how.transport.map(Into::into),
-                expects_rpc: how.expect_rpc,
-            },
-        }
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Explains a failure of this job, with at most `budget_runs` runs.
     pub(crate) fn explain(&self, run: &Run, budget_runs: usize) -> Explanation {
-        let setup = self.setup(run.seed);
-        let build = |world: &mut World| self.build(world);
-        explain(run, budget_runs, &|strategy| run_under(build, &setup, "explained", strategy))
+        self.harness.explain(run, budget_runs)
     }
 
     /// Runs the job under one seed until a step, to look at its world there.
     pub(crate) fn run_until(&self, seed: Seed, step: u64) -> Run {
-        let build = |world: &mut World| self.build(world);
-        run(build, &Setup { until: Some(step), ..self.setup(seed) })
+        self.harness.run_until(seed, step)
     }
 
     /// The same job with one component replaced by another.
     pub(crate) fn replacing(mut self, old: &[u8], new: &[u8]) -> Result<Self, wavetank::Error> {
-        self.engine = self.engine.replacing(old, new)?;
+        let engine = self.harness.engine().replacing(old, new)?;
+        self.harness = self.harness.on(engine);
         Ok(self)
     }
 
     /// Runs the next schedule of an exhaustive search.
     pub(crate) fn run_next(&self, frontier: &mut Frontier, seed: Seed) -> Option<Run> {
-        run_next(frontier, |world| self.build(world), &self.setup(seed))
+        self.harness.run_next(frontier, seed)
     }
 
     /// Makes a run that a fuzzer's search asks for.
@@ -257,37 +227,34 @@ impl Job {
         self.run_with(seed, proposal.choices(profile), false)
     }
 
-    fn setup(&self, seed: Seed) -> Setup {
-        let without = self.without.clone();
-        Setup { choices: self.choices.clone(), without, ..Setup::new(self.engine.clone(), seed) }
-    }
-
-    fn build(&self, world: &mut World) {
-        match &self.body {
-            Body::BuiltIn(build) => build(world),
-            Body::Own { name, wasm, args, how, .. } => {
-                let mut cell = world.cell(name, wasm).args(args.clone());
-                if let Some(transport) = how.transport {
-                    cell = cell.transport(transport.into());
-                }
-                let cell = cell.serve(peer::host(world)).spawn();
-                cell.expect_exit(0);
-                if how.expect_rpc {
-                    cell.expect_rpc();
-                }
-            }
-        }
-    }
-
     /// Whether this is a component of the user's own; its output is then shown.
     pub(crate) fn is_own(&self) -> bool {
-        matches!(self.body, Body::Own { .. })
+        matches!(self.source, Source::Component { .. })
     }
 
     /// The line that replays a run of this job.
     pub(crate) fn replay_line(&self, token: &str) -> String {
         replay_line(token, &self.replay_args)
     }
+}
+
+fn harness(body: Body, choices: Choices, engine: Arc<Engine>) -> Harness<Body> {
+    Harness::new(body, Setup { choices, ..Setup::new(engine, Seed(0)) })
+}
+
+/// The world of a component that runs as pid0.
+fn own_world(name: String, wasm: Vec<u8>, args: Vec<String>, how: How) -> Body {
+    Box::new(move |world| {
+        let mut cell = world.cell(&name, &wasm).args(args.clone());
+        if let Some(transport) = how.transport {
+            cell = cell.transport(transport.into());
+        }
+        let cell = cell.serve(peer::host(world)).spawn();
+        cell.expect_exit(0);
+        if how.expect_rpc {
+            cell.expect_rpc();
+        }
+    })
 }
 
 /// The line that replays a token, with the command as the user called it.

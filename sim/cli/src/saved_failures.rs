@@ -207,7 +207,7 @@ impl SavedFolder {
             let way = record.failure.as_deref().unwrap_or(ABORTED);
             let count = ways.entry(way).or_default();
             *count += 1;
-            let name = saved::file_name(&job.name, &job.source(), Seed(record.seed), way);
+            let name = saved::file_name(&job.name, job.source(), Seed(record.seed), way);
             if *count <= SAVED_OF_ONE_SIGNATURE || way == ABORTED {
                 if folder.join(&name).exists() {
                     kept.push(name);
@@ -253,10 +253,10 @@ fn is_of(kept: &SavedFailure, job: &Job) -> bool {
                 expects_rpc: expects_now,
             },
         ) => {
-            let is_run_alike = (args, transport, expects_rpc) == (&args_now, &transport_now, &expects_now);
+            let is_run_alike = (args, transport, expects_rpc) == (args_now, transport_now, expects_now);
             is_run_alike && is_same(path.as_ref(), now.as_ref())
         }
-        (source, now) => *source == now && kept.setting.scenario == job.name,
+        (source, now) => source == now && kept.setting.scenario == job.name,
     }
 }
 

@@ -222,7 +222,7 @@ fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<PlaceResult>) -> Result<(), String
                     still_born = 0;
                     let seed = plan.seed(place);
                     saved_failures::keep_aborted(&plan.what.keep, plan.job, seed, &cut.to_string());
-                    let record = Record::cut(plan.name, seed, &plan.job.choices, &cut);
+                    let record = Record::cut(plan.name, seed, plan.job.choices(), &cut);
                     let _ = tell.send(Ok((place, record)));
                     place += 1;
                 }

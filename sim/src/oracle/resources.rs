@@ -14,7 +14,7 @@
 //!   them; more is a leak. The [ledger](super::ledger) checks whether the RPC itself ended in order.
 //! - **Handles that grow with use.** These are handles of one sort (streams of one pipe, pollables of one pipe,
 //!   pollables of timers), each of which took the place of the one before: it was born after the other's [last
-//!   use](wavetank::cell::Lived). Three in a row are a leak. Ten timers that wait side by side are one generation, and
+//!   use](wavetank::cell::HandleLifetime). Three in a row are a leak. Ten timers that wait side by side are one generation, and
 //!   so are ten that were made at the start. If each of ten timers was waited for before the next was made, they are
 //!   ten generations.
 //!

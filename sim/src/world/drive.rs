@@ -121,7 +121,7 @@ impl World {
             Kind::Answer => Move::Answer(id),
             Kind::Resume => self.resume_of(id, chooser),
             Kind::Act => {
-                let operations = self.scripts.borrow()[id as usize].ready_sets();
+                let operations = self.scripts.borrow()[id as usize].offers();
                 Move::Act(id, chooser.draw(Meaning::Act(id), operations))
             }
             Kind::Advance => {
@@ -229,7 +229,7 @@ impl World {
 
     fn look_at_scripts(&mut self) {
         for (id, script) in (0..).zip(self.scripts.borrow().iter()) {
-            if script.ready_sets() > 0 {
+            if script.offers() > 0 {
                 self.acting.insert(id);
             } else {
                 self.acting.remove(id);

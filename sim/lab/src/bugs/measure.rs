@@ -6,9 +6,9 @@ use wavetank::Engine;
 use wavetank_choice::profile::Profile;
 use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::StrategyName;
-use wavetank_sim::run::{Choices, Run, Setup, survey};
-use wavetank_sim::signature::{SHRINK_RUNS, shrink_run};
-use wavetank_sim::world::World;
+use wavetank_sim::harness::Harness;
+use wavetank_sim::run::{Choices, Setup};
+use wavetank_sim::signature::SHRINK_RUNS;
 
 /// How to measure a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,21 +72,15 @@ pub fn measure(
     plan: &Plan,
     engine: &Arc<Engine>,
 ) -> Measured {
-    let drawn = Choices::Drawn(strategy.clone(), profile.clone());
-    let dull = Setup::new(engine.clone(), Seed(0));
-    let wants = (0..32).any(|seed| strategy.needs_survey(Seed(seed)));
-    let surveyed = |build: fn(&mut World)| wants.then(|| Arc::new(survey(build, &dull)));
-    let (of_buggy, of_mended) = (surveyed(case.buggy), surveyed(case.mended));
-    let under = |build: fn(&mut World), survey: &Option<_>, seed, choices: &Choices| -> Run {
-        let setup =
-            Setup { choices: choices.clone(), survey: survey.clone(), ..Setup::new(engine.clone(), seed) };
-        case.run(build, &setup)
-    };
+    let choices = Choices::Drawn(strategy.clone(), profile.clone());
+    let setup = Setup { choices, ..Setup::new(engine.clone(), Seed(0)) };
+    let buggy = Harness::new(case.buggy, setup.clone()).comparing(case.is_compared);
+    let mended = Harness::new(case.mended, setup).comparing(case.is_compared);
     let mut measured = Measured { searches: plan.bases, ..Measured::default() };
     for base in 0..plan.bases {
         for execution in 0..plan.cap {
             let seed = Seed(base * APART + execution);
-            let run = under(case.buggy, &of_buggy, seed, &drawn);
+            let run = buggy.run(seed);
             measured.steps += run.transcript.steps.len() as u64;
             if !run.outcome.is_news() {
                 continue;
@@ -94,8 +88,7 @@ pub fn measure(
             measured.executions.push(execution + 1);
             if plan.shrinks {
                 let from = run.choices.len();
-                let replay = |choices| under(case.buggy, &of_buggy, seed, &choices);
-                if let Some(small) = shrink_run(&run, SHRINK_RUNS, replay) {
+                if let Some(small) = buggy.shrink(&run, SHRINK_RUNS) {
                     measured.shrunk.push((from, small.run.choices.len(), small.shrunk.runs));
                 }
             }
@@ -103,7 +96,7 @@ pub fn measure(
         }
         for place in 0..plan.twin_seeds {
             let seed = Seed(base * APART + place);
-            let run = under(case.mended, &of_mended, seed, &drawn);
+            let run = mended.run(seed);
             measured.false_alarms += u64::from(!run.outcome.is_finished());
         }
     }

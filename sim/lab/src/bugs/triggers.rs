@@ -12,12 +12,13 @@ use wavetank_choice::moves::Kind;
 use wavetank_choice::profile::Profile;
 use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::StrategyName;
-use wavetank_sim::explain::{Change, Deciding, EXPLAIN_RUNS, explain};
+use wavetank_sim::explain::{Change, Deciding, EXPLAIN_RUNS};
+use wavetank_sim::harness::Harness;
 use wavetank_sim::moves::Move;
 use wavetank_sim::oracle::{Blame, Party};
-use wavetank_sim::run::{Choices, Run, Setup, run_under, survey};
+use wavetank_sim::run::{Choices, Run, Setup};
 use wavetank_sim::schema::PEER_SCHEMA;
-use wavetank_sim::signature::{SHRINK_RUNS, shrink_run};
+use wavetank_sim::signature::SHRINK_RUNS;
 use wavetank_sim::transcript::Names;
 
 /// The trigger of a fault.
@@ -97,24 +98,21 @@ pub struct Named {
 /// Explains the first failures of a case, shrunk, and compares the named changes with the planted trigger. Searches at
 /// most `cap` seeds, from 0 on.
 pub fn named(case: &Case, failures: usize, cap: u64, engine: &Arc<Engine>) -> Named {
-    let drawn = Choices::Drawn(StrategyName::Portfolio, Profile::swarm());
-    let base = Setup { choices: drawn, ..Setup::new(engine.clone(), Seed(0)) };
-    let base = Setup { survey: Some(Arc::new(survey(case.buggy, &base))), ..base };
+    let choices = Choices::Drawn(StrategyName::Portfolio, Profile::swarm());
+    let setup = Setup { choices, ..Setup::new(engine.clone(), Seed(0)) };
+    let harness = Harness::new(case.buggy, setup).comparing(case.is_compared);
     let mut named = Named::default();
     for seed in 0..cap {
         if named.failures == failures {
             break;
         }
-        let setup = Setup { seed: Seed(seed), ..base.clone() };
-        let run = case.run(case.buggy, &setup);
+        let run = harness.run(Seed(seed));
         if !run.outcome.is_news() {
             continue;
         }
         named.failures += 1;
-        let replay = |choices| case.run(case.buggy, &Setup { choices, ..setup.clone() });
-        let run = shrink_run(&run, SHRINK_RUNS, replay).map_or(run, |smaller| smaller.run);
-        let told =
-            explain(&run, EXPLAIN_RUNS, &|strategy| run_under(case.buggy, &setup, "explained", strategy));
+        let run = harness.shrink(&run, SHRINK_RUNS).map_or(run, |smaller| smaller.run);
+        let explained = harness.explain(&run, EXPLAIN_RUNS);
         let blame = run.outcome.blame();
         if case.culprit.is(blame.as_ref()) {
             named.blamed += 1;
@@ -122,7 +120,7 @@ pub fn named(case: &Case, failures: usize, cap: u64, engine: &Arc<Engine>) -> Na
             let blame = blame.map_or_else(|| "nobody".into(), |blame| blame.to_string());
             named.blamed_otherwise.push(blame);
         }
-        match told.deciding {
+        match explained.deciding {
             None => named.silent += 1,
             Some(deciding) if case.trigger.is(&deciding, &run) => named.right += 1,
             Some(deciding) => named.wrong.push(deciding.to_string()),

@@ -23,7 +23,7 @@ struct Args {
 #[derive(Subcommand)]
 enum Command {
     #[command(flatten)]
-    OfUsers(wavetank_cli::Command),
+    OfUsers(Box<wavetank_cli::Command>),
     /// Measures how soon each strategy finds each case of the bug benchmark; exits with 1 if a target is missed
     Bugs(BugsArgs),
 }
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     args.color.apply();
     wavetank_cli::ended(match args.command {
         Command::Bugs(bugs) => benchmark::bugs(&bugs),
-        Command::OfUsers(command) => wavetank_cli::run(command, &catalogue()),
+        Command::OfUsers(command) => wavetank_cli::run(*command, &catalogue()),
     })
 }
 

@@ -194,7 +194,7 @@ impl Drop for Operations {
 }
 
 impl Script for Operations {
-    fn ready_sets(&self) -> u32 {
+    fn offers(&self) -> u32 {
         // If a vat asks for a bootstrap capability, it has it after a turn or two.
         let state = self.shared.borrow();
         if self.left == 0 || state.asking > 0 { 0 } else { 1 + state.kinds.len() as u32 * SLOTS }

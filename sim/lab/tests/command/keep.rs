@@ -377,6 +377,20 @@ fn a_campaign_whose_world_hangs_ends_when_it_is_told() {
     assert!(last.ends_with(": 0 failures; stopped\n"), "{last}");
 }
 
+/// The file was saved before crates, modules and types had their present names.
+#[test]
+fn a_failure_and_a_token_of_an_earlier_version_replay() {
+    let folder = folder("old");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/command/old/bug-g04-1-eb5ed0af.toml");
+    let (code, out, err) = wavetank_in(&folder, &["replay", file.to_str().expect("plain names")]);
+    assert_eq!((code, &*err), (1, ""), "{out}");
+    assert!(out.contains("still fails: stalled after 25 steps"), "{out}");
+    let token = "wt1.bug-g04.1.AN3AWIvbkpXTY2cAAUbGLexJmQXldQD1odAh";
+    let (code, out, err) = wavetank_in(&folder, &["replay", token]);
+    assert_eq!((code, &*err), (1, ""), "{out}");
+    assert!(out.contains("reproduced: the transcript is the same, step for step"), "{out}");
+}
+
 // ---- checks
 
 fn panic_of(check: impl FnOnce()) -> String {
