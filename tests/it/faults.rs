@@ -55,7 +55,7 @@ fn a_damaged_world_with_a_repeating_timer_comes_to_rest() {
 fn a_silent_pipe_counts_at_once_and_is_given_up_within_its_time() {
     const TWO_MINUTES_NS: u64 = 120_259_084_288;
     let mut seen = 0;
-    for seed in 0..400 {
+    for seed in 0..200 {
         let run = finished(scenario("cleanup"), &under(Profile::harsh(), seed));
         let mut now_ns = 0;
         for step in &run.transcript.steps {
@@ -76,7 +76,7 @@ fn a_silent_pipe_counts_at_once_and_is_given_up_within_its_time() {
         let silent = count(|moved| matches!(moved, Move::Mute(..) | Move::Half(..)));
         assert_eq!(silent, count(|moved| matches!(moved, Move::GiveUp(_))), "seed {seed}");
     }
-    assert!(seen > 40, "{seen}");
+    assert!(seen > 20, "{seen}");
 }
 
 #[test]

@@ -56,9 +56,9 @@ fn golden_digests() {
 #[test]
 fn different_seeds_give_different_schedules() {
     for Scenario { name, build, .. } in clean() {
-        let digests: BTreeSet<_> = (0..50).map(|seed| run(build, &setup(seed)).transcript.digest()).collect();
+        let digests: BTreeSet<_> = (0..20).map(|seed| run(build, &setup(seed)).transcript.digest()).collect();
         // Two seeds may give the same schedule in a world as small as echo.
-        assert!(digests.len() >= 45, "{name}: {} schedules of 50 seeds", digests.len());
+        assert!(digests.len() >= 18, "{name}: {} schedules of 20 seeds", digests.len());
     }
 }
 

@@ -569,6 +569,21 @@ fn a_guest_that_another_starts_is_replaced_too() {
     assert!(out.contains("\ndiverged at step ") && out.contains("under another schedule"), "{out}");
 }
 
+/// `exhaustive` and `run --strategy exhaustive` are two names of one search.
+#[test]
+fn exhaustive_is_a_command_of_its_own() {
+    let said = finds_nothing(&["exhaustive", "echo", "--all", "--runs", "3"]);
+    assert_eq!(said, finds_nothing(&["run", "echo", "--strategy", "exhaustive:all", "--seeds", "0..3"]));
+    let (code, said, _) = wavetank(&["exhaustive", "bug-account", "--preemptions", "1"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("with at most 1 preemption, not all: the last one fails"), "{said}");
+    let (code, out, err) = wavetank(&["exhaustive", "bug-account-mended", "--preemptions", "1"]);
+    assert_eq!((code, &*err), (0, ""), "{out}");
+    assert!(out.starts_with("all ") && out.ends_with("preemption: none fails\n"), "{out}");
+    let (code, _, err) = wavetank(&["exhaustive", "echo", "--all", "--delays", "1"]);
+    assert_eq!(code, 2, "{err}");
+}
+
 #[test]
 fn an_exhaustive_search_says_what_it_saw() {
     let said = finds_nothing(&["run", "echo", "--strategy", "exhaustive:all", "--seeds", "0..3"]);
