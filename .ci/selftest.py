@@ -307,6 +307,7 @@ class DriverTest(unittest.TestCase):
             "wasm": "rustup: false",
             "cargo-fuzz": "cargo-fuzz: false",
             "git": "git: false",
+            "mdbook": "mdbook: false",
         }
         tools = re.findall(r"^\[(.+)\]$", (HERE / "tools.ini").read_text(), re.MULTILINE)
         self.assertEqual(sorted(hidden_by), sorted(tools), "each tool can be hidden")
@@ -320,6 +321,7 @@ class DriverTest(unittest.TestCase):
                 "rustup": '[ "$1" = target ] && [ "$2" = list ] && echo wasm32-wasip2',
                 "cargo-fuzz": "echo cargo-fuzz 0.13.2",
                 "git": "true",
+                "mdbook": "echo mdbook v0.5.4",
             }
             if tool:
                 command, body = hidden_by[tool].split(": ", 1)
