@@ -1,8 +1,8 @@
 //! Freedoms that WASI's text leaves to a host and that most hosts never take. A guest that depends on a host not taking
 //! them is wrong.
 //!
-//! docs/src/explanation/wasi-freedoms.md goes through the text sentence by sentence. Not here: the choice which of them a cell's host
-//! takes.
+//! docs/src/explanation/wasi-freedoms.md goes through the text sentence by sentence. Not here: the choice of the
+//! freedoms that a cell's host takes.
 
 /// The freedoms of `wasi:io` that a cell's host takes. None by default. A correct guest does the same under all of
 /// them.

@@ -3,12 +3,12 @@
 //! Guests are WebAssembly components; a running guest is a [`cell`]. Cells and their host talk Cap'n Proto RPC over
 //! links ([`link`]), which are pairs of pipes ([`pipe`]). The host serves [`Host`, `Executor`, `Process` and
 //! `ByteStream`](peer) to them. In another host many things happen by themselves. Here they happen only on request: the
-//! [`SharedState`] offers bytes to deliver, budget to grant, cells to start, answers to release and a clock to advance, and
-//! its driver picks one.
+//! [`SharedState`] offers bytes to deliver, budget to grant, cells to start, answers to release and a clock to advance,
+//! and its driver picks one.
 //!
-//! Not here: seeds, choices, strategies and transcripts. Nothing in this crate names them; they are in `wavetank-sim`.
-//! There is no runtime here either: tasks go to any implementation of [`Spawn`], for example a
-//! `futures_executor::LocalPool`.
+//! Not here: seeds, choices and strategies, which are in `wavetank-choice`, and transcripts, which are in
+//! `wavetank-sim`. This crate depends on neither. There is no runtime here either: tasks go to any implementation of
+//! [`Spawn`], for example a `futures_executor::LocalPool`.
 
 #![forbid(unsafe_code)]
 

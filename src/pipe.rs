@@ -13,7 +13,7 @@
 //! handle may use its whole permit, and then the pipe holds more than its capacity. Nothing is reserved, because a
 //! handle that asks and never writes would starve the others for ever.
 //!
-//! Not here: wasi-io and `AsyncRead`, which are in `stream`, and the ids, which are in `shared`.
+//! Not here: wasi-io and `AsyncRead`, which are in `stream`, and the table of all pipes by id, which is in `shared`.
 
 mod handles;
 mod outside;

@@ -5,8 +5,8 @@ pub(crate) const MAX_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 
 /// The streams that a cell's RPC uses.
 ///
-/// An explicit setting for a cell wins. Otherwise the imports of its component decide ([`Guest::transport`](crate::Guest::transport)). The same
-/// holds for each of its children: the setting of a parent is not inherited.
+/// An explicit setting for a cell wins. Otherwise the imports of its component decide: see [`crate::Guest::transport`].
+/// The same holds for each of its children: the setting of a parent is not inherited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Over stdin and stdout.

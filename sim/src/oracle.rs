@@ -21,6 +21,7 @@
 //! | [`children`] | a cell that exits with 0 had no failed child and left none alone | once it rests | [`children_may_fail`], [`may_leave_children`] |
 //! | `output` | stdout and stderr hold the text that the scenario expects | once it rests | |
 //! | `invariant` | each [`World::invariant`] of the scenario holds | after each step | |
+//! | `each` | each assertion of [`Check::each`] holds | after a run that finished | |
 //!
 //! A guest's trap is an outcome of its own. At rest it comes before every finding except `transport`, because other
 //! findings then follow from it.
@@ -47,6 +48,7 @@
 //! [`max_record_bytes`]: crate::Setup::max_record_bytes
 //! [`quiet_fuel`]: crate::Limits::quiet_fuel
 //! [`World::invariant`]: crate::World::invariant
+//! [`Check::each`]: crate::check::Check::each
 
 pub mod blocking;
 pub mod budget;

@@ -1,7 +1,7 @@
 //! Saved failures: one text file each, complete enough to retry the failure and to be read.
 //!
-//! [`SavedFailure`] is plain data; `text` writes and reads it, `folder` manages the files, `retry` runs a failure again. Not
-//! here: when to save a failure. A sweep and a check decide that.
+//! [`SavedFailure`] is plain data. `text` writes and reads it, `folder` manages the files, `retry` runs a failure
+//! again. Not here: when to save a failure. A sweep and a check decide that.
 
 mod folder;
 mod retry;

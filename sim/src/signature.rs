@@ -144,9 +144,9 @@ pub struct ShrunkRun {
 /// Shrinks a run that failed, in at most `budget_runs` runs, and fewer if one takes long. `replay` runs the same
 /// scenario under the same seed with the choices it is given.
 ///
-/// The smaller run has the same [`signature`](signature()). It shows a [known](crate::known) failure if the original does, and a new
-/// one if the original does. The smaller run's world is no rougher: its level is no higher, and it has no kind of
-/// damage that the original world did not have.
+/// The smaller run has the same [`signature`](signature()). It shows a [known](crate::known) failure if the original
+/// does, and a new one if the original does. The smaller run's world is no rougher: its level is no higher, and it has
+/// no kind of damage that the original world did not have.
 ///
 /// `None` if there are no runs to spend, or if there is nothing to shrink: the run finished, or its own choices do not
 /// make it fail again. In the latter case, as after a divergence, something besides seed and choices decides;

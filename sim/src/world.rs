@@ -354,8 +354,8 @@ impl World {
     }
 
     /// Adds a check of the world at rest, which is skipped if the world was damaged. The check gets the transcript and
-    /// whether somebody still waits, and returns a finding of [`Oracle::Own`] if something is wrong. It is asked before a stall is
-    /// reported.
+    /// whether somebody still waits, and returns a finding of [`Oracle::Own`] if something is wrong. It is asked before
+    /// a stall is reported.
     pub fn expect_at_rest(&self, wrong: impl Fn(&Transcript, bool) -> Option<Finding> + 'static) {
         self.at_rest.borrow_mut().push(Box::new(wrong));
     }

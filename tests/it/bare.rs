@@ -1,4 +1,4 @@
-//! The tank without the wave maker: a `LocalPool` polls, pipes flow freely, and the tests move only the clock.
+//! The tank without the simulator: a `LocalPool` polls, pipes flow freely, and the tests move only the clock.
 
 use capnp::capability::Client;
 use futures::FutureExt;

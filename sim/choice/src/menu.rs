@@ -3,8 +3,8 @@
 //! Item 0 is by definition the next move of the calm policy. That policy goes round robin over the kinds of move, and
 //! over the ids within a kind. (If polls always came first, a task that wakes itself could starve delivery for ever.)
 //!
-//! Now and then there is a second list, [`PossibleFaults`]: the faults that could be injected. It is asked for so seldom that it
-//! may be a real list.
+//! Now and then there is a second list, [`PossibleFaults`]: the faults that could be injected. It is asked for so
+//! seldom that it may be a real list.
 
 use crate::moves::{Kind, Lane};
 use roaring::RoaringBitmap;

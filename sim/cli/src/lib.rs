@@ -3,7 +3,7 @@
 //! A binary hands its [`Catalogue`] to [`main`]. A binary with commands of its own parses its arguments itself, with
 //! [`Command`] flattened into its own subcommands, and calls [`run`].
 
-// All output goes through `out`.
+// All output goes through `terminal`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod annotate;

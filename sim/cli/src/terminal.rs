@@ -38,8 +38,8 @@ pub const FINISHED: Style = AnsiColor::Green.on_default();
 /// The colour of a command to copy.
 pub const COMMAND: Style = AnsiColor::Cyan.on_default();
 
-/// Text in colours. Colours are kept apart from the text until it is printed, because control characters of the text are escaped first:
-/// a guest must not be able to set any colour.
+/// Text in colours. Colours are kept apart from the text until it is printed, because control characters of the text
+/// are escaped first: a guest must not be able to set any colour.
 #[derive(Default)]
 pub struct Text(Vec<(Style, String)>);
 

@@ -5,10 +5,10 @@
 //! (capnproto-rust#528), and has broken it (C01 of the catalogue of bugs, a plain call that overtakes streaming ones).
 //!
 //! The oracle compares the frames of the calls on one target of a link with the calls that came in at gates of that
-//! link. A gate sees no ids, so a call is recognised by its method and by the [fingerprint](wavetank_trace::fingerprint()) of
-//! its parameters. Three kinds of calls are left out: calls that are alike on two targets; calls that come in more
-//! often than they were sent (a server may call itself); and calls on capabilities of guests, which have no gates. A
-//! call that never comes in, because it was cancelled or the link broke, breaks no order.
+//! link. A gate sees no ids, so a call is recognised by its method and by the
+//! [fingerprint](wavetank_trace::fingerprint()) of its parameters. Three kinds of calls are left out: calls that are
+//! alike on two targets; calls that come in more often than they were sent (a server may call itself); and calls on
+//! capabilities of guests, which have no gates. A call that never comes in (cancelled, or its link broke) is no error.
 
 use super::{Blame, Evidence, Finding, Oracle};
 use crate::transcript::LinkFrames;

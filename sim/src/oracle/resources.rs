@@ -14,9 +14,9 @@
 //!   them; more is a leak. The [ledger](super::ledger) checks whether the RPC itself ended in order.
 //! - **Handles that grow with use.** These are handles of one sort (streams of one pipe, pollables of one pipe,
 //!   pollables of timers), each of which took the place of the one before: it was born after the other's [last
-//!   use](wavetank::cell::HandleLifetime). Three in a row are a leak. Ten timers that wait side by side are one generation, and
-//!   so are ten that were made at the start. If each of ten timers was waited for before the next was made, they are
-//!   ten generations.
+//!   use](wavetank::cell::HandleLifetime). Three in a row are a leak. Ten timers that wait side by side are one
+//!   generation, and so are ten that were made at the start. If each of ten timers was waited for before the next was
+//!   made, they are ten generations.
 //!
 //! A trap or a kill may leave anything: the host takes it back with the store. A cell that was refused memory or
 //! trapped on purpose is excused; in a damaged world all others are judged as usual.

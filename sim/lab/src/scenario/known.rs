@@ -1,4 +1,4 @@
-//! Scenarios that each show one known fault of a library, as short as possible; docs/src/reference/known-faults.md lists the faults.
+//! Scenarios that each show one known fault of a library (docs/src/reference/known-faults.md), as short as possible.
 //!
 //! No guest is needed: a link joins two vats, `asker` and `giver`.
 

@@ -1,4 +1,4 @@
-//! How the command handles hostile flags, files and host capabilities: docs/src/reference/hostile.md, one test for each line.
+//! Hostile flags, files and host capabilities: a test for each of their rows in docs/src/reference/hostile.md.
 
 use crate::common::wavetank;
 use std::path::{Path, PathBuf};
