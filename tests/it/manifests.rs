@@ -145,7 +145,7 @@ fn neither_tokio_nor_wasmtime_wasi_is_in_the_tree() {
 }
 
 #[test]
-fn nothing_in_the_tank_names_the_wave_maker() {
+fn nothing_in_the_tank_names_the_simulator() {
     let mut files = Vec::new();
     walk(Path::new("src"), &mut files);
     assert!(files.len() > 10);

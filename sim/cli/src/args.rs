@@ -55,7 +55,7 @@ pub const EXIT_CODES: &str = "Exit codes: 0 nothing found, 1 a failure found, 2 
 pub enum Command {
     /// Runs a scenario, or a component of your own, under many seeds
     Run(Run),
-    /// Repeats the run of a token, and prints the transcript
+    /// Repeats the run of a token, and prints its RPC frames
     Replay(Replay),
     /// Makes a failing run smaller, from its token or its file
     Shrink(Shrink),

@@ -26,7 +26,7 @@ pub(crate) struct BugsArgs {
     /// Strategies to measure, as random,pct:3 [default: all strategies that search]
     #[arg(long, value_delimiter = ',', value_name = "STRATEGY,…")]
     pub(crate) strategies: Vec<StrategyName>,
-    /// Searches for each case and strategy
+    /// Searches for each case and strategy; with --reports, failures for each case
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) bases: u64,
     /// Executions after which a search gives up

@@ -24,7 +24,7 @@ struct Args {
 enum Command {
     #[command(flatten)]
     OfUsers(Box<wavetank_cli::Command>),
-    /// Measures how soon each strategy finds each case of the bug benchmark; exits with 1 if a target is missed
+    /// Measures how soon each strategy finds each case of the bug benchmark; exits with 1 if a target is missed or a mended twin fails
     Bugs(BugsArgs),
 }
 
