@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::OnceLock;
-use wavetank_lab::targets::budgets;
 use wavetank_lab::scenario::find;
+use wavetank_lab::targets::budgets;
 use wavetank_sim::scenario::Scenario;
 
 #[expect(clippy::disallowed_methods, reason = "read once, before any world")]
