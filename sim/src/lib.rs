@@ -4,9 +4,9 @@
 //! [choice](wavetank_choice::choice) picks the item:
 //!
 //! ```text
-//! seed ─▶ choices ─▶ strategy ─▶ Move ──apply──▶ [ the tank: poll | deliver | grant | answer | advance | faults ]
+//! seed ─▶ choices ─▶ strategy ─▶ Move ──apply──▶ [ the tank: start | poll | deliver | grant | answer | … | faults ]
 //!                       ▲ menu                         │ woken tasks, events
-//!  report ◀──────── outcome ◀──── transcript ◀─────────┘
+//!  report ◀── outcome ◀── oracles ◀── transcript ◀─────┘
 //! ```
 //!
 //! Test a guest with [`check`](check()). A scenario is a function over a [`World`]:
