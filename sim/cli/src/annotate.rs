@@ -2,7 +2,7 @@
 //!
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
 
-use crate::heading::Heading;
+use crate::job::replay_line;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Component, Path};
@@ -18,10 +18,12 @@ fn is_wanted(asked: bool) -> bool {
     asked || std::env::var("GITHUB_ACTIONS").is_ok_and(|is| is == "true")
 }
 
-/// The annotation lines of the failures, with the lowest seed of each; empty if annotations are not wanted.
+/// The annotation lines of the failures, with the lowest seed of each; empty if annotations are not wanted. `title` is
+/// the scenario's name for people, and `replay_args` follow the token in a replay line.
 pub(crate) fn annotations<'a>(
     asked: bool,
-    heading: &Heading,
+    title: &str,
+    replay_args: &str,
     records: impl Iterator<Item = &'a Record>,
 ) -> String {
     let mut seen = BTreeSet::new();
@@ -33,13 +35,13 @@ pub(crate) fn annotations<'a>(
         .filter(|record| record.is_news())
         .filter(|record| seen.insert(record.failure.as_ref().unwrap_or(&record.outcome)));
     for record in distinct.take(MAX_ANNOTATIONS) {
-        let title = format!("{}: {}", heading.title, record.failure.as_ref().unwrap_or(&record.outcome));
+        let title = format!("{title}: {}", record.failure.as_ref().unwrap_or(&record.outcome));
         let mut message = format!("seed {}: {}", wavetank_sim::Seed(record.seed), record.says);
         for line in &record.detail {
             let _ = write!(message, "\n{line}");
         }
         if let Some(token) = &record.token {
-            let _ = write!(message, "\nreplay: {}", heading.replay_line(token));
+            let _ = write!(message, "\nreplay: {}", replay_line(token, replay_args));
         }
         let place = record.at.as_ref().filter(|place| is_here(place));
         let place = place

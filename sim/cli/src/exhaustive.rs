@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use wavetank_choice::strategy::{Bound, Frontier};
-use wavetank_sim::{Seed, StrategyName};
+use wavetank_sim::Seed;
 
 /// A search as the user asked for it.
 struct Search<'a> {
@@ -30,13 +30,7 @@ pub(crate) fn run(args: &Exhaustive, catalogue: &Catalogue) -> Result<ExitCode, 
     let what = args.what();
     let job = Job::new(&what, catalogue, engine()?)?;
     let bound = args.bound();
-    let one = OneRun {
-        keep: &args.keep,
-        no_shrink: args.no_shrink,
-        github: args.github,
-        strategy: StrategyName::Exhaustive(bound).to_string(),
-        profile: what.profile.to_string(),
-    };
+    let one = OneRun { keep: &args.keep, no_shrink: args.no_shrink, github: args.github };
     let most_runs = args.runs.unwrap_or(u64::MAX);
     search(&job, &Search { bound, seed: args.seed, most_runs, time: args.time, one })
 }

@@ -46,23 +46,6 @@ impl Heading {
         }
     }
 
-    /// The settings of a single run.
-    pub(crate) fn of_one(job: &Job, strategy: &str, profile: &str, shrink: bool) -> Self {
-        Heading {
-            schema: SCHEMA,
-            scenario: job.name.clone(),
-            title: job.title.clone(),
-            replay_args: job.replay_args.clone(),
-            strategy: strategy.into(),
-            profile: profile.into(),
-            canary: false,
-            shrink,
-            first_seed: 0,
-            seed_count: 1,
-            shard: "1/1".into(),
-        }
-    }
-
     /// The line that replays a run of this sweep.
     pub(crate) fn replay_line(&self, token: &str) -> String {
         replay_line(token, &self.replay_args)

@@ -3,7 +3,6 @@
 use crate::annotate;
 use crate::args::{self, Keep};
 use crate::failure_report;
-use crate::heading::Heading;
 use crate::job::Job;
 use crate::saved_failures;
 use crate::terminal::{self, Stop};
@@ -15,24 +14,11 @@ pub(crate) struct OneRun<'a> {
     pub(crate) keep: &'a Keep,
     pub(crate) no_shrink: bool,
     pub(crate) github: bool,
-    /// The strategy and the profile, in words.
-    pub(crate) strategy: String,
-    pub(crate) profile: String,
 }
 
 impl<'a> OneRun<'a> {
     pub(crate) fn of(args: &'a args::Run) -> Self {
-        OneRun {
-            keep: &args.what.keep,
-            no_shrink: args.no_shrink,
-            github: args.github,
-            strategy: args.what.strategy.to_string(),
-            profile: args.what.profile.to_string(),
-        }
-    }
-
-    fn heading(&self, job: &Job) -> Heading {
-        Heading::of_one(job, &self.strategy, &self.profile, !self.no_shrink)
+        OneRun { keep: &args.what.keep, no_shrink: args.no_shrink, github: args.github }
     }
 }
 
@@ -46,5 +32,5 @@ pub(crate) fn tell(job: &Job, asked: &OneRun<'_>, run: &Run, below: &str) -> Res
     terminal::print(below)?;
     terminal::print(kept)?;
     let record = Record::new(&job.name, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run));
-    terminal::print(annotate::annotations(asked.github, &asked.heading(job), [&record].into_iter()))
+    terminal::print(annotate::annotations(asked.github, &job.title, &job.replay_args, [&record].into_iter()))
 }

@@ -100,7 +100,7 @@ pub(crate) fn note() -> ProgressBar {
 /// The time on the wall clock. It is for users who wait; no world sees it.
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: how long a sweep takes, for its user")]
 pub fn now() -> Instant {
-    Instant::now()
+    Instant::now() // For the user who waits: no world sees it.
 }
 
 #[cfg(test)]

@@ -30,7 +30,12 @@ const SHRUNK_FAILURES: usize = 5;
 /// The list of distinct failures comes last, so that it is still on the screen.
 pub(crate) fn tell(report: &Report, github: bool, kept: &str) -> Result<(), Stop> {
     terminal::print_text(&report.explained())?;
-    terminal::print(annotate::annotations(github, &report.heading, report.failures()))?;
+    terminal::print(annotate::annotations(
+        github,
+        &report.heading.title,
+        &report.heading.replay_args,
+        report.failures(),
+    ))?;
     terminal::print_text(&report.totals())?;
     terminal::print(kept)?;
     terminal::print_text(&report.distinct_failures())

@@ -45,15 +45,7 @@ impl Shape {
                 born && made[thread as usize] < self.steps[thread as usize]
             };
             let poll: RoaringBitmap = (0..self.steps.len() as u32).filter(can_go).collect();
-            let sets = Candidates {
-                start: &none,
-                poll: &poll,
-                deliver: &none,
-                grant: &none,
-                answer: &none,
-                resume: &none,
-                act: &none,
-            };
+            let sets = Candidates { poll: &poll, ..Candidates::empty(&none) };
             let menu = calm.menu(&sets, false);
             if menu.is_empty() {
                 break;

@@ -26,15 +26,7 @@ fn random_picks_kinds_by_their_weights() {
     let mut random = Random::new(Seed(1), &profile);
     let (poll, deliver): (RoaringBitmap, RoaringBitmap) = ([4].into(), (0..50).collect());
     let none = RoaringBitmap::new();
-    let sets = Candidates {
-        start: &none,
-        poll: &poll,
-        deliver: &deliver,
-        grant: &none,
-        answer: &none,
-        resume: &none,
-        act: &none,
-    };
+    let sets = Candidates { poll: &poll, deliver: &deliver, ..Candidates::empty(&none) };
     let calm = Calm::default();
     let menu = calm.menu(&sets, true);
     let mut picked: BTreeMap<Kind, u32> = BTreeMap::new();
@@ -192,15 +184,7 @@ fn exhaustive_with_a_bound_on_delays_sees_what_it_allows_and_no_more() {
         let poll: RoaringBitmap =
             (0..left.len() as u32).filter(|&thread| left[thread as usize] > 0).collect();
         let none = RoaringBitmap::new();
-        let sets = Candidates {
-            start: &none,
-            poll: &poll,
-            deliver: &none,
-            grant: &none,
-            answer: &none,
-            resume: &none,
-            act: &none,
-        };
+        let sets = Candidates { poll: &poll, ..Candidates::empty(&none) };
         let menu = calm.menu(&sets, false);
         let after = |(delay, item): (usize, Item)| {
             let (mut left, mut calm) = (left.to_vec(), calm.clone());
