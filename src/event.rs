@@ -43,6 +43,8 @@ pub enum Event {
         link: LinkId,
         /// The cell at its far end. For a link between two vats, the first of them.
         cell: ActorId,
+        /// The vat at its near end.
+        near: ActorId,
         /// The pipe from the cell to its host.
         up: PipeId,
         /// The pipe from the host to the cell.

@@ -160,7 +160,7 @@ impl Link {
         bootstrap: Client,
     ) -> Self {
         let id = runtime.shared.new_link(LinkEnds { far: cell, near: vat, up: pipes.0 });
-        runtime.shared.record(Event::LinkBorn { link: id, cell, up: pipes.0, down: pipes.1 });
+        runtime.shared.record(Event::LinkBorn { link: id, cell, near: vat, up: pipes.0, down: pipes.1 });
         let end = NewEnd {
             link: id,
             up: pipes.0,
@@ -211,7 +211,13 @@ impl Link {
         let [(a, serve_a), (b, serve_b)] = ends;
         let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
         let id = shared.new_link(LinkEnds { far: a, near: b, up: up_out.pipe() });
-        shared.record(Event::LinkBorn { link: id, cell: a, up: up_out.pipe(), down: down_in.pipe() });
+        shared.record(Event::LinkBorn {
+            link: id,
+            cell: a,
+            near: b,
+            up: up_out.pipe(),
+            down: down_in.pipe(),
+        });
         let (up, down) = (up_out.pipe(), down_in.pipe());
         let task = format!("link {name}");
         let new_end = |vat, side, bootstrap| NewEnd {
@@ -246,7 +252,13 @@ impl Link {
         };
         let ((up_in, up_out), (down_in, down_out)) = (pipe("up"), pipe("down"));
         let id = shared.new_link(LinkEnds { far, near: vat, up: up_out.pipe() });
-        shared.record(Event::LinkBorn { link: id, cell: far, up: up_out.pipe(), down: down_in.pipe() });
+        shared.record(Event::LinkBorn {
+            link: id,
+            cell: far,
+            near: vat,
+            up: up_out.pipe(),
+            down: down_in.pipe(),
+        });
         let end = NewEnd {
             link: id,
             up: up_out.pipe(),

@@ -181,7 +181,9 @@ impl Tank {
             let (up_id, down_id) = (up.pipe(), down.pipe());
             let ends_of_link = LinkEnds { far: cell.id(), near: cell.0.spec.vat, up: up_id };
             let link = self.0.runtime.shared.new_link(ends_of_link);
-            self.0.runtime.shared.record(Event::LinkBorn { link, cell: cell.id(), up: up_id, down: down_id });
+            let near = cell.0.spec.vat;
+            let born = Event::LinkBorn { link, cell: cell.id(), near, up: up_id, down: down_id };
+            self.0.runtime.shared.record(born);
             ends = Some((down, up));
         })?;
         let (down, up) = ends.expect("a started cell has its wire");

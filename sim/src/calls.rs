@@ -7,21 +7,28 @@
 //! ```text
 //! link of pid0
 //!   the cell asks its host for its bootstrap
-//!     Host.executor () → (executor = capability)
-//!       executor: Executor.runBytes (…) → (process = capability)
+//!     Host.executor () → (executor = host's Executor)
+//!       executor: Executor.runBytes (…) → (process = host's Process)
 //!         process: Process.wait () → (exitCode = 0)
 //! pid0 exited with 0
 //! ```
 
 use crate::run::Run;
-use std::sync::Arc;
-use wavetank_trace::Schema;
-use wavetank_trace::calls::of_link;
+use wavetank_trace::Redactions;
+use wavetank_trace::calls::{Parties, of_link};
 
 /// The view of a whole run: each link, then how each cell ended.
-pub fn calls(run: &Run, schema: &Arc<Schema>) -> String {
-    let mut links: Vec<String> =
-        run.frames(schema).iter().map(|link| of_link(&link.cell, &link.frames)).collect();
+pub fn calls(run: &Run) -> String {
+    redacted_calls(run, &Redactions::default())
+}
+
+/// The same without the values that these paths lead to.
+pub fn redacted_calls(run: &Run, redactions: &Redactions) -> String {
+    let mut links: Vec<String> = Vec::new();
+    for link in &*run.frames() {
+        let parties = Parties { cell: &link.cell, host: &link.host };
+        links.push(of_link(parties, &link.frames, redactions));
+    }
     // Sorted, because the names of cells that are born at the same time depend on which was first.
     links.sort();
     let mut text = links.concat();

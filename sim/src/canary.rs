@@ -7,8 +7,7 @@
 
 use crate::outcome::{ComparedWith, Divergence, Outcome};
 use crate::run::{Run, Setup, run};
-use crate::schema::PEER_SCHEMA;
-use crate::transcript::{Names, Transcript};
+use crate::transcript::Transcript;
 use crate::world::World;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -58,7 +57,7 @@ fn overflowed(run: &Run) -> bool {
 
 /// The first step in which two runs differ, with the text of each side.
 fn difference(one: &Run, other: &Run) -> Option<(usize, String, String)> {
-    if let Some((step, one_saw, other_saw)) = in_transcripts(&one.transcript, &other.transcript) {
+    if let Some((step, one_saw, other_saw)) = in_transcripts(one, other) {
         let or_end = |saw: Option<String>, run: &Run| saw.unwrap_or_else(|| run.outcome.to_string());
         return Some((step, or_end(one_saw, one), or_end(other_saw, other)));
     }
@@ -88,13 +87,14 @@ fn ends(run: &Run) -> Vec<String> {
 const NOTHING: &str = "nothing more in this step";
 
 /// The first step in which two transcripts differ, with the text of each side; `None` for a transcript that has ended.
-fn in_transcripts(one: &Transcript, other: &Transcript) -> Option<(usize, Option<String>, Option<String>)> {
+fn in_transcripts(one_run: &Run, other_run: &Run) -> Option<(usize, Option<String>, Option<String>)> {
+    let (one, other) = (&one_run.transcript, &other_run.transcript);
     if one == other {
         return None;
     }
-    let says = |transcript: &Transcript, step: usize| {
-        let step = transcript.steps.get(step.wrapping_sub(1))?;
-        Some(Names::of(&transcript.events, &PEER_SCHEMA).moved(step.moved))
+    let says = |run: &Run, step: usize| {
+        let step = run.transcript.steps.get(step.wrapping_sub(1))?;
+        Some(run.names().moved(step.moved))
     };
     let steps = one.steps.len().max(other.steps.len());
     (0..=steps).find_map(|step| {
@@ -102,7 +102,7 @@ fn in_transcripts(one: &Transcript, other: &Transcript) -> Option<(usize, Option
             step.checked_sub(1).map(|at| transcript.steps.get(at).map(|step| step.moved))
         };
         if moved(one) != moved(other) {
-            return Some((step, says(one, step), says(other, step)));
+            return Some((step, says(one_run, step), says(other_run, step)));
         }
         let (mine, theirs) = (events(one, step), events(other, step));
         let longest = mine.len().max(theirs.len());
@@ -110,12 +110,12 @@ fn in_transcripts(one: &Transcript, other: &Transcript) -> Option<(usize, Option
             range.clone().nth(at).map(|at| transcript.events[at].clone())
         };
         let at = (0..longest).find(|&at| event(one, &mine, at) != event(other, &theirs, at))?;
-        let saw = |transcript: &Transcript, range: &Range<usize>| {
-            let last = range.end == transcript.events.len();
-            let event = range.clone().nth(at).map(|at| transcript.event_text(at, &PEER_SCHEMA));
+        let saw = |run: &Run, range: &Range<usize>| {
+            let last = range.end == run.transcript.events.len();
+            let event = range.clone().nth(at).map(|at| run.transcript.event_text(at, &run.schema));
             event.or_else(|| (!last).then(|| NOTHING.to_string()))
         };
-        Some((step, saw(one, &mine), saw(other, &theirs)))
+        Some((step, saw(one_run, &mine), saw(other_run, &theirs)))
     })
 }
 

@@ -110,6 +110,18 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
+    /// Adds the tables of a CodeGeneratorRequest to the schema by which reports and snapshots name calls and values. See
+    /// [`World::schema`].
+    ///
+    /// # Panics
+    /// If the bytes are not one whole CodeGeneratorRequest.
+    #[track_caller]
+    pub fn schema(mut self, request: &'static [u8]) -> Self {
+        let schema = &mut self.harness.base_mut().schema;
+        *schema = crate::schema::extended(schema, request).unwrap_or_else(|e| panic!("{e}"));
+        self
+    }
+
     /// The profile that steers the strategy.
     pub fn profile(mut self, profile: Profile) -> Self {
         if let Choices::Drawn(_, of) = &mut self.harness.base_mut().choices {

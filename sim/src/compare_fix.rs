@@ -2,7 +2,6 @@
 
 use crate::calls::calls;
 use crate::run::Run;
-use crate::schema::PEER_SCHEMA;
 use crate::signature::signature;
 use crate::transcript::Transcript;
 use similar::{ChangeTag, TextDiff};
@@ -88,7 +87,7 @@ pub fn compare_fix(before: &Run, after: &Run) -> FixComparison {
         (was, is, _) if was == is => FixVerdict::StillFails,
         _ => FixVerdict::FailsOtherwise(after.outcome.to_string()),
     };
-    let mut changes = differing(&calls(before, &PEER_SCHEMA), &calls(after, &PEER_SCHEMA));
+    let mut changes = differing(&calls(before), &calls(after));
     if changes.is_empty() {
         changes = differing(&frames(before), &frames(after));
     }
@@ -119,7 +118,7 @@ fn first_change(one: &Transcript, other: &Transcript) -> Option<u64> {
 
 fn frames(run: &Run) -> String {
     let mut text = String::new();
-    for link in &*run.frames(&PEER_SCHEMA) {
+    for link in &*run.frames() {
         text += &format!("link of {}\n", link.cell);
         link.frames.iter().for_each(|frame| text += &format!("  {frame}\n"));
     }

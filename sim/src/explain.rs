@@ -11,9 +11,7 @@ mod links;
 
 use crate::outcome::Outcome;
 use crate::run::Run;
-use crate::schema::PEER_SCHEMA;
 use crate::signature::signature;
-use crate::transcript::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use wavetank::{Event, PipeId, escape_control};
@@ -47,6 +45,8 @@ pub struct Explanation {
     pub stderr: Vec<String>,
     /// The damage that was done to the world, and the guarantees that the world left out.
     pub damage: Vec<String>,
+    /// How to name the interfaces that no schema names.
+    pub unnamed: Option<String>,
 }
 
 /// Runs the scenario of a failure again, under the same seed and a given strategy.
@@ -86,7 +86,7 @@ pub fn explain(run: &Run, budget_runs: usize, again: Rerun<'_>) -> Explanation {
     if run.outcome.is_finished() {
         return Explanation { sentence: sentence(&run.outcome), ..Explanation::default() };
     }
-    let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
+    let names = run.names();
     let concerned = concerned(run);
     let is_repeatable = !matches!(run.outcome, Outcome::Diverged(_));
     let deciding = if is_repeatable { deciding::deciding(run, &names, budget_runs, again) } else { None };
@@ -101,6 +101,7 @@ pub fn explain(run: &Run, budget_runs: usize, again: Rerun<'_>) -> Explanation {
         frames: links::lines(run, &concerned, &steps),
         stderr: stderr(run, &concerned),
         damage: damage(run),
+        unnamed: run.unnamed(),
     }
 }
 
@@ -184,7 +185,7 @@ impl Explanation {
         }
         lines.extend(self.deciding.as_ref().map(Deciding::to_string));
         lines.extend(self.damage.iter().cloned());
-        lines.extend(self.frames.iter().chain(&self.stderr).cloned());
+        lines.extend(self.frames.iter().chain(&self.stderr).chain(&self.unnamed).cloned());
         lines.iter_mut().for_each(cut);
         lines
     }

@@ -76,6 +76,7 @@ use std::sync::Arc;
 use wavetank::cell::{Cause, EndHandling, ExitRecord, Limits, Transport};
 use wavetank::pipe::PipeView;
 use wavetank::{ActorId, Blocked, Event, Import, LinkId, PipeId, TrapClass};
+use wavetank_trace::Schema;
 
 pub use crate::outcome::{Blame, Finding, Party};
 pub use crate::switch::{NotJudged, Oracle, Scope, SwitchedOff, UnknownOracle};
@@ -101,6 +102,8 @@ pub struct Evidence<'a> {
     pub damage: &'a Damage,
     /// Oracles that are switched off for the whole world.
     pub without: &'a SwitchedOff,
+    /// The schema by which calls are named.
+    pub schema: &'a Schema,
 }
 
 /// The state of a world at its end, apart from its transcript.
@@ -120,6 +123,8 @@ pub struct Facts {
     pub damage: Damage,
     /// Oracles that are switched off for the whole world.
     pub without: SwitchedOff,
+    /// The schema by which calls are named.
+    pub schema: Arc<Schema>,
 }
 
 /// The things that were broken in a world on purpose.
@@ -235,8 +240,8 @@ impl Party {
 
 impl<'a> Evidence<'a> {
     pub(crate) fn from_facts(facts: &'a Facts, links: &'a [LinkFrames]) -> Self {
-        let Facts { cells, pipes, tasks, ends, damage, without, discarded_bytes: _ } = facts;
-        Evidence { steps: &[], events: &[], links, cells, pipes, tasks, ends, damage, without }
+        let Facts { cells, pipes, tasks, ends, damage, without, schema, discarded_bytes: _ } = facts;
+        Evidence { steps: &[], events: &[], links, cells, pipes, tasks, ends, damage, without, schema }
     }
 
     /// A cell by its id.

@@ -5,7 +5,6 @@ use crate::explain::sentence;
 use crate::guest_panic::SourceLine;
 use crate::oracle::{Evidence, NotJudged, transport};
 use crate::run::{Choices, Run};
-use crate::schema::PEER_SCHEMA;
 use crate::signature::signature;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -95,10 +94,10 @@ impl fmt::Display for WorkerFailure {
 impl Record {
     /// The record of a run of a scenario.
     pub fn new(scenario: &str, run: &Run) -> Self {
-        let behaviour = XxHash3_64::oneshot(calls(run, &PEER_SCHEMA).as_bytes());
+        let behaviour = XxHash3_64::oneshot(calls(run).as_bytes());
         let token = (!run.outcome.is_finished()).then(|| run.token(scenario).to_string());
         let digest = run.transcript.digest();
-        let frames = run.frames(&PEER_SCHEMA);
+        let frames = run.frames();
         let evidence = Evidence::of(run, &frames);
         let unopened = transport::unopened(&evidence).into_iter().map(|cell| cell.name.to_string());
         Record {

@@ -7,23 +7,23 @@ use crate::outcome::ComparedWith;
 use crate::outcome::Outcome;
 use crate::panics;
 use crate::schema::PEER_SCHEMA;
-use crate::transcript::{LinkFrames, Transcript};
+use crate::transcript::{LinkFrames, Names, Transcript};
 use crate::view::WorldView;
 use crate::world::{Fault, World, WorldConfig};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wavetank::cell::ExitRecord;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
-use wavetank::{Engine, Guest};
+use wavetank::{Engine, Event, Guest};
 use wavetank_choice::choice::{Choice, Occasion};
 use wavetank_choice::chooser::Chooser;
 use wavetank_choice::profile::{Level, Profile, ProfileError};
 use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::{GivenThenDrawn, Replay, Strategy, StrategyName, Survey, Surveyor};
 use wavetank_choice::token::{Recipe, Token};
-use wavetank_trace::schema::Schema;
+use wavetank_trace::schema::{Error as SchemaError, Schema};
 
 /// Stack of a world's thread, in bytes. Guests run on stacks of their own.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
@@ -106,6 +106,8 @@ pub struct Setup {
     pub max_record_bytes: u64,
     /// Oracles that are switched off, each with the reason.
     pub without: SwitchedOff,
+    /// The schema by which reports name calls and values. The scenario may [add](World::schema) to it.
+    pub schema: Arc<Schema>,
 }
 
 impl Setup {
@@ -123,6 +125,7 @@ impl Setup {
             max_cells: 1_000,
             max_record_bytes: 512 * 1024 * 1024,
             without: SwitchedOff::new(),
+            schema: PEER_SCHEMA.clone(),
         }
     }
 }
@@ -148,6 +151,8 @@ pub struct Run {
     pub broke_off: Option<Move>,
     /// The run, written down.
     pub transcript: Transcript,
+    /// The schema by which reports name calls and values.
+    pub schema: Arc<Schema>,
     /// Virtual time at the end, in nanoseconds.
     pub virtual_ns: u64,
     /// Every cell in order of birth, with its exit if it has ended.
@@ -167,13 +172,43 @@ pub struct Run {
 }
 
 impl Run {
-    /// The frames of each link, in order of the links' birth. For the schema of the host's own capabilities they are
-    /// decoded once; for any other schema they are decoded on each call.
-    pub fn frames(&self, schema: &Arc<Schema>) -> Arc<[LinkFrames]> {
-        if !Arc::ptr_eq(schema, &PEER_SCHEMA) {
-            return self.transcript.frames(schema).into();
-        }
-        self.frames.get_or_init(|| self.transcript.frames(schema).into()).clone()
+    /// The frames of each link, in order of the links' birth. They are decoded once.
+    pub fn frames(&self) -> Arc<[LinkFrames]> {
+        self.frames.get_or_init(|| self.transcript.frames(&self.schema).into()).clone()
+    }
+
+    /// The names of its actors, pipes and calls.
+    pub fn names(&self) -> Names {
+        Names::of(&self.transcript.events, &self.schema)
+    }
+
+    /// Tells how to name the interfaces that the schema does not name; `None` if it names all that were called.
+    pub fn unnamed(&self) -> Option<String> {
+        let called = self.transcript.events.iter().filter_map(|event| match event {
+            Event::Called { interface, .. } | Event::Asked { interface, .. } => Some(*interface),
+            _ => None,
+        });
+        let unnamed: BTreeSet<u64> = called.filter(|id| !self.schema.interfaces.contains_key(id)).collect();
+        let ids: Vec<String> = unnamed.iter().map(|id| format!("@{id:#018x}")).collect();
+        (!ids.is_empty()).then(|| {
+            format!(
+                "no schema names {}: give its request, in a check with .schema(…), to the command with --schema FILE.cgr",
+                ids.join(", ")
+            )
+        })
+    }
+
+    /// The same run, read by a schema that also has the tables of a CodeGeneratorRequest. Its outcome keeps the words
+    /// that it was found with.
+    ///
+    /// # Errors
+    /// If the bytes are not one whole CodeGeneratorRequest.
+    pub fn with_schema(mut self, request: &[u8]) -> Result<Self, SchemaError> {
+        let mut schema = (*self.schema).clone();
+        schema.extend(Schema::from_request(request)?);
+        self.schema = Arc::new(schema);
+        self.frames = OnceLock::new();
+        Ok(self)
     }
 
     /// All its moves, including the one during which it panicked.
@@ -296,6 +331,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         max_steps: setup.max_steps,
         until: setup.until,
         without: setup.without.clone(),
+        schema: setup.schema.clone(),
     });
     let outcome = panics::catch(|| {
         scenario(&mut world);
@@ -310,6 +346,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
     let (level, faults) = (world.weather.level(), world.weather.faults().clone());
     let frames = std::mem::take(&mut world.frames);
     let transcript = std::mem::take(&mut world.transcript);
+    let schema = world.schema.borrow().clone();
     let (view, broke_off, guests) = (world.view.take(), world.moving, world.guests());
     let (choices, occasions, left_track) = chooser.borrow_mut().finish();
     drop(world);
@@ -323,6 +360,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         occasions,
         broke_off,
         transcript,
+        schema,
         virtual_ns,
         cells,
         guests,

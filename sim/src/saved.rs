@@ -65,6 +65,8 @@ pub struct Setting {
     pub engine: String,
     /// The bounds of the run.
     pub config: String,
+    /// The files of the user's own schemas.
+    pub schemas: Vec<String>,
 }
 
 /// The source of a scenario.
@@ -138,6 +140,7 @@ impl Setting {
             canary,
             engine: setup.engine.to_string(),
             config: format!("{max_choices} choices, {max_steps} steps, pipes of {capacity_bytes} bytes{off}"),
+            schemas: Vec::new(),
         }
     }
 }
@@ -167,7 +170,7 @@ impl SavedFailure {
     /// The same failure with a smaller run that fails in the same way.
     pub fn with_shrunk(self, smaller: &ShrunkRun) -> Self {
         let ShrunkRun { run, shrunk } = smaller;
-        let names = Names::of(&run.transcript.events, &crate::schema::PEER_SCHEMA);
+        let names = run.names();
         let kept = |choice: &Choice| SavedChoice {
             value: choice.value,
             check: choice.of.check(),

@@ -10,9 +10,9 @@
 //! wavetank_sim::assert_transcript!(boots.run_seed(7), "boots/pid0", View::Calls);
 //! ```
 
-use crate::calls::calls;
+use crate::calls::redacted_calls;
 use crate::run::Run;
-use crate::schema::PEER_SCHEMA;
+use wavetank_trace::Redactions;
 
 /// The part of a transcript that a snapshot shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,20 +27,38 @@ pub enum View {
 
 /// The text of a run.
 pub fn text(run: &Run, view: View) -> String {
+    redacted_text(run, view, &Redactions::default())
+}
+
+/// The text of a run without the values that these paths lead to.
+pub fn redacted_text(run: &Run, view: View, redactions: &Redactions) -> String {
     match view {
-        View::Calls => calls(run, &PEER_SCHEMA),
+        View::Calls => redacted_calls(run, redactions),
         View::Frames => {
             let mut text = String::new();
-            for link in &*run.frames(&PEER_SCHEMA) {
+            for link in &*run.frames() {
                 text += &format!("link of {}\n", link.cell);
                 for frame in &link.frames {
-                    text += &format!("  {frame}\n");
+                    text += &format!("  {}\n", redactions.frame(frame));
                 }
             }
             text
         }
-        View::Steps => run.transcript.steps_text(&PEER_SCHEMA),
+        View::Steps => run.transcript.redacted_steps_text(&run.schema, redactions),
     }
+}
+
+/// The redactions of these paths, each replaced by its text, or by `[redacted]`.
+///
+/// # Panics
+/// If a path cannot be read; see [`wavetank_trace::redact`].
+#[track_caller]
+pub fn redactions(paths: &[(&str, &str)]) -> Redactions {
+    let mut redactions = Redactions::default();
+    for (path, replacement) in paths {
+        redactions.add(path, replacement).unwrap_or_else(|e| panic!("{e}"));
+    }
+    redactions
 }
 
 /// Compares a run with `snapshots/FAMILY/SCENARIO.snap` beside the manifest of the calling crate. The seed and the
@@ -49,14 +67,36 @@ pub fn text(run: &Run, view: View) -> String {
 /// Takes a [`Run`](crate::Run), `"family/scenario"`, a [`View`](crate::snapshot::View), and another folder than
 /// `snapshots` if you like. The calling crate needs `insta`.
 ///
+/// Values that differ from run to run for a good reason can be redacted, by the [path](wavetank_trace::redact) that
+/// leads to them:
+///
+/// ```no_run
+/// # let run: wavetank_sim::Run = unimplemented!();
+/// use wavetank_sim::snapshot::View;
+///
+/// wavetank_sim::assert_transcript!(run, "shop/order", View::Calls, redact = [("Shop.order.id", "[id]")]);
+/// ```
+///
 /// # Panics
 /// If the run did not finish, or if it differs from the snapshot.
 #[macro_export]
 macro_rules! assert_transcript {
     ($run:expr, $name:expr, $view:expr $(,)?) => {
-        $crate::assert_transcript!($run, $name, $view, concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"))
+        $crate::assert_transcript!($run, $name, $view, redact = [])
     };
-    ($run:expr, $name:expr, $view:expr, $folder:expr $(,)?) => {{
+    ($run:expr, $name:expr, $view:expr, redact = $redact:expr $(,)?) => {
+        $crate::assert_transcript!(
+            $run,
+            $name,
+            $view,
+            concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"),
+            redact = $redact
+        )
+    };
+    ($run:expr, $name:expr, $view:expr, $folder:expr $(,)?) => {
+        $crate::assert_transcript!($run, $name, $view, $folder, redact = [])
+    };
+    ($run:expr, $name:expr, $view:expr, $folder:expr, redact = $redact:expr $(,)?) => {{
         let run: &$crate::Run = &$run;
         assert!(run.outcome.is_finished(), "seed {}: {}", run.seed, run.outcome);
         let name = $name;
@@ -66,6 +106,8 @@ macro_rules! assert_transcript {
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
         settings.set_description(format!("seed {}, {}", run.seed, run.origin));
-        settings.bind(|| insta::assert_snapshot!(scenario, $crate::snapshot::text(run, $view)));
+        let redactions = $crate::snapshot::redactions(&$redact);
+        let text = $crate::snapshot::redacted_text(run, $view, &redactions);
+        settings.bind(|| insta::assert_snapshot!(scenario, text));
     }};
 }

@@ -3,7 +3,6 @@
 //! It holds no address, no hash key and no wall time, so two runs of one seed have the same transcript.
 
 use crate::moves::Move;
-use crate::schema::PEER_SCHEMA;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -11,7 +10,9 @@ use std::sync::Arc;
 use twox_hash::{XxHash3_64, XxHash3_128};
 use wavetank::pipe::Ending;
 use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId, escape_control};
-use wavetank_trace::frames::{Decoder, Direction, Frame};
+use wavetank_trace::Decoder;
+use wavetank_trace::Redactions;
+use wavetank_trace::frames::{Direction, Frame};
 use wavetank_trace::schema::Schema;
 
 /// All moves of a run, and the events that each of them caused.
@@ -39,6 +40,8 @@ pub struct LinkFrames {
     pub link: LinkId,
     /// The cell at its far end.
     pub cell: Arc<str>,
+    /// The vat at its near end.
+    pub host: Arc<str>,
     /// Its frames, in the order in which their last bytes were written.
     pub frames: Vec<Frame>,
     /// Bytes from the cell that belong to no complete frame yet.
@@ -88,6 +91,10 @@ impl Transcript {
                     hash.line(format_args!("wrote {pipe} {}", bytes.len()));
                     hash.0.write(bytes);
                 }
+                // Without its near end, which older versions did not note: their digests stay valid.
+                Event::LinkBorn { link, cell, near: _, up, down } => hash.line(format_args!(
+                    "LinkBorn {{ link: {link:?}, cell: {cell:?}, up: {up:?}, down: {down:?} }}"
+                )),
                 other => hash.line(format_args!("{other:?}")),
             }
         }
@@ -99,13 +106,18 @@ impl Transcript {
         let mut links: Vec<LinkFrames> = Vec::new();
         let mut wires = LinkDecoders::of(&self.events);
         for event in &self.events {
-            if let Event::LinkBorn { link, cell, .. } = event
+            if let Event::LinkBorn { link, cell, near, .. } = event
                 && !wires.none.contains(link)
             {
-                let cell = names.actor(*cell);
-                links.push(LinkFrames { link: *link, cell, frames: Vec::new(), pending_up_bytes: 0 });
+                links.push(LinkFrames {
+                    link: *link,
+                    cell: names.actor(*cell),
+                    host: names.actor(*near),
+                    frames: Vec::new(),
+                    pending_up_bytes: 0,
+                });
             }
-            let (index, frames) = wires.take(event, schema);
+            let (index, frames) = wires.take(event, schema, &names);
             if let Some(link) = links.get_mut(index) {
                 link.frames.extend(frames);
             }
@@ -134,7 +146,7 @@ impl Transcript {
             while self.steps.get(step).is_some_and(|next| next.caused.start <= at) {
                 step += 1;
             }
-            if let Event::LinkBorn { link, cell, up, down } = event
+            if let Event::LinkBorn { link, cell, up, down, .. } = event
                 && !wires.none.contains(link)
             {
                 links.push(LinkTrace {
@@ -147,7 +159,7 @@ impl Transcript {
                     pending_down_bytes: 0,
                 });
             }
-            let (index, frames) = wires.take(event, schema);
+            let (index, frames) = wires.take(event, schema, &names);
             if let Some(link) = links.get_mut(index) {
                 link.frames.extend(frames.into_iter().map(|frame| (step as u64, frame)));
             }
@@ -161,12 +173,13 @@ impl Transcript {
 
     /// One event in words, followed by the frames that it completes or, if there are none, by a digest of its bytes.
     pub(crate) fn event_text(&self, index: usize, schema: &Arc<Schema>) -> String {
+        let names = Names::of(&self.events, schema);
         let mut wires = LinkDecoders::of(&self.events);
         let mut frames = Vec::new();
         for event in &self.events[..=index] {
-            frames = wires.take(event, schema).1;
+            frames = wires.take(event, schema, &names).1;
         }
-        let mut text = Names::of(&self.events, schema).event(&self.events[index]);
+        let mut text = names.event(&self.events[index]);
         match &self.events[index] {
             Event::Wrote { bytes, .. } if frames.is_empty() => {
                 let _ = write!(text, ", digest {:016x}", XxHash3_64::oneshot(bytes));
@@ -181,6 +194,11 @@ impl Transcript {
 
     /// Every move and its events, one per line. Below the bytes of a link stand the frames that they complete.
     pub fn steps_text(&self, schema: &Arc<Schema>) -> String {
+        self.redacted_steps_text(schema, &Redactions::default())
+    }
+
+    /// The same without the values that these paths lead to.
+    pub fn redacted_steps_text(&self, schema: &Arc<Schema>, redactions: &Redactions) -> String {
         let names = Names::of(&self.events, schema);
         let mut text = String::new();
         let mut wires = LinkDecoders::of(&self.events);
@@ -188,8 +206,8 @@ impl Transcript {
             let _ = writeln!(text, "{heading}");
             for event in events {
                 let _ = writeln!(text, "        {}", names.event(event));
-                for frame in wires.take(event, schema).1 {
-                    let _ = writeln!(text, "          {frame}");
+                for frame in wires.take(event, schema, &names).1 {
+                    let _ = writeln!(text, "          {}", redactions.frame(&frame));
                 }
             }
         };
@@ -222,14 +240,15 @@ impl LinkDecoders {
     }
 
     /// The frames that an event completes, with the place of their link in the order of birth.
-    fn take(&mut self, event: &Event, schema: &Arc<Schema>) -> (usize, Vec<Frame>) {
+    fn take(&mut self, event: &Event, schema: &Arc<Schema>, names: &Names) -> (usize, Vec<Frame>) {
         let of = |pipe: &PipeId| self.by_pipe.get(pipe).copied();
         match event {
-            Event::LinkBorn { link, up, down, .. } if !self.none.contains(link) => {
+            Event::LinkBorn { link, cell, near, up, down } if !self.none.contains(link) => {
                 let index = self.decoders.len();
                 self.by_pipe.insert(*up, (index, Direction::Up));
                 self.by_pipe.insert(*down, (index, Direction::Down));
-                self.decoders.push(Decoder::new(schema.clone()));
+                let (cell, host) = (names.actor(*cell), names.actor(*near));
+                self.decoders.push(Decoder::between(&cell, &host, schema.clone()));
                 (index, Vec::new())
             }
             Event::Wrote { pipe, bytes } => of(pipe).map_or_else(Default::default, |(index, direction)| {
@@ -260,9 +279,10 @@ impl Write for Hash {
     }
 }
 
-/// Names of actors, pipes and calls, as the events give them.
+/// Names of actors, pipes and calls, as the events and a schema give them.
 #[derive(Debug, Default)]
 pub struct Names {
+    schema: Arc<Schema>,
     actors: BTreeMap<ActorId, Arc<str>>,
     pipes: BTreeMap<PipeId, Arc<str>>,
     calls: BTreeMap<GateId, String>,
@@ -270,8 +290,8 @@ pub struct Names {
 
 impl Names {
     /// Collects all names from the events.
-    pub fn of(events: &[Event], schema: &Schema) -> Self {
-        let mut names = Names::default();
+    pub fn of(events: &[Event], schema: &Arc<Schema>) -> Self {
+        let mut names = Names { schema: schema.clone(), ..Names::default() };
         for event in events {
             match event {
                 Event::VatBorn { vat: id, name } | Event::CellBorn { cell: id, name, .. } => {
@@ -381,7 +401,7 @@ impl Names {
             Event::Asked { gate, .. } => format!("asked by the host: {}", self.call(*gate)),
             Event::Done { gate } => format!("done: {}, its answer waits", self.call(*gate)),
             Event::Streams { interface, method } => {
-                format!("{} streams", PEER_SCHEMA.method_name(*interface, *method))
+                format!("{} streams", self.schema.method_name(*interface, *method))
             }
             Event::IoBegun { operation, .. } => format!("begun: {}", self.call(*operation)),
             Event::IoEnded { operation, fails: false } => format!("completed: {}", self.call(*operation)),

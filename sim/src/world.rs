@@ -36,6 +36,7 @@ use wavetank_choice::choice::Meaning;
 use wavetank_choice::chooser::Chooser;
 use wavetank_choice::menu::Calm;
 use wavetank_choice::seed::{Purpose, Seed};
+use wavetank_trace::Schema;
 
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
 pub(crate) use drive::SMALL_CAPACITY_BYTES;
@@ -53,6 +54,7 @@ pub(crate) struct WorldConfig {
     pub(crate) max_steps: u64,
     pub(crate) until: Option<u64>,
     pub(crate) without: SwitchedOff,
+    pub(crate) schema: Arc<Schema>,
 }
 
 /// All live parts of one run. A scenario is a function over it.
@@ -88,6 +90,8 @@ pub struct World {
     pub(crate) moving: Option<Move>,
     pub(crate) view: Option<WorldView>,
     pub(crate) transcript: Transcript,
+    /// The schema by which reports name calls and values.
+    pub(crate) schema: RefCell<Arc<Schema>>,
     /// The frames of all links, decoded once at the end.
     pub(crate) frames: OnceLock<Arc<[LinkFrames]>>,
 }
@@ -177,6 +181,7 @@ impl World {
             moving: None,
             view: None,
             transcript: Transcript::default(),
+            schema: RefCell::new(config.schema),
             frames: OnceLock::new(),
         }
     }
@@ -213,6 +218,27 @@ impl World {
     /// ```
     pub fn io(&self) -> Io {
         self.tank.io()
+    }
+
+    /// Adds the tables of a CodeGeneratorRequest to the schema by which reports and snapshots name calls and values. A
+    /// build script makes the request; docs/src/how-to/schemas.md tells how. A process loads each request once.
+    ///
+    /// ```
+    /// use wavetank_sim::{World, check};
+    ///
+    /// check("speaks an own protocol", |world: &mut World| {
+    ///     world.schema(wavetank::schema::REQUEST);
+    /// })
+    /// .run();
+    /// ```
+    ///
+    /// # Panics
+    /// If the bytes are not one whole CodeGeneratorRequest.
+    #[track_caller]
+    pub fn schema(&self, request: &'static [u8]) {
+        let base = self.schema.borrow().clone();
+        let extended = crate::schema::extended(&base, request);
+        *self.schema.borrow_mut() = extended.unwrap_or_else(|e| panic!("{e}"));
     }
 
     /// The moves and events so far.

@@ -6,9 +6,7 @@ use wavetank_choice::strategy::Follow;
 use wavetank_lab::bugs;
 use wavetank_lab::guests;
 use wavetank_sim::explain::{Change, EXPLAIN_RUNS, Explanation, explain};
-use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::signature::{SHRINK_RUNS, shrink_run};
-use wavetank_sim::transcript::Names;
 use wavetank_sim::{Choices, Run, Setup, World, run, run_under};
 use wavetank_tests::engine;
 
@@ -35,7 +33,7 @@ fn a_race_is_told_by_the_two_steps_that_lose_it() {
         let (run, told) = told(case);
         let deciding = told.deciding.unwrap_or_else(|| panic!("{case}: no change\n{:#?}", told.chosen));
         let Change::After { first, second } = deciding.change else { panic!("{case}: {deciding}") };
-        let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
+        let names = run.names();
         let polls = of.map(|name| format!("poll {name}"));
         assert!(first.0 < second.0 && first.1 != second.1, "{case}: {deciding}");
         for moved in [first.1, second.1] {
@@ -72,13 +70,13 @@ fn a_stall_is_told_with_choices_in_words_and_its_frames() {
       step 1: start g04; g04 connection out is held, g04 connection in is held
     it passes if g04 connection out is not held
     link of g04, all 7 frames with their steps (→ to the host, ← to the cell)
-         6 → bootstrap  q0
-         9 → call       q1 on q0 Executor.echo (message = "first")
-        12 → call       q2 on q0 Executor.echo (message = "beside")
-        16 ← return     q0 bootstrap (senderHosted 0)
-        19 → release    #0 ×1
-        22 ← return     q1 Executor.echo (response = "Echo: first"), needs no finish
-        22 ← return     q2 Executor.echo (response = "Echo: beside"), needs no finish
+         6 → bootstrap  q1
+         9 → call       q2 on q1 Executor.echo (message = "first")
+        12 → call       q3 on q1 Executor.echo (message = "beside")
+        16 ← return     q1 bootstrap (host's bootstrap)
+        19 → release    host's bootstrap ×1
+        22 ← return     q2 Executor.echo (response = "Echo: first"), needs no finish
+        22 ← return     q3 Executor.echo (response = "Echo: beside"), needs no finish
     "#);
 }
 

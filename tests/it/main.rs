@@ -17,6 +17,7 @@ mod oracles;
 mod pauses;
 mod peer;
 mod replay;
+mod schemas;
 mod shrinking;
 mod snapshots;
 mod streaming;

@@ -23,7 +23,6 @@ use wavetank_lab::guests;
 use wavetank_sim::moves::Move;
 use wavetank_sim::oracle::{Blame, Evidence, Finding, Oracle};
 use wavetank_sim::outcome::Outcome;
-use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::transcript::{LinkFrames, Transcript};
 use wavetank_sim::{Limits, Run, Transport, World, peer, run};
 use wavetank_tests::{finished, round_robin, scenario, setup};
@@ -46,7 +45,7 @@ type Judge = fn(&Evidence<'_>) -> Option<Finding>;
 
 /// The finding of an oracle on a run with a changed transcript.
 fn doctored(run: &Run, judge: Judge, doctor: impl FnOnce(&mut Transcript)) -> Option<Finding> {
-    let frames = run.frames(&PEER_SCHEMA);
+    let frames = run.frames();
     let mut transcript = run.transcript.clone();
     doctor(&mut transcript);
     judge(&Evidence { steps: &transcript.steps, events: &transcript.events, ..Evidence::of(run, &frames) })
@@ -54,13 +53,13 @@ fn doctored(run: &Run, judge: Judge, doctor: impl FnOnce(&mut Transcript)) -> Op
 
 /// The finding of an oracle on a run with changed frames.
 fn reframed(run: &Run, judge: Judge, doctor: impl FnOnce(&mut Vec<LinkFrames>)) -> Option<Finding> {
-    let mut links = run.frames(&PEER_SCHEMA).to_vec();
+    let mut links = run.frames().to_vec();
     doctor(&mut links);
     judge(&Evidence::of(run, &links))
 }
 
 fn untouched(run: &Run, judge: Judge) -> Option<Finding> {
-    judge(&Evidence::of(run, &run.frames(&PEER_SCHEMA)))
+    judge(&Evidence::of(run, &run.frames()))
 }
 
 /// An executor that takes calls and answers none.

@@ -10,11 +10,10 @@ use wavetank::schema::sink_capnp::{sink, source};
 use wavetank::{Clock, Event};
 use wavetank_lab::guests;
 use wavetank_sim::oracle::{Blame, Oracle};
-use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::world::yield_now;
 use wavetank_sim::{Choices, Outcome, Profile, Run, Setup, StrategyName, World, run};
 use wavetank_tests::{finished, setup};
-use wavetank_trace::frames::{Direction, Message};
+use wavetank_trace::frames::{Direction, Message, Question};
 
 /// How a sink takes its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +136,7 @@ fn is_clean(way: &'static str, sort: Sort) {
 /// The answers to all calls on the sink go out in the order in which the calls came in.
 #[track_caller]
 fn answers_keep_their_place(run: &Run, sort: Sort) {
-    let links = run.frames(&PEER_SCHEMA);
+    let links = run.frames();
     let mut asked = Vec::new();
     let mut answered = Vec::new();
     for frame in links.iter().flat_map(|link| &link.frames) {
@@ -251,8 +250,8 @@ fn one_object_is_one_stream_and_other_answers_still_vary() {
     let mut reversed = 0;
     for seed in 0..100 {
         let run = finished(on_two_capabilities, &setup(seed));
-        let links = run.frames(&PEER_SCHEMA);
-        let mut calls: Vec<(u32, usize)> = Vec::new();
+        let links = run.frames();
+        let mut calls: Vec<(Question, usize)> = Vec::new();
         let mut answers = Vec::new();
         let mut sent = 0;
         for frame in links.iter().flat_map(|link| &link.frames) {

@@ -7,7 +7,6 @@ use wavetank::schema::peer_capnp::executor;
 use wavetank_lab::guests;
 use wavetank_sim::oracle::{Blame, Finding, Oracle, transport};
 use wavetank_sim::record::Record;
-use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::world::CellBuilder;
 use wavetank_sim::{Outcome, Run, World, peer, run};
 use wavetank_tests::{engine, finished, round_robin, setup};
@@ -19,7 +18,7 @@ fn violated(build: impl Fn(&mut World) + Sync) -> Finding {
         let run = run(&build, &setup(seed));
         match run.outcome {
             Outcome::Violated(finding) => finding,
-            other => panic!("seed {seed}: {other}\n{}", run.transcript.steps_text(&PEER_SCHEMA)),
+            other => panic!("seed {seed}: {other}\n{}", run.transcript.steps_text(&run.schema)),
         }
     };
     let first = found(0);
@@ -39,7 +38,7 @@ fn always_finishes(build: impl Fn(&mut World) + Sync) -> Run {
 }
 
 fn messages(run: &Run) -> u64 {
-    transport::messages(&run.frames(&PEER_SCHEMA))
+    transport::messages(&run.frames())
 }
 
 fn first<'w>(world: &'w World, name: &str, wasm: &'w [u8]) -> CellBuilder<'w> {
@@ -76,7 +75,7 @@ fn a_guest_made_from_the_text_of_the_interface_runs_over_its_connection() {
         let raw = first(world, "raw", guests::RAW_CONNECTION).spawn();
         raw.expect_exit(0).expect_stdout("two answers").expect_rpc();
     });
-    assert_eq!(run.transcript.frames(&PEER_SCHEMA)[0].pending_up_bytes, 0);
+    assert_eq!(run.transcript.frames(&run.schema)[0].pending_up_bytes, 0);
 }
 
 #[test]

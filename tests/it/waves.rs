@@ -247,8 +247,8 @@ fn a_call_that_is_never_answered_is_in_the_graph() {
     assert_eq!(
         graph.calls,
         [
-            "the host owes child-echo the answer to q1 Executor.echo",
             "the host owes child-echo the answer to q2 Executor.echo",
+            "the host owes child-echo the answer to q3 Executor.echo",
         ]
     );
 }

@@ -1,10 +1,11 @@
 //! Helpers for tests that run worlds.
 
+pub mod schemas;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use wavetank::{Allocator, Engine, EngineConfig};
 use wavetank_lab::scenario;
-use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, run};
 
 /// The engine that all tests share, because compiling a guest takes a while.
@@ -42,7 +43,7 @@ pub fn finished(build: impl Fn(&mut World) + Sync, setup: &Setup) -> Run {
         "seed {}: {}\n{}",
         run.seed,
         run.outcome,
-        run.transcript.steps_text(&PEER_SCHEMA)
+        run.transcript.steps_text(&run.schema)
     );
     run
 }

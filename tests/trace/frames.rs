@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use crate::traffic::{Handout, Manner, PEER_REQUEST, Session, executor, peer_schema};
-use wavetank_trace::frames::{Decoder, Direction, Frame, Message};
+use wavetank_trace::Decoder;
+use wavetank_trace::frames::{Direction, Frame, Message};
 use wavetank_trace::ledger::Ledger;
 use wavetank_trace::schema::Schema;
 
@@ -35,22 +36,22 @@ fn a_session_reads_like_its_program() {
     assert_eq!(
         booted().lines(0),
         [
-            "→ bootstrap  q0",
-            "→ call       q1 on q0 Host.executor ()",
-            "→ call       q2 on q1.executor Executor.runBytes (wasm = Data(500 bytes, e08c76fb…), \
+            "→ bootstrap  q1",
+            "→ call       q2 on q1 Host.executor ()",
+            "→ call       q3 on q2.executor Executor.runBytes (wasm = Data(500 bytes, e08c76fb…), \
              args = [\"child-echo\"], env = [\"GREETING=hello\"], detached = false)",
-            "→ call       q3 on q2.process Process.wait ()",
-            "→ finish     q2 releasing",
-            "← return     q0 bootstrap (senderHosted 0)",
-            "← return     q1 Host.executor (executor = senderHosted 1)",
-            "→ release    #0 ×1",
-            "← return     q2 Executor.runBytes (process = senderHosted 2)",
-            "→ release    #1 ×1",
-            "← return     q3 Process.wait (exitCode = 3), needs no finish",
-            "→ call       q2 on q1.executor Executor.echo (message = \"it said \\\"3\\\"\")",
-            "← return     q2 Executor.echo (response = \"Echo: it said \\\"3\\\"\"), needs no finish",
+            "→ call       q4 on q3.process Process.wait ()",
+            "→ finish     q3 releasing",
+            "← return     q1 bootstrap (host's bootstrap)",
+            "← return     q2 Host.executor (executor = host's Executor)",
+            "→ release    host's bootstrap ×1",
+            "← return     q3 Executor.runBytes (process = host's Process)",
+            "→ release    host's Executor ×1",
+            "← return     q4 Process.wait (exitCode = 3), needs no finish",
+            "→ call       q5 on q2.executor Executor.echo (message = \"it said \\\"3\\\"\")",
+            "← return     q5 Executor.echo (response = \"Echo: it said \\\"3\\\"\"), needs no finish",
+            "→ finish     q2",
             "→ finish     q1",
-            "→ finish     q0",
             "→ abort      disconnected \"client requested disconnect\"",
             "← abort      disconnected \"remote exception: client requested disconnect\"",
         ]
@@ -69,11 +70,11 @@ fn exceptions_and_lists_of_structs_are_spelled_out() {
     assert_eq!(
         session.lines(4)[1..6],
         [
-            "← return     q1 Host.connect failed \"no such peer\"",
-            "→ release    #0 ×1",
-            "← return     q2 Host.peers (peers = [(peerId = \"b\", addrs = [\"/b\"])]), needs no finish",
-            "← return     q3 Host.id unimplemented \"method host::Server::id not implemented\"",
-            "→ finish     q1",
+            "← return     q2 Host.connect failed \"no such peer\"",
+            "→ release    host's bootstrap ×1",
+            "← return     q3 Host.peers (peers = [(peerId = \"b\", addrs = [\"/b\"])]), needs no finish",
+            "← return     q4 Host.id unimplemented \"method host::Server::id not implemented\"",
+            "→ finish     q2",
         ]
     );
 }
@@ -85,11 +86,17 @@ fn a_promise_resolves() {
     let before = session.frames().len();
     assert_eq!(
         session.ledger().open()[1].to_string(),
-        "export 1 of the host: 1 reference, a promise never resolved"
+        "promise of host's Executor: 1 reference, a promise never resolved"
     );
     session.exit(0);
     // Export 0, the bootstrap capability, was released: its number is used again.
-    assert_eq!(session.lines(before), ["← resolve    #1 to senderHosted 0", "→ release    #1 ×1"]);
+    assert_eq!(
+        session.lines(before),
+        [
+            "← resolve    promise of host's Executor to host's Executor",
+            "→ release    promise of host's Executor ×1"
+        ]
+    );
     drop(executor);
 }
 
@@ -105,14 +112,14 @@ fn an_embargo_goes_out_and_comes_back() {
     assert_eq!(
         session.lines(12),
         [
-            "← return     q3 Process.bootstrap (cap = receiverAnswer q0)",
-            "← call       q1 on q0 Executor.echo (message = \"\")",
-            "→ release    #2 ×1",
-            "← release    #0 ×1",
-            "→ disembargo q3.cap senderLoopback 0",
-            "→ return     q1 Executor.echo (response = \"Echo: \"), needs no finish",
-            "← disembargo q0 receiverLoopback 0",
-            "← return     q4 Executor.echo (response = \"Echo: \"), needs no finish",
+            "← return     q4 Process.bootstrap (cap = q6)",
+            "← call       q7 on q6 Executor.echo (message = \"\")",
+            "→ release    host's Process ×1",
+            "← release    cell's bootstrap ×1",
+            "→ disembargo q4.cap senderLoopback 0",
+            "→ return     q7 Executor.echo (response = \"Echo: \"), needs no finish",
+            "← disembargo q6 receiverLoopback 0",
+            "← return     q5 Executor.echo (response = \"Echo: \"), needs no finish",
         ]
     );
     assert_eq!(session.ledger().violations(), []);
@@ -144,9 +151,10 @@ fn without_a_schema_numbers_stand_for_names() {
     let lines: Vec<_> = frames.map(|frame| frame.to_string()).collect();
     assert_eq!(
         lines[2],
-        "→ call       q2 on q1.ptr0 @0xb45073bf89ae3949.method0 (AnyStruct(words = 73, caps = 0))"
+        "→ call       q3 on q2.ptr0 @0xb45073bf89ae3949.method0 ({0, ptr0 = Data(500 bytes, e08c76fb…), \
+         ptr1 = [\"child-echo\"], ptr2 = [\"GREETING=hello\"]})"
     );
-    assert_eq!(lines[8], "← return     q2 @0xb45073bf89ae3949.method0 (AnyStruct(words = 1, caps = 1))");
+    assert_eq!(lines[8], "← return     q3 @0xb45073bf89ae3949.method0 ({ptr0 = host's capability 2})");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use crate::traffic::PEER_REQUEST;
-use wavetank_trace::schema::{Place, Schema, Type};
+use wavetank_trace::schema::{Literal, Place, Schema, Type};
 
 #[test]
 fn the_peer_schema_is_all_there() {
@@ -20,11 +20,11 @@ fn the_peer_schema_is_all_there() {
     );
     let (id, _) = schema.interfaces.iter().find(|(_, found)| found.name == "Executor").expect("an Executor");
     let run = schema.method(*id, 0).expect("its first method");
-    let fields = &schema.structs[&run.params].fields;
+    let fields = &schema.structs[&run.params.id].fields;
     let names: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names, ["wasm", "args", "env", "detached"]);
     let ty = Type::List(Box::new(Type::Text));
-    assert_eq!(fields[2].place, Place::Slot { offset: 2, ty, default: 0 });
+    assert_eq!(fields[2].place, Place::Slot { offset: 2, ty, default: Literal::Bits(0) });
     assert_eq!(schema.method(*id, 2), None);
 }
 

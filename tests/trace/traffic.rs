@@ -20,7 +20,8 @@ use futures_executor::LocalPool;
 
 pub(crate) use wavetank::schema::peer_capnp::executor;
 use wavetank::schema::peer_capnp::{host, process};
-use wavetank_trace::frames::{Decoder, Direction, Frame};
+use wavetank_trace::Decoder;
+use wavetank_trace::frames::{Direction, Frame};
 use wavetank_trace::ledger::Ledger;
 use wavetank_trace::schema::Schema;
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::schemas::SchemaArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -91,6 +92,8 @@ pub struct What {
     pub(crate) how: How,
     #[command(flatten)]
     pub(crate) without: WithoutArgs,
+    #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
     #[command(flatten)]
     pub(crate) keep: Keep,
     /// Arguments for a component of your own
@@ -290,6 +293,8 @@ pub struct Exhaustive {
     #[command(flatten)]
     pub(crate) without: WithoutArgs,
     #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
+    #[command(flatten)]
     pub(crate) keep: Keep,
     /// Arguments for a component of your own
     #[arg(last = true, value_name = "ARGS")]
@@ -352,6 +357,8 @@ pub(crate) struct Own {
     pub(crate) how: How,
     #[command(flatten)]
     pub(crate) without: WithoutArgs,
+    #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
     /// Arguments for that component
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
@@ -406,6 +413,8 @@ pub struct Fuzz {
     pub(crate) hang_after: Duration,
     #[command(flatten)]
     pub(crate) without: WithoutArgs,
+    #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
     #[command(flatten)]
     pub(crate) keep: Keep,
     #[command(flatten)]
@@ -503,6 +512,7 @@ impl Exhaustive {
             canary: false,
             keep: self.keep.clone(),
             without: self.without.clone(),
+            schema: self.schema.clone(),
             how: self.how.clone(),
             args: self.args.clone(),
         }
@@ -519,6 +529,7 @@ impl Fuzz {
             canary: false,
             keep: self.keep.clone(),
             without: self.without.clone(),
+            schema: self.schema.clone(),
             how: self.how.clone(),
             args: self.args.clone(),
         }

@@ -9,9 +9,7 @@ use wavetank::cell::ExitRecord;
 use wavetank::{Event, PipeId, escape_control};
 use wavetank_sim::explain::{EXPLAIN_RUNS, sentence};
 use wavetank_sim::oracle::{Evidence, transport};
-use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::signature::{SHRINK_RUNS, ShrunkRun, shrink_run};
-use wavetank_sim::transcript::Names;
 use wavetank_sim::{Outcome, Run};
 
 /// One sentence that says how a run ended.
@@ -108,13 +106,19 @@ pub(crate) fn not_judged(run: &Run) -> String {
 
 /// Says so if no message was sent over any link, and names the connections that were never opened.
 pub(crate) fn rpc_notes(run: &Run) -> String {
-    let frames = run.frames(&PEER_SCHEMA);
+    let frames = run.frames();
     let mut text = String::new();
     if !run.cells.is_empty() && transport::messages(&frames) == 0 {
         text += "  no RPC took place: not one message was sent over a link\n";
     }
     for cell in transport::unopened(&Evidence::of(run, &frames)) {
         let _ = writeln!(text, "  {} never opened its connection", cell.name);
+    }
+    // For a failure, its explanation says it.
+    if run.outcome.is_finished()
+        && let Some(unnamed) = run.unnamed()
+    {
+        let _ = writeln!(text, "  {unnamed}");
     }
     text
 }
@@ -146,7 +150,7 @@ pub(crate) fn output_of_own(job: &Job, run: &Run) -> String {
 
 /// The stdout and stderr of the cells: each line with the name of its cell, in the order of writing.
 fn output(run: &Run) -> String {
-    let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
+    let names = run.names();
     let mut text = String::new();
     let mut partial: std::collections::BTreeMap<PipeId, Vec<u8>> = Default::default();
     let shown: Vec<PipeId> =
@@ -176,7 +180,7 @@ fn output(run: &Run) -> String {
 /// The RPC frames of each link.
 pub(crate) fn frames(run: &Run) -> String {
     let mut text = String::new();
-    for link in &*run.frames(&PEER_SCHEMA) {
+    for link in &*run.frames() {
         let _ = writeln!(text, "link of {}  (→ to the host, ← to the cell)", link.cell);
         for frame in &link.frames {
             let _ = writeln!(text, "  {frame}");

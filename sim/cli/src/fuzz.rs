@@ -166,6 +166,7 @@ fn aborted(args: &Fuzz, cut: &WorkerFailure, runs: u64) -> Text {
     words.extend(["--seed".into(), args.seed.to_string(), "--runs".into(), runs.to_string()]);
     words.extend(["--profile".into(), args.profile.to_string()]);
     words.extend(args.without.words());
+    words.extend(args.schema.words());
     words.extend(args.how.flags().into_iter().map(Into::into));
     if let Some(folder) = &args.corpus {
         words.extend(["--corpus".into(), folder.display().to_string()]);

@@ -4,6 +4,7 @@ use crate::args::{How, What, WithoutArgs};
 use crate::catalogue::{Binary, Catalogue};
 use crate::files;
 use crate::progress::said_if_long;
+use crate::schemas::SchemaArgs;
 use crate::terminal;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,8 @@ pub(crate) struct Job {
     pub(crate) replay_args: String,
     harness: Harness<Body>,
     source: Source,
+    /// The files of the user's own schemas.
+    schemas: Vec<String>,
     /// Says that guests are being compiled, given the name for people.
     say_compiling: fn(&str),
     has_run: AtomicBool,
@@ -46,7 +49,7 @@ impl Job {
     pub(crate) fn new(what: &What, catalogue: &Catalogue, engine: Arc<Engine>) -> Result<Self, String> {
         let choices = Choices::Drawn(what.strategy.clone(), what.profile.clone());
         let job = Self::found(what, choices, catalogue, engine)?;
-        let job = job.with_out(&what.without);
+        let job = job.with_out(&what.without).with_schema(&what.schema)?;
         Ok(if what.canary { job.with_canary() } else { job })
     }
 
@@ -88,6 +91,7 @@ impl Job {
             replay_args: String::new(),
             harness: harness(Box::new(build), choices, engine),
             source: Source::BuiltIn,
+            schemas: Vec::new(),
             say_compiling: note_compiling,
             has_run: AtomicBool::new(false),
         })
@@ -124,6 +128,7 @@ impl Job {
                 expects_rpc: how.expect_rpc,
             },
             harness: harness(own_world(name, wasm, args.into(), how.clone()), choices, engine),
+            schemas: Vec::new(),
             say_compiling: note_compiling,
             has_run: AtomicBool::new(false),
         })
@@ -137,6 +142,17 @@ impl Job {
             self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
         }
         self
+    }
+
+    /// The same job with calls and values named by schemas. A replay must be given them too.
+    pub(crate) fn with_schema(mut self, schema: &SchemaArgs) -> Result<Self, String> {
+        self.harness.base_mut().schema = schema.load()?;
+        self.schemas = schema.paths();
+        let words = schema.words();
+        if !words.is_empty() {
+            self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
+        }
+        Ok(self)
     }
 
     /// The same job with each run repeated and compared.
@@ -187,7 +203,11 @@ impl Job {
     /// The setting that is saved with each failure of this job.
     pub(crate) fn setting(&self, seed: Seed) -> Setting {
         let setup = self.harness.setup(seed);
-        Setting::of(&self.name, self.source.clone(), &setup, self.harness.is_comparing())
+        let schemas = self.schemas.clone();
+        Setting {
+            schemas,
+            ..Setting::of(&self.name, self.source.clone(), &setup, self.harness.is_comparing())
+        }
     }
 
     /// The same for a failure that a fuzzer found. Drawn anew, its seed gives another run.

@@ -30,6 +30,7 @@ mod replay_saved;
 mod report;
 mod run;
 mod saved_failures;
+mod schemas;
 mod shrink;
 mod signals;
 mod sweep;

@@ -38,6 +38,7 @@ impl Worker {
             command.arg("--canary");
         }
         command.args(what.without.words());
+        command.args(what.schema.words());
         match what.keep.folder() {
             Some(folder) => command.arg("--failures").arg(folder),
             None => command.arg("--no-keep"),

@@ -11,7 +11,6 @@ use wavetank_choice::token::Recipe;
 use wavetank_sim::Token;
 use wavetank_sim::calls::calls;
 use wavetank_sim::explain::EXPLAIN_RUNS;
-use wavetank_sim::schema::PEER_SCHEMA;
 
 pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     let token = given(&args.token)?;
@@ -25,13 +24,13 @@ pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, S
     let job = if args.canary { job.with_canary() } else { job };
     let run = job.run(token.seed);
     if args.calls {
-        terminal::print(format_args!("{}\n", calls(&run, &PEER_SCHEMA)))?;
+        terminal::print(format_args!("{}\n", calls(&run)))?;
     }
     if args.frames || !(args.calls || args.steps) {
         terminal::print(failure_report::frames(&run))?;
     }
     if args.steps {
-        terminal::print(format_args!("{}\n", run.transcript.steps_text(&PEER_SCHEMA)))?;
+        terminal::print(format_args!("{}\n", run.transcript.steps_text(&run.schema)))?;
     }
     terminal::print(failure_report::output_of_own(&job, &run))?;
     terminal::print_text(&failure_report::coloured(&run, failure_report::headline(&job, &run)))?;
@@ -62,7 +61,7 @@ fn given(text: &str) -> Result<Token, String> {
 }
 
 pub(crate) fn job(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String> {
-    Ok(job_of(own, token, catalogue)?.with_out(&own.without))
+    job_of(own, token, catalogue)?.with_out(&own.without).with_schema(&own.schema)
 }
 
 fn job_of(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String> {

@@ -304,7 +304,8 @@ pub(crate) fn job_of(
         Some(path) => Job::own(path, &own.args, &own.how, Choices::default(), engine()?)?,
         None => Job::built_in(&kept.setting.scenario, Choices::default(), catalogue, engine()?)?,
     };
-    let job = job.with_out(&own.without);
+    own.schema = own.schema.or_saved(&kept.setting.schemas);
+    let job = job.with_out(&own.without).with_schema(&own.schema)?;
     let job = if kept.setting.canary { job.with_canary() } else { job };
     Ok((job, own))
 }

@@ -12,9 +12,12 @@ use wavetank::peer::HostInfo;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
 use wavetank::{ActorId, Entropy, Flow, Tank, TankConfig};
 use wavetank_lab::{guests, scenario};
+use wavetank_sim::calls::calls;
 use wavetank_sim::check::engine;
 use wavetank_sim::run::run_here;
+use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::{Choices, Profile, Seed, Setup, StrategyName, World, run};
+use wavetank_trace::Schema;
 
 fn main() {
     divan::main();
@@ -106,6 +109,32 @@ mod pid0 {
     #[divan::bench]
     fn c_simulated_swarm(bencher: Bencher<'_, '_>) {
         over_seeds(bencher, "pid0");
+    }
+}
+
+/// A world of `pid0` with its frames and calls as text, which a sweep makes for each world.
+#[divan::bench_group]
+mod text {
+    use super::*;
+
+    #[divan::bench]
+    fn a_without_a_schema(bencher: Bencher<'_, '_>) {
+        with_text(bencher, Arc::default());
+    }
+
+    #[divan::bench]
+    fn b_with_a_schema(bencher: Bencher<'_, '_>) {
+        with_text(bencher, PEER_SCHEMA.clone());
+    }
+
+    fn with_text(bencher: Bencher<'_, '_>, schema: Arc<Schema>) {
+        let build = scenario::find("pid0").expect("a scenario").build;
+        let mut seed = 0;
+        bencher.bench_local(|| {
+            seed += 1;
+            let setup = setup(StrategyName::Random, Profile::swarm(), seed);
+            calls(&run_here(build, &Setup { schema: schema.clone(), ..setup }))
+        });
     }
 }
 

@@ -9,7 +9,6 @@ use wavetank::Engine;
 use wavetank_choice::shrink::shrink;
 use wavetank_lab::vats::{Kind, Vats};
 use wavetank_sim::known::Known;
-use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::{Choices, Outcome, Run, Seed, Setup, World, run};
 
 type Build = fn(&mut World, Arc<Mutex<Vec<String>>>);
@@ -26,7 +25,7 @@ fn main() {
             let build = builder(name);
             let told: Arc<Mutex<Vec<String>>> = Arc::default();
             let ran = run(|world: &mut World| build(world, told.clone()), &setup);
-            println!("{}{}", ran.transcript.steps_text(&PEER_SCHEMA), ran.outcome);
+            println!("{}{}", ran.transcript.steps_text(&ran.schema), ran.outcome);
             println!("{:#?}", told.lock().unwrap());
             return;
         }

@@ -25,7 +25,8 @@ use wavetank_sim::run::{Choices, Run, Setup, run};
 use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::transcript::LinkFrames;
 use wavetank_sim::world::{World, yield_now};
-use wavetank_trace::frames::{Decoder, Direction, Frame, Message, Outcome as Answer};
+use wavetank_trace::Decoder;
+use wavetank_trace::frames::{Direction, Frame, Message, Outcome as Answer};
 use wavetank_trace::ledger::Ledger;
 
 /// A failure that an input led to.
@@ -309,7 +310,7 @@ fn judge(against: Opponent, run: &Run) -> Option<Found> {
 
 /// Whether an answer refers to the answer of another question.
 fn takes_from_another(run: &Run) -> bool {
-    run.frames(&PEER_SCHEMA).iter().flat_map(|link| &link.frames).any(|frame| match &frame.message {
+    run.frames().iter().flat_map(|link| &link.frames).any(|frame| match &frame.message {
         Message::Return(answer) => matches!(answer.outcome, Answer::TakeFromOtherQuestion(_)),
         _ => false,
     })
@@ -318,7 +319,7 @@ fn takes_from_another(run: &Run) -> bool {
 fn found(run: &Run, signature: String) -> Found {
     let mut account = format!("{}\n", run.outcome);
     run.outcome.detail().iter().for_each(|line| account += &format!("  {line}\n"));
-    for link in &*run.frames(&PEER_SCHEMA) {
+    for link in &*run.frames() {
         let LinkFrames { frames, .. } = link;
         frames.iter().for_each(|frame: &Frame| account += &format!("  {frame}\n"));
     }

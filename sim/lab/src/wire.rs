@@ -14,7 +14,8 @@ use capnp_rpc::new_broken_cap;
 use capnp_rpc::rpc_capnp::{cap_descriptor, exception, message, message_target, payload, promised_answer};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::schema::peer_capnp::{executor, host};
-use wavetank_trace::frames::{Cap, Context, Decoder, Direction, Frame, Message, Outcome, Resolution};
+use wavetank_trace::Decoder;
+use wavetank_trace::frames::{Cap, Context, Direction, Frame, Message, Outcome, Resolution};
 
 /// The bytes of an input, from the front. Past the end, bytes are 0.
 #[derive(Clone, Debug)]
@@ -94,35 +95,35 @@ impl Peer {
     fn note(&mut self, frame: &Frame) {
         match &frame.message {
             Message::Bootstrap { question } => {
-                self.owes.insert(*question, true);
+                self.owes.insert(question.id, true);
             }
             Message::Call(call) => {
-                self.owes.insert(call.question, false);
+                self.owes.insert(call.question.id, false);
                 self.given(&call.params.caps);
             }
             Message::Return(answer) => {
-                self.given_up.remove(&answer.question);
+                self.given_up.remove(&answer.question.id);
                 if answer.no_finish_needed {
-                    self.asked.remove(&answer.question);
-                } else if let Some(came) = self.asked.get_mut(&answer.question) {
+                    self.asked.remove(&answer.question.id);
+                } else if let Some(came) = self.asked.get_mut(&answer.question.id) {
                     *came = true;
                 }
                 if let Outcome::Results(results) = &answer.outcome {
                     self.given(&results.caps);
                     if !results.caps.is_empty() {
-                        self.brought.insert(answer.question);
+                        self.brought.insert(answer.question.id);
                     }
                 }
             }
             Message::Finish { question, .. } => {
-                self.owes.remove(question);
-                self.answered.remove(question);
+                self.owes.remove(&question.id);
+                self.answered.remove(&question.id);
             }
             Message::Resolve { resolution: Resolution::Cap(cap), .. } => {
                 self.given(std::slice::from_ref(cap));
             }
-            Message::Release { id, .. } => {
-                self.exports.remove(id);
+            Message::Release { import, .. } => {
+                self.exports.remove(&import.id);
             }
             Message::Disembargo { context: Context::SenderLoopback(id), .. } => self.embargoes.push(*id),
             _ => {}
@@ -131,8 +132,8 @@ impl Peer {
 
     fn given(&mut self, caps: &[Cap]) {
         for cap in caps {
-            if let Cap::SenderHosted(id) | Cap::SenderPromise(id) = cap {
-                self.holds.insert(*id);
+            if let Cap::SenderHosted(export) | Cap::SenderPromise(export) = cap {
+                self.holds.insert(export.id);
             }
         }
     }

@@ -5,8 +5,9 @@ use super::links::{HOST, names_of_ends};
 use crate::run::Run;
 use crate::transcript::LinkTrace;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use wavetank::{Event, PipeId};
-use wavetank_trace::frames::{Direction, ExceptionKind, Frame, Message, Outcome as Answer};
+use wavetank_trace::frames::{Direction, ExceptionKind, Frame, Message, Outcome as Answer, Question};
 
 /// Sentences of one kind, at most.
 const SHOWN: usize = 3;
@@ -95,7 +96,7 @@ fn unimplemented(run: &Run, link: &LinkTrace) -> Vec<String> {
                     && exception.kind == ExceptionKind::Unimplemented
                 {
                     lines.push(format!(
-                        "{} does not implement {} (interface @0x{:016x}, method {}): q{} was answered so at step {step}",
+                        "{} does not implement {} (interface @0x{:016x}, method {}): {} was answered so at step {step}",
                         party(run, link, frame.direction),
                         call.method,
                         call.interface_id,
@@ -112,7 +113,7 @@ fn unimplemented(run: &Run, link: &LinkTrace) -> Vec<String> {
 
 /// Calls that their caller cancelled, that is, finished before they were answered.
 fn cancelled(run: &Run, link: &LinkTrace) -> Vec<String> {
-    let mut open: BTreeMap<(Direction, u32), String> = BTreeMap::new();
+    let mut open: BTreeMap<(Direction, Question), Arc<str>> = BTreeMap::new();
     let mut lines = Vec::new();
     for (step, frame) in &link.frames {
         match &frame.message {
@@ -128,7 +129,7 @@ fn cancelled(run: &Run, link: &LinkTrace) -> Vec<String> {
                 let caller = party(run, link, frame.direction);
                 if !ends_at(run, link, frame.direction, *step) {
                     lines.push(format!(
-                        "{caller} cancelled q{question} {method} at step {step}, before its answer"
+                        "{caller} cancelled {question} {method} at step {step}, before its answer"
                     ));
                 }
             }

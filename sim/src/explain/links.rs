@@ -5,11 +5,11 @@
 
 use crate::oracle::{Blame, Party};
 use crate::run::Run;
-use crate::schema::PEER_SCHEMA;
 use crate::transcript::LinkTrace;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use wavetank::PipeId;
-use wavetank_trace::frames::{Direction, Frame, Message, Outcome as Answer};
+use wavetank_trace::frames::{Direction, Frame, Message, Outcome as Answer, Question};
 use wavetank_trace::ledger::{Entry, Ledger, QuestionState};
 
 /// Links that are shown, at most.
@@ -32,7 +32,7 @@ const SHOWN_OPEN_CALLS: usize = 3;
 
 /// The lines of the links of the cells concerned. If no cell is concerned, as between vats, see [`of_vats`].
 pub(super) fn lines(run: &Run, concerned: &BTreeSet<&str>, steps: &[usize]) -> Vec<String> {
-    let all = run.transcript.links(&PEER_SCHEMA);
+    let all = run.transcript.links(&run.schema);
     let shown = shown(run, &all, concerned);
     let each = (SHOWN_FRAMES / shown.len().max(1)).max(1);
     let marks_gaps = shown.len() <= MARKED_LINKS;
@@ -47,7 +47,7 @@ pub(super) fn lines(run: &Run, concerned: &BTreeSet<&str>, steps: &[usize]) -> V
 
 /// The other facts of the run that concern the same links.
 pub(super) fn causes(run: &Run, concerned: &BTreeSet<&str>) -> Vec<String> {
-    let all = run.transcript.links(&PEER_SCHEMA);
+    let all = run.transcript.links(&run.schema);
     super::causes::causes(run, &shown(run, &all, concerned), concerned)
 }
 
@@ -132,10 +132,13 @@ fn places_of_interest(link: &LinkTrace, steps: &[usize], most: usize) -> Vec<usi
             chosen.insert(place);
         }
     };
-    let open: BTreeSet<(Direction, u32)> =
-        open_calls(link).into_iter().map(|(asker, id, _)| (asker, id)).take(SHOWN_OPEN_CALLS).collect();
+    let open: BTreeSet<(Direction, u32)> = open_calls(link)
+        .into_iter()
+        .map(|(asker, question, _)| (asker, question.id))
+        .take(SHOWN_OPEN_CALLS)
+        .collect();
     for (place, (_, frame)) in link.frames.iter().enumerate() {
-        if asks(frame).is_some_and(|question| open.contains(&(frame.direction, question))) {
+        if asks(frame).is_some_and(|question| open.contains(&(frame.direction, question.id))) {
             choose(place);
         }
     }
@@ -167,7 +170,7 @@ fn choose_call_of(link: &LinkTrace, place: usize, choose: &mut impl FnMut(usize)
     }
 }
 
-fn asks(frame: &Frame) -> Option<u32> {
+fn asks(frame: &Frame) -> Option<Question> {
     match &frame.message {
         Message::Bootstrap { question } => Some(*question),
         Message::Call(call) => Some(call.question),
@@ -189,7 +192,7 @@ fn fails(link: &LinkTrace) -> bool {
 
 /// Calls that were never answered, on a link that was not aborted, in the order of their ids. Each has the asker, the
 /// question and the method.
-fn open_calls(link: &LinkTrace) -> Vec<(Direction, u32, String)> {
+fn open_calls(link: &LinkTrace) -> Vec<(Direction, Question, Arc<str>)> {
     let mut ledger = Ledger::default();
     link.frames.iter().for_each(|(_, frame)| ledger.apply(frame));
     if ledger.is_aborted() {
@@ -197,8 +200,8 @@ fn open_calls(link: &LinkTrace) -> Vec<(Direction, u32, String)> {
     }
     let mut open = Vec::new();
     for entry in ledger.open() {
-        if let Entry::Question { asker, id, call, state: QuestionState::Asked, .. } = entry {
-            open.push((asker, id, call));
+        if let Entry::Question { asker, question, call, state: QuestionState::Asked, .. } = entry {
+            open.push((asker, question, call));
         }
     }
     open
@@ -208,8 +211,8 @@ fn open_calls(link: &LinkTrace) -> Vec<(Direction, u32, String)> {
 fn in_words(link: &LinkTrace, run: &Run) -> Vec<String> {
     let mut lines = Vec::new();
     let open = open_calls(link);
-    for (_, id, call) in open.iter().take(SHOWN_OPEN_CALLS) {
-        lines.push(format!("  q{id} {call} was never answered"));
+    for (_, question, call) in open.iter().take(SHOWN_OPEN_CALLS) {
+        lines.push(format!("  {question} {call} was never answered"));
     }
     if open.len() > SHOWN_OPEN_CALLS {
         lines.push(format!("  … {} more calls were never answered", open.len() - SHOWN_OPEN_CALLS));
@@ -268,8 +271,8 @@ fn frames_within(link: &LinkTrace, pipe: PipeId, bytes: usize) -> String {
 /// A frame without its payload.
 fn short(frame: &Frame) -> String {
     match &frame.message {
-        Message::Call(call) => format!("call q{} {}", call.question, call.method),
-        Message::Return(answer) => format!("return q{}", answer.question),
+        Message::Call(call) => format!("call {} {}", call.question, call.method),
+        Message::Return(answer) => format!("return {}", answer.question),
         message => {
             let text = message.to_string();
             text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")

@@ -8,7 +8,6 @@
 
 use crate::moves::Move;
 use crate::run::Run;
-use crate::schema::PEER_SCHEMA;
 use crate::signature::signature;
 use std::collections::{BTreeMap, HashMap};
 use wavetank::pipe::PipeView;
@@ -139,7 +138,7 @@ impl Seen {
 
     /// For each link direction: the kinds of frames, each with the state of the RPC tables before it.
     fn frames(&mut self, run: &Run) {
-        for (place, link) in (0..).zip(&*run.frames(&PEER_SCHEMA)) {
+        for (place, link) in (0..).zip(&*run.frames()) {
             let place = class_of(place);
             let mut ledger = Ledger::default();
             for frame in &link.frames {
@@ -320,10 +319,10 @@ fn kind_of(frame: &Frame) -> u64 {
 /// The state of the question that a frame is about.
 fn state_of(ledger: &Ledger, frame: &Frame) -> u64 {
     let (asker, id) = match &frame.message {
-        Message::Return(answer) => (frame.direction.reversed(), answer.question),
-        Message::Finish { question, .. } => (frame.direction, *question),
+        Message::Return(answer) => (frame.direction.reversed(), answer.question.id),
+        Message::Finish { question, .. } => (frame.direction, question.id),
         Message::Call(call) => match &call.target {
-            wavetank_trace::frames::Target::Answer(answer) => (frame.direction, answer.question),
+            wavetank_trace::frames::Target::Answer(answer) => (frame.direction, answer.question.id),
             wavetank_trace::frames::Target::Import(_) => return 5,
         },
         _ => return 6,

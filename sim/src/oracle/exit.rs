@@ -64,7 +64,7 @@ fn aborted(frames: &[Frame]) -> Option<String> {
 }
 
 /// The last answer that the cell got, if it is an exception and the cell made no call after it.
-fn swallowed(frames: &[Frame], streams: &Streams) -> Option<String> {
+fn swallowed(frames: &[Frame], streams: &Streams<'_>) -> Option<String> {
     let mut given_up = BTreeSet::new();
     let mut last = None;
     for Frame { direction, message, .. } in frames {

@@ -77,7 +77,7 @@ fn violation(link: &LinkFrames, ledger: &Ledger, cell: Option<&CellFacts>) -> Op
     Some(finding(link, by, format!("on the link of {}: {first}", link.cell), detail))
 }
 
-fn open(link: &LinkFrames, ledger: &Ledger, streams: &Streams) -> Option<Finding> {
+fn open(link: &LinkFrames, ledger: &Ledger, streams: &Streams<'_>) -> Option<Finding> {
     let is_cells = |entry: &Entry| match entry {
         Entry::Question { asker, state, method, .. } => {
             *asker == Direction::Up

@@ -92,11 +92,11 @@ fn sent(link: &LinkFrames) -> Vec<Sent<'_>> {
                 });
                 let mark = (call.interface_id, call.method_id, call.fingerprint);
                 sent[index].calls.push((mark, &call.method));
-                forget(&mut current, call.question);
+                forget(&mut current, call.question.id);
             }
-            (Message::Bootstrap { question }, Direction::Up) => forget(&mut current, *question),
-            (Message::Release { id, .. }, Direction::Up) => {
-                current.remove(&Target::Import(*id));
+            (Message::Bootstrap { question }, Direction::Up) => forget(&mut current, question.id),
+            (Message::Release { import, .. }, Direction::Up) => {
+                current.remove(&Target::Import(import.clone()));
             }
             _ => {}
         }
@@ -106,7 +106,7 @@ fn sent(link: &LinkFrames) -> Vec<Sent<'_>> {
 
 /// A question's number is used again, so calls on its answer from now on have another target.
 fn forget(current: &mut BTreeMap<Target, usize>, question: u32) {
-    current.retain(|target, _| !matches!(target, Target::Answer(on) if on.question == question));
+    current.retain(|target, _| !matches!(target, Target::Answer(on) if on.question.id == question));
 }
 
 fn named(calls: &[(Mark, &str)]) -> String {

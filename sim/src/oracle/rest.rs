@@ -14,13 +14,13 @@
 use super::{Blame, CellFacts, Evidence, Party, TaskFacts};
 use crate::executor::TaskOwner;
 use crate::outcome::{Wait, WaitGraph};
-use crate::schema::PEER_SCHEMA;
 use crate::transcript::LinkFrames;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use wavetank::peer::{BYTE_STREAM, PROCESS};
 use wavetank::pipe::PipeView;
 use wavetank::{ActorId, Blocked, Event, GateId, LinkId, Role};
-use wavetank_trace::frames::{Direction, Message};
+use wavetank_trace::frames::{Direction, Message, Question};
 use wavetank_trace::ledger::{Entry, Ledger, QuestionState};
 
 /// The wait-for graph of a world at rest; `None` if all cells and tasks have ended.
@@ -100,8 +100,8 @@ struct Owed<'a> {
     asker: Direction,
     creditor: Party,
     debtor: Party,
-    id: u32,
-    call: String,
+    question: Question,
+    call: Arc<str>,
     /// Whether it came in at a server that has not answered yet.
     is_at_server: bool,
 }
@@ -125,7 +125,7 @@ impl Owed<'_> {
     }
 
     fn line(&self) -> String {
-        format!("{} owes {} the answer to q{} {}", self.debtor, self.creditor, self.id, self.call)
+        format!("{} owes {} the answer to {} {}", self.debtor, self.creditor, self.question, self.call)
     }
 }
 
@@ -142,7 +142,7 @@ fn owed<'a>(evidence: &Evidence<'a>) -> Vec<Owed<'a>> {
         let far = ends.map_or_else(|| Party::Cell(link.cell.clone()), |ends| ends.far.clone());
         let near = ends.map_or(Party::Host, |ends| ends.near.clone());
         for entry in ledger.open() {
-            let Entry::Question { asker, id, call, method, state: QuestionState::Asked } = entry else {
+            let Entry::Question { asker, question, call, method, state: QuestionState::Asked } = entry else {
                 continue;
             };
             let (creditor, debtor) = match asker {
@@ -152,7 +152,7 @@ fn owed<'a>(evidence: &Evidence<'a>) -> Vec<Owed<'a>> {
             let is_at_server = open.values().any(|at| {
                 at.link == link.link && Some((at.interface, at.method)) == method && at.direction == asker
             });
-            owed.push(Owed { link, asker, creditor, debtor, id, call, is_at_server });
+            owed.push(Owed { link, asker, creditor, debtor, question, call, is_at_server });
         }
     }
     owed
@@ -197,7 +197,7 @@ fn circle_from<'a>(first: &'a Owed<'a>, edges: &[&'a Owed<'a>]) -> Option<Vec<&'
 fn cycle_line(path: &[&Owed<'_>]) -> String {
     let waits = path
         .iter()
-        .map(|owed| format!("{} waits for {} (q{} {})", owed.creditor, owed.debtor, owed.id, owed.call));
+        .map(|owed| format!("{} waits for {} ({} {})", owed.creditor, owed.debtor, owed.question, owed.call));
     format!("cycle: {}", waits.collect::<Vec<_>>().join(", "))
 }
 
@@ -279,7 +279,7 @@ fn held_call(evidence: &Evidence<'_>, owed: &[Owed<'_>]) -> Option<Blame> {
         call.server.as_ref().and_then(Party::vat).is_some() && owed.iter().any(asks)
     };
     let held = held.iter().find(|call| !waits_itself(call)).or(held.first())?;
-    let call = PEER_SCHEMA.method_name(held.interface, held.method);
+    let call = evidence.schema.method_name(held.interface, held.method);
     Some(Blame::Capability { vat: held.server.as_ref().and_then(Party::vat), call })
 }
 

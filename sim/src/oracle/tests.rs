@@ -10,7 +10,9 @@ use crate::moves::Move;
 use crate::outcome::{Outcome, WaitGraph};
 use wavetank::cell::{HandleLifetime, LeftoverHandle};
 use wavetank::{GateId, HandleKind, Role, WaitStats};
-use wavetank_trace::frames::{Direction, Exception, ExceptionKind, Frame, Message};
+use wavetank_trace::frames::{
+    CapName, Direction, Exception, ExceptionKind, Export, Frame, Message, Question, Target,
+};
 
 // ---- livelock
 
@@ -268,8 +270,13 @@ fn bytes_that_a_cell_leaves_alone_are_its_fault() {
 #[test]
 fn half_a_frame_is_the_fault_of_who_could_write_the_rest() {
     let mut facts = family();
-    let links =
-        [LinkFrames { link: LinkId(0), cell: "parent".into(), frames: Vec::new(), pending_up_bytes: 5 }];
+    let links = [LinkFrames {
+        link: LinkId(0),
+        cell: "parent".into(),
+        host: "host".into(),
+        frames: Vec::new(),
+        pending_up_bytes: 5,
+    }];
     let stalled =
         |facts: &Facts| rest::stalled(&Evidence::from_facts(facts, &links)).expect("it waits").blame;
     assert_eq!(stalled(&facts), guest("parent"));
@@ -282,15 +289,19 @@ fn half_a_frame_is_the_fault_of_who_could_write_the_rest() {
 fn nobody_owes_an_answer_on_a_connection_that_was_aborted() {
     let facts = family();
     let frame = |message| Frame { direction: Direction::Up, bytes: 48, message };
-    let asked = frame(Message::Bootstrap { question: 0 });
-    let abort =
-        frame(Message::Abort(Exception { kind: ExceptionKind::Disconnected, reason: "it left".into() }));
+    let asked = frame(Message::Bootstrap { question: Question { id: 0, number: 1 } });
+    let abort = frame(Message::Abort(Exception {
+        kind: ExceptionKind::Disconnected,
+        reason: "it left".into(),
+        trace: String::new(),
+    }));
     let owed = |frames: &[Frame]| {
         let (link, cell) = (LinkId(0), "parent".into());
-        let links = [LinkFrames { link, cell, frames: frames.to_vec(), pending_up_bytes: 0 }];
+        let links =
+            [LinkFrames { link, cell, host: "host".into(), frames: frames.to_vec(), pending_up_bytes: 0 }];
         rest::stalled(&Evidence::from_facts(&facts, &links)).expect("it waits").calls
     };
-    assert_eq!(owed(std::slice::from_ref(&asked)), ["the host owes parent the answer to q0 bootstrap"]);
+    assert_eq!(owed(std::slice::from_ref(&asked)), ["the host owes parent the answer to q1 bootstrap"]);
     assert_eq!(owed(&[asked, abort]), [""; 0]);
 }
 
@@ -332,12 +343,15 @@ fn two_vats(asked: &[(Direction, u32)], is_over: bool) -> (Facts, Vec<LinkFrames
         tasks: vec![TaskFacts { name: "work".into(), vat: Some("a".into()), whose: TaskOwner::Scenario }],
         ..Facts::default()
     };
+    let name = CapName { owner: "b".into(), interface: "Lock".into(), ordinal: 1, is_promise: false };
+    let target = Target::Import(Export { id: 0, name: Arc::new(name) });
     let mut frames = Vec::new();
     let mut events = Vec::new();
-    for &(direction, question) in asked {
+    for &(direction, id) in asked {
+        let question = Question { id, number: u64::from(id) };
         let call = wavetank_trace::frames::Call {
             question,
-            target: wavetank_trace::frames::Target::Import(0),
+            target: target.clone(),
             interface_id: 7,
             method_id: 1,
             method: "Lock.take".into(),
@@ -356,7 +370,8 @@ fn two_vats(asked: &[(Direction, u32)], is_over: bool) -> (Facts, Vec<LinkFrames
     if is_over {
         events.push(Event::LinkEnded { link: LinkId(0), error: None });
     }
-    let links = vec![LinkFrames { link: LinkId(0), cell: "a".into(), frames, pending_up_bytes: 0 }];
+    let links =
+        vec![LinkFrames { link: LinkId(0), cell: "a".into(), host: "b".into(), frames, pending_up_bytes: 0 }];
     (facts, links, events)
 }
 

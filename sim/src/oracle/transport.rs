@@ -10,12 +10,13 @@
 //! [`messages`] and [`unopened`].
 
 use super::{Blame, CellFacts, Evidence, Finding, Oracle};
-use crate::schema::PEER_SCHEMA;
 use crate::transcript::LinkFrames;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use wavetank::cell::Transport;
 use wavetank::{ActorId, Event, HandleKind, PipeId};
-use wavetank_trace::frames::{Decoder, Direction, Frame, Message, Outcome};
+use wavetank_trace::Decoder;
+use wavetank_trace::frames::{Direction, Frame, Message, Outcome};
 
 /// Bytes of a stdout that are searched, at most.
 const SEARCHED_BYTES: usize = 64 * 1024;
@@ -67,7 +68,7 @@ fn rpc_starts_at(bytes: &[u8]) -> Option<usize> {
 fn begins_rpc(bytes: &[u8]) -> bool {
     // The count of segments must be below 512. Most bytes fail this test and are not looked at any further.
     let may_begin = bytes.get(1..4).is_some_and(|count| count[0] <= 1 && count[1..] == [0, 0]);
-    let first = || Decoder::new(PEER_SCHEMA.clone()).push(Direction::Up, bytes).into_iter().next();
+    let first = || Decoder::new(Arc::default()).push(Direction::Up, bytes).into_iter().next();
     may_begin
         && first().is_some_and(|frame| matches!(frame.message, Message::Bootstrap { .. } | Message::Call(_)))
 }

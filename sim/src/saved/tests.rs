@@ -57,6 +57,7 @@ fn arbitrary(rng: &mut ChaCha8Rng) -> SavedFailure {
             canary: below(rng, 2) == 0,
             engine: word(rng),
             config: word(rng),
+            schemas: words(rng),
         },
         seed,
         drawn_by: word(rng),

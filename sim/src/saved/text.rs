@@ -98,7 +98,7 @@ fn list(name: &str, items: impl Iterator<Item = String>) -> String {
 
 fn body(kept: &SavedFailure) -> Result<String, fmt::Error> {
     let SavedFailure { setting, seed, drawn_by, outcome, detail, failure, guests, shrunk, original } = kept;
-    let Setting { scenario, source, strategy, profile, canary, engine, config } = setting;
+    let Setting { scenario, source, strategy, profile, canary, engine, config, schemas } = setting;
     let mut text = format!("version = {VERSION}\n{HEADING}\n");
     let mut line = |name: &str, value: &str| writeln!(text, "{name} = {}", quoted(value));
     line("scenario", scenario)?;
@@ -121,6 +121,9 @@ fn body(kept: &SavedFailure) -> Result<String, fmt::Error> {
     line("engine", engine)?;
     line("config", config)?;
     writeln!(text, "canary = {canary}")?;
+    if !schemas.is_empty() {
+        text += &list("schemas", schemas.iter().map(|file| quoted(file)));
+    }
     text += &list("detail", detail.iter().map(|line| quoted(line)));
     text += &list(
         "guests",
@@ -169,6 +172,8 @@ struct Raw {
     engine: String,
     config: String,
     canary: bool,
+    #[serde(default)]
+    schemas: Vec<String>,
     detail: Vec<String>,
     guests: Vec<(String, String)>,
     component: Option<RawComponent>,
@@ -295,6 +300,7 @@ impl TryFrom<Raw> for SavedFailure {
                 canary: raw.canary,
                 engine: raw.engine,
                 config: raw.config,
+                schemas: raw.schemas,
             },
             seed,
             drawn_by: raw.drawn_by,

@@ -10,7 +10,6 @@ use crate::oracle::{
     TaskFacts, blocking, output, rest, transport,
 };
 use crate::outcome::Outcome;
-use crate::schema::PEER_SCHEMA;
 use crate::transcript::{LinkFrames, Names};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -185,8 +184,13 @@ impl World {
         leave.keeps_time || is_off(&leave.without) || is_off(&self.without.borrow())
     }
 
+    /// The names of actors, pipes and calls so far.
+    pub(super) fn names(&self) -> Names {
+        Names::of(&self.transcript.events, &self.schema.borrow())
+    }
+
     fn who_paused(&self, call: GateId) -> PolledActor {
-        let names = Names::of(&self.transcript.events, &PEER_SCHEMA);
+        let names = self.names();
         PolledActor {
             name: format!("the server of {}", names.call(call)),
             limits: None,
@@ -201,7 +205,7 @@ impl World {
         self.transcript.events.iter().chain(further).find_map(|event| match event {
             Event::Called { gate, interface, method, link, over, .. } if *gate == call => {
                 let vat = ends.get(link.0 as usize).and_then(|ends| ends.server(*over).vat());
-                Some(Blame::Capability { vat, call: PEER_SCHEMA.method_name(*interface, *method) })
+                Some(Blame::Capability { vat, call: self.schema.borrow().method_name(*interface, *method) })
             }
             _ => None,
         })
@@ -309,11 +313,11 @@ impl World {
 
     /// The frames of all links so far, while the world runs.
     fn frames_so_far(&self) -> Vec<LinkFrames> {
-        self.transcript.frames(&PEER_SCHEMA)
+        self.transcript.frames(&self.schema.borrow())
     }
 
     fn frames(&self) -> Arc<[LinkFrames]> {
-        self.frames.get_or_init(|| self.transcript.frames(&PEER_SCHEMA).into()).clone()
+        self.frames.get_or_init(|| self.transcript.frames(&self.schema.borrow()).into()).clone()
     }
 
     /// The present state of everything.
@@ -325,7 +329,8 @@ impl World {
         });
         let damage = Damage { is_done: self.weather.is_damaged(), struck: struck.collect() };
         let without = self.without.borrow().clone();
-        let mut facts = Facts { pipes: self.shared.pipes(), damage, without, ..Facts::default() };
+        let schema = self.schema.borrow().clone();
+        let mut facts = Facts { pipes: self.shared.pipes(), damage, without, schema, ..Facts::default() };
         let mut births = self.transcript.events.iter().filter_map(|event| match event {
             Event::CellBorn { cell, parent, detached, .. } => Some((*cell, (*parent, *detached))),
             _ => None,

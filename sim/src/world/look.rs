@@ -2,7 +2,6 @@
 
 use super::World;
 use crate::moves::Move;
-use crate::schema::PEER_SCHEMA;
 use crate::transcript::Names;
 use crate::view::{CallView, CellView, TaskView, WorldView};
 use std::collections::BTreeMap;
@@ -28,7 +27,7 @@ impl World {
     }
 
     fn look(&mut self) -> WorldView {
-        let names = Names::of(&self.transcript.events, &PEER_SCHEMA);
+        let names = self.names();
         let pipes = self.shared.pipes();
         let words = |on: Vec<Blocked>| on.into_iter().map(|on| waited_for(on, &pipes)).collect::<Vec<_>>();
         let last = self.transcript.steps.last();

@@ -1,31 +1,29 @@
 //! The frames of one link, decoded: each RPC message as plain data, with the names of the schema.
 //!
-//! A [`Decoder`] takes the bytes of both directions in the order in which they were written. It returns [`Frame`]s,
-//! whose `Display` is one line of a transcript:
+//! A [`Decoder`](crate::Decoder) makes them. A frame's `Display` is one line of a transcript:
 //!
 //! ```text
-//! → call       q1 on q0 Host.executor ()
-//! → call       q2 on q1.executor Executor.echo (message = "hi")
-//! ← return     q2 Executor.echo (response = "Echo: hi"), needs no finish
-//! → finish     q1 releasing
+//! → call       q2 on q1 Host.executor ()
+//! → call       q3 on q2.executor Executor.echo (message = "hi")
+//! ← return     q2 Host.executor (executor = host's Executor)
+//! ← return     q3 Executor.echo (response = "Echo: hi"), needs no finish
+//! → finish     q2
 //! ```
 //!
-//! `q1` is a question by its number. `q1.executor` is the capability that its answer will hold. `#3` is a capability by
-//! its number in the export table of its owner. The lines do not show how the bytes were delivered, so they are the
-//! same under every schedule that writes the same frames.
+//! `q3` is the third question of the link, whoever asked it. The wire's own ids are not shown, because a side uses an
+//! id again as soon as it is free. `q2.executor` is the capability that the answer will hold. `host's Executor` is a
+//! capability by its owner and its type; see [`CapName`]. The lines do not show how the bytes were delivered, so they
+//! are the same under every schedule that writes the same frames.
 //!
 //! Not here: the questions and capabilities that are open at some point; see [`crate::ledger`]. Nothing here fails:
 //! bytes that make no sense become [`Message::Garbled`] or [`Value::Malformed`].
 
-mod decoder;
 mod line;
-mod reader;
-mod splitter;
 mod value;
 
-pub use decoder::Decoder;
-pub use splitter::{Piece, Splitter};
-pub use value::Value;
+use std::sync::Arc;
+
+pub use value::{Digest, Value};
 
 /// The direction of a frame, which also tells who sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,13 +45,44 @@ pub struct Frame {
     pub message: Message,
 }
 
-/// The content of a frame. The ids are those of the wire: the asker numbers questions, the owner numbers exports.
+/// A question: a bootstrap or a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Question {
+    /// The id on the wire, which its asker gave it. It is used again once the question is finished.
+    pub id: u32,
+    /// Its number among all questions of the link, from 1 on; 0 if no question with this id was seen.
+    pub number: u64,
+}
+
+/// A capability in the export table of its owner.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Export {
+    /// The id on the wire, which its owner gave it. It is used again once nobody holds a reference.
+    pub id: u32,
+    /// Its name.
+    pub name: Arc<CapName>,
+}
+
+/// The name of a capability: `shop's Cart`, or `shop's Cart 2` for the second of its kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CapName {
+    /// The name of the party that owns it.
+    pub owner: Arc<str>,
+    /// The interface; `bootstrap` for what a party offers first, `capability` if the schema does not tell.
+    pub interface: Arc<str>,
+    /// Its place among those of the same owner and interface, from 1 on; 0 for a capability that was never described.
+    pub ordinal: u32,
+    /// Whether it is a promise, which stands for another capability.
+    pub is_promise: bool,
+}
+
+/// The content of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Asks for the other side's bootstrap capability.
     Bootstrap {
         /// The new question.
-        question: u32,
+        question: Question,
     },
     /// Asks a capability to do something.
     Call(Call),
@@ -62,21 +91,21 @@ pub enum Message {
     /// The asker no longer needs the answer. If it comes before the Return, it cancels the call.
     Finish {
         /// The question.
-        question: u32,
+        question: Question,
         /// Whether it also gives back the capabilities in the answer.
         release_result_caps: bool,
     },
     /// Resolves an exported promise.
     Resolve {
-        /// The promise's export id.
-        promise: u32,
+        /// The promise.
+        promise: Export,
         /// The result.
         resolution: Resolution,
     },
     /// Gives references to an import back.
     Release {
-        /// The import, by the export id of its owner.
-        id: u32,
+        /// The import, as its owner exports it.
+        import: Export,
         /// The number of references.
         references: u32,
     },
@@ -106,7 +135,7 @@ pub enum Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The new question.
-    pub question: u32,
+    pub question: Question,
     /// The capability that is called.
     pub target: Target,
     /// The interface that declares the method.
@@ -114,7 +143,7 @@ pub struct Call {
     /// The method's index there.
     pub method_id: u16,
     /// Both by name, `Executor.echo`, or `@0xa0b1….method2` if the schema lacks them.
-    pub method: String,
+    pub method: Arc<str>,
     /// The parameters.
     pub params: Payload,
     /// The [`fingerprint`](crate::fingerprint()) of all parameters.
@@ -137,10 +166,10 @@ pub enum ResultsTo {
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Return {
-    /// The question, by the id that its asker gave it.
-    pub question: u32,
+    /// The question.
+    pub question: Question,
     /// The call that was asked, `Executor.echo` or `bootstrap`; `None` if no such question was seen.
-    pub call: Option<String>,
+    pub call: Option<Arc<str>>,
     /// The answer.
     pub outcome: Outcome,
     /// Whether it also gives back the capabilities in the call's parameters.
@@ -161,7 +190,7 @@ pub enum Outcome {
     /// The results went to the destination that the call named.
     SentElsewhere,
     /// The results are those of a question that the answerer asked.
-    TakeFromOtherQuestion(u32),
+    TakeFromOtherQuestion(Question),
     /// The results come from a third vat.
     AcceptFromThirdParty,
 }
@@ -189,23 +218,23 @@ pub enum Resolution {
 pub enum Cap {
     /// A null capability.
     None,
-    /// The sender's own, by export id; counts one reference.
-    SenderHosted(u32),
-    /// A promise of the sender, by export id; counts one reference, and a Resolve follows.
-    SenderPromise(u32),
-    /// The receiver's own, by export id.
-    ReceiverHosted(u32),
+    /// The sender's own; counts one reference.
+    SenderHosted(Export),
+    /// A promise of the sender; counts one reference, and a Resolve follows.
+    SenderPromise(Export),
+    /// The receiver's own.
+    ReceiverHosted(Export),
     /// A capability in an answer that the receiver owes.
     ReceiverAnswer(Pipelined),
     /// In a third vat. Meanwhile it is reachable through this export of the sender, which counts one reference.
-    ThirdPartyHosted(u32),
+    ThirdPartyHosted(Export),
 }
 
 /// The capability that a call is made on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
-    /// A capability of the receiver, by its export id.
-    Import(u32),
+    /// A capability of the receiver.
+    Import(Export),
     /// A capability in an answer that the receiver owes.
     Answer(Pipelined),
 }
@@ -214,7 +243,7 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pipelined {
     /// The question.
-    pub question: u32,
+    pub question: Question,
     /// The fields that lead to the capability; `ptr0` for a pointer that the schema does not name.
     pub path: Vec<String>,
 }
@@ -237,6 +266,8 @@ pub struct Exception {
     pub kind: ExceptionKind,
     /// The text that came with it, or its start.
     pub reason: String,
+    /// The stack trace that came with it, or its start; empty if none came.
+    pub trace: String,
 }
 
 /// The kinds of failure that the protocol knows.

@@ -31,7 +31,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use findings::{Entry, QuestionState, Violation};
 
-use crate::frames::{Call, Cap, Context, Direction, Frame, Message, Outcome, Resolution, Return, Target};
+use std::sync::Arc;
+
+use crate::frames::{
+    Call, Cap, CapName, Context, Direction, Export, Frame, Message, Outcome, Question, Resolution, Return,
+    Target,
+};
 
 /// The tables of both sides of one link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,28 +49,31 @@ pub struct Ledger {
 /// The questions, exports and embargoes of one side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Side {
-    questions: BTreeMap<u32, Question>,
-    exports: BTreeMap<u32, Export>,
+    questions: BTreeMap<u32, OpenQuestion>,
+    exports: BTreeMap<u32, Held>,
     embargoes: BTreeSet<u32>,
     aborted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Question {
-    call: String,
+struct OpenQuestion {
+    number: u64,
+    call: Arc<str>,
     /// The interface's id and the method's ordinal; none for a bootstrap.
     method: Option<(u64, u16)>,
     state: QuestionState,
     /// The exports of the asker in the parameters.
-    param_caps: Vec<u32>,
+    param_caps: Vec<Export>,
     /// The exports of the answerer in the results, once they came.
-    result_caps: Vec<u32>,
+    result_caps: Vec<Export>,
     /// Whether the Finish that cancelled the question also releases the capabilities of its results.
     releases_results: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Export {
+/// An export to which the other side holds references.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    name: Arc<CapName>,
     references: u32,
     promise: bool,
 }
@@ -81,29 +89,31 @@ impl Ledger {
             return;
         }
         match &frame.message {
-            Message::Bootstrap { question } => self.ask(sender, *question, ("bootstrap", None), Vec::new()),
+            Message::Bootstrap { question } => {
+                self.ask(sender, *question, ("bootstrap".into(), None), Vec::new());
+            }
             Message::Call(call) => self.call(sender, call),
             Message::Return(answer) => self.answer(sender, answer),
             Message::Finish { question, release_result_caps } => {
-                self.finish(sender, *question, *release_result_caps)
+                self.finish(sender, question.id, *release_result_caps);
             }
             Message::Resolve { promise, resolution } => {
                 // A promise that was released meanwhile is no longer here, because its Resolve crossed the Release.
-                if let Some(export) = self.side(sender).exports.get_mut(promise) {
+                if let Some(export) = self.side(sender).exports.get_mut(&promise.id) {
                     export.promise = false;
                 }
                 if let Resolution::Cap(cap) = resolution {
                     self.export(sender, std::slice::from_ref(cap));
                 }
             }
-            Message::Release { id, references } => self.release(sender.reversed(), *id, *references),
+            Message::Release { import, references } => self.release(sender.reversed(), import, *references),
             Message::Disembargo { target, context } => self.disembargo(sender, target, *context),
             Message::Abort(_) => self.side(sender).aborted = true,
             Message::Unimplemented(message) => {
                 // A side that does not know Resolve cannot take the capability in it, so the reference comes back.
                 if let Message::Resolve { resolution: Resolution::Cap(cap), .. } = &**message {
-                    for id in exported(std::slice::from_ref(cap)) {
-                        self.release(sender.reversed(), id, 1);
+                    for export in exported(std::slice::from_ref(cap)) {
+                        self.release(sender.reversed(), export, 1);
                     }
                 }
             }
@@ -154,19 +164,26 @@ impl Ledger {
         (side.questions.len(), side.exports.len())
     }
 
+    /// Whether the other side holds references to an export.
+    #[must_use]
+    pub fn exports(&self, owner: Direction, id: u32) -> bool {
+        let side = if owner == Direction::Up { &self.cell } else { &self.host };
+        side.exports.contains_key(&id)
+    }
+
     fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (owner, side) in [(Direction::Up, &self.cell), (Direction::Down, &self.host)] {
             entries.extend(side.questions.iter().map(|(id, question)| Entry::Question {
                 asker: owner,
-                id: *id,
+                question: Question { id: *id, number: question.number },
                 call: question.call.clone(),
                 method: question.method,
                 state: question.state,
             }));
             entries.extend(side.exports.iter().map(|(id, export)| Entry::Export {
                 owner,
-                id: *id,
+                export: Export { id: *id, name: export.name.clone() },
                 references: export.references,
                 promise: export.promise,
             }));
@@ -185,30 +202,32 @@ impl Ledger {
     fn ask(
         &mut self,
         asker: Direction,
-        id: u32,
-        (call, method): (&str, Option<(u64, u16)>),
-        param_caps: Vec<u32>,
+        question: Question,
+        (call, method): (Arc<str>, Option<(u64, u16)>),
+        param_caps: Vec<Export>,
     ) {
-        let question = Question {
-            call: call.to_owned(),
+        let asked = OpenQuestion {
+            number: question.number,
+            call: call.clone(),
             method,
             state: QuestionState::Asked,
             param_caps,
             result_caps: Vec::new(),
             releases_results: false,
         };
-        if self.side(asker).questions.insert(id, question).is_some() {
-            self.violations.push(Violation::QuestionInUse { asker, id, call: call.to_owned() });
+        if let Some(open) = self.side(asker).questions.insert(question.id, asked) {
+            let open = Question { id: question.id, number: open.number };
+            self.violations.push(Violation::QuestionInUse { asker, question, call, open });
         }
     }
 
     fn call(&mut self, asker: Direction, call: &Call) {
-        if let Target::Import(id) = call.target {
-            self.hold(asker.reversed(), id);
+        if let Target::Import(export) = &call.target {
+            self.hold(asker.reversed(), export);
         }
         let param_caps = self.export(asker, &call.params.caps);
         let method = Some((call.interface_id, call.method_id));
-        self.ask(asker, call.question, (&call.method, method), param_caps);
+        self.ask(asker, call.question, (call.method.clone(), method), param_caps);
     }
 
     fn answer(&mut self, answerer: Direction, answer: &Return) {
@@ -217,8 +236,8 @@ impl Ledger {
             Outcome::Results(payload) => self.export(answerer, &payload.caps),
             _ => Vec::new(),
         };
-        let Some(mut question) = self.side(asker).questions.remove(&answer.question) else {
-            self.violations.push(Violation::Unasked { answerer, id: answer.question });
+        let Some(mut question) = self.side(asker).questions.remove(&answer.question.id) else {
+            self.violations.push(Violation::Unasked { answerer, question: answer.question });
             return;
         };
         if answer.release_param_caps {
@@ -229,12 +248,12 @@ impl Ledger {
             QuestionState::Cancelled => {}
             QuestionState::Asked | QuestionState::Returned => {
                 if question.state == QuestionState::Returned {
-                    self.violations.push(Violation::Unasked { answerer, id: answer.question });
+                    self.violations.push(Violation::Unasked { answerer, question: answer.question });
                 }
                 if !answer.no_finish_needed {
                     question.state = QuestionState::Returned;
                     question.result_caps.extend(result_caps);
-                    self.side(asker).questions.insert(answer.question, question);
+                    self.side(asker).questions.insert(answer.question.id, question);
                 }
             }
         }
@@ -263,7 +282,7 @@ impl Ledger {
         match context {
             Context::SenderLoopback(id) => {
                 if let Target::Import(import) = target {
-                    self.hold(sender.reversed(), *import);
+                    self.hold(sender.reversed(), import);
                 }
                 self.side(sender).embargoes.insert(id);
             }
@@ -278,59 +297,60 @@ impl Ledger {
     }
 
     /// Enters the capabilities that a side sends. Each of its own gets a reference. Each that it claims to hold is
-    /// checked. Returns the ids of its own.
-    fn export(&mut self, owner: Direction, caps: &[Cap]) -> Vec<u32> {
+    /// checked. Returns its own.
+    fn export(&mut self, owner: Direction, caps: &[Cap]) -> Vec<Export> {
         for cap in caps {
             match cap {
-                Cap::SenderHosted(id) | Cap::ThirdPartyHosted(id) => {
-                    let export = self.side(owner).exports.entry(*id).or_default();
-                    export.references = export.references.saturating_add(1);
-                }
-                // From the second time on, capnp-rpc describes a promise as hosted. So an export that began as a
-                // promise stays one.
-                Cap::SenderPromise(id) => {
-                    let export = self.side(owner).exports.entry(*id).or_default();
-                    export.promise |= export.references == 0;
-                    export.references = export.references.saturating_add(1);
-                }
-                Cap::ReceiverHosted(id) => self.hold(owner.reversed(), *id),
+                Cap::SenderHosted(export) | Cap::ThirdPartyHosted(export) => self.refer(owner, export, false),
+                Cap::SenderPromise(export) => self.refer(owner, export, true),
+                Cap::ReceiverHosted(export) => self.hold(owner.reversed(), export),
                 Cap::ReceiverAnswer(_) | Cap::None => {}
             }
         }
-        exported(caps).collect()
+        exported(caps).cloned().collect()
     }
 
-    fn hold(&mut self, owner: Direction, id: u32) {
-        if !self.side(owner).exports.contains_key(&id) {
-            self.violations.push(Violation::NotHeld { owner, id });
+    /// Adds a reference. From the second time on, capnp-rpc describes a promise as hosted. So an export that began as a
+    /// promise stays one.
+    fn refer(&mut self, owner: Direction, export: &Export, promise: bool) {
+        let begun = || Held { name: export.name.clone(), references: 0, promise };
+        let held = self.side(owner).exports.entry(export.id).or_insert_with(begun);
+        held.references = held.references.saturating_add(1);
+    }
+
+    fn hold(&mut self, owner: Direction, export: &Export) {
+        if !self.side(owner).exports.contains_key(&export.id) {
+            self.violations.push(Violation::NotHeld { owner, export: export.clone() });
         }
     }
 
-    fn release_all(&mut self, owner: Direction, ids: &[u32]) {
-        for id in ids {
-            self.release(owner, *id, 1);
+    fn release_all(&mut self, owner: Direction, exports: &[Export]) {
+        for export in exports {
+            self.release(owner, export, 1);
         }
     }
 
-    fn release(&mut self, owner: Direction, id: u32, released: u32) {
+    fn release(&mut self, owner: Direction, export: &Export, released: u32) {
         let exports = &mut self.side(owner).exports;
-        let held = exports.get(&id).map_or(0, |export| export.references);
-        if let Some(export) = exports.get_mut(&id) {
-            export.references = held.saturating_sub(released);
-            if export.references == 0 {
-                exports.remove(&id);
+        let held = exports.get(&export.id).map_or(0, |known| known.references);
+        if let Some(known) = exports.get_mut(&export.id) {
+            known.references = held.saturating_sub(released);
+            if known.references == 0 {
+                exports.remove(&export.id);
             }
         }
         if released > held {
-            self.violations.push(Violation::OverRelease { owner, id, held, released });
+            self.violations.push(Violation::OverRelease { owner, export: export.clone(), held, released });
         }
     }
 }
 
-/// The export ids among capabilities, once per reference.
-fn exported(caps: &[Cap]) -> impl Iterator<Item = u32> {
+/// The sender's own among capabilities, once per reference.
+fn exported(caps: &[Cap]) -> impl Iterator<Item = &Export> {
     caps.iter().filter_map(|cap| match cap {
-        Cap::SenderHosted(id) | Cap::SenderPromise(id) | Cap::ThirdPartyHosted(id) => Some(*id),
+        Cap::SenderHosted(export) | Cap::SenderPromise(export) | Cap::ThirdPartyHosted(export) => {
+            Some(export)
+        }
         Cap::None | Cap::ReceiverHosted(_) | Cap::ReceiverAnswer(_) => None,
     })
 }

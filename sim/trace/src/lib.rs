@@ -1,8 +1,11 @@
 //! Cap'n Proto RPC traffic as plain data.
 //!
-//! - [`frames`]: the messages of one link, decoded, with the names of a [`schema`].
+//! - [`frames`]: the messages of one link as plain data. A [`Decoder`] makes them from bytes, with the names of a
+//!   [`schema`].
 //! - [`ledger`]: the RPC tables of both sides, derived from the frames.
 //! - [`calls`]: the calls of one link, without ids, frames and time.
+//! - [`redact`]: paths to values that a snapshot leaves out.
+//! - [`listing()`]: a schema as text.
 //! - [`fingerprint()`]: a number that distinguishes parameters of calls.
 //!
 //! Not here: where the bytes come from.
@@ -14,10 +17,16 @@
 pub const THIS_FILE: &str = file!();
 
 pub mod calls;
+pub mod decoder;
 mod fingerprint;
 pub mod frames;
 pub mod ledger;
+mod listing;
+pub mod redact;
 pub mod schema;
 
+pub use decoder::Decoder;
 pub use fingerprint::fingerprint;
+pub use listing::listing;
+pub use redact::Redactions;
 pub use schema::Schema;

@@ -4,18 +4,23 @@
 //! that the `capnp` compiler hands to its plugins (`capnp compile -o- x.capnp > x.cgr`). Types are named by their
 //! 64-bit ids, as on the wire.
 //!
-//! Not here: constants, annotations, the brands of generics (a type parameter reads as `AnyPointer`), the superclasses
-//! of interfaces (a Call names the interface that declares its method, never one that inherits it), and default values
-//! of pointer fields. This module reads no message of a link: see [`crate::frames`].
+//! Not here: annotations, which say nothing about the wire. This module reads no message of a link: see
+//! [`crate::frames`].
+
+mod brand;
+mod load;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use capnp::message::ReaderOptions;
-use capnp::schema_capnp::{code_generator_request, field, node, type_, value};
+pub use brand::{Brand, Instance, Type};
 
 /// Groups of one struct that are searched for a field, at most.
 const MAX_GROUPS: u32 = 64;
+
+/// Interfaces that are searched for a superclass, at most.
+const MAX_SUPERCLASSES: u32 = 256;
 
 /// The result type of methods that are declared as `-> stream`: `StreamResult` of capnp's `stream.capnp`.
 const STREAM_RESULT: u64 = 0x995f_9a33_77c0_b16e;
@@ -27,8 +32,10 @@ pub struct Schema {
     pub interfaces: BTreeMap<u64, Interface>,
     /// Structs by type id, including the parameters and results of methods, and including groups.
     pub structs: BTreeMap<u64, Struct>,
-    /// The enumerants of each enum by type id, in the order of their values.
-    pub enums: BTreeMap<u64, Vec<String>>,
+    /// Enums by type id.
+    pub enums: BTreeMap<u64, Enum>,
+    /// Constants by id.
+    pub constants: BTreeMap<u64, Constant>,
 }
 
 /// An interface.
@@ -38,6 +45,8 @@ pub struct Interface {
     pub name: String,
     /// Its own methods; the index is the method id.
     pub methods: Vec<Method>,
+    /// The interfaces that it extends, with their arguments.
+    pub superclasses: Vec<Instance>,
 }
 
 /// A method of an interface.
@@ -46,18 +55,24 @@ pub struct Method {
     /// The name as written in the schema: `runBytes`.
     pub name: String,
     /// The struct type of the parameters.
-    pub params: u64,
+    pub params: Instance,
     /// The struct type of the results.
-    pub results: u64,
+    pub results: Instance,
 }
 
 /// A struct or a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Struct {
+    /// The name without its scope.
+    pub name: String,
     /// The place of the union's discriminant, in units of 16 bits, if the struct has an unnamed union.
     pub discriminant_offset: Option<u32>,
     /// The fields in the order in which the schema declares them.
     pub fields: Vec<Field>,
+    /// The bits of the data section that some field or discriminant uses, as words. It includes those of its groups.
+    pub used_bits: Vec<u64>,
+    /// The number of pointers that the schema knows.
+    pub pointers: u16,
 }
 
 /// A field of a struct.
@@ -80,40 +95,41 @@ pub enum Place {
         offset: u32,
         /// The type of the value.
         ty: Type,
-        /// The bits that the wire's bits are XORed with; 0 for pointers.
-        default: u64,
+        /// The value of the field if it was not set.
+        default: Literal,
     },
     /// Among the fields of the struct around it: a group, described by the struct of this id.
     Group(u64),
 }
 
-/// The type of a field or of a list's elements.
+/// A value that the schema spells out: the default of a field, or a constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// No bits.
-    Void,
-    /// One bit.
-    Bool,
-    /// A signed integer of this many bits: 8, 16, 32 or 64.
-    Int(u8),
-    /// An unsigned integer of this many bits: 8, 16, 32 or 64.
-    UInt(u8),
-    /// A float of this many bits: 32 or 64.
-    Float(u8),
-    /// An enum, by type id.
-    Enum(u64),
-    /// UTF-8.
-    Text,
-    /// Bytes.
-    Data,
-    /// A list of such elements.
-    List(Box<Type>),
-    /// A struct, by type id.
-    Struct(u64),
-    /// A capability, by type id of its interface.
-    Interface(u64),
-    /// Any value that the sender put there.
-    AnyPointer,
+pub enum Literal {
+    /// The bits of a value in the data section. The wire holds a field's bits XORed with those of its default. 0 also
+    /// stands for a null pointer.
+    Bits(u64),
+    /// The value of a pointer: a message whose root it is.
+    Pointer(Arc<[u8]>),
+}
+
+/// An enum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enum {
+    /// The name without its scope.
+    pub name: String,
+    /// The enumerants, in the order of their values.
+    pub enumerants: Vec<String>,
+}
+
+/// A constant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constant {
+    /// The name without its scope.
+    pub name: String,
+    /// The type of the value.
+    pub ty: Type,
+    /// The value.
+    pub value: Literal,
 }
 
 /// The reason why a schema could not be loaded.
@@ -131,9 +147,7 @@ impl Schema {
     ///
     /// [`Error::Request`] if the bytes are not one whole CodeGeneratorRequest.
     pub fn from_request(bytes: &[u8]) -> Result<Self, Error> {
-        let mut schema = Self::default();
-        schema.load(bytes).map_err(Error::Request)?;
-        Ok(schema)
+        load::load(bytes).map_err(Error::Request)
     }
 
     /// Adds the tables of another schema. If both describe one id, the other's description stays.
@@ -141,6 +155,7 @@ impl Schema {
         self.interfaces.extend(other.interfaces);
         self.structs.extend(other.structs);
         self.enums.extend(other.enums);
+        self.constants.extend(other.constants);
     }
 
     /// Finds a method by the two numbers that a Call carries.
@@ -154,23 +169,71 @@ impl Schema {
     pub fn method_name(&self, interface_id: u64, method_id: u16) -> String {
         match (self.interfaces.get(&interface_id), self.method(interface_id, method_id)) {
             (Some(interface), Some(method)) => format!("{}.{}", interface.name, method.name),
-            _ => format!("@{interface_id:#018x}.method{method_id}"),
+            // A newer version of the interface has it.
+            (Some(interface), None) => format!("{}.method{method_id}", interface.name),
+            (None, _) => format!("@{interface_id:#018x}.method{method_id}"),
         }
     }
 
     /// Whether a method is declared as `-> stream`; false if the schema lacks it.
     #[must_use]
     pub fn streams(&self, interface_id: u64, method_id: u16) -> bool {
-        self.method(interface_id, method_id).is_some_and(|method| method.results == STREAM_RESULT)
+        self.method(interface_id, method_id).is_some_and(|method| method.results.id == STREAM_RESULT)
+    }
+
+    /// A type as people write it: `Executor`, `List(Text)`, `Channel(Receipt)`. `None` if it is `AnyPointer`, or if the
+    /// schema lacks it.
+    #[must_use]
+    pub fn type_name(&self, ty: &Type) -> Option<String> {
+        let instance_name = |name: &str, instance: &Instance| {
+            let arguments: Vec<String> = instance
+                .brand
+                .arguments(instance.id)
+                .iter()
+                .map(|argument| self.type_name(argument).unwrap_or_else(|| "AnyPointer".to_owned()))
+                .collect();
+            if arguments.is_empty() { name.to_owned() } else { format!("{name}({})", arguments.join(", ")) }
+        };
+        Some(match ty {
+            Type::Void => "Void".to_owned(),
+            Type::Bool => "Bool".to_owned(),
+            Type::Int(width) => format!("Int{width}"),
+            Type::UInt(width) => format!("UInt{width}"),
+            Type::Float(width) => format!("Float{width}"),
+            Type::Text => "Text".to_owned(),
+            Type::Data => "Data".to_owned(),
+            Type::List(element) => format!("List({})", self.type_name(element)?),
+            Type::Enum(id) => self.enums.get(id)?.name.clone(),
+            Type::Struct(instance) => instance_name(&self.structs.get(&instance.id)?.name, instance),
+            Type::Interface(instance) => instance_name(&self.interfaces.get(&instance.id)?.name, instance),
+            Type::Parameter { .. } | Type::AnyPointer => return None,
+        })
+    }
+
+    /// The arguments that a capability of type `capability` gives to the interface `wanted`, which is its own interface
+    /// or one that this extends. There are none if the capability's type says nothing about that interface.
+    #[must_use]
+    pub fn brand_of(&self, capability: &Instance, wanted: u64) -> Brand {
+        let mut left = vec![capability.clone()];
+        // A forged schema may have interfaces that extend themselves.
+        for _ in 0..MAX_SUPERCLASSES {
+            let Some(next) = left.pop() else { break };
+            if next.id == wanted {
+                return next.brand;
+            }
+            let extended = self.interfaces.get(&next.id).map_or(&[][..], |found| &found.superclasses);
+            left.extend(extended.iter().map(|superclass| superclass.close(&next.brand)));
+        }
+        Brand::default()
     }
 
     /// Finds the field at a place of a struct's pointer section. Returns its name, with those of the groups around it,
-    /// and the struct type it points to, if it points to one. The result is `None` if several members of a union share
-    /// the place, because then no single name is right.
+    /// and its type. The result is `None` if several members of a union share the place, because then no single name is
+    /// right.
     #[must_use]
-    pub fn pointer_field(&self, struct_id: u64, index: u16) -> Option<(String, Option<u64>)> {
+    pub fn pointer_field(&self, instance: &Instance, index: u16) -> Option<(String, Type)> {
         let mut found = Vec::new();
-        let mut layouts = vec![(struct_id, String::new())];
+        let mut layouts = vec![(instance.id, String::new())];
         // A forged schema may have groups that contain themselves.
         for _ in 0..MAX_GROUPS {
             let Some((id, group)) = layouts.pop() else { break };
@@ -180,7 +243,7 @@ impl Schema {
                     Place::Slot { offset, ty, .. }
                         if *offset == u32::from(index) && ty.width_bits().is_none() =>
                     {
-                        found.push((name, if let Type::Struct(id) = ty { Some(*id) } else { None }));
+                        found.push((name, ty.close(&instance.brand).into_owned()));
                     }
                     Place::Slot { .. } => {}
                     Place::Group(id) => layouts.push((*id, format!("{name}."))),
@@ -189,133 +252,17 @@ impl Schema {
         }
         found.pop().filter(|_| found.is_empty())
     }
-
-    fn load(&mut self, mut bytes: &[u8]) -> capnp::Result<()> {
-        let message = capnp::serialize::read_message(&mut bytes, ReaderOptions::new())?;
-        for node in message.get_root::<code_generator_request::Reader>()?.get_nodes()? {
-            let id = node.get_id();
-            match node.which()? {
-                node::Struct(reader) => {
-                    self.structs.insert(id, load_struct(reader)?);
-                }
-                node::Enum(reader) => {
-                    let names = reader.get_enumerants()?.iter().map(|one| Ok(one.get_name()?.to_string()?));
-                    self.enums.insert(id, names.collect::<capnp::Result<_>>()?);
-                }
-                node::Interface(reader) => {
-                    let name = node.get_display_name()?.to_str()?;
-                    // The prefix is the file and the scopes: "peer.capnp:Host." before "Peer".
-                    let prefix_len = node.get_display_name_prefix_length() as usize;
-                    let name = name.get(prefix_len..).unwrap_or(name).to_owned();
-                    self.interfaces.insert(id, Interface { name, methods: load_methods(reader)? });
-                }
-                node::File(()) | node::Const(_) | node::Annotation(_) => {}
-            }
-        }
-        Ok(())
-    }
 }
 
-impl Type {
-    /// The bits a value takes in the data section, or `None` for a type that lives in the pointer section.
+impl Literal {
+    /// The bits of a value in the data section; 0 for a pointer.
     #[must_use]
-    pub fn width_bits(&self) -> Option<u8> {
+    pub fn bits(&self) -> u64 {
         match self {
-            Self::Void => Some(0),
-            Self::Bool => Some(1),
-            Self::Int(width) | Self::UInt(width) | Self::Float(width) => Some(*width),
-            Self::Enum(_) => Some(16),
-            Self::Text
-            | Self::Data
-            | Self::List(_)
-            | Self::Struct(_)
-            | Self::Interface(_)
-            | Self::AnyPointer => None,
+            Self::Bits(bits) => *bits,
+            Self::Pointer(_) => 0,
         }
     }
-}
-
-fn load_methods(reader: node::interface::Reader) -> capnp::Result<Vec<Method>> {
-    let load = |method: capnp::schema_capnp::method::Reader| {
-        Ok(Method {
-            name: method.get_name()?.to_string()?,
-            params: method.get_param_struct_type(),
-            results: method.get_result_struct_type(),
-        })
-    };
-    reader.get_methods()?.iter().map(load).collect()
-}
-
-fn load_struct(reader: node::struct_::Reader) -> capnp::Result<Struct> {
-    let mut fields = Vec::new();
-    for field in reader.get_fields()? {
-        fields.push((field.get_code_order(), load_field(field)?));
-    }
-    fields.sort_by_key(|(code_order, _)| *code_order);
-    Ok(Struct {
-        discriminant_offset: (reader.get_discriminant_count() > 0).then(|| reader.get_discriminant_offset()),
-        fields: fields.into_iter().map(|(_, field)| field).collect(),
-    })
-}
-
-fn load_field(field: field::Reader) -> capnp::Result<Field> {
-    let variant = field.get_discriminant_value();
-    let place = match field.which()? {
-        field::Slot(slot) => Place::Slot {
-            offset: slot.get_offset(),
-            ty: load_type(slot.get_type()?)?,
-            default: load_default(slot.get_default_value()?)?,
-        },
-        field::Group(group) => Place::Group(group.get_type_id()),
-    };
-    Ok(Field {
-        name: field.get_name()?.to_string()?,
-        variant: (variant != field::NO_DISCRIMINANT).then_some(variant),
-        place,
-    })
-}
-
-fn load_type(ty: type_::Reader) -> capnp::Result<Type> {
-    Ok(match ty.which()? {
-        type_::Void(()) => Type::Void,
-        type_::Bool(()) => Type::Bool,
-        type_::Int8(()) => Type::Int(8),
-        type_::Int16(()) => Type::Int(16),
-        type_::Int32(()) => Type::Int(32),
-        type_::Int64(()) => Type::Int(64),
-        type_::Uint8(()) => Type::UInt(8),
-        type_::Uint16(()) => Type::UInt(16),
-        type_::Uint32(()) => Type::UInt(32),
-        type_::Uint64(()) => Type::UInt(64),
-        type_::Float32(()) => Type::Float(32),
-        type_::Float64(()) => Type::Float(64),
-        type_::Text(()) => Type::Text,
-        type_::Data(()) => Type::Data,
-        // The reader's nesting limit bounds this recursion.
-        type_::List(list) => Type::List(Box::new(load_type(list.get_element_type()?)?)),
-        type_::Enum(ty) => Type::Enum(ty.get_type_id()),
-        type_::Struct(ty) => Type::Struct(ty.get_type_id()),
-        type_::Interface(ty) => Type::Interface(ty.get_type_id()),
-        type_::AnyPointer(_) => Type::AnyPointer,
-    })
-}
-
-fn load_default(default: value::Reader) -> capnp::Result<u64> {
-    Ok(match default.which()? {
-        value::Bool(bit) => u64::from(bit),
-        // Signed defaults are kept in their own width: XOR must not touch the bits above it.
-        value::Int8(int) => u64::from(int.cast_unsigned()),
-        value::Int16(int) => u64::from(int.cast_unsigned()),
-        value::Int32(int) => u64::from(int.cast_unsigned()),
-        value::Int64(int) => int.cast_unsigned(),
-        value::Uint8(int) => u64::from(int),
-        value::Uint16(int) | value::Enum(int) => u64::from(int),
-        value::Uint32(int) => u64::from(int),
-        value::Uint64(int) => int,
-        value::Float32(float) => u64::from(float.to_bits()),
-        value::Float64(float) => float.to_bits(),
-        _ => 0,
-    })
 }
 
 impl fmt::Display for Error {
@@ -340,24 +287,43 @@ impl std::error::Error for Error {
 mod tests {
     use super::*;
 
+    fn slot(name: &str, offset: u32, ty: Type) -> Field {
+        let place = Place::Slot { offset, ty, default: Literal::Bits(0) };
+        Field { name: name.to_owned(), variant: None, place }
+    }
+
+    fn layout(fields: Vec<Field>) -> Struct {
+        let name = String::new();
+        Struct { name, discriminant_offset: None, fields, used_bits: Vec::new(), pointers: 0 }
+    }
+
     #[test]
     fn pointer_fields_are_found_through_groups() {
-        let slot = |name: &str, offset, ty| {
-            let place = Place::Slot { offset, ty, default: 0 };
-            Field { name: name.to_owned(), variant: None, place }
-        };
         let group = |name: &str, id| Field { name: name.to_owned(), variant: None, place: Place::Group(id) };
-        let layout = |fields| Struct { discriminant_offset: None, fields };
-        let outer =
-            vec![slot("count", 1, Type::UInt(8)), slot("next", 0, Type::Struct(7)), group("inner", 2)];
+        let next = Type::Struct(Instance::plain(7));
+        let cap = Type::Interface(Instance::plain(8));
+        let outer = vec![slot("count", 1, Type::UInt(8)), slot("next", 0, next.clone()), group("inner", 2)];
         // The group contains itself, which no compiler would write.
-        let inner = vec![slot("cap", 1, Type::Interface(8)), group("inner", 2)];
-        let mut schema =
-            Schema { structs: [(1, layout(outer)), (2, layout(inner))].into(), ..Schema::default() };
-        assert_eq!(schema.pointer_field(1, 0), Some(("next".to_owned(), Some(7))));
-        assert_eq!(schema.pointer_field(1, 1), None, "one name for every turn of the group");
+        let inner = vec![slot("cap", 1, cap.clone()), group("inner", 2)];
+        let structs = [(1, layout(outer)), (2, layout(inner))].into();
+        let mut schema = Schema { structs, ..Schema::default() };
+        let outer = Instance::plain(1);
+        assert_eq!(schema.pointer_field(&outer, 0), Some(("next".to_owned(), next)));
+        assert_eq!(schema.pointer_field(&outer, 1), None, "one name for every turn of the group");
         schema.structs.get_mut(&2).expect("inserted").fields.pop();
-        assert_eq!(schema.pointer_field(1, 1), Some(("inner.cap".to_owned(), None)));
-        assert_eq!(schema.pointer_field(1, 2), None);
+        assert_eq!(schema.pointer_field(&outer, 1), Some(("inner.cap".to_owned(), cap)));
+        assert_eq!(schema.pointer_field(&outer, 2), None);
+    }
+
+    #[test]
+    fn interfaces_that_extend_each_other_are_searched_once() {
+        let extends = |id| Interface {
+            name: String::new(),
+            methods: Vec::new(),
+            superclasses: vec![Instance::plain(id), Instance::plain(id)],
+        };
+        let interfaces = [(1, extends(2)), (2, extends(1))].into();
+        let schema = Schema { interfaces, ..Schema::default() };
+        assert_eq!(schema.brand_of(&Instance::plain(1), 3), Brand::default());
     }
 }

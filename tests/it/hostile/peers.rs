@@ -136,7 +136,7 @@ fn ends(run: &Run, reason: &str) {
 }
 
 fn transcript(run: &Run) -> String {
-    let frames = run.frames(&wavetank_sim::schema::PEER_SCHEMA);
+    let frames = run.frames();
     frames.iter().flat_map(|link| &link.frames).map(|frame| format!("{frame}\n")).collect()
 }
 
@@ -360,10 +360,10 @@ fn calls_on_what_is_no_capability_are_exceptions() {
     let run = say_until_heard(bytes, 3);
     ends(&run, "");
     let is_exception = |frame: &Frame| match &frame.message {
-        Message::Return(answer) => answer.question == 2 && matches!(answer.outcome, Answer::Exception(_)),
+        Message::Return(answer) => answer.question.id == 2 && matches!(answer.outcome, Answer::Exception(_)),
         _ => false,
     };
-    let links = run.frames(&wavetank_sim::schema::PEER_SCHEMA);
+    let links = run.frames();
     assert!(links.iter().flat_map(|link| &link.frames).any(is_exception), "{}", transcript(&run));
 }
 

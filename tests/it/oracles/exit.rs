@@ -16,13 +16,17 @@ fn who_exits_with_0_over_a_broken_link_is_to_blame() {
     assert!(failed.expect("its link failed").what.ends_with("its link failed: no more"));
     let breaks_off = |at: usize| {
         reframed(&run, exit::judge, |links| {
-            let message = Message::Abort(Exception { kind: ExceptionKind::Failed, reason: "no".into() });
+            let message = Message::Abort(Exception {
+                kind: ExceptionKind::Failed,
+                reason: "no".into(),
+                trace: String::new(),
+            });
             links[0].frames.insert(at, Frame { direction: Direction::Down, bytes: 0, message });
         })
     };
     let what = breaks_off(3).expect("its host broke off").what;
     assert_eq!(what, "child-echo exited with 0 although its host broke the link off: failed \"no\"");
-    let frames = run.frames(&PEER_SCHEMA)[0].frames.len();
+    let frames = run.frames()[0].frames.len();
     assert_eq!(breaks_off(frames), None, "it had closed its side, and could not know");
     assert_eq!(untouched(&run, exit::judge), None);
 }
@@ -35,10 +39,11 @@ fn an_exception_that_nobody_took_note_of_is_found_unless_it_may_be() {
         move |links: &mut Vec<LinkFrames>| {
             for frame in &mut links[0].frames {
                 if let Message::Return(answer) = &mut frame.message
-                    && answer.question == question
+                    && answer.question.id == question
                 {
                     let kind = ExceptionKind::Failed;
-                    answer.outcome = Answer::Exception(Exception { kind, reason: "no".into() });
+                    answer.outcome =
+                        Answer::Exception(Exception { kind, reason: "no".into(), trace: String::new() });
                 }
             }
         }

@@ -107,10 +107,10 @@ fn a_question_that_is_never_finished_is_the_guests_fault() {
     };
     let finding = without(|message| matches!(message, Message::Finish { .. })).expect("q0 stays open");
     assert_eq!(finding.blame, guest("child-echo"));
-    assert!(finding.what.ends_with("question q0 (bootstrap) asked by the cell: returned, never finished"));
+    assert!(finding.what.ends_with("question q1 (bootstrap) asked by the cell: returned, never finished"));
     let finding = without(|message| matches!(message, Message::Release { .. })).expect("export 0 stays");
-    assert!(finding.what.contains("export 0 of the host"), "{}", finding.what);
-    let is_second = |message: &Message| matches!(message, Message::Return(answer) if answer.question == 2);
+    assert!(finding.what.contains("host's bootstrap: 1 reference"), "{}", finding.what);
+    let is_second = |message: &Message| matches!(message, Message::Return(answer) if answer.question.id == 2);
     let finding = without(is_second).expect("q2 stays open");
     assert!(finding.what.ends_with("(Executor.echo) asked by the cell: never returned"), "{}", finding.what);
 }
@@ -120,7 +120,7 @@ fn an_answer_that_comes_twice_is_the_librarys_fault() {
     let run = finished(scenario("echo"), &round_robin());
     let finding = reframed(&run, ledger::judge, |links| {
         let is_answer =
-            |message: &Message| matches!(message, Message::Return(answer) if answer.question == 1);
+            |message: &Message| matches!(message, Message::Return(answer) if answer.question.id == 1);
         let frames = &mut links[0].frames;
         let at = frames.iter().position(|frame| is_answer(&frame.message)).expect("an answer");
         let again = frames[at].clone();

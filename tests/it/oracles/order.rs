@@ -69,7 +69,7 @@ fn every_call_of_a_clean_run_is_known_on_both_sides() {
                 came.push(*params);
             }
         }
-        let frames = run.frames(&PEER_SCHEMA);
+        let frames = run.frames();
         let sent = frames.iter().flat_map(|link| &link.frames).filter_map(|frame| match &frame.message {
             Message::Call(call) => Some(call.fingerprint),
             _ => None,

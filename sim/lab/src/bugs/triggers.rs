@@ -17,9 +17,7 @@ use wavetank_sim::harness::Harness;
 use wavetank_sim::moves::Move;
 use wavetank_sim::oracle::{Blame, Party};
 use wavetank_sim::run::{Choices, Run, Setup};
-use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_sim::signature::SHRINK_RUNS;
-use wavetank_sim::transcript::Names;
 
 /// The trigger of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +130,7 @@ pub fn named(case: &Case, failures: usize, cap: u64, engine: &Arc<Engine>) -> Na
 impl Trigger {
     /// Whether a change is about this trigger.
     fn is(self, deciding: &Deciding, run: &Run) -> bool {
-        let names = Names::of(&run.transcript.events, &PEER_SCHEMA);
+        let names = run.names();
         let is_of_pipe = |pipe: u32, start: &str| names.pipe(PipeId(pipe)).starts_with(start);
         match (self, deciding.change) {
             (Always, _) => false,

@@ -59,8 +59,8 @@ fn the_printed_line_replays() {
         "born: cell child-echo, child of pid0",
         "dropped: pollable",
         "closed: writer",
-        "→ finish     q0",
-        "→ release    #0",
+        "→ finish     q1",
+        "→ release    host's bootstrap ×1",
     ] {
         assert!(steps.contains(what), "{what}\n{steps}");
     }

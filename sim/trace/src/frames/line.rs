@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Call, Cap, Context, Direction, Exception, ExceptionKind, Frame, Message, Outcome, Payload, Pipelined,
-    Resolution, ResultsTo, Return, Target, Value,
+    Call, Cap, CapName, Context, Direction, Exception, ExceptionKind, Export, Frame, Message, Outcome,
+    Payload, Pipelined, Question, Resolution, ResultsTo, Return, Target, Value,
 };
 
 impl fmt::Display for Direction {
@@ -26,14 +26,14 @@ impl fmt::Display for Message {
     // The verbs are padded to the longest common one, so that the ids of a transcript stand in a column.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bootstrap { question } => write!(f, "bootstrap  q{question}"),
+            Self::Bootstrap { question } => write!(f, "bootstrap  {question}"),
             Self::Call(call) => write!(f, "call       {call}"),
             Self::Return(answer) => write!(f, "return     {answer}"),
             Self::Finish { question, release_result_caps } => {
-                write!(f, "finish     q{question}{}", if *release_result_caps { " releasing" } else { "" })
+                write!(f, "finish     {question}{}", if *release_result_caps { " releasing" } else { "" })
             }
-            Self::Resolve { promise, resolution } => write!(f, "resolve    #{promise} {resolution}"),
-            Self::Release { id, references } => write!(f, "release    #{id} ×{references}"),
+            Self::Resolve { promise, resolution } => write!(f, "resolve    {promise} {resolution}"),
+            Self::Release { import, references } => write!(f, "release    {import} ×{references}"),
             Self::Disembargo { target, context } => write!(f, "disembargo {target} {context}"),
             Self::Abort(exception) => write!(f, "abort      {exception}"),
             Self::Unimplemented(message) => write!(f, "unimplemented: {message}"),
@@ -47,7 +47,7 @@ impl fmt::Display for Message {
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "q{} on {} {} {}", self.question, self.target, self.method, self.params)?;
+        write!(f, "{} on {} {} {}", self.question, self.target, self.method, self.params)?;
         match self.results_to {
             ResultsTo::Caller => Ok(()),
             ResultsTo::Yourself => f.write_str(", results to yourself"),
@@ -59,7 +59,7 @@ impl fmt::Display for Call {
 impl fmt::Display for Return {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let call = self.call.as_deref().unwrap_or("unknown");
-        write!(f, "q{} {call} {}", self.question, self.outcome)?;
+        write!(f, "{} {call} {}", self.question, self.outcome)?;
         if self.release_param_caps {
             f.write_str(", releasing params")?;
         }
@@ -74,7 +74,7 @@ impl fmt::Display for Outcome {
             Self::Exception(exception) => write!(f, "{exception}"),
             Self::Canceled => f.write_str("canceled"),
             Self::SentElsewhere => f.write_str("sent elsewhere"),
-            Self::TakeFromOtherQuestion(question) => write!(f, "taken from q{question}"),
+            Self::TakeFromOtherQuestion(question) => write!(f, "taken from {question}"),
             Self::AcceptFromThirdParty => f.write_str("accepted from a third party"),
         }
     }
@@ -101,12 +101,12 @@ impl fmt::Display for Resolution {
 impl fmt::Display for Cap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => f.write_str("none"),
-            Self::SenderHosted(id) => write!(f, "senderHosted {id}"),
-            Self::SenderPromise(id) => write!(f, "senderPromise {id}"),
-            Self::ReceiverHosted(id) => write!(f, "receiverHosted {id}"),
-            Self::ReceiverAnswer(pipelined) => write!(f, "receiverAnswer {pipelined}"),
-            Self::ThirdPartyHosted(vine) => write!(f, "thirdPartyHosted {vine}"),
+            Self::None => f.write_str("null"),
+            Self::SenderHosted(export) | Self::SenderPromise(export) | Self::ReceiverHosted(export) => {
+                write!(f, "{export}")
+            }
+            Self::ReceiverAnswer(pipelined) => write!(f, "{pipelined}"),
+            Self::ThirdPartyHosted(vine) => write!(f, "{vine}, in a third vat"),
         }
     }
 }
@@ -114,7 +114,7 @@ impl fmt::Display for Cap {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Import(id) => write!(f, "#{id}"),
+            Self::Import(export) => write!(f, "{export}"),
             Self::Answer(pipelined) => write!(f, "{pipelined}"),
         }
     }
@@ -122,7 +122,7 @@ impl fmt::Display for Target {
 
 impl fmt::Display for Pipelined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "q{}", self.question)?;
+        write!(f, "{}", self.question)?;
         self.path.iter().try_for_each(|field| write!(f, ".{field}"))
     }
 }
@@ -139,7 +139,8 @@ impl fmt::Display for Context {
 
 impl fmt::Display for Exception {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.kind, self.reason)
+        write!(f, "{} {:?}", self.kind, self.reason)?;
+        if self.trace.is_empty() { Ok(()) } else { write!(f, ", trace {:?}", self.trace) }
     }
 }
 
@@ -151,6 +152,36 @@ impl fmt::Display for ExceptionKind {
             Self::Disconnected => f.write_str("disconnected"),
             Self::Unimplemented => f.write_str("unimplemented"),
             Self::Unknown(kind) => write!(f, "exception of kind {kind}"),
+        }
+    }
+}
+
+impl fmt::Display for CapName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let promise = if self.is_promise { "promise of " } else { "" };
+        write!(f, "{promise}{}'s {}", self.owner, self.interface)?;
+        match self.ordinal {
+            0 | 1 => Ok(()),
+            ordinal => write!(f, " {ordinal}"),
+        }
+    }
+}
+
+impl fmt::Display for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name.ordinal {
+            // Nothing named it, so only its id tells which one it is.
+            0 => write!(f, "{} (export {})", self.name, self.id),
+            _ => write!(f, "{}", self.name),
+        }
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            0 => write!(f, "q? (id {})", self.id),
+            number => write!(f, "q{number}"),
         }
     }
 }

@@ -1,12 +1,18 @@
 //! Decoded parameters and results, and how they print.
 //!
-//! [`super::reader`] reads them out of a message.
+//! The decoder reads them out of a message.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::Cap;
 
-/// A value out of a payload. Long or deep values were cut when they were read; cuts print as `…`.
+/// The first four bytes of the XXH3 hash (64 bits) of a value that is not shown whole. Lines that are cut differ by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digest(pub [u8; 4]);
+
+/// A value out of a payload. Long or deep values were cut when they were read. A cut prints as `…`, with a digest of
+/// what is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A field without bits.
@@ -29,13 +35,15 @@ pub enum Value {
         start: String,
         /// The length of the whole text.
         bytes: usize,
+        /// The digest of the whole text; zeros if it is there as a whole.
+        digest: Digest,
     },
     /// Bytes. Only their length and a digest are kept.
     Data {
         /// The length.
         bytes: usize,
-        /// The first four bytes of the XXH3 hash (64 bits).
-        digest: [u8; 4],
+        /// Their digest.
+        digest: Digest,
     },
     /// The first elements of a list.
     List {
@@ -43,27 +51,39 @@ pub enum Value {
         elements: Vec<Value>,
         /// The number of further elements.
         more: usize,
+        /// The digest of the whole list; zeros if there are no further elements.
+        digest: Digest,
     },
     /// Fields with their names, in the order of the schema.
     Struct(Vec<(String, Value)>),
     /// A capability.
-    Cap(Cap),
+    Cap {
+        /// The capability.
+        cap: Cap,
+        /// The interface by the type of this field; `capability` if the schema does not tell.
+        interface: Arc<str>,
+    },
     /// A null pointer without a known default.
     Null,
-    /// A struct or list of a type that no schema names. It counts words and capabilities, including all that it points
-    /// to.
-    Opaque {
-        /// `AnyStruct` or `AnyList`.
-        kind: &'static str,
-        /// Words in total.
-        words: u64,
-        /// Capability pointers in total.
-        caps: u32,
+    /// A struct of a type that no schema names.
+    Raw {
+        /// Its data section.
+        words: Vec<u64>,
+        /// The things that it points to.
+        pointers: Vec<Value>,
     },
     /// A pointer that cannot be read, with the reason.
     Malformed(String),
     /// Left out: it is nested too deep, or too much came before it.
-    Cut,
+    Cut(Digest),
+    /// Replaced by this text, because a snapshot must not depend on it.
+    Redacted(String),
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 impl fmt::Display for Value {
@@ -79,22 +99,23 @@ impl fmt::Display for Value {
             Self::Float32(bits) => write!(f, "{:?}", f32::from_bits(*bits)),
             Self::Float64(bits) => write!(f, "{:?}", f64::from_bits(*bits)),
             Self::Enum(name) => f.write_str(name),
-            Self::Text { start, bytes } if start.len() == *bytes => write!(f, "{start:?}"),
-            Self::Text { start, bytes } => write!(f, "\"{}…\" ({bytes} bytes)", start.escape_debug()),
-            Self::Data { bytes: 0, .. } => f.write_str("Data(0 bytes)"),
-            Self::Data { bytes, digest: [a, b, c, d] } => {
-                write!(f, "Data({bytes} bytes, {a:02x}{b:02x}{c:02x}{d:02x}…)")
+            Self::Text { start, bytes, .. } if start.len() == *bytes => write!(f, "{start:?}"),
+            Self::Text { start, bytes, digest } => {
+                write!(f, "\"{}…\" ({bytes} bytes, {digest}…)", start.escape_debug())
             }
-            Self::List { elements, more } => {
+            Self::Data { bytes: 0, .. } => f.write_str("Data(0 bytes)"),
+            Self::Data { bytes, digest } => write!(f, "Data({bytes} bytes, {digest}…)"),
+            Self::List { elements, more, digest } => {
                 f.write_str("[")?;
-                for (index, element) in elements.iter().enumerate() {
-                    write!(f, "{}{element}", if index == 0 { "" } else { ", " })?;
+                let mut first = true;
+                for element in elements {
+                    write!(f, "{}{element}", if first { "" } else { ", " })?;
+                    first = false;
                 }
-                match (elements.is_empty(), more) {
-                    (_, 0) => f.write_str("]"),
-                    (true, more) => write!(f, "… {more} more]"),
-                    (false, more) => write!(f, ", … {more} more]"),
+                if *more > 0 {
+                    write!(f, "{}… {more} more, {digest}…", if first { "" } else { ", " })?;
                 }
+                f.write_str("]")
             }
             Self::Struct(fields) => {
                 f.write_str("(")?;
@@ -103,11 +124,26 @@ impl fmt::Display for Value {
                 }
                 f.write_str(")")
             }
-            Self::Cap(cap) => write!(f, "{cap}"),
+            Self::Cap { cap, .. } => write!(f, "{cap}"),
             Self::Null => f.write_str("null"),
-            Self::Opaque { kind, words, caps } => write!(f, "{kind}(words = {words}, caps = {caps})"),
+            Self::Raw { words, pointers } => {
+                f.write_str("{")?;
+                let mut first = true;
+                for word in words {
+                    f.write_str(if first { "" } else { ", " })?;
+                    first = false;
+                    // Small numbers are most likely one number, large ones several fields or a float.
+                    if *word >> 32 == 0 { write!(f, "{word}")? } else { write!(f, "{word:#018x}")? }
+                }
+                for (at, pointer) in pointers.iter().enumerate() {
+                    write!(f, "{}ptr{at} = {pointer}", if first { "" } else { ", " })?;
+                    first = false;
+                }
+                f.write_str("}")
+            }
             Self::Malformed(reason) => write!(f, "<malformed: {reason}>"),
-            Self::Cut => f.write_str("…"),
+            Self::Cut(digest) => write!(f, "…{digest}"),
+            Self::Redacted(text) => f.write_str(text),
         }
     }
 }
@@ -118,23 +154,28 @@ mod tests {
 
     #[test]
     fn values_print_as_people_write_them() {
-        let text = |start: &str, bytes| Value::Text { start: start.to_owned(), bytes };
-        let fields = vec![
-            ("floats".to_owned(), Value::List { elements: vec![Value::Float64(1.5f64.to_bits())], more: 0 }),
-            ("nan".to_owned(), Value::Float32(0x7fc0_0001)),
-            ("text".to_owned(), text("a\n\"é\"", 6)),
-            ("long".to_owned(), text("ab\"", 500)),
-            ("cut".to_owned(), Value::List { elements: vec![Value::Int(-1)], more: 7 }),
-            ("none".to_owned(), Value::List { elements: vec![], more: 9 }),
-            ("data".to_owned(), Value::Data { bytes: 3, digest: [0xde, 0xad, 0, 1] }),
-            ("any".to_owned(), Value::Opaque { kind: "AnyStruct", words: 3, caps: 1 }),
-            ("bad".to_owned(), Value::Malformed("out of bounds".to_owned())),
+        let digest = Digest([0xde, 0xad, 0, 1]);
+        let text = |start: &str, bytes| Value::Text { start: start.to_owned(), bytes, digest };
+        let list = |elements, more| Value::List { elements, more, digest };
+        let raw = Value::Raw { words: vec![7, 1 << 40], pointers: vec![text("x", 1), Value::Null] };
+        let table = [
+            (list(vec![Value::Float64(1.5f64.to_bits())], 0), "[1.5]"),
+            (Value::Float32(0x7fc0_0001), "NaN(0x7fc00001)"),
+            (text("a\n\"é\"", 6), r#""a\n\"é\"""#),
+            (text("ab\"", 500), r#""ab\"…" (500 bytes, dead0001…)"#),
+            (list(vec![Value::Int(-1)], 7), "[-1, … 7 more, dead0001…]"),
+            (list(vec![], 9), "[… 9 more, dead0001…]"),
+            (Value::Data { bytes: 3, digest }, "Data(3 bytes, dead0001…)"),
+            (raw, r#"{7, 0x0000010000000000, ptr0 = "x", ptr1 = null}"#),
+            (Value::Raw { words: vec![], pointers: vec![] }, "{}"),
+            (Value::Cut(digest), "…dead0001"),
+            (Value::Malformed("out of bounds".to_owned()), "<malformed: out of bounds>"),
+            (Value::Redacted("[id]".to_owned()), "[id]"),
         ];
-        assert_eq!(
-            Value::Struct(fields).to_string(),
-            "(floats = [1.5], nan = NaN(0x7fc00001), text = \"a\\n\\\"é\\\"\", long = \"ab\\\"…\" (500 bytes), \
-             cut = [-1, … 7 more], none = [… 9 more], data = Data(3 bytes, dead0001…), \
-             any = AnyStruct(words = 3, caps = 1), bad = <malformed: out of bounds>)"
-        );
+        for (value, text) in table {
+            assert_eq!(value.to_string(), text);
+        }
+        let fields = vec![("a".to_owned(), Value::Bool(true)), ("b".to_owned(), Value::Void)];
+        assert_eq!(Value::Struct(fields).to_string(), "(a = true, b = void)");
     }
 }

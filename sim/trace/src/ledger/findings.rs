@@ -1,8 +1,9 @@
 //! The findings of a ledger: entries that are open, and violations of the protocol.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::frames::{Direction, Frame};
+use crate::frames::{Direction, Export, Frame, Question};
 
 /// An entry that is still open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,10 +12,10 @@ pub enum Entry {
     Question {
         /// The side that asked.
         asker: Direction,
-        /// Its id.
-        id: u32,
+        /// The question.
+        question: Question,
         /// `Executor.echo` or `bootstrap`.
-        call: String,
+        call: Arc<str>,
         /// The interface's id and the method's ordinal; none for a bootstrap.
         method: Option<(u64, u16)>,
         /// Its state.
@@ -24,8 +25,8 @@ pub enum Entry {
     Export {
         /// The side that exports it.
         owner: Direction,
-        /// Its id.
-        id: u32,
+        /// The export.
+        export: Export,
         /// The number of references.
         references: u32,
         /// Whether it is a promise for which no Resolve came.
@@ -58,24 +59,26 @@ pub enum Violation {
     QuestionInUse {
         /// The side that asked.
         asker: Direction,
-        /// The id.
-        id: u32,
         /// The new question.
-        call: String,
+        question: Question,
+        /// `Executor.echo` or `bootstrap`.
+        call: Arc<str>,
+        /// The question that was open.
+        open: Question,
     },
     /// An answer came to a question that was not asked, or that was answered before.
     Unasked {
         /// The side that answered.
         answerer: Direction,
-        /// The question's id.
-        id: u32,
+        /// The latest question with this id.
+        question: Question,
     },
     /// More references were given back than held.
     OverRelease {
         /// The side that exports it.
         owner: Direction,
-        /// The export's id.
-        id: u32,
+        /// The export.
+        export: Export,
         /// The number of references that were held.
         held: u32,
         /// The number of references that were given back.
@@ -85,8 +88,8 @@ pub enum Violation {
     NotHeld {
         /// The side that would have exported it.
         owner: Direction,
-        /// The export's id.
-        id: u32,
+        /// The latest export with this id.
+        export: Export,
     },
     /// A Disembargo came back that was not sent.
     UnknownEmbargo {
@@ -104,18 +107,18 @@ pub enum Violation {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Question { asker, id, call, state, .. } => {
-                write!(f, "question q{id} ({call}) asked by the {}: ", asker.sender())?;
+            Self::Question { asker, question, call, state, .. } => {
+                write!(f, "question {question} ({call}) asked by the {}: ", asker.sender())?;
                 match state {
                     QuestionState::Asked => f.write_str("never returned"),
                     QuestionState::Returned => f.write_str("returned, never finished"),
                     QuestionState::Cancelled => f.write_str("cancelled, never returned"),
                 }
             }
-            Self::Export { owner, id, references, promise } => {
+            Self::Export { export, references, promise, .. } => {
                 let plural = if *references == 1 { "" } else { "s" };
                 let promise = if *promise { ", a promise never resolved" } else { "" };
-                write!(f, "export {id} of the {}: {references} reference{plural}{promise}", owner.sender())
+                write!(f, "{export}: {references} reference{plural}{promise}")
             }
             Self::Embargo { sender, id } => {
                 write!(f, "embargo {id} of the {}: never lifted", sender.sender())
@@ -127,23 +130,21 @@ impl fmt::Display for Entry {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::QuestionInUse { asker, id, call } => {
-                write!(f, "the {} asked q{id} ({call}) while q{id} was open", asker.sender())
+            Self::QuestionInUse { asker, question, call, open } => {
+                let (asker, id) = (asker.sender(), question.id);
+                write!(f, "the {asker} asked {question} ({call}) with id {id} while {open} had that id")
             }
-            Self::Unasked { answerer, id } => {
+            Self::Unasked { answerer, question } => {
                 let (answerer, asker) = (answerer.sender(), answerer.reversed().sender());
-                write!(f, "the {answerer} answered q{id}, for which the {asker} does not wait")
+                write!(f, "the {answerer} answered {question}, for which the {asker} does not wait")
             }
-            Self::OverRelease { owner, id, held, released } => {
-                let (owner, holder) = (owner.sender(), owner.reversed().sender());
-                write!(
-                    f,
-                    "the {holder} gave back {released} references to export {id} of the {owner} and held {held}"
-                )
+            Self::OverRelease { owner, export, held, released } => {
+                let holder = owner.reversed().sender();
+                write!(f, "the {holder} gave back {released} references to {export} and held {held}")
             }
-            Self::NotHeld { owner, id } => {
-                let (owner, user) = (owner.sender(), owner.reversed().sender());
-                write!(f, "the {user} used export {id} of the {owner} and holds no reference to it")
+            Self::NotHeld { owner, export } => {
+                let user = owner.reversed().sender();
+                write!(f, "the {user} used {export} and holds no reference to it")
             }
             Self::UnknownEmbargo { sender, id } => {
                 let (sender, other) = (sender.sender(), sender.reversed().sender());

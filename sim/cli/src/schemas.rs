@@ -1,0 +1,81 @@
+//! `--schema`: the schemas by which reports name calls and values.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use wavetank_sim::schema::PEER_SCHEMA;
+use wavetank_trace::Schema;
+
+/// The ending of files that hold a CodeGeneratorRequest.
+const ENDING: &str = "cgr";
+
+/// Schemas of the user's own.
+#[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SchemaArgs {
+    /// Name calls and values by this schema: a .cgr file, as `capnp compile -o- x.capnp > x.cgr` makes it, or a folder
+    /// of them; may be given several times
+    #[arg(long = "schema", value_name = "FILE")]
+    paths: Vec<PathBuf>,
+}
+
+impl SchemaArgs {
+    /// The built-in schema with all of these on top of it.
+    ///
+    /// # Errors
+    /// A message for the user if a file is no schema, or if a folder holds none.
+    pub(crate) fn load(&self) -> Result<Arc<Schema>, String> {
+        if self.paths.is_empty() {
+            return Ok(PEER_SCHEMA.clone());
+        }
+        let mut schema = (**PEER_SCHEMA).clone();
+        for path in &self.paths {
+            for file in files(path)? {
+                schema.extend(read(&file)?);
+            }
+        }
+        Ok(Arc::new(schema))
+    }
+
+    /// The files and folders, as the user named them.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+    }
+
+    /// These schemas, or those of a saved failure if the user named none.
+    pub(crate) fn or_saved(self, saved: &[String]) -> Self {
+        if self.paths.is_empty() { Self { paths: saved.iter().map(Into::into).collect() } } else { self }
+    }
+
+    /// The arguments that name the same schemas again.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.paths().into_iter().flat_map(|path| ["--schema".to_string(), path]).collect()
+    }
+}
+
+/// The file itself, or the schema files of a folder by name.
+fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if !path.is_dir() {
+        return Ok(vec![path.into()]);
+    }
+    let unreadable = |e: std::io::Error| format!("{}: {e}", path.display());
+    let mut files = Vec::new();
+    for entry in path.read_dir().map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        if file.extension().is_some_and(|ending| ending == ENDING) {
+            files.push(file);
+        }
+    }
+    files.sort();
+    if files.is_empty() { Err(format!("{}: it holds no .{ENDING} file", path.display())) } else { Ok(files) }
+}
+
+fn read(file: &Path) -> Result<Schema, String> {
+    let bytes = std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    Schema::from_request(&bytes).map_err(|e| {
+        if file.extension().is_some_and(|ending| ending == "capnp") {
+            let request = file.with_extension(ENDING);
+            let (file, request) = (file.display(), request.display());
+            return format!("{file} is the text of a schema: make a request of it with `capnp compile -o- {file} > {request}`, and name that");
+        }
+        format!("{}: {e}", file.display())
+    })
+}
