@@ -43,6 +43,19 @@ fn the_stored_request_was_made_from_the_schema_as_it_is() {
 }
 
 #[test]
+fn the_guest_runtime_holds_copies_of_the_files_that_its_package_needs() {
+    let mut copies = Vec::new();
+    walk(Path::new("guests/rt/wit"), &mut copies);
+    assert!(copies.len() > 3, "{copies:?}");
+    copies.push("guests/rt/LICENSE".into());
+    for copy in copies {
+        let original = copy.strip_prefix("guests/rt").expect("a file of the runtime");
+        let [copy, original] = [copy.as_path(), original].map(|path| path.to_str().expect("a plain name"));
+        assert_eq!(read(copy), read(original), "{copy} is a copy of {original}: change both");
+    }
+}
+
+#[test]
 fn the_generated_code_and_the_request_name_the_same_things() {
     let schema = Schema::from_request(REQUEST).unwrap();
     let methods: Vec<String> = schema
