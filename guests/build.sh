@@ -37,7 +37,7 @@ done
 for child in child-copy child-slow; do build release $child -p child-stdio; done
 for guest in pid0 pid0-stdio pid0-tiny pid0-tiny-stdio; do build release $guest -p pid0; done
 for guest in backpressure full-duplex; do build release $guest -p streams; done
-for guest in chain cleanup crowd pipeline probe raw-connection server streamer; do build release $guest -p $guest; done
+for guest in chain cleanup crowd pipeline probe raw-connection server streamer till; do build release $guest -p $guest; done
 for fault in handle overwrite drop spin; do build release fault-$fault -p faults; done
 build release bugs -p bugs
 build release hostile -p hostile

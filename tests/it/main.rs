@@ -14,6 +14,7 @@ mod library;
 mod manifests;
 mod offered;
 mod oracles;
+mod own_schema;
 mod pauses;
 mod peer;
 mod replay;

@@ -28,17 +28,47 @@ fn text(path: &str) -> String {
 
 #[test]
 fn the_stored_request_was_made_from_the_schema_as_it_is() {
-    for (name, request) in [("peer", Some(REQUEST)), ("vats", Some(VATS_REQUEST)), ("sink", None)] {
+    let stored = [
+        ("capnp/peer", Some(REQUEST)),
+        ("capnp/vats", Some(VATS_REQUEST)),
+        ("capnp/sink", None),
+        ("guests/till/till", None),
+    ];
+    for (path, request) in stored {
+        let name = Path::new(path).file_name().and_then(|name| name.to_str()).expect("a plain name");
         let expected: String = ["capnp", "cgr"]
-            .map(|kind| format!("{}  {name}.{kind}\n", sha256(&read(&format!("capnp/{name}.{kind}")))))
+            .map(|kind| format!("{}  {name}.{kind}\n", sha256(&read(&format!("{path}.{kind}")))))
             .concat();
         assert_eq!(
-            text(&format!("capnp/{name}.manifest")),
+            text(&format!("{path}.manifest")),
             expected,
-            "capnp/{name}.capnp or {name}.cgr changed without the other: run capnp/update.sh"
+            "{path}.capnp or {name}.cgr changed without the other: run capnp/update.sh"
         );
-        let stored = read(&format!("capnp/{name}.cgr"));
+        let stored = read(&format!("{path}.cgr"));
         assert!(request.is_none_or(|request| request == stored), "the build embeds another request");
+    }
+}
+
+#[test]
+fn the_guest_runtime_holds_copies_of_the_files_that_its_package_needs() {
+    let mut copies = Vec::new();
+    walk(Path::new("guests/rt/wit"), &mut copies);
+    assert!(copies.len() > 3, "{copies:?}");
+    copies.push("guests/rt/LICENSE".into());
+    for copy in copies {
+        let original = copy.strip_prefix("guests/rt").expect("a file of the runtime");
+        let [copy, original] = [copy.as_path(), original].map(|path| path.to_str().expect("a plain name"));
+        assert_eq!(read(copy), read(original), "{copy} is a copy of {original}: change both");
+    }
+}
+
+#[test]
+fn the_readme_of_the_guest_runtime_shows_the_example_guest_as_it_is() {
+    let readme = text("guests/rt/README.md");
+    for file in ["till.capnp", "build.rs", "src/main.rs"] {
+        let shown = format!("`{file}`:\n\n```{}\n", if file == "till.capnp" { "capnp" } else { "rust" });
+        let source = text(&format!("guests/till/{file}"));
+        assert!(readme.contains(&format!("{shown}{source}```\n")), "the README shows another {file}");
     }
 }
 

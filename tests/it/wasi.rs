@@ -428,3 +428,17 @@ fn the_insecure_seed_is_one_value() {
         assert_eq!(ask_one("seeds", &setup(seed)).0, "same: true\n");
     }
 }
+
+/// To close a writer of the guest runtime is to wait for its last flush.
+#[test]
+fn a_writer_of_the_runtime_is_closed_when_all_is_flushed() {
+    for seed in 0..60 {
+        let build = |world: &mut World| {
+            let probe = world.cell("probe", guests::PROBE).args(["close"]).transport(Transport::Connection);
+            probe.spawn().expect_exit(0);
+        };
+        let run = finished(build, &setup(seed));
+        assert_eq!(written(&run, "probe stderr"), "flushed: true\n", "seed {seed}");
+        assert_eq!(written(&run, "probe stdout").len(), 10_000, "seed {seed}");
+    }
+}

@@ -9,8 +9,9 @@
 
 use std::process::ExitCode;
 
+use peer::pattern;
 use wasip2::{cli::stdout::get_stdout, io::streams::OutputStream};
-use wavetank_guest::{Error, Result, pattern};
+use wavetank_guest::{Error, Result};
 
 use crate::{Way, exit_code};
 

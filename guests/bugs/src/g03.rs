@@ -8,11 +8,12 @@
 
 use std::{process::ExitCode, sync::OnceLock};
 
+use peer::peer_capnp::executor;
 use wasip2::{
     clocks::monotonic_clock::subscribe_duration,
     io::poll::{Pollable, poll},
 };
-use wavetank_guest::{Io, Result, peer, peer_capnp::executor, run};
+use wavetank_guest::{Io, Result, run};
 
 use crate::{
     Way, exit_code,

@@ -10,7 +10,8 @@
 use std::process::ExitCode;
 
 use futures::try_join;
-use wavetank_guest::{Io, Result, peer, peer_capnp::executor, run};
+use peer::peer_capnp::executor;
+use wavetank_guest::{Io, Result, run};
 
 use crate::{
     Way, exit_code,

@@ -27,11 +27,12 @@ use futures::{
     AsyncRead, AsyncWrite,
     future::{Either, select},
 };
+use peer::peer_capnp::executor;
 use wasip2::{
     clocks::monotonic_clock::subscribe_duration,
     io::streams::{InputStream, StreamError},
 };
-use wavetank_guest::{Io, Result, link::Link, peer, peer_capnp::executor, reactor::Reactor, run, streams};
+use wavetank_guest::{Io, Result, link::Link, reactor::Reactor, run, streams};
 
 use crate::{
     Way, exit_code,

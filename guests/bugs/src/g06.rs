@@ -17,10 +17,9 @@ use std::{
 };
 
 use futures::AsyncWrite;
+use peer::peer_capnp::executor;
 use wasip2::io::streams::OutputStream;
-use wavetank_guest::{
-    Io, Result, link::Link, peer, peer_capnp::executor, reactor::Reactor, run, streams::Reader,
-};
+use wavetank_guest::{Io, Result, link::Link, reactor::Reactor, run, streams::Reader};
 
 use crate::{
     Way, exit_code,

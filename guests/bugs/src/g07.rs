@@ -12,8 +12,9 @@ use std::{
 };
 
 use futures::AsyncReadExt;
+use peer::peer_capnp::executor;
 use wasip2::cli::stdin::get_stdin;
-use wavetank_guest::{Io, Result, peer, peer_capnp::executor, run, streams::Reader};
+use wavetank_guest::{Io, Result, run, streams::Reader};
 
 use crate::{
     Way, exit_code,

@@ -13,8 +13,9 @@ use std::{
 };
 
 use futures::AsyncReadExt;
+use peer::peer_capnp::executor;
 use wasip2::cli::stdin::get_stdin;
-use wavetank_guest::{Result, peer, peer_capnp::executor, streams::Reader};
+use wavetank_guest::{Result, streams::Reader};
 
 use crate::{Way, exit_code, hand::Session};
 

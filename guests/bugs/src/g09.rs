@@ -11,11 +11,8 @@
 use std::{env, process::ExitCode};
 
 use futures::{AsyncReadExt, try_join};
-use wavetank_guest::{
-    Error, Io, Result, peer,
-    peer_capnp::{byte_stream, executor},
-    run,
-};
+use peer::peer_capnp::{byte_stream, executor};
+use wavetank_guest::{Error, Io, Result, run};
 
 use crate::Way;
 

@@ -11,8 +11,9 @@
 use std::{process::ExitCode, rc::Rc};
 
 use futures::AsyncReadExt;
+use peer::peer_capnp::executor;
 use wasip2::{cli::stdin::get_stdin, io::streams::StreamError};
-use wavetank_guest::{Error, Result, peer_capnp::executor, reactor::Reactor, streams::Reader, task};
+use wavetank_guest::{Error, Result, reactor::Reactor, streams::Reader, task};
 
 use crate::{Way, exit_code, hand::Session};
 

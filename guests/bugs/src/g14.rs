@@ -7,7 +7,8 @@
 
 use std::process::ExitCode;
 
-use wavetank_guest::{Io, Result, peer, peer_capnp::executor, run};
+use peer::peer_capnp::executor;
+use wavetank_guest::{Io, Result, run};
 
 use crate::Way;
 

@@ -8,11 +8,12 @@
 
 use std::process::ExitCode;
 
+use peer::pattern;
 use wasip2::{
     cli::stdin::get_stdin,
     io::streams::{InputStream, StreamError},
 };
-use wavetank_guest::{Error, Result, pattern};
+use wavetank_guest::{Error, Result};
 
 use crate::{Way, exit_code};
 

@@ -14,12 +14,11 @@ use std::{
 };
 
 use futures::{AsyncReadExt, AsyncWrite};
+use peer::peer_capnp::executor;
 use wasip2::cli::stdin::get_stdin;
 use wavetank_guest::{
     Io, Result,
     link::Link,
-    peer,
-    peer_capnp::executor,
     reactor::Reactor,
     run,
     streams::{Reader, Writer},

@@ -7,7 +7,8 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use wavetank_guest::{Io, peer, peer_capnp::executor, run};
+use peer::peer_capnp::executor;
+use wavetank_guest::{Io, run};
 
 use crate::Way;
 

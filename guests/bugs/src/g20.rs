@@ -10,7 +10,8 @@
 use std::{env, process::ExitCode};
 
 use futures::AsyncReadExt;
-use wavetank_guest::{Error, Io, peer, peer_capnp::executor, run};
+use peer::peer_capnp::executor;
+use wavetank_guest::{Error, Io, run};
 
 use crate::Way;
 

@@ -10,7 +10,8 @@
 use std::process::ExitCode;
 
 use futures::{AsyncReadExt, future::try_join_all};
-use wavetank_guest::{Io, peer, peer_capnp::executor, run};
+use peer::peer_capnp::executor;
+use wavetank_guest::{Io, run};
 
 use crate::Way;
 

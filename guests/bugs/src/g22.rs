@@ -8,11 +8,12 @@
 
 use std::process::ExitCode;
 
+use peer::peer_capnp::executor;
 use wasip2::{
     cli::stdin::get_stdin,
     io::{poll::Pollable, streams::InputStream},
 };
-use wavetank_guest::{Io, Result, peer, peer_capnp::executor, run};
+use wavetank_guest::{Io, Result, run};
 
 use crate::Way;
 

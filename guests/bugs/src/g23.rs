@@ -15,9 +15,8 @@ use std::{
 };
 
 use futures::AsyncWrite;
-use wavetank_guest::{
-    Io, Result, link::Link, peer, peer_capnp::executor, reactor::Reactor, run, streams, streams::Writer, task,
-};
+use peer::peer_capnp::executor;
+use wavetank_guest::{Io, Result, link::Link, reactor::Reactor, run, streams, streams::Writer, task};
 
 use crate::{Way, exit_code, hand::Session};
 

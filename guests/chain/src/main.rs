@@ -12,11 +12,8 @@ use std::{env, process::ExitCode};
 
 use capnp::capability::{Client, FromClientHook};
 use futures::{AsyncReadExt, join};
-use wavetank_guest::{
-    Error, Io, Result, peer,
-    peer_capnp::{byte_stream, executor},
-    run,
-};
+use peer::peer_capnp::{byte_stream, executor};
+use wavetank_guest::{Error, Io, Result, run};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 

@@ -10,7 +10,8 @@
 use std::{env, process::ExitCode};
 
 use futures::future::try_join_all;
-use wavetank_guest::{Error, Io, Result, link::Link, peer, peer_capnp::executor, session::run};
+use peer::peer_capnp::executor;
+use wavetank_guest::{Error, Io, Result, link::Link, session::run};
 
 /// Sends over this link the echoes that the arguments ask for.
 pub fn echo(link: Link) -> ExitCode {

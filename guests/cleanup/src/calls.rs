@@ -2,10 +2,8 @@
 //!
 //! No promise is dropped before its answer has come. That would cancel a call, which is damage and not weather.
 
-use wavetank_guest::{
-    Error, Result, peer,
-    peer_capnp::{executor, process},
-};
+use peer::peer_capnp::{executor, process};
+use wavetank_guest::{Error, Promised, Result};
 
 use crate::say;
 
@@ -61,7 +59,7 @@ pub async fn all_orders(executor: &executor::Client) -> Result<()> {
 /// Starts a relay, makes a first call, and returns the relay and its exported capability.
 async fn start_relay(executor: &executor::Client, name: &str) -> Result<(process::Client, executor::Client)> {
     let relay = peer::start(executor, RELAY, &[name], &[]);
-    let exported: peer::Promised<executor::Client> = peer::bootstrap(&relay);
+    let exported: Promised<executor::Client> = peer::bootstrap(&relay);
     echo(&exported).await?;
     Ok((relay.settled().await, exported.settled().await))
 }

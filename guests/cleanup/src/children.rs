@@ -1,9 +1,7 @@
 //! Children: their capabilities are dropped in every order, and the child ends before that, meanwhile or after.
 
-use wavetank_guest::{
-    Error, Result, peer,
-    peer_capnp::{byte_stream, executor, process},
-};
+use peer::peer_capnp::{byte_stream, executor, process};
+use wavetank_guest::{Error, Result};
 
 use crate::say;
 

@@ -1,7 +1,7 @@
 //! Makes streams, pollables, capabilities and children, and drops them in every possible order.
 //!
 //! ```text
-//! cleanup           goes through all orders, and says each on stdout
+//! cleanup           tries all orders, and prints the name of each on stdout
 //! cleanup leave     starts a child, then ends at once and leaves everything to the host
 //! ```
 //!
@@ -15,7 +15,8 @@ mod handles;
 
 use std::{env, process::ExitCode};
 
-use wavetank_guest::{Error, Io, peer, peer_capnp::host, run};
+use peer::peer_capnp::host;
+use wavetank_guest::{Error, Io, run};
 
 fn main() -> ExitCode {
     run(|host: host::Client, io: Io| async move {

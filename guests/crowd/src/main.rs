@@ -6,7 +6,8 @@
 use std::process::ExitCode;
 
 use futures::future::try_join_all;
-use wavetank_guest::{Io, peer, peer_capnp::host, stdio};
+use peer::peer_capnp::host;
+use wavetank_guest::{Io, stdio};
 
 const CHILD: &[u8] = include_bytes!("../../built/child-tiny.wasm");
 

@@ -5,10 +5,8 @@ use std::{
     process::ExitCode,
 };
 
-use wavetank_guest::{
-    Error, Io, Result, peer,
-    peer_capnp::{executor, process},
-};
+use peer::peer_capnp::{executor, process};
+use wavetank_guest::{Error, Io, Result};
 
 const HUNDRED_MEGABYTES: u32 = 100_000_000;
 

@@ -1,4 +1,4 @@
-//! The attempts of a hostile guest, one in each case: docs/hostile.md lists the result of each.
+//! The attempts of a hostile guest, one in each case: docs/src/reference/hostile.md lists the result of each.
 //!
 //! ```text
 //! hostile CASE

@@ -5,7 +5,8 @@
 
 use std::process::ExitCode;
 
-use wavetank_guest::{Io, link::Link, peer, peer_capnp::host, session::run};
+use peer::peer_capnp::host;
+use wavetank_guest::{Io, link::Link, session::run};
 
 /// Runs pid0 over this link, starts this component as its child, and succeeds if the child did.
 pub fn boot(link: Link, name: &str, child: &[u8]) -> ExitCode {

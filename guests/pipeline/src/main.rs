@@ -16,11 +16,8 @@
 use std::process::ExitCode;
 
 use futures::future::try_join_all;
-use wavetank_guest::{
-    Error, Io, Result, peer,
-    peer_capnp::{executor, host},
-    stdio,
-};
+use peer::peer_capnp::{executor, host};
+use wavetank_guest::{Error, Io, Result, stdio};
 
 const RELAY: &[u8] = include_bytes!("../../built/relay-stdio.wasm");
 

@@ -17,6 +17,7 @@
 //! probe broken          reads stdin until it breaks, and goes on reading
 //! probe looks           looks at the clock three times in a row
 //! probe seeds           asks twice for the seed of hash maps
+//! probe close           writes to stdout and closes the runtime's writer; prints on stderr whether all is flushed
 //! ```
 //!
 //! It has no RPC: stdin and stdout are its own, and the peer of its connection gets no bytes.
@@ -26,9 +27,10 @@ mod polls;
 mod questions;
 mod rules;
 
-use std::{env, process::ExitCode, time::Duration};
+use std::{env, process::ExitCode, task::Poll, time::Duration};
 
-use wavetank_guest::{Error, Result, block_on, exit};
+use futures::{AsyncWriteExt, future::poll_fn};
+use wavetank_guest::{Error, Io, Result, block_on, exit};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
 }
 
 const USAGE: &str = "usage: probe [NANOS | sleep NANOS | exit CODE | trap | recurse | grow | pollables | instants | \
-    timeouts | writes | twice WHAT | handles | zeroes | broken | looks | seeds]";
+    timeouts | writes | twice WHAT | handles | zeroes | broken | looks | seeds | close]";
 
 fn probe(args: &[&str]) -> Result<()> {
     match *args {
@@ -64,6 +66,7 @@ fn probe(args: &[&str]) -> Result<()> {
         ["broken"] => rules::broken(),
         ["looks"] => rules::looks(),
         ["seeds"] => rules::seeds(),
+        ["close"] => close(),
         [nanos] => questions::ask_all(Duration::from_nanos(number(nanos)?)),
         _ => Err(Error::guest(USAGE)),
     }
@@ -72,6 +75,19 @@ fn probe(args: &[&str]) -> Result<()> {
 fn sleep(duration: Duration) -> Result<()> {
     block_on(|io| async move {
         io.sleep(duration).await;
+        Ok(())
+    })
+}
+
+/// Closes the runtime's writer of stdout, and prints whether the stream grants a permit right after that. Until the
+/// last flush is done, it grants none.
+fn close() -> Result<()> {
+    block_on(|io: Io| async move {
+        let mut stdout = io.stdout()?;
+        stdout.write_all(&[b'.'; 10_000]).await?;
+        stdout.close().await?;
+        let flushed = poll_fn(|cx| Poll::Ready(stdout.poll_permit(cx).is_ready())).await;
+        eprintln!("flushed: {flushed}");
         Ok(())
     })
 }

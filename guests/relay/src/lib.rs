@@ -10,7 +10,8 @@ use std::{
     rc::Rc,
 };
 
-use wavetank_guest::{link::Link, peer_capnp::executor, session::serve_beside};
+use peer::peer_capnp::executor;
+use wavetank_guest::{link::Link, session::serve_beside};
 
 /// Relays over this link until the link ends.
 pub fn relay(link: Link) -> ExitCode {

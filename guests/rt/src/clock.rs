@@ -1,6 +1,6 @@
 //! Sleeping on the monotonic clock.
 //!
-//! There are no intervals and no time-outs here. If a guest needs one, it selects over a [`Sleep`].
+//! There are no intervals and no time-outs here. A guest that needs one can select over a [`Sleep`].
 
 use std::{
     future::Future,
@@ -13,12 +13,12 @@ use wasip2::clocks::monotonic_clock::subscribe_duration;
 
 use crate::reactor::{Reactor, Watch};
 
-/// A future that is ready when its time has passed. The time starts when the future is made.
-#[must_use = "a sleep that nobody awaits holds up nobody"]
+/// A future that is ready when its time has passed. The time begins when the future is created.
+#[must_use = "a sleep does nothing unless it is awaited"]
 pub struct Sleep(Watch);
 
 impl Sleep {
-    /// Starts to sleep. A duration of more than 584 years is cut to that length.
+    /// Starts the sleep. The longest duration is 2^64 - 1 nanoseconds, about 584 years; a longer one is cut.
     pub fn new(reactor: &Reactor, duration: Duration) -> Self {
         let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Self(reactor.watch(subscribe_duration(duration_ns)))
@@ -29,7 +29,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // The task may have been woken for another reason, or for no reason.
+        // Ask again, because the task may have been woken for another reason, or for none.
         if self.0.is_ready() {
             return Poll::Ready(());
         }

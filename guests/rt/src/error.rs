@@ -1,4 +1,4 @@
-//! The errors of a guest, as its caller meets them.
+//! The errors of a guest.
 
 use std::{fmt, io};
 
@@ -13,16 +13,16 @@ pub enum Error {
     Rpc(capnp::Error),
     /// A stream failed.
     Stream(io::Error),
-    /// No task was woken, and no task waits on anything that could become ready.
+    /// No task was woken, and no task waits for a stream or timer. So nothing could ever wake one.
     Deadlock,
     /// The guest asked for stdin or stdout, but they carry its RPC.
     StdioTaken,
-    /// An error of the guest's own, as a message.
+    /// An error of the application itself, as a message.
     Guest(String),
 }
 
 impl Error {
-    /// Makes an error of the guest's own.
+    /// Makes an error of the application itself.
     pub fn guest(message: impl Into<String>) -> Self {
         Self::Guest(message.into())
     }
@@ -64,7 +64,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// A text in an answer was not UTF-8.
+/// A text in an answer is not UTF-8.
 impl From<std::str::Utf8Error> for Error {
     fn from(error: std::str::Utf8Error) -> Self {
         Self::Rpc(error.into())

@@ -1,8 +1,8 @@
 //! If a link breaks in one direction, the whole link counts as broken.
 //!
-//! capnp-rpc notices only on the reading side that its peer is gone: a failed write rejects no call. If the peer stops
-//! reading but keeps its own direction open, the calls in flight would wait for ever. So the writer tells the reader.
-//! The reader first reads everything that has arrived, and then reports the break instead of waiting.
+//! capnp-rpc notices only by reading that its peer is gone: a failed write rejects no call. If the peer stops reading
+//! but keeps its own direction open, the calls in flight would wait for ever. So a writer that fails tells its reader.
+//! The reader first returns everything that has arrived. Then it fails too, instead of waiting for more.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,7 +11,7 @@ use std::{
     task::{Context, Waker},
 };
 
-/// The signal from the writer of a link to its reader. Clones share it.
+/// The signal from the writer of a link to its reader. Clones are the same signal.
 #[derive(Clone, Default)]
 pub(crate) struct Hangup(Rc<State>);
 
@@ -30,7 +30,7 @@ impl Hangup {
         }
     }
 
-    /// Fails if the writer has failed. Otherwise arranges that the reader's task is woken when the writer fails.
+    /// Fails if the writer has failed. Otherwise the reader's task will be woken when the writer fails.
     pub(crate) fn check(&self, cx: &Context<'_>) -> io::Result<()> {
         if self.0.broken.get() {
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the peer reads no more"));

@@ -1,4 +1,4 @@
-//! The things that an application can wait for besides its calls.
+//! The things besides its calls that an application can wait for.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     streams::{Reader, Writer},
 };
 
-/// Gives an application its own stdio and the clock, without blocking the link.
+/// Gives an application its own stdio and the clock. Waiting for them does not block the link.
 #[derive(Clone)]
 pub struct Io {
     reactor: Reactor,
@@ -23,13 +23,13 @@ impl Io {
         Self { reactor: reactor.clone(), owns_stdio }
     }
 
-    /// Tells whether stdin and stdout are the guest's own. If they carry its RPC, a `println!` would land
-    /// between two messages, so use stderr.
+    /// Returns whether stdin and stdout belong to the guest. If not, they carry its RPC. Then print to stderr only,
+    /// because a `println!` would land between two messages.
     pub fn owns_stdio(&self) -> bool {
         self.owns_stdio
     }
 
-    /// Opens the guest's stdin for reading beside the link.
+    /// Opens the guest's stdin. It can be read while the link is in use.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl Io {
         Ok(Reader::new(&self.reactor, get_stdin()))
     }
 
-    /// Opens the guest's stdout for writing beside the link.
+    /// Opens the guest's stdout. It can be written while the link is in use.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Io {
         Ok(Writer::new(&self.reactor, get_stdout()))
     }
 
-    /// Sleeps for `duration` on the monotonic clock, starting now.
+    /// Sleeps for `duration` on the monotonic clock, from now on.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep::new(&self.reactor, duration)
     }

@@ -1,8 +1,10 @@
-//! The one place where a guest blocks: in `wasi:io/poll`, on the pollables that a task waits for and no others.
+//! The only place where a guest blocks: in `wasi:io/poll`, on exactly those pollables that a task waits for.
 //!
-//! The reactor has no timer of its own and never wakes a task by itself. It also owns every pollable: a [`Watch`] is a
-//! key into its table. In the host's table a pollable is a child of its stream, so it must go first. Therefore the
-//! owner of a stream keeps the stream's watch in a field that is declared before the stream.
+//! The reactor has no timer of its own and never wakes a task by itself. It owns every pollable; a [`Watch`] is a key
+//! into its table.
+//!
+//! To the host, a pollable is a child of its stream and must be dropped first. So the owner of a stream declares the
+//! stream's watch before the stream itself.
 
 use std::{
     cell::RefCell,
@@ -15,7 +17,7 @@ use wasip2::io::poll::{Pollable, poll};
 
 use crate::{Error, Result};
 
-/// The pollables of one guest, and the tasks that wait on them. Clones share one table.
+/// The pollables of one guest, and the tasks that wait for them. Clones share one table.
 #[derive(Clone, Default)]
 pub struct Reactor(Rc<RefCell<Table>>);
 
@@ -27,12 +29,12 @@ struct Table {
 
 struct Entry {
     pollable: Pollable,
-    /// The task to wake. `None` if no task waits: then the pollable is left out of the poll.
+    /// The task to wake. If it is `None`, no task waits, and the pollable is left out of the poll.
     waiter: Option<Waker>,
 }
 
 impl Reactor {
-    /// Takes a pollable into the table. No task waits on it yet.
+    /// Puts a pollable into the table. No task waits for it yet.
     pub fn watch(&self, pollable: Pollable) -> Watch {
         let table = &mut *self.0.borrow_mut();
         let id = table.next_id;
@@ -41,13 +43,13 @@ impl Reactor {
         Watch { reactor: self.clone(), id }
     }
 
-    /// Blocks until a pollable with a waiting task is ready, and wakes the tasks of all that are ready.
+    /// Blocks until a pollable with a waiting task is ready. Wakes the tasks of all pollables that are ready.
     ///
     /// # Errors
     ///
-    /// [`Error::Deadlock`] if no task waits on anything. (The host would trap on the empty list.)
+    /// [`Error::Deadlock`] if no task waits for anything. The host would trap on the empty list.
     pub fn block(&self) -> Result<()> {
-        // The borrow of the table ends before any task is woken.
+        // The borrow of the table must end before a task is woken.
         let ready = self.0.borrow_mut().next_ready()?;
         ready.into_iter().for_each(Waker::wake);
         Ok(())
@@ -55,7 +57,7 @@ impl Reactor {
 }
 
 impl Table {
-    /// Blocks, and takes out the wakers of the ready pollables. If a woken task finds nothing, it has to wait again.
+    /// Blocks, and removes the wakers of the ready pollables. A woken task that finds nothing must ask again.
     fn next_ready(&mut self) -> Result<Vec<Waker>> {
         let mut waited: Vec<&mut Entry> =
             self.entries.values_mut().filter(|entry| entry.waiter.is_some()).collect();
@@ -74,14 +76,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Asks for one wake-up of the task of `cx`, when the pollable is ready. A new wait has to ask again.
+    /// Asks that the task of `cx` be woken once, when the pollable is ready. A new wait must ask again.
     pub fn wake_when_ready(&self, cx: &Context<'_>) {
         if let Some(entry) = self.reactor.0.borrow_mut().entries.get_mut(&self.id) {
             entry.waiter = Some(cx.waker().clone());
         }
     }
 
-    /// Tells whether the pollable is ready now.
+    /// Returns whether the pollable is ready now.
     pub fn is_ready(&self) -> bool {
         self.reactor.0.borrow().entries.get(&self.id).is_some_and(|entry| entry.pollable.ready())
     }

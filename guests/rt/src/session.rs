@@ -1,23 +1,33 @@
 //! One RPC session from its first byte to its last, and the exit code that it becomes.
 //!
-//! However its application ended, a session ends in these steps. The application's capabilities are dropped.
-//! The RPC system is polled until it is idle, which queues the Finish and Release messages for them. The
-//! system disconnects, which writes everything that is queued and an Abort as the last message. The session
-//! waits for the last flush. Then the RPC system is dropped, and with it each pollable before its stream. If
-//! the link is dead, no step waits.
+//! A session ends in these steps, however its application ended:
 //!
-//! About stdout: if stdout is the link, one stray line breaks it, and capnp-rpc has a `println!("ERROR: ..")`
-//! for failed tasks of the system. In version 0.27.3 there are four such tasks, according to its source. The
-//! write driver and the accept loop never fail. The connection's task set handles its errors itself and
-//! disconnects. The disconnect task fails only if the shutdown fails otherwise than by `Disconnected`, which
-//! the write queue never does, or if the connection is dropped before it has disconnected, which the system's
-//! own reference to it prevents. So capnp-rpc prints nothing, whether the link is healthy or broken.
+//! 1. The application is dropped, with its capabilities.
+//! 2. The RPC system is polled until it is idle. This queues the Finish and Release messages for those capabilities.
+//! 3. The system disconnects. This writes all queued messages, and an Abort as the last one.
+//! 4. The session waits for the last flush.
+//! 5. The RPC system is dropped. With it go the streams, each after its pollable.
+//!
+//! If the link is dead, no step waits.
+//!
+//! About stdout: if stdout is the link, one stray line breaks it, and capnp-rpc has a `println!("ERROR: ..")` for
+//! failed tasks of its system. According to the source of version 0.27.3, there are four such tasks, and none of them
+//! prints here, whether the link is healthy or broken:
+//!
+//! - The write driver and the accept loop never fail.
+//! - The connection's task set handles its errors itself and disconnects.
+//! - The disconnect task fails in two cases only. In the first, the shutdown fails with another error than
+//!   `Disconnected`, which the write queue never returns. In the second, the connection is dropped before it has
+//!   disconnected, but the system itself holds a reference to it.
 //!
 //! Not here: reconnecting, and more than one link.
 
-use std::{error::Error as _, fmt::Write as _, future::Future, process::ExitCode};
+use std::{error::Error as _, fmt::Write as _, future::Future, pin::Pin, process::ExitCode};
 
-use capnp::{capability::FromClientHook, message::ReaderOptions};
+use capnp::{
+    capability::{Client, FromClientHook},
+    message::ReaderOptions,
+};
 use capnp_rpc::{Disconnector, RpcSystem, rpc_twoparty_capnp::Side, twoparty::VatNetwork};
 use futures::{future, io::BufWriter};
 
@@ -29,8 +39,9 @@ use crate::{
     task::{self, Task},
 };
 
-/// Runs an application over a link, with the peer's bootstrap capability, and returns the exit code of `main`.
-/// If the application or its link failed, the code is a failure and the reason is on stderr.
+/// Runs an application over a link, with the host's bootstrap capability, and returns the exit code of `main`.
+///
+/// If the application or its link failed, the exit code is a failure and the reason is on stderr.
 pub fn run<C, A, F>(link: Link, app: A) -> ExitCode
 where
     C: FromClientHook,
@@ -38,26 +49,44 @@ where
     F: Future<Output = Result<()>>,
 {
     let mut session = Session::open(link, None);
-    let peer = session.system.bootstrap(Side::Server);
-    let app = app(peer, session.io.clone());
+    let host = session.system.bootstrap(Side::Server);
+    let app = app(host, session.io.clone());
+    exit_code(session.run(Task::new(Box::pin(app))))
+}
+
+/// Runs an application like [`run`], and offers `bootstrap` to the host as long as the application runs.
+///
+/// The application runs up to its first wait before the first message is read. So it can hand the host's capability to
+/// the object behind `bootstrap`, and no call finds that object without it. Before it ends, the application must take
+/// the capability back. The object stays with the link until the end, and the link can release only what nobody holds.
+pub fn run_serving<C, A, F>(link: Link, bootstrap: impl FromClientHook, app: A) -> ExitCode
+where
+    C: FromClientHook,
+    A: FnOnce(C, Io) -> F,
+    F: Future<Output = Result<()>>,
+{
+    let mut session = Session::open(link, Some(untyped(bootstrap)));
+    let host = session.system.bootstrap(Side::Server);
+    let mut app = Task::new(Box::pin(app(host, session.io.clone())));
+    app.turn();
     exit_code(session.run(app))
 }
 
-/// Exports `bootstrap` over a link and serves it until the peer ends the link, which is a normal end. Returns
-/// the exit code of `main`.
-pub fn serve(link: Link, bootstrap: capnp::capability::Client) -> ExitCode {
-    exit_code(Session::open(link, Some(bootstrap)).serve())
+/// Offers `bootstrap` over a link until the host ends the link, which is a normal end. Returns the exit code of
+/// `main`.
+pub fn serve(link: Link, bootstrap: impl FromClientHook) -> ExitCode {
+    exit_code(Session::open(link, Some(untyped(bootstrap))).serve())
 }
 
-/// Serves like [`serve`], but hands over the peer's bootstrap capability first, for a guest that answers calls
-/// by calling back.
+/// Serves like [`serve`], for a guest that answers calls by calling its host. `take_host` gets the host's bootstrap
+/// capability before the first call arrives.
 pub fn serve_beside<C: FromClientHook>(
     link: Link,
-    bootstrap: capnp::capability::Client,
-    take_peer: impl FnOnce(C),
+    bootstrap: impl FromClientHook,
+    take_host: impl FnOnce(C),
 ) -> ExitCode {
-    let mut session = Session::open(link, Some(bootstrap));
-    take_peer(session.system.bootstrap(Side::Server));
+    let mut session = Session::open(link, Some(untyped(bootstrap)));
+    take_host(session.system.bootstrap(Side::Server));
     exit_code(session.serve())
 }
 
@@ -80,17 +109,17 @@ struct Session {
     io: Io,
     system: RpcSystem<Side>,
     disconnector: Disconnector<Side>,
-    /// A second writer of the link's output, used to wait for the last flush.
+    /// A second writer of the link's output, to wait for the last flush: capnp-rpc never closes its own writer.
     output: Writer,
 }
 
 impl Session {
-    fn open(link: Link, bootstrap: Option<capnp::capability::Client>) -> Self {
+    fn open(link: Link, bootstrap: Option<Client>) -> Self {
         let reactor = Reactor::default();
         let io = Io::new(&reactor, link.leaves_stdio);
         let (reader, writer) = streams::pair(&reactor, link.input, link.output);
         let output = writer.twin();
-        // Buffered, so that a message of a few segments is one write.
+        // Buffered, so that a message of a few segments becomes one write.
         let writer = BufWriter::new(writer);
         let network = VatNetwork::new(reader, writer, Side::Client, ReaderOptions::new());
         let system = RpcSystem::new(Box::new(network), bootstrap);
@@ -98,10 +127,10 @@ impl Session {
         Self { reactor, io, system, disconnector, output }
     }
 
-    fn run(self, app: impl Future<Output = Result<()>>) -> Result<()> {
+    fn run<F: Future<Output = Result<()>>>(self, app: Task<Pin<Box<F>>>) -> Result<()> {
         let mut system = Task::new(self.system);
-        // When this returns, the boxed application and its capabilities are dropped, whether it has finished or not.
-        let ended = task::run(&self.reactor, Box::pin(app), &mut system).flatten();
+        // When this returns, the application and its capabilities have been dropped, whether it has finished or not.
+        let ended = task::run_task(&self.reactor, app, &mut system).flatten();
         while system.turn() {}
         let closed = match task::run(&self.reactor, self.disconnector, &mut system) {
             Ok(disconnected) => {
@@ -122,13 +151,17 @@ impl Session {
     }
 }
 
-/// Waits until the stream has taken all written bytes. If the peer is gone by now, that is no longer an error.
+/// Waits until the stream has taken all written bytes. It is no error if the host is gone by now.
 fn flushed<B>(reactor: &Reactor, mut output: Writer, beside: &mut Task<B>) -> Result<()>
 where
     B: Future + Unpin,
 {
     let permit = future::poll_fn(|cx| output.poll_permit(cx));
     task::run(reactor, permit, beside).map(drop)
+}
+
+fn untyped(client: impl FromClientHook) -> Client {
+    Client::new(client.into_client_hook())
 }
 
 fn exit_code(result: Result<()>) -> ExitCode {

@@ -1,16 +1,16 @@
-//! Entry points of guests whose RPC runs over stdin and stdout. A `println!` would land between two messages,
-//! so use stderr.
+//! Entry points of guests whose RPC runs over stdin and stdout. Print to stderr only: a `println!` would land between
+//! two messages.
 //!
 //! A component that calls only these does not import `wetware:streams`.
 
 use std::{future::Future, process::ExitCode};
 
-use capnp::capability::{Client, FromClientHook};
+use capnp::capability::FromClientHook;
 
 use crate::{Io, Result, link::Link, session};
 
-/// Runs an application with the peer's bootstrap capability and returns the exit code of `main`. If the
-/// application or its link failed, the code is a failure and the reason is on stderr.
+/// Runs an application with the host's bootstrap capability and returns the exit code of `main`. See
+/// [`session::run`].
 pub fn run<C, A, F>(app: A) -> ExitCode
 where
     C: FromClientHook,
@@ -20,14 +20,28 @@ where
     session::run(Link::over_stdio(), app)
 }
 
-/// Exports `bootstrap` and serves it until the peer ends the link, which is a normal end. Returns the exit
-/// code of `main`.
-pub fn serve(bootstrap: Client) -> ExitCode {
+/// Runs an application like [`run`], and offers `bootstrap` to the host as long as it runs. See
+/// [`session::run_serving`].
+pub fn run_serving<C, A, F>(bootstrap: impl FromClientHook, app: A) -> ExitCode
+where
+    C: FromClientHook,
+    A: FnOnce(C, Io) -> F,
+    F: Future<Output = Result<()>>,
+{
+    session::run_serving(Link::over_stdio(), bootstrap, app)
+}
+
+/// Offers `bootstrap` to the host until the host ends the link, which is a normal end. Returns the exit code of
+/// `main`.
+pub fn serve(bootstrap: impl FromClientHook) -> ExitCode {
     session::serve(Link::over_stdio(), bootstrap)
 }
 
-/// Serves like [`serve`], but hands over the peer's bootstrap capability first, for a guest that answers calls
-/// by calling back.
-pub fn serve_beside<C: FromClientHook>(bootstrap: Client, take_peer: impl FnOnce(C)) -> ExitCode {
-    session::serve_beside(Link::over_stdio(), bootstrap, take_peer)
+/// Serves like [`serve`], for a guest that answers calls by calling its host. `take_host` gets the host's bootstrap
+/// capability before the first call arrives.
+pub fn serve_beside<C: FromClientHook>(
+    bootstrap: impl FromClientHook,
+    take_host: impl FnOnce(C),
+) -> ExitCode {
+    session::serve_beside(Link::over_stdio(), bootstrap, take_host)
 }

@@ -1,8 +1,13 @@
 //! WASI streams as `futures` readers and writers.
 //!
-//! They keep these rules. An empty read means "not yet", and only `Closed` is the end. A write never exceeds the permit
-//! of `check_write`. A task waits on a stream only after the stream had no bytes to read or took no bytes. A stream
-//! outlives its pollable, because fields drop in the order of their declaration. Nothing here blocks.
+//! They keep these rules:
+//!
+//! - An empty read means "not yet". Only `Closed` is the end.
+//! - A write never exceeds the permit of `check_write`.
+//! - A task waits for a stream only after the stream had no bytes to read, or took no bytes.
+//! - A stream outlives its pollable. Rust drops fields in the order of their declaration, so the pollable comes first.
+//!
+//! Nothing here blocks.
 
 use std::{
     io,
@@ -19,13 +24,13 @@ use crate::{
     reactor::{Reactor, Watch},
 };
 
-/// A read asks the host for at least this many bytes, because a message begins with a header of only 8 bytes.
-/// The reader keeps the rest for the next read.
+/// A read asks the host for at least this many bytes, because a message begins with a header of only 8 bytes. The
+/// reader keeps the rest for the next read.
 const READ_MIN_BYTES: usize = 4 * 1024;
 /// A read asks for at most this many bytes, even if its caller wants more.
 const READ_MAX_BYTES: usize = 64 * 1024;
 
-/// A reader of an input stream.
+/// Reads an input stream.
 pub struct Reader {
     watch: Option<Watch>,
     stream: InputStream,
@@ -35,15 +40,17 @@ pub struct Reader {
     consumed_bytes: usize,
 }
 
-/// A writer of an output stream.
+/// Writes to an output stream.
 pub struct Writer {
     watch: Option<Watch>,
     stream: Rc<OutputStream>,
     reactor: Reactor,
     hangup: Hangup,
+    /// Whether a close has asked for its flush. Nothing was written since.
+    flushes_last: bool,
 }
 
-/// Makes the two ends of a link: if the writer fails, its reader fails too.
+/// Makes the two ends of a link. If the writer fails, the reader fails too.
 pub fn pair(reactor: &Reactor, input: InputStream, output: OutputStream) -> (Reader, Writer) {
     let hangup = Hangup::default();
     let mut reader = Reader::new(reactor, input);
@@ -99,7 +106,13 @@ impl AsyncRead for Reader {
 impl Writer {
     /// Makes a writer of a stream that belongs to no pair.
     pub fn new(reactor: &Reactor, stream: OutputStream) -> Self {
-        Self { watch: None, stream: Rc::new(stream), reactor: reactor.clone(), hangup: Hangup::default() }
+        Self {
+            watch: None,
+            stream: Rc::new(stream),
+            reactor: reactor.clone(),
+            hangup: Hangup::default(),
+            flushes_last: false,
+        }
     }
 
     /// Makes a second writer of the same stream, with a pollable of its own.
@@ -109,10 +122,11 @@ impl Writer {
             stream: self.stream.clone(),
             reactor: self.reactor.clone(),
             hangup: self.hangup.clone(),
+            flushes_last: false,
         }
     }
 
-    /// Waits until the stream takes more bytes and returns the permit. After a flush, that is when the flush is done.
+    /// Waits until the stream takes more bytes, and returns the permit. A flush that was asked for is done by then.
     pub fn poll_permit(&mut self, cx: &Context<'_>) -> Poll<io::Result<u64>> {
         match self.stream.check_write() {
             Ok(0) => {
@@ -140,20 +154,29 @@ impl AsyncWrite for Writer {
         }
         let permit_bytes = std::task::ready!(self.poll_permit(cx))?;
         let taken_bytes = buf.len().min(usize::try_from(permit_bytes).unwrap_or(usize::MAX));
+        self.flushes_last = false;
         self.checked(self.stream.write(&buf[..taken_bytes]))?;
         Poll::Ready(Ok(taken_bytes))
     }
 
-    /// Asks for a flush but does not wait for it. Until the flush is done the stream grants nothing, so the
-    /// next write waits. Most messages have no next write that would be held up.
+    /// Asks for a flush but does not wait for it. Until the flush is done the stream grants nothing, so the next write
+    /// waits for it. RPC needs no more, and most messages are followed by no write that would have to wait.
+    ///
+    /// To wait for the flush, call [`Writer::poll_permit`] or close the writer.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.checked(self.stream.flush()))
     }
 
-    /// Waits for a permit, and so for earlier flushes. Then asks for one more flush. Dropping the stream closes it.
+    /// Asks for a last flush and waits until it is done. The stream itself is closed when the writer is dropped.
+    ///
+    /// Fails if the reader is gone, even if it has read everything, because the writer cannot know that.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        std::task::ready!(self.poll_permit(cx))?;
-        self.poll_flush(cx)
+        if !self.flushes_last {
+            std::task::ready!(self.poll_permit(cx))?;
+            self.checked(self.stream.flush())?;
+            self.flushes_last = true;
+        }
+        self.poll_permit(cx).map_ok(drop)
     }
 }
 

@@ -1,8 +1,8 @@
-//! The loop: it polls each of two tasks only if that task was woken, and blocks if neither was.
+//! The loop. It polls each of two tasks if that task was woken, and blocks if neither was.
 //!
-//! Two are enough: one is the RPC system, the other is the application, which joins the things that it does at
-//! once. If the application has just queued a call, the call leaves before the guest blocks. That needs no
-//! rule of its own, because queueing wakes the RPC system, and the loop goes on until no task is woken.
+//! Two tasks are enough. One is the RPC system. The other is the application, which joins the futures that it wants to
+//! run side by side. If the application has just queued a call, the call leaves before the guest blocks: queueing wakes
+//! the RPC system, and the loop blocks only when no task is woken.
 
 use std::{
     future::Future,
@@ -16,7 +16,7 @@ use std::{
 
 use crate::{Result, reactor::Reactor};
 
-/// A future, whether it was woken, and its output once it has finished.
+/// A future, a flag that says whether it was woken, and its output once it has finished.
 pub struct Task<F: Future + Unpin> {
     future: Option<F>,
     output: Option<F::Output>,
@@ -33,18 +33,19 @@ impl Wake for Woken {
 }
 
 impl<F: Future + Unpin> Task<F> {
-    /// Makes a task that counts as woken, so that its first turn polls it.
+    /// Makes a task. It counts as woken, so its first turn polls it.
     pub fn new(future: F) -> Self {
         let woken = Arc::new(Woken(AtomicBool::new(true)));
         let waker = Waker::from(woken.clone());
         Self { future: Some(future), output: None, woken, waker }
     }
 
-    /// Polls the future once if it was woken and has not finished. Tells whether it polled.
+    /// Polls the future once if it was woken and has not finished. Returns whether it polled.
     ///
-    /// When the future finishes, it is dropped here with everything that it held, and never counts as progress again.
+    /// If the future finishes, it is dropped here with everything that it holds. A finished task never counts as
+    /// progress again.
     pub fn turn(&mut self) -> bool {
-        // Cleared before the poll, because a wake from inside the poll asks for another turn.
+        // Clear the flag before the poll: a wake from inside the poll asks for another turn.
         if !self.woken.0.swap(false, Relaxed) {
             return false;
         }
@@ -62,19 +63,31 @@ impl<F: Future + Unpin> Task<F> {
     }
 }
 
-/// Runs `main` to its end, and runs `beside` along with it until then.
+/// Runs `main` to its end, and `beside` along with it until then.
 ///
 /// # Errors
 ///
-/// [`Error::Deadlock`](crate::Error::Deadlock) if neither can ever go on.
+/// [`Error::Deadlock`](crate::Error::Deadlock) if neither of them can ever continue.
 pub fn run<M, B>(reactor: &Reactor, main: M, beside: &mut Task<B>) -> Result<M::Output>
 where
     M: Future + Unpin,
     B: Future + Unpin,
 {
-    let mut main = Task::new(main);
+    run_task(reactor, Task::new(main), beside)
+}
+
+/// Does the same as [`run`] for a task that may have had turns already.
+///
+/// # Errors
+///
+/// [`Error::Deadlock`](crate::Error::Deadlock) if neither of them can ever continue.
+pub fn run_task<M, B>(reactor: &Reactor, mut main: Task<M>, beside: &mut Task<B>) -> Result<M::Output>
+where
+    M: Future + Unpin,
+    B: Future + Unpin,
+{
     loop {
-        // No short circuit, so that both get their turn.
+        // `|` and not `||`, so that both get their turn.
         let ran = beside.turn() | main.turn();
         if let Some(output) = main.take_output() {
             return Ok(output);

@@ -2,7 +2,8 @@
 
 use std::{process::ExitCode, rc::Rc};
 
-use wavetank_guest::{peer_capnp::executor, serve};
+use peer::peer_capnp::executor;
+use wavetank_guest::serve;
 
 fn main() -> ExitCode {
     let executor: executor::Client = capnp_rpc::new_client(Echo);

@@ -40,6 +40,8 @@ guests! {
     CLEANUP "cleanup";
     /// Makes streaming calls, awaits each, and ends in the way its first argument names.
     STREAMER "streamer";
+    /// The example guest of the runtime's README: a schema of its own, and calls in both directions.
+    TILL "till";
     /// Uses a handle that was passed to it as a plain number.
     FAULT_HANDLE "fault-handle";
     /// Writes more than `check-write` granted.

@@ -10,11 +10,12 @@
 use std::{env, time::Duration};
 
 use futures::AsyncWriteExt;
+use peer::pattern;
 use wasip2::{
     cli::stdin::get_stdin,
     io::streams::{InputStream, StreamError},
 };
-use wavetank_guest::{Error, Io, Result, block_on, pattern};
+use wavetank_guest::{Error, Io, Result, block_on};
 
 const NAP: Duration = Duration::from_millis(1);
 const MOST_BYTES: u64 = 64 * 1024;

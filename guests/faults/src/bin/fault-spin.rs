@@ -16,8 +16,9 @@ use std::{
 use capnp::message::ReaderOptions;
 use capnp_rpc::{RpcSystem, rpc_twoparty_capnp::Side, twoparty::VatNetwork};
 use futures::{AsyncRead, AsyncWrite};
+use peer::peer_capnp::executor;
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
-use wavetank_guest::{Result, link::Link, peer, peer_capnp::executor};
+use wavetank_guest::{Result, link::Link};
 
 fn main() -> Result<()> {
     let Link { input, output, .. } = Link::over_stdio();

@@ -7,11 +7,11 @@
 use std::{process::ExitCode, time::Duration};
 
 use futures::{join, try_join};
-use wavetank_guest::{
-    Io, Result, pattern, peer,
+use peer::{
+    pattern,
     peer_capnp::{byte_stream, executor, host},
-    run,
 };
+use wavetank_guest::{Io, Result, run};
 
 const CHILD: &[u8] = include_bytes!("../../../built/child-slow.wasm");
 

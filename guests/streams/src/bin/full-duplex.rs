@@ -6,11 +6,11 @@
 use std::process::ExitCode;
 
 use futures::{join, try_join};
-use wavetank_guest::{
-    Io, Result, pattern, peer,
+use peer::{
+    pattern,
     peer_capnp::{byte_stream, host},
-    run,
 };
+use wavetank_guest::{Io, Result, run};
 
 const CHILD: &[u8] = include_bytes!("../../../built/child-copy.wasm");
 

@@ -665,25 +665,26 @@ fn the_environment_chooses_seeds_of_checks_alone() {
 #[test]
 fn samples_in_documents_are_what_is_printed() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let mut samples = Vec::new();
-    for (document, expected) in [("README.md", 1), ("docs/src/tutorial/first-failure.md", 3)] {
+    let documents =
+        [("README.md", 1), ("docs/src/tutorial/first-failure.md", 3), ("docs/src/how-to/guest-loop.md", 6)];
+    for (number, (document, expected)) in documents.into_iter().enumerate() {
+        // A folder for each document, because a failure that is already saved is not saved again.
+        let folder = folder(&format!("document-{number}"));
+        std::fs::create_dir_all(folder.join("guests/built")).expect("a folder for a test");
+        file(&folder, "guests/built/server.wasm", guests::SERVER);
         let text = std::fs::read_to_string(root.join(document)).expect("a document");
-        let found: Vec<_> = text.split("$ cargo run --release -- ").skip(1).map(String::from).collect();
-        assert_eq!(found.len(), expected, "{document}");
-        samples.extend(found);
-    }
-    let folder = folder("readme");
-    std::fs::create_dir_all(folder.join("guests/built")).expect("a folder for a test");
-    file(&folder, "guests/built/server.wasm", guests::SERVER);
-    for sample in &samples {
-        let (line, rest) = sample.split_once('\n').expect("a command and what it prints");
-        let printed = rest.split("```").next().expect("a block that ends");
-        let mut command = command();
-        command.env_remove("WAVETANK_FAILURES").env("CARGO", env!("CARGO")).current_dir(&folder);
-        let ran = command.args(line.split(' ')).output().expect("wavetank runs");
-        // This test binary may be a debug build.
-        let out = String::from_utf8(ran.stdout).expect("text");
-        let out = out.replace("cargo run -- replay", "cargo run --release -- replay");
-        assert_eq!(out, printed, "{line}");
+        let samples: Vec<_> = text.split("$ cargo run --release -- ").skip(1).collect();
+        assert_eq!(samples.len(), expected, "{document}");
+        for sample in samples {
+            let (line, rest) = sample.split_once('\n').expect("a command and what it prints");
+            let printed = rest.split("```").next().expect("a block that ends");
+            let mut command = command();
+            command.env_remove("WAVETANK_FAILURES").env("CARGO", env!("CARGO")).current_dir(&folder);
+            let ran = command.args(line.split(' ')).output().expect("wavetank runs");
+            // This test binary may be a debug build.
+            let out = String::from_utf8(ran.stdout).expect("text");
+            let out = out.replace("cargo run -- replay", "cargo run --release -- replay");
+            assert_eq!(out, printed, "{line}");
+        }
     }
 }

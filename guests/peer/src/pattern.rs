@@ -1,9 +1,9 @@
-//! A running pattern: bytes that tell their position in a stream.
+//! A running pattern of bytes, which shows lost, doubled and swapped bytes in a stream.
 //!
-//! If bytes are lost, doubled, swapped or cut short on the way, the first byte that is out of place shows it. The
-//! period is a prime, so no power of two is a multiple of it, and the size of every buffer is a power of two.
+//! The first byte that is out of place shows the fault. The period is a prime, and sizes of buffers are powers of two.
+//! So no buffer holds a whole number of periods, and a lost buffer shows too.
 
-use crate::{Error, Result};
+use wavetank_guest::{Error, Result};
 
 const PERIOD: u8 = 251;
 

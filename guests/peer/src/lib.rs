@@ -1,19 +1,22 @@
-//! The calls that guests make on their host, over the generated clients.
+//! The calls that the guests of this repository make on their host, and in [`pattern`] the bytes that they send.
 //!
-//! Each function sends its call at once, before the returned future is polled, and awaits nothing first. So
-//! calls that are made together go out together.
+//! Each function sends its call at once, before the returned future is polled, and awaits nothing first. So calls that
+//! are made together leave together. The guest runtime itself knows no schema.
 
-use std::{future::Future, ops::Deref, pin::Pin};
+pub mod pattern;
 
-use capnp::{
-    capability::{FromClientHook, RemotePromise},
-    traits::{Owned, Pipelined},
-};
+/// Generated from `capnp/peer.capnp`: the calls that a guest can make on its host.
+#[allow(missing_docs, clippy::all)]
+pub mod peer_capnp {
+    include!(concat!(env!("OUT_DIR"), "/peer_capnp.rs"));
+}
 
-use crate::{
-    Error, Result,
-    peer_capnp::{byte_stream, executor, host, process},
-};
+use std::future::Future;
+
+use capnp::capability::FromClientHook;
+use wavetank_guest::{Error, Promised, Result};
+
+use peer_capnp::{byte_stream, executor, host, process};
 
 /// Sends one `echo` and returns a future that checks the answer.
 pub fn echo(executor: &executor::Client, message: &str) -> impl Future<Output = Result<()>> + use<> {
@@ -35,56 +38,12 @@ pub fn echo(executor: &executor::Client, message: &str) -> impl Future<Output = 
     }
 }
 
-/// A capability from an answer that has not arrived yet. Calls on it can be sent at once.
-///
-/// Answers can overtake one another: a call on a promised capability may be answered before the call that
-/// promised it. If a guest then drops the promise, or ends, it cancels a call that it meant to make. So keep
-/// the promise, and in the end call [`settled`](Self::settled).
-///
-/// The answer's pipeline is kept too. capnp-rpc 0.27.3 tells a promised capability that its promise was
-/// resolved only as long as somebody holds the pipeline, and nobody else would hold it. Without it, a wait for
-/// the capability itself by `get_resolved_cap` would never end.
-pub struct Promised<C> {
-    capability: C,
-    answer: Pin<Box<dyn Future<Output = ()>>>,
-}
-
-impl<C> Promised<C> {
-    fn new<R>(sent: RemotePromise<R>, capability: impl FnOnce(&R::Pipeline) -> C) -> Self
-    where
-        R: Pipelined + Owned + 'static,
-    {
-        let RemotePromise { promise, pipeline } = sent;
-        let capability = capability(&pipeline);
-        let answer = Box::pin(async move {
-            // If the promise is broken, every call on it reports that.
-            let _ = promise.await;
-            drop(pipeline);
-        });
-        Self { capability, answer }
-    }
-
-    /// Waits until the promise is resolved or broken, and returns the capability.
-    pub async fn settled(self) -> C {
-        self.answer.await;
-        self.capability
-    }
-}
-
-impl<C> Deref for Promised<C> {
-    type Target = C;
-
-    fn deref(&self) -> &C {
-        &self.capability
-    }
-}
-
 /// Asks a host for its executor.
 pub fn executor(host: &host::Client) -> Promised<executor::Client> {
     Promised::new(host.executor_request().send(), |answer| answer.get_executor())
 }
 
-/// Asks for a child. If it cannot be started, calls on the process give the reason.
+/// Starts a child. If it cannot be started, calls on the process fail with the reason.
 pub fn start(
     executor: &executor::Client,
     wasm: &[u8],
@@ -99,7 +58,7 @@ pub fn start(
     Promised::new(request.send(), |answer| answer.get_process())
 }
 
-/// Asks for the end of a child and returns a future that checks that its exit code is 0.
+/// Waits for the end of a child. The future fails if the exit code is not 0.
 pub fn wait_for_success(process: &process::Client) -> impl Future<Output = Result<()>> + use<> {
     let code = wait(process);
     async move {
@@ -110,13 +69,13 @@ pub fn wait_for_success(process: &process::Client) -> impl Future<Output = Resul
     }
 }
 
-/// Asks for the end of a child and returns a future of its exit code.
+/// Waits for the end of a child and returns its exit code.
 pub fn wait(process: &process::Client) -> impl Future<Output = Result<i32>> + use<> {
     let answer = process.wait_request().send().promise;
     async move { Ok(answer.await?.get()?.get_exit_code()) }
 }
 
-/// Orders a child to end and returns a future that is ready when the child has ended.
+/// Kills a child. The future is ready when the child has ended.
 pub fn kill(process: &process::Client) -> impl Future<Output = Result<()>> + use<> {
     let answer = process.kill_request().send().promise;
     async move {
@@ -125,7 +84,7 @@ pub fn kill(process: &process::Client) -> impl Future<Output = Result<()>> + use
     }
 }
 
-/// Asks for the capability that a child exports over its link.
+/// Asks for the bootstrap capability of a child.
 pub fn bootstrap<C: FromClientHook>(process: &process::Client) -> Promised<C> {
     Promised::new(process.bootstrap_request().send(), |answer| FromClientHook::new(answer.get_cap().as_cap()))
 }
