@@ -6,12 +6,7 @@ use wavetank_choice::choice::{Choice, Meaning};
 use wavetank_lab::scenario::all;
 use wavetank_sim::scenario::Scenario;
 use wavetank_sim::{Choices, Setup, Token, run};
-use wavetank_tests::{engine_with, finished, hex, round_robin, scenario, setup};
-
-/// Scenarios that return from every poll. The others are for a sweep, which can give up a process.
-fn ending() -> impl Iterator<Item = &'static Scenario> {
-    all().filter(|scenario| !["fault-hang", "fault-abort"].contains(&scenario.name))
-}
+use wavetank_tests::{ending, engine_with, finished, round_robin, scenario, setup};
 
 fn clean() -> impl Iterator<Item = &'static Scenario> {
     all().filter(|scenario| scenario.clean)
@@ -38,19 +33,6 @@ fn with_the_pooling_and_with_the_on_demand_allocator() {
             assert_eq!(pooled.transcript.digest(), other.transcript.digest(), "{name} seed {seed}");
         }
     }
-}
-
-/// The digests that both the debug and the release build check against one file.
-#[test]
-fn golden_digests() {
-    let mut lines = Vec::new();
-    for Scenario { name, build, .. } in ending() {
-        for seed in [0, 1, 7] {
-            let digest = run(build, &setup(seed)).transcript.digest();
-            lines.push(format!("{name} seed {seed} {}", hex(&digest)));
-        }
-    }
-    crate::snapshots::check("golden/digests", &lines.join("\n"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use wavetank::{Allocator, Engine, EngineConfig};
 use wavetank_lab::scenario;
+use wavetank_sim::scenario::Scenario;
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, run};
 
 /// The engine that all tests share, because compiling a guest takes a while.
@@ -32,6 +33,11 @@ pub fn round_robin() -> Setup {
 /// The function that builds a built-in scenario.
 pub fn scenario(name: &str) -> impl Fn(&mut World) + Copy + Send + Sync {
     scenario::find(name).expect("a built-in scenario").build
+}
+
+/// The scenarios that return from every poll. The others are for a sweep, which can give up a process.
+pub fn ending() -> impl Iterator<Item = &'static Scenario> {
+    scenario::all().filter(|scenario| !["fault-hang", "fault-abort"].contains(&scenario.name))
 }
 
 /// Runs a world, and requires that it finishes.
