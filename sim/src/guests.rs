@@ -2,7 +2,7 @@
 
 macro_rules! guests {
     ($($(#[$doc:meta])* $name:ident $file:literal;)*) => {
-        $($(#[$doc])* pub const $name: &[u8] = include_bytes!(concat!("../../guests/built/", $file, ".wasm"));)*
+        $($(#[$doc])* pub const $name: &[u8] = include_bytes!(concat!("../guests/", $file, ".wasm"));)*
 
         /// All of these, by their file names.
         pub const ALL: &[(&str, &[u8])] = &[$(($file, $name)),*];
