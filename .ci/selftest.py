@@ -304,6 +304,7 @@ class DriverTest(unittest.TestCase):
             "rustfmt": 'cargo: [ "$1" != fmt ]',
             "clippy": 'cargo: [ "$1" != clippy ]',
             "nightly": 'cargo: [ "$1" != +nightly ]',
+            "msrv": 'cargo: [ "$1" != +1.95.0 ]',
             "wasm": "rustup: false",
             "cargo-fuzz": "cargo-fuzz: false",
             "git": "git: false",

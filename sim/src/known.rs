@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-const TABLE: &str = include_str!("../../docs/src/reference/known-faults.md");
+const TABLE: &str = include_str!("../known-faults.md");
 
 /// A fault that was found before.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -68,6 +68,10 @@ pub enum Command {
     Fuzz(Fuzz),
     /// Lists scenarios, strategies and profiles
     List,
+    /// Prints the completion script of a shell
+    Completions(Completions),
+    /// Prints the manual page
+    Man(Man),
     /// Runs seeds that arrive on stdin: `run` starts this command as a worker
     #[command(hide = true)]
     Worker(What),
@@ -422,6 +426,22 @@ pub struct Fuzz {
     /// Arguments for a component of your own
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Man {
+    /// Write the pages of all commands into this folder instead
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// One of `of` shards: every `of`th seed, from the `index`th on, counted from 1.

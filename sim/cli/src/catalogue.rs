@@ -1,5 +1,7 @@
 //! The scenarios that a command knows by name, and where its binary comes from.
 
+use crate::args::Args;
+use clap::CommandFactory;
 use std::path::Path;
 use wavetank_choice::nearest::did_you_mean;
 use wavetank_sim::guests;
@@ -37,6 +39,8 @@ pub struct Group {
 pub struct Catalogue {
     /// The binary of the command.
     pub binary: Binary,
+    /// The whole command line, for completions and manual pages.
+    pub command_line: fn() -> clap::Command,
     /// The scenarios. Names are looked up in this order.
     pub groups: Vec<Group>,
     /// Built guests that `--guest NAME=FILE` may name.
@@ -47,7 +51,7 @@ impl Catalogue {
     /// The scenarios that every command knows, and no others.
     pub fn of_users(binary: Binary) -> Self {
         let demos = Group { heading: "scenarios", noun: "scenario", prefix: "", scenarios: DEMOS.to_vec() };
-        Catalogue { binary, groups: vec![demos], guests: guests::ALL.to_vec() }
+        Catalogue { binary, command_line: Args::command, groups: vec![demos], guests: guests::ALL.to_vec() }
     }
 
     /// The scenario with a name.

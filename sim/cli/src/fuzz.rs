@@ -225,9 +225,9 @@ fn distinct_failures(search: &Search) -> Text {
 fn counts(job: &Job, search: &Search, took: Duration) -> String {
     let millis = took.as_millis().max(1);
     format!(
-        "{}: {} executions, {} a second, coverage {}, {}",
+        "{}: {}, {} a second, coverage {}, {}",
         job.title,
-        search.runs(),
+        counted(search.runs(), "execution"),
         u128::from(search.runs()) * 1000 / millis,
         search.coverage(),
         counted(search.cases().len() as u64, "case"),

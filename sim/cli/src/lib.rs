@@ -9,6 +9,7 @@
 mod annotate;
 pub mod args;
 mod catalogue;
+mod completions;
 mod exhaustive;
 mod exit_code;
 mod failure_report;
@@ -19,6 +20,7 @@ mod heading;
 mod job;
 mod json_lines;
 mod junit;
+mod man;
 mod merge;
 mod one_run;
 mod pool;
@@ -73,6 +75,8 @@ pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
         Command::Merge(merge) => merge::merge(&merge),
         Command::Fuzz(args) => fuzz::fuzz(&args, catalogue),
         Command::List => terminal::print(report::list(catalogue)).map(|()| ExitCode::SUCCESS),
+        Command::Completions(args) => completions::completions(&args, catalogue).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => man::man(&args, catalogue).map(|()| ExitCode::SUCCESS),
         Command::Worker(what) => worker::work(&what, catalogue),
     }
 }

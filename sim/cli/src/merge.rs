@@ -63,7 +63,9 @@ impl Merged {
     fn read(&mut self, path: &Path) -> Result<(), String> {
         let wrong = |what: String| format!("{}: {what}", path.display());
         let unreadable = |e: std::io::Error| wrong(e.to_string());
-        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+        let file = File::open(path)
+            .map_err(|e| wrong(format!("{e}: name a file that `wavetank run --json` wrote")))?;
+        let mut file = BufReader::new(file);
         let mut headed = false;
         for number in 1.. {
             let mut line = Vec::new();

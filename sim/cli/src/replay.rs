@@ -69,7 +69,7 @@ fn job_of(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String
     match (&own.wasm, token.scenario.starts_with(OWN)) {
         (None, false) if catalogue.find(&token.scenario).is_none() => {
             let name = &token.scenario;
-            Err(format!("this token is of {name}, which `wavetank list` does not name: where that is a check, its test replays it: WAVETANK_TOKEN={token} cargo test {name}"))
+            Err(format!("this token is of {name}, which `wavetank list` does not name: if that is a check, its test replays it: WAVETANK_TOKEN={token} cargo test {name}"))
         }
         (None, false) if own.says_how() => {
             Err(format!("this token is of the scenario {}: leave out --transport, --expect-rpc and arguments", token.scenario))

@@ -15,7 +15,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavetank_sim::record::Record;
-use wavetank_sim::saved::{self, ABORTED, SavedFailure, Setting, Source};
+use wavetank_sim::saved::{self, ABORTED, SavedFailure, SavedFailureError, Setting, Source};
 use wavetank_sim::signature::ShrunkRun;
 use wavetank_sim::{Choices, Run, Seed};
 
@@ -33,7 +33,12 @@ pub(crate) fn is_file(text: &str) -> bool {
 /// # Errors
 /// A message for the user that names the file.
 pub(crate) fn read(path: &str) -> Result<SavedFailure, String> {
-    saved::read(Path::new(path)).map_err(|e| format!("{path}: {e}"))
+    saved::read(Path::new(path)).map_err(|e| match e {
+        SavedFailureError::Unreadable(reason) => {
+            format!("{path}: {reason}: name the file of a saved failure, as wavetank-failures/NAME.toml")
+        }
+        e => format!("{path}: {e}"),
+    })
 }
 
 /// Saves the failure of a single run, and the smaller run if it is shown; gives the line that says where.

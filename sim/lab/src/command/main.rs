@@ -4,7 +4,7 @@ mod benchmark;
 mod reports;
 
 use benchmark::BugsArgs;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 use wavetank_cli::{Binary, Catalogue, ColorArg, Group, args};
 use wavetank_lab::{guests, scenario};
@@ -52,7 +52,12 @@ fn catalogue() -> Catalogue {
         scenarios: scenario::of_bugs().to_vec(),
     };
     let binary = Binary { package: env!("CARGO_PKG_NAME"), folder: env!("CARGO_MANIFEST_DIR") };
-    Catalogue { binary, groups: vec![scenarios, bugs], guests: guests::all().collect() }
+    Catalogue {
+        binary,
+        command_line: Args::command,
+        groups: vec![scenarios, bugs],
+        guests: guests::all().collect(),
+    }
 }
 
 #[cfg(test)]
@@ -61,7 +66,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
         Args::command().debug_assert();
     }
 }

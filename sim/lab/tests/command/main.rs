@@ -3,6 +3,7 @@
 mod ci;
 mod common;
 mod hostile;
+mod install;
 mod keep;
 mod output;
 mod refused;

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# pack.sh VERSION TARGET BINARY FOLDER: packs the command for a release, as FOLDER/wavetank-VERSION-TARGET.tar.gz.
+#
+# The binary writes its own completions and manual pages. `cargo binstall` looks for the archive and for the binary in
+# it by the names in sim/cli/Cargo.toml; a test compares them.
+set -euo pipefail
+version=$1 target=$2 binary=$3 folder=$4
+name=wavetank-$version-$target
+root=$(dirname "$0")/..
+
+packed=$(mktemp -d)
+trap 'rm -rf "$packed"' EXIT
+mkdir -p "$packed/$name/completions"
+cp "$root/LICENSE" "$packed/$name/LICENSE"
+cp "$root/sim/cli/README.md" "$packed/$name/README.md"
+install -m 755 "$binary" "$packed/$name/wavetank"
+wavetank=$packed/$name/wavetank
+"$wavetank" completions bash > "$packed/$name/completions/wavetank.bash"
+"$wavetank" completions elvish > "$packed/$name/completions/wavetank.elv"
+"$wavetank" completions fish > "$packed/$name/completions/wavetank.fish"
+"$wavetank" completions powershell > "$packed/$name/completions/_wavetank.ps1"
+"$wavetank" completions zsh > "$packed/$name/completions/_wavetank"
+"$wavetank" man --out "$packed/$name/man"
+
+mkdir -p "$folder"
+tar --create --gzip --owner=0 --group=0 --numeric-owner --sort=name \
+    --file "$folder/$name.tar.gz" --directory "$packed" "$name"
