@@ -16,13 +16,14 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wavetank::cell::ExitRecord;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
-use wavetank::{Engine, Event, Guest};
+use wavetank::{Engine, Guest};
 use wavetank_choice::choice::{Choice, Occasion};
 use wavetank_choice::chooser::Chooser;
 use wavetank_choice::profile::{Level, Profile, ProfileError};
 use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::{GivenThenDrawn, Replay, Strategy, StrategyName, Survey, Surveyor};
 use wavetank_choice::token::{Recipe, Token};
+use wavetank_trace::frames::Message;
 use wavetank_trace::schema::{Error as SchemaError, Schema};
 
 /// Stack of a world's thread, in bytes. Guests run on stacks of their own.
@@ -184,8 +185,9 @@ impl Run {
 
     /// Tells how to name the interfaces that the schema does not name; `None` if it names all that were called.
     pub fn unnamed(&self) -> Option<String> {
-        let called = self.transcript.events.iter().filter_map(|event| match event {
-            Event::Called { interface, .. } | Event::Asked { interface, .. } => Some(*interface),
+        let frames = self.frames();
+        let called = frames.iter().flat_map(|link| &link.frames).filter_map(|frame| match &frame.message {
+            Message::Call(call) => Some(call.interface_id),
             _ => None,
         });
         let unnamed: BTreeSet<u64> = called.filter(|id| !self.schema.interfaces.contains_key(id)).collect();

@@ -164,7 +164,7 @@ fn a_method_that_a_server_does_not_have_is_named() {
         });
     });
     let [cause] = &causes[..] else { panic!("{causes:?}") };
-    assert!(cause.starts_with("server does not implement Host.executor (interface @0x"), "{cause}");
+    assert!(cause.starts_with("server does not implement Host.executor: q"), "{cause}");
     assert!(cause.contains(", method "), "{cause}");
 }
 

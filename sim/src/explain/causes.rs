@@ -96,11 +96,9 @@ fn unimplemented(run: &Run, link: &LinkTrace) -> Vec<String> {
                     && exception.kind == ExceptionKind::Unimplemented
                 {
                     lines.push(format!(
-                        "{} does not implement {} (interface @0x{:016x}, method {}): {} was answered so at step {step}",
+                        "{} does not implement {}: {} was answered so at step {step}",
                         party(run, link, frame.direction),
                         call.method,
-                        call.interface_id,
-                        call.method_id,
                         call.question
                     ));
                 }

@@ -112,16 +112,40 @@ impl Owed<'_> {
         let is_received = match &self.debtor {
             Party::Host => false,
             Party::Vat(_) => self.is_at_server,
-            Party::Cell(_) => {
-                let mut links = evidence.cells.iter().filter_map(|cell| cell.link);
-                let down = links.find(|(link, ..)| *link == self.link.link).map(|(.., down)| down);
-                down.is_some_and(|down| {
-                    let view = &evidence.pipes[down.index()];
-                    view.visible_bytes + view.staged_bytes == 0
-                })
-            }
+            Party::Cell(_) => self.is_read_by_cell(evidence),
         };
         is_received && self.creditor != Party::Host
+    }
+
+    /// Whether a cell owes the answer and has read everything on its link.
+    fn is_read_by_cell(&self, evidence: &Evidence<'_>) -> bool {
+        let link =
+            evidence.cells.iter().filter_map(|cell| cell.link).find(|(link, ..)| *link == self.link.link);
+        self.asker == Direction::Down
+            && link.is_some_and(|(.., down)| {
+                let view = &evidence.pipes[down.index()];
+                view.visible_bytes + view.staged_bytes == 0
+            })
+    }
+
+    /// The place among the events at which the call was written as a whole.
+    fn asked_at(&self, evidence: &Evidence<'_>) -> Option<usize> {
+        let (_, up, down) = evidence.cell_of(self.link.link)?.link?;
+        let pipe = if self.asker == Direction::Up { up } else { down };
+        let mut left_bytes = 0;
+        for frame in self.link.frames.iter().filter(|frame| frame.direction == self.asker) {
+            left_bytes += frame.bytes;
+            if matches!(&frame.message, Message::Call(call) if call.question == self.question) {
+                break;
+            }
+        }
+        evidence.events.iter().position(|event| match event {
+            Event::Wrote { pipe: written, bytes } if *written == pipe => {
+                left_bytes = left_bytes.saturating_sub(bytes.len());
+                left_bytes == 0
+            }
+            _ => false,
+        })
     }
 
     fn line(&self) -> String {
@@ -269,7 +293,8 @@ fn blame_of_cycle(path: &[&Owed<'_>]) -> Blame {
 
 /// A call that came in at a server of a vat and is not done. Calls that wait for a cell by their nature are skipped, so
 /// that the blame can go to that cell. Of a chain of calls it is the last: a vat that waits for another vat itself is
-/// only passed over if nobody else holds a call.
+/// only passed over if nobody else holds a call. `None` if the last of the chain is a cell: one that has read a call,
+/// which the party with the held call made after it had got that one.
 fn held_call(evidence: &Evidence<'_>, owed: &[Owed<'_>]) -> Option<Blame> {
     let open = open_calls(evidence);
     let held: Vec<&AtServer> =
@@ -279,6 +304,14 @@ fn held_call(evidence: &Evidence<'_>, owed: &[Owed<'_>]) -> Option<Blame> {
         call.server.as_ref().and_then(Party::vat).is_some() && owed.iter().any(asks)
     };
     let held = held.iter().find(|call| !waits_itself(call)).or(held.first())?;
+    let asks_a_cell = |owed: &Owed<'_>| {
+        Some(&owed.creditor) == held.server.as_ref()
+            && owed.is_read_by_cell(evidence)
+            && owed.asked_at(evidence).is_some_and(|asked_at| asked_at > held.called_at)
+    };
+    if owed.iter().any(asks_a_cell) {
+        return None;
+    }
     let call = evidence.schema.method_name(held.interface, held.method);
     Some(Blame::Capability { vat: held.server.as_ref().and_then(Party::vat), call })
 }
@@ -291,12 +324,14 @@ struct AtServer {
     /// The direction of the asker.
     direction: Direction,
     server: Option<Party>,
+    /// The place among the events at which it came in.
+    called_at: usize,
 }
 
 /// Calls at their servers, by gate.
 fn open_calls(evidence: &Evidence<'_>) -> BTreeMap<GateId, AtServer> {
     let mut open = BTreeMap::new();
-    for event in evidence.events {
+    for (called_at, event) in evidence.events.iter().enumerate() {
         match event {
             Event::Called { gate, interface, method, link, over, .. } => {
                 let ends = evidence.ends.get(link.0 as usize);
@@ -307,6 +342,7 @@ fn open_calls(evidence: &Evidence<'_>) -> BTreeMap<GateId, AtServer> {
                     link: *link,
                     direction: if is_up { Direction::Up } else { Direction::Down },
                     server: ends.map(|ends| ends.server(*over).clone()),
+                    called_at,
                 };
                 open.insert(*gate, call);
             }

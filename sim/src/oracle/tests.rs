@@ -11,7 +11,8 @@ use crate::outcome::{Outcome, WaitGraph};
 use wavetank::cell::{HandleLifetime, LeftoverHandle};
 use wavetank::{GateId, HandleKind, Role, WaitStats};
 use wavetank_trace::frames::{
-    CapName, Direction, Exception, ExceptionKind, Export, Frame, Message, Question, Target,
+    Call, CapName, Direction, Exception, ExceptionKind, Export, Frame, Message, Payload, Question, ResultsTo,
+    Target, Value,
 };
 
 // ---- livelock
@@ -335,6 +336,22 @@ fn a_call_at_its_server_is_the_capabilitys_until_it_is_done() {
     assert_eq!(blame(&[called, Event::Done { gate: GateId(0) }]), guest("parent").guessed());
 }
 
+/// A frame that asks for a lock.
+fn asking(direction: Direction, id: u32) -> Frame {
+    let name = CapName { owner: "b".into(), interface: "Lock".into(), ordinal: 1, is_promise: false };
+    let call = Call {
+        question: Question { id, number: u64::from(id) },
+        target: Target::Import(Export { id: 0, name: Arc::new(name) }),
+        interface_id: 7,
+        method_id: 1,
+        method: "Lock.take".into(),
+        params: Payload { value: Value::Void, caps: Vec::new() },
+        fingerprint: 0,
+        results_to: ResultsTo::Caller,
+    };
+    Frame { direction, bytes: 48, message: Message::Call(call) }
+}
+
 /// Two vats and a link between them, with the questions that were asked over it.
 fn two_vats(asked: &[(Direction, u32)], is_over: bool) -> (Facts, Vec<LinkFrames>, Vec<Event>) {
     let vat = |name: &str| Party::Vat(name.into());
@@ -343,26 +360,10 @@ fn two_vats(asked: &[(Direction, u32)], is_over: bool) -> (Facts, Vec<LinkFrames
         tasks: vec![TaskFacts { name: "work".into(), vat: Some("a".into()), whose: TaskOwner::Scenario }],
         ..Facts::default()
     };
-    let name = CapName { owner: "b".into(), interface: "Lock".into(), ordinal: 1, is_promise: false };
-    let target = Target::Import(Export { id: 0, name: Arc::new(name) });
     let mut frames = Vec::new();
     let mut events = Vec::new();
     for &(direction, id) in asked {
-        let question = Question { id, number: u64::from(id) };
-        let call = wavetank_trace::frames::Call {
-            question,
-            target: target.clone(),
-            interface_id: 7,
-            method_id: 1,
-            method: "Lock.take".into(),
-            params: wavetank_trace::frames::Payload {
-                value: wavetank_trace::frames::Value::Void,
-                caps: Vec::new(),
-            },
-            fingerprint: 0,
-            results_to: wavetank_trace::frames::ResultsTo::Caller,
-        };
-        frames.push(Frame { direction, bytes: 48, message: Message::Call(call) });
+        frames.push(asking(direction, id));
         let over = PipeId(u32::from(direction == Direction::Down));
         let gate = GateId(events.len() as u32);
         events.push(Event::Called { gate, interface: 7, method: 1, link: LinkId(0), over, params: 0 });
@@ -402,6 +403,36 @@ fn vats_that_wait_for_each_other_are_a_cycle() {
     let cycle = "cycle: vat a waits for vat b (q3 Lock.take), vat b waits for vat a (q1 Lock.take)";
     assert_eq!(graph.calls.last().map(String::as_str), Some(cycle));
     assert_eq!(graph.blame.to_string(), "vat a and vat b, which wait for each other");
+}
+
+#[test]
+fn a_server_that_asks_its_guest_back_is_not_the_last_of_the_chain() {
+    let mut facts = family();
+    facts.cells.truncate(1);
+    facts.ends = vec![Ends { far: Party::Cell("parent".into()), near: Party::Host, up: PipeId(1) }];
+    let frames = vec![asking(Direction::Up, 1), asking(Direction::Down, 2)];
+    let (cell, host) = ("parent".into(), "host".into());
+    let links = [LinkFrames { link: LinkId(0), cell, host, frames, pending_up_bytes: 0 }];
+    let called = Event::Called {
+        gate: GateId(0),
+        interface: 7,
+        method: 1,
+        link: LinkId(0),
+        over: PipeId(1),
+        params: 0,
+    };
+    let asked_back = Event::Wrote { pipe: PipeId(0), bytes: vec![0; 48].into() };
+    let blame = |events: &[Event]| {
+        let evidence = Evidence { events, ..Evidence::from_facts(&facts, &links) };
+        rest::stalled(&evidence).expect("it waits").blame
+    };
+    assert_eq!(blame(&[called.clone(), asked_back.clone()]), guest("parent").guessed());
+    let server = capability("@0x0000000000000007.method1");
+    assert_eq!(
+        blame(&[asked_back, called]),
+        server,
+        "the guest was asked first, and asks the server for that"
+    );
 }
 
 #[test]
