@@ -35,6 +35,21 @@ pub fn all() -> &'static [Known] {
     ALL.get_or_init(|| TABLE.lines().filter(|line| line.starts_with("| K")).map(row).collect())
 }
 
+/// The section of docs/src/reference/known-faults.md about a fault, with its heading; `None` if there is no such fault.
+pub fn section(id: &str) -> Option<&'static str> {
+    let heading = format!("## {id}: ");
+    let start = TABLE.find(&heading)?;
+    let section = &TABLE[start..];
+    let end = section[heading.len()..].find("\n## ").map_or(section.len(), |at| heading.len() + at);
+    Some(section[..end].trim_end())
+}
+
+/// The heading of that section, without the fault's name.
+pub fn title(id: &str) -> Option<&'static str> {
+    let heading = section(id)?.lines().next()?;
+    heading.split_once(": ").map(|(_, title)| title)
+}
+
 /// The parts of an outcome by which a known fault is recognised.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shown<'a> {
@@ -107,7 +122,9 @@ mod tests {
             assert_eq!(known.id, format!("K{number}"));
             let texts = [known.layer, known.outcome, known.signature, known.token, known.upstream];
             assert!(texts.iter().all(|text| !text.is_empty()), "{known:?}");
-            assert!(TABLE.contains(&format!("\n## {}: ", known.id)), "{} is told in full", known.id);
+            let section = section(known.id).expect("it is told in full");
+            assert!(section.lines().count() > 2 && !section.contains("\n## "), "{section}");
+            assert!(title(known.id).is_some_and(|title| section.contains(title)), "{section}");
         }
     }
 

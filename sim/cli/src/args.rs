@@ -68,6 +68,10 @@ pub enum Command {
     Fuzz(Fuzz),
     /// Lists scenarios, strategies and profiles
     List,
+    /// Tells what is known of a fault of a library below
+    Known(Known),
+    /// Prints the interfaces, types and constants that schemas name
+    Schema(Schema),
     /// Prints the completion script of a shell
     Completions(Completions),
     /// Prints the manual page
@@ -303,6 +307,21 @@ pub struct Exhaustive {
     /// Arguments for a component of your own
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Known {
+    /// The fault, as K6 [default: a line for each]
+    pub(crate) id: Option<String>,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Schema {
+    /// A .cgr file, as `capnp compile -o- x.capnp > x.cgr` makes it, or a folder of them
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(clap::Args)]

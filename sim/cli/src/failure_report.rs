@@ -1,7 +1,7 @@
 //! The report of one run.
 
 use crate::format::span;
-use crate::job::Job;
+use crate::job::{Job, command};
 use crate::terminal::{COMMAND, FAILED, FINISHED, KNOWN, Text};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -127,8 +127,11 @@ pub(crate) fn rpc_notes(run: &Run) -> String {
 pub(crate) fn known_as(run: &Run) -> String {
     run.outcome.known().map_or_else(String::new, |known| {
         format!(
-            "  known: {}, a fault of {}: docs/src/reference/known-faults.md tells more\n",
-            known.id, known.layer
+            "  known: {}, a fault of {}: `{} known {}` tells more\n",
+            known.id,
+            known.layer,
+            command(),
+            known.id
         )
     })
 }

@@ -20,6 +20,7 @@ mod heading;
 mod job;
 mod json_lines;
 mod junit;
+mod known;
 mod man;
 mod merge;
 mod one_run;
@@ -75,6 +76,8 @@ pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
         Command::Merge(merge) => merge::merge(&merge),
         Command::Fuzz(args) => fuzz::fuzz(&args, catalogue),
         Command::List => terminal::print(report::list(catalogue)).map(|()| ExitCode::SUCCESS),
+        Command::Known(args) => known::known(&args).map(|()| ExitCode::SUCCESS),
+        Command::Schema(args) => schemas::print(&args).map(|()| ExitCode::SUCCESS),
         Command::Completions(args) => completions::completions(&args, catalogue).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => man::man(&args, catalogue).map(|()| ExitCode::SUCCESS),
         Command::Worker(what) => worker::work(&what, catalogue),

@@ -3,6 +3,7 @@
 use crate::catalogue::Catalogue;
 use crate::format::{counted, span};
 use crate::heading::{self, Heading};
+use crate::job::command;
 use crate::terminal::{COMMAND, FAILED, Text};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -235,8 +236,11 @@ impl Report {
                 let seed = wavetank_sim::Seed(seen.seed);
                 writeln!(
                     f,
-                    "  {}, a fault of {}, as seed {seed}: docs/src/reference/known-faults.md",
-                    known.id, known.layer
+                    "  {}, a fault of {}, as seed {seed}: `{} known {}` tells more",
+                    known.id,
+                    known.layer,
+                    command(),
+                    known.id
                 )?;
             }
         }

@@ -1,9 +1,10 @@
 //! `--schema`: the schemas by which reports name calls and values.
 
+use crate::terminal::{self, Stop};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wavetank_sim::schema::PEER_SCHEMA;
-use wavetank_trace::Schema;
+use wavetank_trace::{Schema, listing};
 
 /// The ending of files that hold a CodeGeneratorRequest.
 const ENDING: &str = "cgr";
@@ -49,6 +50,17 @@ impl SchemaArgs {
     pub(crate) fn words(&self) -> Vec<String> {
         self.paths().into_iter().flat_map(|path| ["--schema".to_string(), path]).collect()
     }
+}
+
+/// Prints what schemas name.
+pub(crate) fn print(args: &crate::args::Schema) -> Result<(), Stop> {
+    let mut schema = Schema::default();
+    for path in &args.files {
+        for file in files(path)? {
+            schema.extend(read(&file)?);
+        }
+    }
+    terminal::print(listing(&schema))
 }
 
 /// The file itself, or the schema files of a folder by name.

@@ -414,7 +414,10 @@ fn start_of(text: capnp::Result<capnp::text::Reader>) -> String {
         Ok(text) => {
             let text = String::from_utf8_lossy(text.as_bytes());
             let start = shorten(&text);
-            format!("{start}{}", if start.len() < text.len() { "…" } else { "" })
+            if start.len() == text.len() {
+                return start.to_owned();
+            }
+            format!("{start}… ({} bytes, {}…)", text.len(), digest::of_bytes(text.as_bytes()))
         }
         Err(error) => format!("<malformed: {error}>"),
     }

@@ -7,4 +7,5 @@ mod install;
 mod keep;
 mod output;
 mod refused;
+mod schemas;
 mod sweeps;

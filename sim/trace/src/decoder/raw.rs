@@ -7,7 +7,7 @@ use capnp::private::layout::{ElementSize, PointerReader, PointerType, StructRead
 use capnp::raw;
 
 use super::digest::{self, List, any_list, data_section, of_bytes, of_pointer, pointer_count, structs};
-use super::reader::{MAX_DEPTH, MAX_ELEMENTS, Reader, text_value};
+use super::reader::{MAX_DEPTH, MAX_ELEMENTS, Reader, malformed, text_value};
 use crate::frames::Value;
 
 /// Words of one struct that are shown, at most.
@@ -39,7 +39,7 @@ impl Reader<'_> {
         if depth > MAX_DEPTH || !self.take() {
             return Value::Cut(of_pointer(pointer));
         }
-        self.raw(pointer, depth).unwrap_or_else(|error| Value::Malformed(error.to_string()))
+        self.raw(pointer, depth).unwrap_or_else(|error| malformed(&error, pointer))
     }
 
     fn raw_list(&mut self, pointer: PointerReader, depth: u32) -> capnp::Result<Value> {

@@ -128,7 +128,7 @@ impl Reader<'_> {
             // The other types have no pointers.
             _ => self.raw(pointer, depth),
         };
-        value.unwrap_or_else(|error| Value::Malformed(error.to_string()))
+        value.unwrap_or_else(|error| malformed(&error, pointer))
     }
 
     /// Reads a capability that is sent in a field of type `ty`.
@@ -316,6 +316,11 @@ impl Reader<'_> {
             _ => Value::Void,
         }
     }
+}
+
+/// A pointer that cannot be read, with a digest of whatever it leads to.
+pub(super) fn malformed(error: &capnp::Error, pointer: PointerReader) -> Value {
+    Value::Malformed(format!("{error}, {}…", of_pointer(pointer)))
 }
 
 /// The first elements of a list of scalars, as bits, and the length of the list.
