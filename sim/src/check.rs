@@ -12,10 +12,10 @@
 //! ```
 
 use crate::explain::{EXPLAIN_RUNS, explain, sentence};
+use crate::guest_panic::SourceLine;
 use crate::harness::Harness;
-use crate::oracle::{Blame, Finding, NotJudged, Oracle};
+use crate::oracle::{NotJudged, Oracle};
 use crate::outcome::Outcome;
-use crate::panics::{Caught, catch};
 use crate::replay_line::{Called, test_line};
 use crate::run::{Choices, Run, Setup};
 use crate::saved::{self, SavedFailure, Setting, Source};
@@ -57,13 +57,16 @@ pub fn engine() -> Arc<Engine> {
 /// Prepares a check of a scenario, under 100 seeds unless set otherwise.
 ///
 /// `name` appears in its failures and tokens; best take the name of the test.
+#[track_caller]
 pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
+    let caller = std::panic::Location::caller();
     Check {
         name: name.into(),
+        at: SourceLine { file: caller.file().into(), line: caller.line() },
+        called: None,
         harness: Harness::new(scenario, Setup::new(engine(), Seed(0))),
         seeds: 0..100,
         jobs: 1,
-        each: None,
         shrink_runs: SHRINK_RUNS,
         not_judged: Mutex::default(),
         failures: Failures::Usual,
@@ -74,10 +77,13 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
 #[must_use = "nothing is checked before `run`"]
 pub struct Check<F> {
     name: String,
+    /// The place where it was made.
+    at: SourceLine,
+    /// The command that runs it again, if the process cannot know it by itself.
+    called: Option<String>,
     harness: Harness<F>,
     seeds: Range<u64>,
     jobs: usize,
-    each: Option<RunAssertion>,
     shrink_runs: usize,
     /// The oracles that did not judge the runs so far.
     not_judged: Mutex<BTreeSet<NotJudged>>,
@@ -92,8 +98,8 @@ enum Failures {
     Nowhere,
 }
 
-/// The user's assertions about every finished run.
-type RunAssertion = Box<dyn Fn(&Run) + Sync>;
+/// A check of any scenario, for lists of checks.
+pub type AnyCheck = Check<Box<dyn Fn(&mut World) + Sync>>;
 
 impl<F: Fn(&mut World) + Sync> Check<F> {
     /// The seeds to run, at least one.
@@ -157,7 +163,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     /// Looks at every run that finished: its frames, its cells, its steps. If an assertion fails there, that seed
     /// fails.
     pub fn each(mut self, look: impl Fn(&Run) + Sync + 'static) -> Self {
-        self.each = Some(Box::new(look));
+        self.harness = self.harness.each(&self.name, look);
         self
     }
 
@@ -208,28 +214,39 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
 
     /// Runs one seed and gives its run, whatever its outcome.
     pub fn run_seed(&self, seed: u64) -> Run {
-        self.looked(self.harness.run(Seed(seed)))
+        self.harness.run(Seed(seed))
     }
 
-    fn run_with(&self, seed: Seed, choices: Choices, compares: bool) -> Run {
-        self.looked(self.harness.run_with(seed, choices, compares))
+    /// The same check, for lists of checks of different scenarios.
+    pub fn boxed(self) -> AnyCheck
+    where
+        F: 'static,
+    {
+        let Check { name, at, called, harness, seeds, jobs, shrink_runs, not_judged, failures } = self;
+        let harness = harness.map(|scenario| Box::new(scenario) as Box<dyn Fn(&mut World) + Sync>);
+        Check { name, at, called, harness, seeds, jobs, shrink_runs, not_judged, failures }
     }
 
-    /// The run after the user's assertions.
-    fn looked(&self, mut run: Run) -> Run {
-        let each = self.each.as_ref().filter(|_| !run.facts.without.contains_key(&Oracle::Each));
-        if let (Some(look), true) = (each, run.outcome.is_finished())
-            && let Err(Caught { message: what, at, .. }) = catch(|| look(&run))
-        {
-            run.outcome = Outcome::Violated(Finding {
-                oracle: Oracle::Each,
-                who: self.name.clone(),
-                blame: Blame::Scenario("what it asserts of each run does not hold".into()),
-                what,
-                detail: vec![format!("at {at}")],
-            });
-        }
-        run
+    /// Its name in tokens, where names have neither dots nor spaces.
+    pub fn token_name(&self) -> String {
+        self.name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
+    }
+
+    /// The place where it was made.
+    pub fn at(&self) -> &SourceLine {
+        &self.at
+    }
+
+    /// Sets the command that runs this check again, for the lines that replay a failure. Only needed if neither libtest
+    /// nor nextest runs it.
+    pub fn called_by(mut self, command: &str) -> Self {
+        self.called = Some(command.into());
+        self
+    }
+
+    /// The scenario under its setup, for callers that choose seeds by themselves.
+    pub fn into_harness(self) -> Harness<F> {
+        self.harness
     }
 
     /// Runs all seeds, or those that `WAVETANK_SEED` or `WAVETANK_SEEDS` name, or the one run of the token in
@@ -245,7 +262,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     pub fn run(self) {
         if let Some(token) = wanted_token().filter(|token| token.scenario == self.token_name()) {
             let choices = Choices::try_from(token.recipe).unwrap_or_else(|e| panic!("{TOKEN}: {e}"));
-            let run = self.run_with(token.seed, choices, self.harness.is_comparing());
+            let run = self.harness.run_with(token.seed, choices, self.harness.is_comparing());
             if !run.outcome.is_finished() {
                 panic!("{}", self.account(&run, None, EXPLAIN_RUNS));
             }
@@ -259,7 +276,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         let seeds = wanted().unwrap_or_else(|| self.seeds.clone());
         assert!(!seeds.is_empty(), "{}: there is no seed to run in {seeds:?}", self.name);
         if let Some(failure) = self.first_failure(seeds, folder.as_deref()) {
-            let replay = |choices| self.run_with(failure.seed, choices, false);
+            let replay = |choices| self.harness.run_with(failure.seed, choices, false);
             let shrunk = shrink_run(&failure, self.shrink_runs, replay);
             let kept = self.keep(folder.as_deref(), &failure, shrunk.as_ref());
             match shrunk {
@@ -322,7 +339,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                     continue;
                 }
             };
-            let replay = |choices| self.run_with(kept.seed, choices, kept.setting.canary);
+            let replay = |choices| self.harness.run_with(kept.seed, choices, kept.setting.canary);
             let again = saved::retry(&kept, &self.setting(kept.seed), replay)
                 .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             let mut says = format!("{}: {again}\n", path.display());
@@ -401,9 +418,8 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             text += &format!(", shrunk from {from} choices to {}", run.choices.len());
         }
         text += ")\n";
-        let again = |strategy: &(dyn Fn() -> Box<dyn Strategy> + Sync)| {
-            self.looked(self.harness.run_under(run.seed, strategy))
-        };
+        let again =
+            |strategy: &(dyn Fn() -> Box<dyn Strategy> + Sync)| self.harness.run_under(run.seed, strategy);
         text += &explain(run, explain_runs, &again).to_string();
         for not_judged in run.not_judged() {
             text += &format!("  not judged: {not_judged}\n");
@@ -411,15 +427,10 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
         text += &format!("  {steps} steps, {choices} choices\n");
         let token = run.token(&self.token_name());
-        let test = test_line(&Called::of_this_process());
+        let test = self.called.clone().unwrap_or_else(|| test_line(&Called::of_this_process()));
         text += &format!("  replay: {TOKEN}={token} {test}\n");
         text += &format!("  the whole seed: {SEED}={} {test}\n", run.seed);
         text
-    }
-
-    /// Its name in tokens, where names have neither dots nor spaces.
-    fn token_name(&self) -> String {
-        self.name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
     }
 }
 

@@ -6,6 +6,9 @@
 use crate::canary::run_compared;
 use crate::explain::{Explanation, explain};
 use crate::explore::run_next;
+use crate::oracle::{Blame, Finding, Oracle};
+use crate::outcome::Outcome;
+use crate::panics::{Caught, catch};
 use crate::run::{Choices, Run, Setup, run, run_under, survey};
 use crate::signature::{ShrunkRun, shrink_run};
 use crate::world::World;
@@ -14,11 +17,19 @@ use wavetank::Engine;
 use wavetank_choice::Seed;
 use wavetank_choice::strategy::{Frontier, Strategy, Survey};
 
+/// The user's assertions about every run that finished.
+struct EachRun {
+    /// The name of the check.
+    name: String,
+    look: Box<dyn Fn(&Run) + Sync>,
+}
+
 /// A scenario under one setup. The setup's seed is replaced for each run.
 pub struct Harness<F> {
     scenario: F,
     base: Setup,
     is_comparing: bool,
+    each: Option<EachRun>,
     /// Made for the first run that needs it.
     survey: OnceLock<Arc<Survey>>,
 }
@@ -40,7 +51,7 @@ impl<F: Fn(&mut World) + Sync> Harness<F> {
     /// assert!((0..5).all(|seed| harness.run(Seed(seed)).outcome.is_finished()));
     /// ```
     pub fn new(scenario: F, base: Setup) -> Self {
-        Harness { scenario, base, is_comparing: false, survey: OnceLock::new() }
+        Harness { scenario, base, is_comparing: false, each: None, survey: OnceLock::new() }
     }
 
     /// The same harness, which repeats each run and compares the two if `is_comparing`:
@@ -48,6 +59,20 @@ impl<F: Fn(&mut World) + Sync> Harness<F> {
     #[must_use]
     pub fn comparing(self, is_comparing: bool) -> Self {
         Harness { is_comparing, ..self }
+    }
+
+    /// The same harness, which looks at every run that finished. If an assertion fails there, the run is violated. `name`
+    /// is the name of the check in reports.
+    #[must_use]
+    pub fn each(self, name: &str, look: impl Fn(&Run) + Sync + 'static) -> Self {
+        Harness { each: Some(EachRun { name: name.into(), look: Box::new(look) }), ..self }
+    }
+
+    /// The same harness over another form of the same scenario.
+    #[must_use]
+    pub fn map<G>(self, scenario: impl FnOnce(F) -> G) -> Harness<G> {
+        let Harness { scenario: body, base, is_comparing, each, survey } = self;
+        Harness { scenario: scenario(body), base, is_comparing, each, survey }
     }
 
     /// The same harness on another engine.
@@ -96,7 +121,25 @@ impl<F: Fn(&mut World) + Sync> Harness<F> {
         let setup = Setup { choices, ..self.setup(seed) };
         let survey = setup.choices.needs_survey(seed).then(|| self.surveyed(&setup));
         let setup = Setup { survey: survey.or(setup.survey.clone()), ..setup };
-        if compares { run_compared(&self.scenario, &setup) } else { run(&self.scenario, &setup) }
+        let run = if compares { run_compared(&self.scenario, &setup) } else { run(&self.scenario, &setup) };
+        self.looked_at(run)
+    }
+
+    /// The run after the user's assertions.
+    fn looked_at(&self, mut run: Run) -> Run {
+        let each = self.each.as_ref().filter(|_| !run.facts.without.contains_key(&Oracle::Each));
+        if let (Some(EachRun { name, look }), true) = (each, run.outcome.is_finished())
+            && let Err(Caught { message: what, at, .. }) = catch(|| look(&run))
+        {
+            run.outcome = Outcome::Violated(Finding {
+                oracle: Oracle::Each,
+                who: name.clone(),
+                blame: Blame::Scenario("what it asserts of each run does not hold".into()),
+                what,
+                detail: vec![format!("at {at}")],
+            });
+        }
+        run
     }
 
     fn surveyed(&self, setup: &Setup) -> Arc<Survey> {
@@ -110,12 +153,12 @@ impl<F: Fn(&mut World) + Sync> Harness<F> {
 
     /// Runs the next schedule of an exhaustive search; `None` if all have been run.
     pub fn run_next(&self, frontier: &mut Frontier, seed: Seed) -> Option<Run> {
-        run_next(frontier, &self.scenario, &self.setup(seed))
+        run_next(frontier, &self.scenario, &self.setup(seed)).map(|run| self.looked_at(run))
     }
 
     /// Runs the scenario under a seed and a strategy of the caller's own.
     pub fn run_under(&self, seed: Seed, strategy: &(dyn Fn() -> Box<dyn Strategy> + Sync)) -> Run {
-        run_under(&self.scenario, &self.setup(seed), "explained", strategy)
+        self.looked_at(run_under(&self.scenario, &self.setup(seed), "explained", strategy))
     }
 
     /// Explains a failure, with at most `budget_runs` runs.

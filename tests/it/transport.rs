@@ -159,6 +159,27 @@ fn rpc_on_a_stdout_that_is_not_the_link_is_found() {
 }
 
 #[test]
+fn a_guest_that_leaves_before_its_first_word_is_not_blamed_for_a_connection_it_cannot_open() {
+    let mut early = 0;
+    for seed in 0..100 {
+        let run = run(
+            |world: &mut World| {
+                first(world, "pid0", guests::PID0_STDIO)
+                    .transport(Transport::Connection)
+                    .spawn()
+                    .expect_exit(0);
+            },
+            &setup(seed),
+        );
+        let Outcome::Violated(finding) = &run.outcome else { panic!("seed {seed}: {}", run.outcome) };
+        assert_eq!(finding.oracle, Oracle::Transport, "seed {seed}: {finding:?}");
+        assert!(matches!(finding.blame, Blame::Scenario(_)), "seed {seed}: {finding:?}");
+        early += u32::from(finding.what.starts_with("pid0 failed"));
+    }
+    assert!(early > 0, "some left before they wrote anything");
+}
+
+#[test]
 fn a_connection_where_stdio_was_said_is_a_trap() {
     let build = |world: &mut World| {
         let pid0 = first(world, "pid0", guests::PID0).transport(Transport::Stdio).spawn();

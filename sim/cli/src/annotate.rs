@@ -19,11 +19,13 @@ fn is_wanted(asked: bool) -> bool {
 }
 
 /// The annotation lines of the failures, with the lowest seed of each; empty if annotations are not wanted. `title` is
-/// the scenario's name for people, and `replay_args` follow the token in a replay line.
+/// the scenario's name for people, and `replay_args` follow the token in a replay line. A failure without a
+/// place of its own is shown at `at`, the place of the check.
 pub(crate) fn annotations<'a>(
     asked: bool,
     title: &str,
     replay_args: &str,
+    at: Option<&SourceLine>,
     records: impl Iterator<Item = &'a Record>,
 ) -> String {
     let mut seen = BTreeSet::new();
@@ -43,7 +45,7 @@ pub(crate) fn annotations<'a>(
         if let Some(token) = &record.token {
             let _ = write!(message, "\nreplay: {}", replay_line(token, replay_args));
         }
-        let place = record.at.as_ref().filter(|place| is_here(place));
+        let place = record.at.as_ref().filter(|place| is_here(place)).or(at);
         let place = place
             .map_or_else(String::new, |place| format!("file={},line={},", property(&place.file), place.line));
         let _ = writeln!(text, "::error {place}title={}::{}", property(&title), data(&message));

@@ -1,10 +1,11 @@
 //! The command line.
 
+use crate::job;
 use crate::schemas::SchemaArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use wavetank_choice::nearest::did_you_mean;
@@ -87,12 +88,13 @@ pub struct What {
     /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
     #[arg(default_value = "pid0")]
     pub(crate) scenario: String,
-    /// Strategy that picks each next step (`wavetank list` names them all)
-    #[arg(long, default_value_t)]
-    pub(crate) strategy: StrategyName,
-    /// Profile of the strategy: calm, swarm, harsh, adversarial, or the path of a .toml file
-    #[arg(long, default_value_t)]
-    pub(crate) profile: Profile,
+    /// Strategy that picks each next step: `wavetank list` names them all [default: that of the check, or portfolio]
+    #[arg(long)]
+    pub(crate) strategy: Option<StrategyName>,
+    /// Profile of the strategy: calm, swarm, harsh, adversarial, or the path of a .toml file [default: that of the
+    /// check, or swarm]
+    #[arg(long)]
+    pub(crate) profile: Option<Profile>,
     /// Repeat each run, and once more on wasmtime's interpreter, and compare the runs step by step
     #[arg(long)]
     pub(crate) canary: bool,
@@ -513,7 +515,7 @@ impl Run {
 impl Keep {
     /// The chosen folder; `None` if nothing is to be saved.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
-        if self.no_keep { None } else { saved::folder(self.failures.clone(), Path::new("")) }
+        if self.no_keep { None } else { saved::folder(self.failures.clone(), job::failures_base()) }
     }
 }
 
@@ -546,8 +548,8 @@ impl Exhaustive {
     pub(crate) fn what(&self) -> What {
         What {
             scenario: self.scenario.clone(),
-            strategy: StrategyName::Exhaustive(self.bound()),
-            profile: Profile::calm(),
+            strategy: Some(StrategyName::Exhaustive(self.bound())),
+            profile: Some(Profile::calm()),
             canary: false,
             keep: self.keep.clone(),
             without: self.without.clone(),
@@ -563,8 +565,8 @@ impl Fuzz {
     pub(crate) fn what(&self) -> What {
         What {
             scenario: self.scenario.clone(),
-            strategy: StrategyName::default(),
-            profile: self.profile.clone(),
+            strategy: None,
+            profile: Some(self.profile.clone()),
             canary: false,
             keep: self.keep.clone(),
             without: self.without.clone(),

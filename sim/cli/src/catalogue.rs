@@ -4,6 +4,7 @@ use crate::args::Args;
 use clap::CommandFactory;
 use std::path::Path;
 use wavetank_choice::nearest::did_you_mean;
+use wavetank_sim::check::AnyCheck;
 use wavetank_sim::guests;
 use wavetank_sim::replay_line::Built;
 use wavetank_sim::scenario::{DEMOS, Scenario};
@@ -41,6 +42,8 @@ pub struct Catalogue {
     pub binary: Binary,
     /// The whole command line, for completions and manual pages.
     pub command_line: fn() -> clap::Command,
+    /// The checks of a user's project. They are looked up before the scenarios.
+    pub checks: Vec<fn() -> AnyCheck>,
     /// The scenarios. Names are looked up in this order.
     pub groups: Vec<Group>,
     /// Built guests that `--guest NAME=FILE` may name.
@@ -51,7 +54,29 @@ impl Catalogue {
     /// The scenarios that every command knows, and no others.
     pub fn of_users(binary: Binary) -> Self {
         let demos = Group { heading: "scenarios", noun: "scenario", prefix: "", scenarios: DEMOS.to_vec() };
-        Catalogue { binary, command_line: Args::command, groups: vec![demos], guests: guests::ALL.to_vec() }
+        Catalogue {
+            binary,
+            command_line: Args::command,
+            checks: Vec::new(),
+            groups: vec![demos],
+            guests: guests::ALL.to_vec(),
+        }
+    }
+
+    /// The checks of a user's project, and no scenarios.
+    pub fn of_checks(binary: Binary, checks: Vec<fn() -> AnyCheck>) -> Self {
+        let guests = guests::ALL.to_vec();
+        Catalogue { binary, command_line: Args::command, checks, groups: Vec::new(), guests }
+    }
+
+    /// The check with a name.
+    pub(crate) fn check(&self, name: &str) -> Option<AnyCheck> {
+        self.checks.iter().map(|make| make()).find(|check| check.token_name() == name)
+    }
+
+    /// The names of the checks.
+    pub(crate) fn check_names(&self) -> Vec<String> {
+        self.checks.iter().map(|make| make().token_name()).collect()
     }
 
     /// The scenario with a name.
@@ -59,8 +84,18 @@ impl Catalogue {
         self.groups.iter().flat_map(|group| &group.scenarios).find(|scenario| scenario.name == name)
     }
 
+    /// Whether a scenario or a check has this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some() || self.check(name).is_some()
+    }
+
     /// The message for a name that no scenario has.
     pub(crate) fn unknown(&self, name: &str) -> String {
+        if !self.checks.is_empty() {
+            let names = self.check_names();
+            let suggestion = did_you_mean(name, names.iter().map(String::as_str));
+            return format!("unknown check {name:?}: there are {}{suggestion}", names.join(", "));
+        }
         let group =
             self.groups.iter().find(|group| !group.prefix.is_empty() && name.starts_with(group.prefix));
         if let Some(group) = group {

@@ -3,6 +3,8 @@
 use crate::args::{Run, Seeds};
 use crate::job::{Job, replay_line};
 use serde::{Deserialize, Serialize};
+use wavetank_sim::Choices;
+use wavetank_sim::guest_panic::SourceLine;
 
 /// Version of the JSON lines.
 pub(crate) const SCHEMA: u32 = 2;
@@ -27,22 +29,30 @@ pub(crate) struct Heading {
     pub(crate) seed_count: u64,
     /// The shard, as `2/3`.
     pub(crate) shard: String,
+    /// The place of the check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<SourceLine>,
 }
 
 impl Heading {
     pub(crate) fn new(job: &Job, args: &Run, seeds: Seeds) -> Self {
+        let (strategy, profile) = match job.choices() {
+            Choices::Drawn(strategy, profile) => (strategy.to_string(), profile.to_string()),
+            Choices::Given(_) | Choices::GivenThenDrawn { .. } => Default::default(),
+        };
         Heading {
             schema: SCHEMA,
             scenario: job.name.clone(),
             title: job.title.clone(),
             replay_args: job.replay_args.clone(),
-            strategy: args.what.strategy.to_string(),
-            profile: args.what.profile.to_string(),
-            canary: args.what.canary,
+            strategy,
+            profile,
+            canary: job.is_comparing(),
             shrink: !args.no_shrink,
             first_seed: seeds.start,
             seed_count: seeds.count,
             shard: args.shard.to_string(),
+            at: job.at.clone(),
         }
     }
 

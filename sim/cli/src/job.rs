@@ -1,25 +1,28 @@
 //! The job of a command: a built-in scenario, or a component of the user's own as pid0.
 
 use crate::args::{How, What, WithoutArgs};
-use crate::catalogue::{Binary, Catalogue};
+use crate::catalogue::Catalogue;
+use crate::checks;
 use crate::files;
 use crate::progress::said_if_long;
 use crate::schemas::SchemaArgs;
 use crate::terminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use wavetank::Engine;
 use wavetank_choice::profile::ProfileError;
 use wavetank_choice::strategy::Frontier;
+use wavetank_sim::check::AnyCheck;
 use wavetank_sim::explain::Explanation;
 use wavetank_sim::fuzz::search::Proposal;
+use wavetank_sim::guest_panic::SourceLine;
 use wavetank_sim::harness::Harness;
 use wavetank_sim::replay_line::{Called, command_line};
 use wavetank_sim::saved::{self, Retry, SavedFailure, Setting, Source};
 use wavetank_sim::shell;
-use wavetank_sim::{Choices, Profile, Run, Seed, Setup, World, peer};
+use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, peer};
 
 /// A scenario or component, ready to run.
 pub(crate) struct Job {
@@ -33,13 +36,15 @@ pub(crate) struct Job {
     source: Source,
     /// The files of the user's own schemas.
     schemas: Vec<String>,
+    /// The place of the check.
+    pub(crate) at: Option<SourceLine>,
     /// Says that guests are being compiled, given the name for people.
     say_compiling: fn(&str),
     has_run: AtomicBool,
 }
 
 /// Builds the world of a job.
-type Body = Box<dyn Fn(&mut World) + Send + Sync>;
+type Body = Box<dyn Fn(&mut World) + Sync>;
 
 impl Job {
     /// Finds the scenario or component that the command line names.
@@ -47,8 +52,17 @@ impl Job {
     /// # Errors
     /// A message for the user if there is no such scenario or file, or if the file is not a component that can start.
     pub(crate) fn new(what: &What, catalogue: &Catalogue, engine: Arc<Engine>) -> Result<Self, String> {
-        let choices = Choices::Drawn(what.strategy.clone(), what.profile.clone());
-        let job = Self::found(what, choices, catalogue, engine)?;
+        let job = match catalogue.check(&what.scenario) {
+            Some(check) => {
+                refuse_args(what, "check")?;
+                Self::of_check(check, what.strategy.clone(), what.profile.clone())
+            }
+            None => {
+                let strategy = what.strategy.clone().unwrap_or_default();
+                let choices = Choices::Drawn(strategy, what.profile.clone().unwrap_or_default());
+                Self::found(what, choices, catalogue, engine)?
+            }
+        };
         let job = job.with_out(&what.without).with_schema(&what.schema)?;
         Ok(if what.canary { job.with_canary() } else { job })
     }
@@ -62,18 +76,7 @@ impl Job {
         if is_path(&what.scenario) {
             return Self::own(Path::new(&what.scenario), &what.args, &what.how, choices, engine);
         }
-        if let Some(flag) = what.how.flags().first() {
-            return Err(format!(
-                "{flag} is for a component of your own, and {} is a scenario",
-                what.scenario
-            ));
-        }
-        if !what.args.is_empty() {
-            return Err(format!(
-                "arguments go to a component of your own, and {} is a scenario",
-                what.scenario
-            ));
-        }
+        refuse_args(what, "scenario")?;
         Self::built_in(&what.scenario, choices, catalogue, engine)
     }
 
@@ -92,9 +95,51 @@ impl Job {
             harness: harness(Box::new(build), choices, engine),
             source: Source::BuiltIn,
             schemas: Vec::new(),
+            at: None,
             say_compiling: note_compiling,
             has_run: AtomicBool::new(false),
         })
+    }
+
+    /// A check of the user's own. What the user did not set on the command line is as the check says.
+    pub(crate) fn of_check(
+        check: AnyCheck,
+        strategy: Option<StrategyName>,
+        profile: Option<Profile>,
+    ) -> Self {
+        let name = check.token_name();
+        let at = check.at().clone();
+        let mut harness = check.into_harness();
+        if let Choices::Drawn(its_strategy, its_profile) = &mut harness.base_mut().choices {
+            *its_strategy = strategy.unwrap_or_else(|| its_strategy.clone());
+            *its_profile = profile.unwrap_or_else(|| its_profile.clone());
+        }
+        Job {
+            title: name.clone(),
+            name,
+            replay_args: String::new(),
+            harness,
+            source: Source::Check,
+            schemas: Vec::new(),
+            at: Some(at),
+            say_compiling: note_compiling,
+            has_run: AtomicBool::new(false),
+        }
+    }
+
+    /// A built-in scenario or a check, for runs of which the choices are known.
+    pub(crate) fn named(
+        name: &str,
+        choices: Choices,
+        catalogue: &Catalogue,
+        engine: Arc<Engine>,
+    ) -> Result<Self, String> {
+        let Some(check) = catalogue.check(name) else {
+            return Self::built_in(name, choices, catalogue, engine);
+        };
+        let mut job = Self::of_check(check, None, None);
+        job.harness.base_mut().choices = choices;
+        Ok(job)
     }
 
     /// A component of the user's own.
@@ -129,6 +174,7 @@ impl Job {
             },
             harness: harness(own_world(name, wasm, args.into(), how.clone()), choices, engine),
             schemas: Vec::new(),
+            at: None,
             say_compiling: note_compiling,
             has_run: AtomicBool::new(false),
         })
@@ -136,7 +182,7 @@ impl Job {
 
     /// The same job with oracles switched off. A replay must switch them off too.
     pub(crate) fn with_out(mut self, without: &WithoutArgs) -> Self {
-        self.harness.base_mut().without = without.setting();
+        self.harness.base_mut().without.extend(without.setting());
         let words = without.words();
         if !words.is_empty() {
             self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
@@ -146,7 +192,7 @@ impl Job {
 
     /// The same job with calls and values named by schemas. A replay must be given them too.
     pub(crate) fn with_schema(mut self, schema: &SchemaArgs) -> Result<Self, String> {
-        self.harness.base_mut().schema = schema.load()?;
+        schema.load_onto(&mut self.harness.base_mut().schema)?;
         self.schemas = schema.paths();
         let words = schema.words();
         if !words.is_empty() {
@@ -174,6 +220,11 @@ impl Job {
     /// Runs the job once under one seed with other choices.
     pub(crate) fn replay(&self, seed: Seed, choices: Choices) -> Run {
         self.run_with(seed, choices, false)
+    }
+
+    /// Whether each run is repeated and compared.
+    pub(crate) fn is_comparing(&self) -> bool {
+        self.harness.is_comparing()
     }
 
     /// The source of its choices.
@@ -285,9 +336,35 @@ pub(crate) fn replay_line(token: &str, replay_args: &str) -> String {
 static COMMAND: OnceLock<String> = OnceLock::new();
 
 /// Notes how this process was called. Comes before everything else.
-pub(crate) fn note_call(binary: &Binary) {
-    let line = command_line(&Called::of_this_process(), &binary.built());
+pub(crate) fn note_call(catalogue: &Catalogue) {
+    let called = Called::of_this_process();
+    let line = if catalogue.checks.is_empty() {
+        command_line(&called, &catalogue.binary.built())
+    } else {
+        let _ = FAILURES_BASE.set(catalogue.binary.folder.into());
+        checks::command_line(called)
+    };
     let _ = COMMAND.set(line);
+}
+
+/// The folder beside which failures are saved if the user names none: for checks that of their package, as under
+/// `cargo test`, for everything else the current one.
+pub(crate) fn failures_base() -> &'static Path {
+    FAILURES_BASE.get().map_or(Path::new(""), PathBuf::as_path)
+}
+
+static FAILURES_BASE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Refuses what is only for a component of the user's own.
+fn refuse_args(what: &What, noun: &str) -> Result<(), String> {
+    let name = &what.scenario;
+    if let Some(flag) = what.how.flags().first() {
+        return Err(format!("{flag} is for a component of your own, and {name} is a {noun}"));
+    }
+    if !what.args.is_empty() {
+        return Err(format!("arguments go to a component of your own, and {name} is a {noun}"));
+    }
+    Ok(())
 }
 
 /// This command as the user called it, for arguments to follow.

@@ -26,6 +26,11 @@ fn xml(report: &Report) -> String {
     let cases = told.len() + usize::from(finished > 0);
     let failures = told.len() - errors - skipped;
     let suite = escaped(&report.heading.title);
+    let place = report
+        .heading
+        .at
+        .as_ref()
+        .map_or_else(String::new, |at| format!(" file=\"{}\" line=\"{}\"", escaped(&at.file), at.line));
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let counts =
         format!("tests=\"{cases}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"");
@@ -36,7 +41,8 @@ fn xml(report: &Report) -> String {
         let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"{finished} that finished\"/>");
     }
     for record in told {
-        let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"seed {}\">", Seed(record.seed));
+        let _ =
+            writeln!(xml, "    <testcase classname=\"{suite}\" name=\"seed {}\"{place}>", Seed(record.seed));
         let says = escaped(&record.says);
         let element = match &record.known {
             Some(known) => {

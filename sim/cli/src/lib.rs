@@ -8,7 +8,9 @@
 
 mod annotate;
 pub mod args;
+mod cargo;
 mod catalogue;
+mod checks;
 mod completions;
 mod exhaustive;
 mod exit_code;
@@ -42,7 +44,9 @@ mod worker;
 
 use args::Args;
 pub use args::{ColorArg, Command};
+pub use cargo::main as cargo_main;
 pub use catalogue::{Binary, Catalogue, Group};
+pub use checks::checks_main;
 use clap::Parser;
 use exit_code::UNREAD;
 pub use exit_code::{FOUND, USAGE};
@@ -64,7 +68,7 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
 /// # Errors
 /// [`Stop`] if the command ends before it has an exit code of its own.
 pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
-    job::note_call(&catalogue.binary);
+    job::note_call(catalogue);
     match command {
         Command::Run(args) => run::run(args, catalogue),
         Command::Exhaustive(args) => exhaustive::run(&args, catalogue),

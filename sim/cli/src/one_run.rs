@@ -32,5 +32,12 @@ pub(crate) fn tell(job: &Job, asked: &OneRun<'_>, run: &Run, below: &str) -> Res
     terminal::print(below)?;
     terminal::print(kept)?;
     let record = Record::new(&job.name, shrunk.as_ref().map_or(run, |shrunk| &shrunk.run));
-    terminal::print(annotate::annotations(asked.github, &job.title, &job.replay_args, [&record].into_iter()))
+    let records = [&record].into_iter();
+    terminal::print(annotate::annotations(
+        asked.github,
+        &job.title,
+        &job.replay_args,
+        job.at.as_ref(),
+        records,
+    ))
 }

@@ -32,7 +32,12 @@ impl Worker {
         let failed = |e: std::io::Error| format!("a process for the sweep could not be started: {e}");
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.arg("worker").arg(&what.scenario);
-        command.args(["--strategy", &what.strategy.to_string(), "--profile", &what.profile.to_string()]);
+        if let Some(strategy) = &what.strategy {
+            command.args(["--strategy", &strategy.to_string()]);
+        }
+        if let Some(profile) = &what.profile {
+            command.args(["--profile", &profile.to_string()]);
+        }
         command.args(what.how.flags());
         if what.canary {
             command.arg("--canary");

@@ -67,14 +67,14 @@ pub(crate) fn job(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job
 fn job_of(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String> {
     let choices = token.recipe.clone().try_into().map_err(|e: ProfileError| e.to_string())?;
     match (&own.wasm, token.scenario.starts_with(OWN)) {
-        (None, false) if catalogue.find(&token.scenario).is_none() => {
+        (None, false) if !catalogue.has(&token.scenario) => {
             let name = &token.scenario;
             Err(format!("this token is of {name}, which `wavetank list` does not name: if that is a check, its test replays it: WAVETANK_TOKEN={token} cargo test {name}"))
         }
         (None, false) if own.says_how() => {
             Err(format!("this token is of the scenario {}: leave out --transport, --expect-rpc and arguments", token.scenario))
         }
-        (None, false) => Job::built_in(&token.scenario, choices, catalogue, engine()?),
+        (None, false) => Job::named(&token.scenario, choices, catalogue, engine()?),
         (None, true) => {
             Err("this token is of a component of your own: name its file with --wasm FILE, and its arguments after --".into())
         }

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::time::Duration;
 use wavetank_choice::profile::Level;
+use wavetank_sim::check::AnyCheck;
+use wavetank_sim::guest_panic::SourceLine;
 use wavetank_sim::known;
 use wavetank_sim::record::Record;
 use wavetank_sim::world::Fault;
@@ -338,7 +340,11 @@ fn ranges(seeds: &[u64]) -> String {
 
 /// Scenarios, strategies and profiles, one line each.
 pub(crate) fn list(catalogue: &Catalogue) -> String {
+    let checks: Vec<(String, String)> = catalogue.checks.iter().map(|make| line_of(&make())).collect();
     let mut parts: Vec<(&str, Vec<(&str, &str)>)> = Vec::new();
+    if !checks.is_empty() {
+        parts.push(("checks", checks.iter().map(|(name, at)| (&**name, &**at)).collect()));
+    }
     for group in &catalogue.groups {
         let listed = group.scenarios.iter().filter(|scenario| scenario.is_listed);
         parts.push((group.heading, listed.map(|scenario| (scenario.name, scenario.summary)).collect()));
@@ -355,6 +361,12 @@ pub(crate) fn list(catalogue: &Catalogue) -> String {
         }
     }
     text
+}
+
+/// The name of a check and its place.
+fn line_of(check: &AnyCheck) -> (String, String) {
+    let SourceLine { file, line } = check.at();
+    (check.token_name(), format!("{file}:{line}"))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use wavetank_sim::StrategyName;
 pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     refuse(&args)?;
     let job = Job::new(&args.what, catalogue, engine()?)?;
-    if let StrategyName::Exhaustive(bound) = args.what.strategy {
+    if let Some(StrategyName::Exhaustive(bound)) = args.what.strategy {
         return exhaustive::of_run(&job, &args, bound);
     }
     if let Some(seed) = args.seed {

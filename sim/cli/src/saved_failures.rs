@@ -279,13 +279,13 @@ pub(crate) fn job_of(
 ) -> Result<(Job, Own), String> {
     let mut own = own.clone();
     match &kept.setting.source {
-        Source::Check => {
+        Source::Check if catalogue.check(&kept.setting.scenario).is_none() => {
             return Err(format!(
                 "{file}: kept by a test: `cargo test {}` tries it again",
                 kept.setting.scenario
             ));
         }
-        Source::BuiltIn if own.is_given() => {
+        Source::BuiltIn | Source::Check if own.is_given() => {
             return Err(format!(
                 "{file}: kept of the scenario {}: leave out what is for a component of your own",
                 kept.setting.scenario
@@ -296,7 +296,7 @@ pub(crate) fn job_of(
                 "{file}: it holds --transport, --expect-rpc and the arguments: leave them out"
             ));
         }
-        Source::BuiltIn => {}
+        Source::BuiltIn | Source::Check => {}
         Source::Component { path, args: given, transport, expects_rpc } => {
             if own.wasm.is_none() {
                 own.wasm = Some(path.into());
@@ -307,7 +307,7 @@ pub(crate) fn job_of(
     }
     let job = match &own.wasm {
         Some(path) => Job::own(path, &own.args, &own.how, Choices::default(), engine()?)?,
-        None => Job::built_in(&kept.setting.scenario, Choices::default(), catalogue, engine()?)?,
+        None => Job::named(&kept.setting.scenario, Choices::default(), catalogue, engine()?)?,
     };
     own.schema = own.schema.or_saved(&kept.setting.schemas);
     let job = job.with_out(&own.without).with_schema(&own.schema)?;

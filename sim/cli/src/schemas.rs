@@ -3,7 +3,6 @@
 use crate::terminal::{self, Stop};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use wavetank_sim::schema::PEER_SCHEMA;
 use wavetank_trace::{Schema, listing};
 
 /// The ending of files that hold a CodeGeneratorRequest.
@@ -19,21 +18,17 @@ pub(crate) struct SchemaArgs {
 }
 
 impl SchemaArgs {
-    /// The built-in schema with all of these on top of it.
+    /// Puts all of these on top of a schema.
     ///
     /// # Errors
     /// A message for the user if a file is no schema, or if a folder holds none.
-    pub(crate) fn load(&self) -> Result<Arc<Schema>, String> {
-        if self.paths.is_empty() {
-            return Ok(PEER_SCHEMA.clone());
-        }
-        let mut schema = (**PEER_SCHEMA).clone();
+    pub(crate) fn load_onto(&self, schema: &mut Arc<Schema>) -> Result<(), String> {
         for path in &self.paths {
             for file in files(path)? {
-                schema.extend(read(&file)?);
+                Arc::make_mut(schema).extend(read(&file)?);
             }
         }
-        Ok(Arc::new(schema))
+        Ok(())
     }
 
     /// The files and folders, as the user named them.

@@ -34,6 +34,7 @@ pub(crate) fn tell(report: &Report, github: bool, kept: &str) -> Result<(), Stop
         github,
         &report.heading.title,
         &report.heading.replay_args,
+        report.heading.at.as_ref(),
         report.failures(),
     ))?;
     terminal::print_text(&report.totals())?;

@@ -72,7 +72,8 @@ fn serve(request: Request, job: &Job, what: &What, keeper: &mut Keeper) -> Resul
 /// Makes the run that a fuzzer asks for.
 fn proposed(job: &Job, what: &What, seed: u64, proposal: &Proposal) -> Result<Run, Stop> {
     say(&Message::Begin { seed })?;
-    Ok(job.run_proposed(Seed(seed), proposal, &what.profile))
+    let profile = what.profile.clone().unwrap_or_default();
+    Ok(job.run_proposed(Seed(seed), proposal, &profile))
 }
 
 /// The record of the smallest run that fails as this one does; of the run itself if there is no smaller one.

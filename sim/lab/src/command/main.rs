@@ -55,6 +55,7 @@ fn catalogue() -> Catalogue {
     Catalogue {
         binary,
         command_line: Args::command,
+        checks: Vec::new(),
         groups: vec![scenarios, bugs],
         guests: guests::all().collect(),
     }
