@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# pack.sh VERSION TARGET BINARY FOLDER: packs the command for a release, as FOLDER/wavetank-VERSION-TARGET.tar.gz.
+# pack.sh VERSION TARGET BINARIES FOLDER: packs the commands in the folder BINARIES for a release, as
+# FOLDER/wavetank-VERSION-TARGET.tar.gz.
 #
-# The binary writes its own completions and manual pages. `cargo binstall` looks for the archive and for the binary in
+# `wavetank` writes its own completions and manual pages. `cargo binstall` looks for the archive and for the binaries in
 # it by the names in sim/cli/Cargo.toml; a test compares them.
 set -euo pipefail
-version=$1 target=$2 binary=$3 folder=$4
+version=$1 target=$2 binaries=$3 folder=$4
 name=wavetank-$version-$target
 root=$(dirname "$0")/..
 
@@ -13,7 +14,7 @@ trap 'rm -rf "$packed"' EXIT
 mkdir -p "$packed/$name/completions"
 cp "$root/LICENSE" "$packed/$name/LICENSE"
 cp "$root/sim/cli/README.md" "$packed/$name/README.md"
-install -m 755 "$binary" "$packed/$name/wavetank"
+install -m 755 "$binaries/wavetank" "$binaries/cargo-wavetank" "$packed/$name"
 wavetank=$packed/$name/wavetank
 "$wavetank" completions bash > "$packed/$name/completions/wavetank.bash"
 "$wavetank" completions elvish > "$packed/$name/completions/wavetank.elv"

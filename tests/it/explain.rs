@@ -165,7 +165,6 @@ fn a_method_that_a_server_does_not_have_is_named() {
     });
     let [cause] = &causes[..] else { panic!("{causes:?}") };
     assert!(cause.starts_with("server does not implement Host.executor: q"), "{cause}");
-    assert!(cause.contains(", method "), "{cause}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::job;
+use crate::called;
 use crate::schemas::SchemaArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use sha2::{Digest, Sha256};
@@ -515,7 +515,7 @@ impl Run {
 impl Keep {
     /// The chosen folder; `None` if nothing is to be saved.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
-        if self.no_keep { None } else { saved::folder(self.failures.clone(), job::failures_base()) }
+        if self.no_keep { None } else { saved::folder(self.failures.clone(), called::failures_base()) }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The report of one run.
 
+use crate::called::command;
 use crate::format::span;
-use crate::job::{Job, command};
+use crate::job::Job;
 use crate::terminal::{COMMAND, FAILED, FINISHED, KNOWN, Text};
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -3,9 +3,10 @@
 //! The search is made here, and each run in a worker: a world that kills its process costs that run only.
 
 use crate::args::Fuzz;
+use crate::called::command;
 use crate::exit_code::FOUND;
 use crate::format::counted;
-use crate::job::{Job, command};
+use crate::job::Job;
 use crate::pool::Worker;
 use crate::progress::now;
 use crate::protocol::{FuzzAnswer, Message, Request, Smaller};

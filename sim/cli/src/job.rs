@@ -1,6 +1,7 @@
 //! The job of a command: a built-in scenario, or a component of the user's own as pid0.
 
 use crate::args::{How, What, WithoutArgs};
+use crate::called::{self, command};
 use crate::catalogue::Catalogue;
 use crate::checks;
 use crate::files;
@@ -8,8 +9,8 @@ use crate::progress::said_if_long;
 use crate::schemas::SchemaArgs;
 use crate::terminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use wavetank::Engine;
 use wavetank_choice::profile::ProfileError;
@@ -333,27 +334,15 @@ pub(crate) fn replay_line(token: &str, replay_args: &str) -> String {
     format!("{} replay {token}{replay_args}", command())
 }
 
-static COMMAND: OnceLock<String> = OnceLock::new();
-
 /// Notes how this process was called. Comes before everything else.
 pub(crate) fn note_call(catalogue: &Catalogue) {
     let called = Called::of_this_process();
-    let line = if catalogue.checks.is_empty() {
-        command_line(&called, &catalogue.binary.built())
+    if catalogue.checks.is_empty() {
+        called::note(command_line(&called, &catalogue.binary.built()), PathBuf::new());
     } else {
-        let _ = FAILURES_BASE.set(catalogue.binary.folder.into());
-        checks::command_line(called)
-    };
-    let _ = COMMAND.set(line);
+        called::note(checks::command_line(called), catalogue.binary.folder.into());
+    }
 }
-
-/// The folder beside which failures are saved if the user names none: for checks that of their package, as under
-/// `cargo test`, for everything else the current one.
-pub(crate) fn failures_base() -> &'static Path {
-    FAILURES_BASE.get().map_or(Path::new(""), PathBuf::as_path)
-}
-
-static FAILURES_BASE: OnceLock<PathBuf> = OnceLock::new();
 
 /// Refuses what is only for a component of the user's own.
 fn refuse_args(what: &What, noun: &str) -> Result<(), String> {
@@ -365,11 +354,6 @@ fn refuse_args(what: &What, noun: &str) -> Result<(), String> {
         return Err(format!("arguments go to a component of your own, and {name} is a {noun}"));
     }
     Ok(())
-}
-
-/// This command as the user called it, for arguments to follow.
-pub(crate) fn command() -> &'static str {
-    COMMAND.get().map_or("wavetank", String::as_str)
 }
 
 /// Tells the user why nothing happens.

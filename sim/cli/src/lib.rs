@@ -8,6 +8,7 @@
 
 mod annotate;
 pub mod args;
+mod called;
 mod cargo;
 mod catalogue;
 mod checks;
@@ -81,7 +82,7 @@ pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
         Command::Fuzz(args) => fuzz::fuzz(&args, catalogue),
         Command::List => terminal::print(report::list(catalogue)).map(|()| ExitCode::SUCCESS),
         Command::Known(args) => known::known(&args).map(|()| ExitCode::SUCCESS),
-        Command::Schema(args) => schemas::print(&args).map(|()| ExitCode::SUCCESS),
+        Command::Schema(args) => schemas::print(&args.files).map(|()| ExitCode::SUCCESS),
         Command::Completions(args) => completions::completions(&args, catalogue).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => man::man(&args, catalogue).map(|()| ExitCode::SUCCESS),
         Command::Worker(what) => worker::work(&what, catalogue),

@@ -1,9 +1,9 @@
 //! The report of a sweep, for people and as JSON; and `wavetank list`.
 
+use crate::called::command;
 use crate::catalogue::Catalogue;
 use crate::format::{counted, span};
 use crate::heading::{self, Heading};
-use crate::job::command;
 use crate::terminal::{COMMAND, FAILED, Text};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

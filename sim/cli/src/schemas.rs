@@ -48,9 +48,9 @@ impl SchemaArgs {
 }
 
 /// Prints what schemas name.
-pub(crate) fn print(args: &crate::args::Schema) -> Result<(), Stop> {
+pub(crate) fn print(paths: &[PathBuf]) -> Result<(), Stop> {
     let mut schema = Schema::default();
-    for path in &args.files {
+    for path in paths {
         for file in files(path)? {
             schema.extend(read(&file)?);
         }

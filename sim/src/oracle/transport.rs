@@ -48,21 +48,16 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
     }
     suspects.into_iter().find_map(|cell| {
         let bytes = &written[&stdout_beside_link(cell)?];
-        match rpc_starts_at(bytes) {
-            Some(at) => Some(misplaced(cell, bytes, at)),
-            None => without_import(cell),
-        }
+        Some(misplaced(cell, bytes, rpc_starts_at(bytes)?))
     })
 }
 
-/// A cell that failed, perhaps before it wrote anything, and whose link is a connection that its component cannot open.
-fn without_import(cell: &CellFacts) -> Option<Finding> {
+/// The finding about a cell that failed, perhaps before it wrote anything, and whose link is a connection that its
+/// component cannot open; `None` if its component can.
+pub(crate) fn without_import(cell: &CellFacts) -> Option<Finding> {
     let is_mistold = cell.transport == Transport::Connection && cell.imports == Transport::Stdio;
-    if !is_mistold || cell.exited()?.code == 0 {
-        return None;
-    }
     let name = &cell.name;
-    Some(Finding {
+    is_mistold.then(|| Finding {
         oracle: Oracle::Transport,
         who: name.to_string(),
         blame: Blame::Scenario(format!("it says that the RPC of {name} runs over a connection")),

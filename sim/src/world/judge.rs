@@ -452,7 +452,9 @@ impl World {
         match what {
             Expected::Code(code) if exit.code == *code => None,
             Expected::Code(code) => {
-                Some(wrong(Oracle::Exit, format!("{name} exited with {}, expected {code}", exit.code)))
+                let mistold = evidence.cell(cell.id()).and_then(transport::without_import);
+                let what = format!("{name} exited with {}, expected {code}", exit.code);
+                Some(mistold.unwrap_or_else(|| wrong(Oracle::Exit, what)))
             }
             Expected::Trap(class) => match &exit.cause {
                 Cause::Trapped(trap) if trap.class == *class => None,

@@ -137,13 +137,16 @@ fn the_archive_of_a_release_is_where_binstall_looks() {
     );
 
     let folder = folder("archive");
-    let binary = folder.join("command");
+    let binaries = folder.join("binaries");
+    fs::create_dir_all(&binaries).expect("a folder for a test");
     let script = format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_wavetank-lab"));
-    fs::write(&binary, script).expect("a script");
-    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).expect("it can be run");
+    for binary in ["wavetank", "cargo-wavetank"] {
+        fs::write(binaries.join(binary), &script).expect("a script");
+        fs::set_permissions(binaries.join(binary), fs::Permissions::from_mode(0o755)).expect("it can be run");
+    }
     for target in targets {
         let packed = Command::new(root.join(".github/pack.sh"))
-            .args(["1.2.3", target, name(&binary), name(&folder)])
+            .args(["1.2.3", target, name(&binaries), name(&folder)])
             .output()
             .expect("it runs");
         assert!(packed.status.success(), "{packed:?}");
@@ -164,6 +167,7 @@ fn the_archive_of_a_release_is_where_binstall_looks() {
             "completions/_wavetank",
             "man/wavetank.1",
             "man/wavetank-run.1",
+            "cargo-wavetank",
         ];
         for file in beside {
             let file = found.replace("/wavetank", &format!("/{file}"));

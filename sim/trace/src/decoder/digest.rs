@@ -45,8 +45,10 @@ fn finish(hash: &XxHash3_64) -> Digest {
 // The reader's nesting limit bounds the recursion, and its traversal limit the work.
 fn hash_pointer(hash: &mut XxHash3_64, pointer: PointerReader) {
     let result = match pointer.get_pointer_type() {
-        Ok(PointerType::Null) => Ok(hash.write(b"n")),
-        Ok(PointerType::Capability) => Ok(hash.write(b"c")),
+        Ok(kind @ (PointerType::Null | PointerType::Capability)) => {
+            hash.write(if matches!(kind, PointerType::Null) { b"n" } else { b"c" });
+            Ok(())
+        }
         Ok(PointerType::Struct) => pointer.get_struct(None).map(|reader| hash_struct(hash, reader)),
         Ok(PointerType::List) => hash_list(hash, pointer),
         Err(error) => Err(error),
