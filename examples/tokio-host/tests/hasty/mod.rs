@@ -45,16 +45,19 @@ impl box_office::Server for Office {
         note_in_ledger().await;
         self.left.set(left - seats);
 
-        let (bought, mut buyer) = oneshot::channel();
+        let (bought, buyer) = oneshot::channel();
         let office = self.clone();
         spawn_local(async move {
             tokio::select! {
                 // It comes first, so that seats are not given back if they are bought at the last moment.
                 biased;
-                Ok(()) = &mut buyer => {}
+                // If it fails, the hold was dropped.
+                bought = buyer => {
+                    if bought.is_err() {
+                        office.give_back(seats);
+                    }
+                }
                 () = sleep(office.held_for) => office.give_back(seats),
-                // The hold was dropped.
-                else => office.give_back(seats),
             }
         });
         results.get().set_hold(new_client(Held { bought: Cell::new(Some(bought)) }));
