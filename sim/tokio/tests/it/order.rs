@@ -3,10 +3,14 @@
 use crate::support::{ask, serve};
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::Mutex;
 use tokio::sync::mpsc;
 use wavetank_sim::oracle::{Blame, Oracle};
 use wavetank_sim::outcome::Outcome;
 use wavetank_sim::{Run, World, check};
+
+/// The orders that were seen.
+static MERGED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// A server that merges three channels, whose messages are all there at once, and says in which order it saw them.
 fn merges(world: &mut World, rounds: usize, pauses: bool) {
@@ -36,6 +40,7 @@ fn merges(world: &mut World, rounds: usize, pauses: bool) {
     world.task_of(client, "asker", async move {
         let seen = ask(&server, "merge").await;
         assert_eq!(seen.len(), rounds);
+        MERGED.lock().unwrap().insert(seen);
     });
 }
 
@@ -87,15 +92,12 @@ fn a_thousand_seeds_run_the_same_twice_and_in_another_process() {
 
 #[test]
 fn seeds_draw_different_orders() {
-    let answers: BTreeSet<String> = (0..50)
-        .map(|seed| {
-            let run = run(seed);
-            let frames = run.frames();
-            let text = format!("{:?}", frames.iter().map(|link| &link.frames).collect::<Vec<_>>());
-            ["aaaaaa", "cccccc"].into_iter().find(|all| text.contains(all)).unwrap_or("mixed").to_string()
-        })
-        .collect();
-    assert!(answers.contains("mixed"), "{answers:?}");
+    (0..50).for_each(|seed| drop(run(seed)));
+    let merged = MERGED.lock().unwrap();
+    // It may begin with each of the branches but the middle one, and go on with either.
+    let begins = |with: &str| merged.iter().any(|order| order.starts_with(with));
+    assert!(["aa", "ac", "ca", "cc"].into_iter().all(begins), "{merged:?}");
+    assert!(merged.len() > 5, "{merged:?}");
 }
 
 #[test]
