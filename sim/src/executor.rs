@@ -11,8 +11,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
+use std::thread::ThreadId;
 use wavetank::Role;
 
 /// Tasks of many actors on one thread.
@@ -25,18 +26,38 @@ pub struct Executor {
     spawned: Rc<RefCell<Vec<Spawned>>>,
     /// The task that is being polled. If it panicked, it stays here.
     polled: Option<u32>,
+    /// The task that was polled last: its name and owner.
+    last_polled: Option<(Rc<str>, TaskOwner)>,
 }
 
-/// Ids of the tasks that were woken since the last look, in order.
-type WokenTasks = Arc<Mutex<Vec<u32>>>;
+/// The tasks that were woken, shared with their wakers.
+type WokenTasks = Arc<Mutex<Woken>>;
+
+#[derive(Default)]
+struct Woken {
+    /// Ids of those that were woken since the last look, in order.
+    tasks: Vec<u32>,
+    /// The first that was woken by another thread.
+    from_outside: Option<u32>,
+}
 
 /// Who asked for a task. Each task carries this with it, because names of tasks are for people and decide nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskOwner {
     /// The host's own machinery, with the task's role there.
     Host(Role),
+    /// A runtime beside the world. Its tasks need not end.
+    Beside,
     /// The scenario. Its tasks must end before its world has finished.
     Scenario,
+}
+
+impl TaskOwner {
+    /// Whether a world has finished only after the task has ended. A link between two vats has no end of its own, and
+    /// neither has a runtime beside the world.
+    pub fn must_end(self) -> bool {
+        !matches!(self, TaskOwner::Host(Role::BetweenVats(_)) | TaskOwner::Beside)
+    }
 }
 
 /// A task that has not ended.
@@ -72,6 +93,8 @@ struct Spawned {
 /// A task's waker. Wakers must be `Send`, although everything here is on one thread.
 struct TaskWaker {
     task: u32,
+    /// The thread of the world.
+    home: ThreadId,
     queued: AtomicBool,
     woken: WokenTasks,
 }
@@ -82,8 +105,12 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::thread::current().id() != self.home {
+            woken.from_outside.get_or_insert(self.task);
+        }
         if !self.queued.swap(true, Ordering::Relaxed) {
-            self.woken.lock().unwrap_or_else(PoisonError::into_inner).push(self.task);
+            woken.tasks.push(self.task);
         }
     }
 }
@@ -121,13 +148,17 @@ impl Executor {
     pub fn look(&mut self) {
         for Spawned { name, actor, whose, future } in self.spawned.take() {
             let task = self.tasks.len() as u32;
-            let signal =
-                Arc::new(TaskWaker { task, queued: AtomicBool::new(true), woken: self.woken.clone() });
+            let signal = Arc::new(TaskWaker {
+                task,
+                home: std::thread::current().id(),
+                queued: AtomicBool::new(true),
+                woken: self.woken.clone(),
+            });
             let waker = signal.clone().into();
             self.tasks.push(Some(Task { name, actor, whose, future, signal, waker }));
             self.enqueue(task, actor);
         }
-        let woken = std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner));
+        let woken = std::mem::take(&mut self.woken().tasks);
         for task in woken {
             // A task may be woken after its end.
             if let Some(Some(Task { actor, .. })) = self.tasks.get(task as usize) {
@@ -143,6 +174,26 @@ impl Executor {
         }
         self.queues[actor as usize].push_back(task);
         self.ready.insert(actor);
+    }
+
+    fn woken(&self) -> MutexGuard<'_, Woken> {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a task was woken since the last look.
+    pub(crate) fn has_woken(&self) -> bool {
+        !self.woken().tasks.is_empty()
+    }
+
+    /// The first task that was woken by another thread, if it has not ended.
+    pub(crate) fn woken_from_outside(&self) -> Option<LiveTask<'_>> {
+        let task = self.woken().from_outside?;
+        self.tasks.get(task as usize)?.as_ref().map(LiveTask::of)
+    }
+
+    /// The task that was polled last, which may have ended: its name and owner.
+    pub(crate) fn last_polled(&self) -> Option<(&str, TaskOwner)> {
+        self.last_polled.as_ref().map(|(name, whose)| (&**name, *whose))
     }
 
     /// The actors that have a task to poll.
@@ -173,6 +224,7 @@ impl Executor {
             task.signal.queued.store(false, Ordering::Relaxed);
             let mut context = Context::from_waker(&task.waker);
             self.polled = Some(id);
+            self.last_polled = Some((task.name.clone(), task.whose));
             if task.future.as_mut().poll(&mut context).is_ready() {
                 // Dropped here, inside the move that ended it.
                 *slot = None;
@@ -229,6 +281,27 @@ mod tests {
         assert_eq!(*log.borrow(), [0, 1, 2]);
         assert_eq!(executor.tasks().count(), 0);
         assert!(executor.ready().is_empty());
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "it wakes a task from a thread outside of the world")]
+    fn a_wake_from_another_thread_is_noticed() {
+        let mut executor = Executor::default();
+        let waker: Rc<RefCell<Option<Waker>>> = Rc::default();
+        let seen = waker.clone();
+        let task = poll_fn(move |cx| {
+            seen.replace(Some(cx.waker().clone()));
+            Poll::Pending
+        });
+        executor.spawner().spawn("waits", 0, TaskOwner::Scenario, task.boxed_local());
+        executor.look();
+        executor.poll(0);
+        waker.borrow().as_ref().unwrap().wake_by_ref();
+        assert!(executor.has_woken());
+        assert!(executor.woken_from_outside().is_none(), "it was woken from its own thread");
+        let outside = waker.take().unwrap();
+        std::thread::spawn(move || outside.wake()).join().unwrap();
+        assert_eq!(executor.woken_from_outside().map(|task| task.name), Some("waits"));
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //! | [`transport`] | a guest speaks RPC on its link and not elsewhere; if the scenario expects RPC, a call was answered | at rest | |
 //! | [`exit`] | expectations hold, and a cell that exits with 0 had no failed link and no unhandled exception | once it rests | [`may_fail`] |
 //! | [`children`] | a cell that exits with 0 had no failed child and left none alone | once it rests | [`children_may_fail`], [`may_leave_children`] |
+//! | [`outside`] | nothing outside the world decides: no other thread, and no random order of a runtime beside it | after each step, and at rest | |
 //! | `output` | stdout and stderr hold the text that the scenario expects | once it rests | |
 //! | `invariant` | each [`World::invariant`] of the scenario holds | after each step | |
 //! | `each` | each assertion of [`Check::each`] holds | after a run that finished | |
@@ -62,6 +63,7 @@ pub mod livelock;
 pub mod order;
 pub mod orphans;
 pub mod output;
+pub mod outside;
 pub mod resources;
 pub(crate) mod rest;
 mod streams;

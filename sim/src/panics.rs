@@ -44,6 +44,11 @@ pub(crate) fn catch<R>(inside: impl FnOnce() -> R) -> Result<R, Caught> {
     })
 }
 
+/// The panic that was last caught on its way, by somebody inside the running closure.
+pub(crate) fn caught_on_its_way() -> Option<Caught> {
+    CAUGHT.take()
+}
+
 fn note(panic: &PanicHookInfo<'_>) {
     let (file, line) = panic.location().map_or(("", 0), |at| (at.file(), at.line()));
     let caught = Caught { message: message(panic.payload()), at: place(file, line), blame: blame(file) };
@@ -108,6 +113,11 @@ mod tests {
             panic!("second");
         });
         assert_eq!(caught.expect_err("it panics").message, "second");
+        let seen = catch(|| {
+            drop(std::panic::catch_unwind(|| panic!("only")));
+            caught_on_its_way().map(|caught| caught.message)
+        });
+        assert_eq!(seen, Ok(Some("only".into())));
         let fine = catch(|| drop(std::panic::catch_unwind(|| panic!("only"))));
         assert_eq!(fine, Ok(()));
     }

@@ -38,6 +38,8 @@ pub enum Oracle {
     Exit,
     /// A cell that exits with 0 has cared for its children.
     Children,
+    /// Nothing outside the world decides.
+    Outside,
     /// Output holds the text that the scenario expects.
     Output,
     /// Each [`World::invariant`](crate::World::invariant) holds after every step.
@@ -61,7 +63,7 @@ use Oracle as O;
 use Scope::{Cell, World};
 
 /// All oracles except the scenario's own, with name and scope.
-const TABLE: [(Oracle, &str, Scope); 16] = [
+const TABLE: [(Oracle, &str, Scope); 17] = [
     (O::Livelock, "livelock", Cell),
     (O::Blocking, "blocking", Cell),
     (O::Bytes, "bytes", Cell),
@@ -75,6 +77,7 @@ const TABLE: [(Oracle, &str, Scope); 16] = [
     (O::Transport, "transport", Cell),
     (O::Exit, "exit", Cell),
     (O::Children, "children", Cell),
+    (O::Outside, "outside", World),
     (O::Output, "output", Cell),
     (O::Invariant, "invariant", World),
     (O::Each, "each", World),

@@ -1,5 +1,6 @@
 //! A world: all live parts of one run. A scenario builds it and the simulator drives it.
 
+mod beside;
 mod cells;
 mod drive;
 mod faults;
@@ -13,6 +14,7 @@ use crate::moves::Move;
 use crate::oracle::{Allowances, Finding, Oracle, SwitchedOff};
 use crate::transcript::{LinkFrames, Transcript};
 use crate::view::WorldView;
+use beside::Beside;
 use capnp::capability::Client;
 use faults::Weather;
 use futures::FutureExt;
@@ -38,6 +40,7 @@ use wavetank_choice::menu::Calm;
 use wavetank_choice::seed::{Purpose, Seed};
 use wavetank_trace::Schema;
 
+pub use beside::RuntimeBeside;
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
 pub(crate) use drive::SMALL_CAPACITY_BYTES;
 pub use faults::Fault;
@@ -84,6 +87,7 @@ pub struct World {
     at_rest: RefCell<Vec<AtRest>>,
     /// The scripts that offer an operation now.
     acting: RoaringBitmap,
+    beside: RefCell<Option<Beside>>,
     pub(crate) weather: Weather,
     probes: Probes,
     /// The move that is being made.
@@ -176,6 +180,7 @@ impl World {
             scripts: RefCell::default(),
             at_rest: RefCell::default(),
             acting: RoaringBitmap::new(),
+            beside: RefCell::default(),
             weather: Weather::default(),
             probes: Probes::default(),
             moving: None,
@@ -443,6 +448,9 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         // The tasks go first, because they hold parts of the tank.
-        self.executor.clear();
+        match self.runtime_beside() {
+            Some(runtime) => runtime.within(&mut || self.executor.clear()),
+            None => self.executor.clear(),
+        }
     }
 }

@@ -4,13 +4,14 @@
 //! zero-length sleep, the re-wake of a `select` or a `FuturesUnordered`) would let nobody else go first. Here a wake
 //! that comes while the work is being polled goes to the menu instead: the work sleeps until the move
 //! [`SharedState::resume`] wakes it. A wake that comes from outside its own poll (an answer, a timer, another task) is
-//! passed on at once, and ends a pause.
+//! passed on at once, and ends a pause. If it comes from another thread, it is noted, because no move caused it.
 
 use crate::ids::GateId;
 use crate::shared::SharedState;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::ThreadId;
 
 /// Work that goes on by a move when it has woken itself.
 pub(super) struct Pausing<F> {
@@ -22,7 +23,13 @@ pub(super) struct Pausing<F> {
 }
 
 /// The waker of the work. It has a lock because wakers must be `Send`, although there is only one thread.
-struct Signal(Mutex<State>);
+struct Signal {
+    state: Mutex<State>,
+    shared: SharedState,
+    gate: GateId,
+    /// The thread of the tank.
+    home: ThreadId,
+}
 
 struct State {
     phase: Phase,
@@ -45,7 +52,12 @@ enum Phase {
 
 impl<F: Future + Unpin> Pausing<F> {
     pub(super) fn new(shared: &SharedState, gate: GateId, work: F) -> Self {
-        let signal = Arc::new(Signal(Mutex::new(State { phase: Phase::Open, outer: None })));
+        let signal = Arc::new(Signal {
+            state: Mutex::new(State { phase: Phase::Open, outer: None }),
+            shared: shared.clone(),
+            gate,
+            home: std::thread::current().id(),
+        });
         let waker = signal.clone().into();
         Pausing { work, shared: shared.clone(), gate, signal, waker }
     }
@@ -82,7 +94,7 @@ impl<F> Drop for Pausing<F> {
 
 impl Signal {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a poll, unless the work is paused. Returns the phase before.
@@ -111,6 +123,9 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        if std::thread::current().id() != self.home {
+            self.shared.note_wake_from_outside(self.gate);
+        }
         let outer = {
             let mut state = self.state();
             match state.phase {
@@ -222,6 +237,18 @@ mod tests {
         bench.script.borrow_mut().wakes_itself = false;
         bench.poll();
         assert_eq!(bench.stands(), (3, 2, false));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "it wakes a call from a thread outside of the tank")]
+    fn a_wake_from_another_thread_is_noted() {
+        let mut bench = Bench::new();
+        bench.poll();
+        let kept = bench.script.borrow().kept.clone().unwrap();
+        kept.wake_by_ref();
+        assert_eq!(bench.shared.woken_from_outside(), None);
+        std::thread::spawn(move || kept.wake()).join().unwrap();
+        assert_eq!(bench.shared.woken_from_outside(), Some(bench.gate));
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub(super) struct Pauses {
     pub(super) operations: BTreeMap<u32, Operation>,
     /// Operations that end at a known time.
     pub(super) slow_operations: BTreeSet<(u64, u32)>,
+    /// The first call that another thread woke.
+    pub(super) woken_from_outside: Option<GateId>,
     /// The number of moves that were begun.
     pub(super) turn: u64,
 }
@@ -77,6 +79,15 @@ impl SharedState {
     /// Counts another move. The driver of a held tank calls it before each move.
     pub fn next_turn(&self) {
         self.state().pauses.turn += 1;
+    }
+
+    /// The first call whose server was woken by another thread. No move caused that wake, so the run does not repeat.
+    pub fn woken_from_outside(&self) -> Option<GateId> {
+        self.state().pauses.woken_from_outside
+    }
+
+    pub(crate) fn note_wake_from_outside(&self, gate: GateId) {
+        self.state().pauses.woken_from_outside.get_or_insert(gate);
     }
 
     /// The call whose server is being polled. If the server panicked, it stays the one that did.

@@ -11,6 +11,7 @@ mod ledger;
 mod livelock;
 mod order;
 mod orphans;
+mod outside;
 mod panics;
 mod rest;
 

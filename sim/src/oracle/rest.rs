@@ -27,7 +27,7 @@ use wavetank_trace::ledger::{Entry, Ledger, QuestionState};
 pub(crate) fn stalled(evidence: &Evidence<'_>) -> Option<WaitGraph> {
     let living: Vec<&CellFacts> = evidence.cells.iter().filter(|cell| cell.exit.is_none()).collect();
     // A link between two vats has no end of its own.
-    let must_end = |task: &&TaskFacts| !matches!(task.whose, TaskOwner::Host(Role::BetweenVats(_)));
+    let must_end = |task: &&TaskFacts| task.whose.must_end();
     if living.is_empty() && !evidence.tasks.iter().any(|task| must_end(&task)) {
         return None;
     }

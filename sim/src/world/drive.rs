@@ -23,6 +23,7 @@ impl World {
         let _turns = turn::Counted::start();
         self.draw_weather(chooser);
         self.executor.look();
+        self.take_spawned(None);
         self.look_at_scripts();
         self.drain();
         let mut watch = LivelockWatch::default();
@@ -42,7 +43,13 @@ impl World {
             self.moving = Some(moved);
             self.shared.next_turn();
             turn::begin();
-            self.apply(moved, chooser);
+            // All other moves only wake tasks.
+            let runs_code = matches!(moved, Move::Poll(_) | Move::PollAt(..) | Move::Act(..));
+            match self.runtime_beside().filter(|_| runs_code) {
+                Some(runtime) => runtime.within(&mut || self.apply(moved, chooser)),
+                None => self.apply(moved, chooser),
+            }
+            self.take_spawned(Some(moved));
             self.moving = None;
             self.drain();
             let to = self.transcript.events.len();
@@ -54,7 +61,8 @@ impl World {
                 }
             }
             self.transcript.steps.push(Step { moved, caused: from..to });
-            if let Some(found) = self.after(moved, from..to, &mut watch) {
+            let outside = self.panicked_beside(moved).or_else(|| self.decided_outside(moved));
+            if let Some(found) = outside.or_else(|| self.after(moved, from..to, &mut watch)) {
                 self.is_far_enough();
                 return found;
             }
@@ -82,11 +90,27 @@ impl World {
             return Some(hung_up);
         }
         let is_due = self.shared.is_timer_due();
-        let item = self.with_sets(|sets| {
-            let menu = self.calm.menu(sets, timer.is_some()).with_time_due(is_due);
-            (!menu.is_empty()).then(|| chooser.pick(&menu))
-        });
-        let Item { kind, id } = item?;
+        loop {
+            let may_pass = timer.is_some() || self.may_wait_beside();
+            let item = self.with_sets(|sets| {
+                let menu = self.calm.menu(sets, may_pass).with_time_due(is_due);
+                (!menu.is_empty()).then(|| chooser.pick(&menu))
+            });
+            // Time was picked, and nobody waits for one after all: pick again from the rest.
+            let moved = self.move_of(item?, timer, chooser);
+            if moved.is_some() {
+                return moved;
+            }
+        }
+    }
+
+    /// The move that an item stands for. `None` if it is time that passes, and nobody waits for one.
+    fn move_of(
+        &mut self,
+        Item { kind, id }: Item,
+        timer: Option<u64>,
+        chooser: &mut Chooser,
+    ) -> Option<Move> {
         Some(match kind {
             Kind::Start => Move::Start(id),
             Kind::Poll => self.poll_of(id, chooser),
@@ -124,10 +148,10 @@ impl World {
                 let operations = self.scripts.borrow()[id as usize].offers();
                 Move::Act(id, chooser.draw(Meaning::Act(id), operations))
             }
-            Kind::Advance => {
-                let to_ns = timer.expect("time is on the menu if somebody waits for it");
-                self.probe().unwrap_or(Move::Advance(to_ns.max(self.shared.now_ns())))
-            }
+            Kind::Advance => match self.probe() {
+                Some(probe) => probe,
+                None => Move::Advance(self.passed_time(timer)?.max(self.shared.now_ns())),
+            },
             fault => unreachable!("{fault} is on no menu"),
         })
     }
@@ -192,6 +216,7 @@ impl World {
 
     fn apply(&mut self, moved: Move, chooser: &mut Chooser) {
         self.shared.pass_time();
+        self.set_time_beside();
         match moved {
             Move::Start(cell) => {
                 self.shape_pipes(ActorId(cell), chooser);
@@ -218,6 +243,7 @@ impl World {
             Move::Advance(to_ns) => {
                 self.weather.time_passed();
                 self.shared.advance(to_ns);
+                self.set_time_beside();
             }
             Move::HangUp(cell) => self.tank.hang_up(ActorId(cell)),
             fault => self.apply_fault(fault),

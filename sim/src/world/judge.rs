@@ -7,7 +7,7 @@ use crate::moves::Move;
 use crate::oracle::livelock::{LivelockWatch, Polled, PolledActor};
 use crate::oracle::{
     Allowances, Blame, CellFacts, Damage, Ends, Evidence, Facts, Finding, Oracle, Party, SwitchedOff,
-    TaskFacts, blocking, output, rest, transport,
+    TaskFacts, blocking, output, outside, rest, transport,
 };
 use crate::outcome::Outcome;
 use crate::transcript::{LinkFrames, Names};
@@ -116,8 +116,11 @@ impl World {
         }
         let is_time = |on: &Blocked| matches!(on, Blocked::Until(_));
         let waits_for_time = |cell: &&CellFacts| cell.exit.is_none() && cell.blocked.iter().any(is_time);
-        let ticking = facts.cells.iter().find(waits_for_time)?;
-        if ticking.blocked.iter().all(is_time) {
+        let ticking = facts.cells.iter().find(waits_for_time);
+        if ticking.is_none() && self.runtime_beside().is_none() {
+            return None;
+        }
+        if let Some(ticking) = ticking.filter(|cell| cell.blocked.iter().all(is_time)) {
             let evidence =
                 "only waits for one time after the other, and nothing else happens any more".into();
             let blame = Blame::Guest(ticking.name.to_string());
@@ -200,7 +203,7 @@ impl World {
     }
 
     /// The capability that serves a call; `None` if the call is neither in the transcript nor among further events.
-    fn server_of(&self, call: GateId, further: &[Event]) -> Option<Blame> {
+    pub(super) fn server_of(&self, call: GateId, further: &[Event]) -> Option<Blame> {
         let ends = self.ends();
         self.transcript.events.iter().chain(further).find_map(|event| match event {
             Event::Called { gate, interface, method, link, over, .. } if *gate == call => {
@@ -261,6 +264,9 @@ impl World {
 
     /// Judges a world at rest.
     pub(super) fn judge(&self) -> Outcome {
+        if let Some(found) = self.woken_from_outside() {
+            return found;
+        }
         let (facts, frames) = (self.facts(), self.frames());
         let transcript = &self.transcript;
         let evidence = Evidence {
@@ -281,7 +287,15 @@ impl World {
         if let Some(finding) = evidence.wrong() {
             return Outcome::Violated(finding);
         }
-        let stalled = rest::stalled(&evidence);
+        let mut stalled = rest::stalled(&evidence);
+        if let Some(graph) = &mut stalled
+            && self.runtime_beside().is_some()
+        {
+            if let Some(found) = self.stalled_outside(&graph.blame) {
+                return found;
+            }
+            graph.calls.push(outside::NOBODY_WAKES.into());
+        }
         if !self.weather.is_damaged() && self.weather.level() < Level::Disorder {
             let at_rest = self.at_rest.borrow();
             let mut found = at_rest.iter().filter_map(|wrong| wrong(&self.transcript, stalled.is_some()));
@@ -380,7 +394,7 @@ impl World {
     }
 
     /// The party of an actor.
-    fn party(&self, actor: ActorId) -> Party {
+    pub(super) fn party(&self, actor: ActorId) -> Party {
         if actor == self.host {
             return Party::Host;
         }

@@ -1,0 +1,8 @@
+//! Servers that were written for tokio, in worlds.
+
+mod bugs;
+mod order;
+mod outside;
+mod support;
+mod tasks;
+mod time;
