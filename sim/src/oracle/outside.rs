@@ -7,7 +7,7 @@
 //!
 //! This oracle reports the first such event by the name of the call or the task. A world that stalls while the runtime
 //! beside it works on another thread is reported in the same way. If a world stalls because of a thread that has not
-//! woken anybody yet, nobody can tell that from a lock that is never given back: this is a [stall](super::rest), and its
+//! woken anybody yet, nobody can tell that from a lock that is never given back: this is a stall, and its
 //! graph says what the two have in common.
 
 use super::{Blame, Finding, Oracle};

@@ -1,6 +1,6 @@
 //! Decodes the bytes of a link into its frames.
 //!
-//! Frames are read with the generated readers of capnp-rpc. [`Names`] remembers the questions and capabilities of both
+//! Frames are read with the generated readers of capnp-rpc. `Names` remembers the questions and capabilities of both
 //! sides, which those readers cannot know. So an answer is named by the call that was asked.
 
 mod digest;
