@@ -71,7 +71,7 @@ pub fn redactions(paths: &[(&str, &str)]) -> Redactions {
 /// leads to them:
 ///
 /// ```no_run
-/// # let run: wavetank_sim::Run = unimplemented!();
+/// # let run = wavetank_sim::check("idle", |_: &mut wavetank_sim::World| ()).run_seed(1);
 /// use wavetank_sim::snapshot::View;
 ///
 /// wavetank_sim::assert_transcript!(run, "shop/order", View::Calls, redact = [("Shop.order.id", "[id]")]);

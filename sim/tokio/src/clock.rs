@@ -92,6 +92,7 @@ impl Clock {
             .expect("a runtime without I/O needs nothing that could fail");
         let start = {
             let _runtime = runtime.enter();
+            // tokio's paused clock, not the machine's.
             Instant::now()
         };
         Clock { runtime: Some(runtime), start, now_ns: Cell::new(0), jump }

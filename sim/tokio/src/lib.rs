@@ -9,6 +9,7 @@
 //! check("sleeps", |world: &mut World| {
 //!     wavetank_tokio::install(world);
 //!     world.task("sleeper", async {
+//!         // tokio's Instant: inside a world it is virtual time.
 //!         let before = Instant::now();
 //!         let nap = tokio::task::spawn_local(sleep(Duration::from_secs(10)));
 //!         nap.await.expect("it does not panic");

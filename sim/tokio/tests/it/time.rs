@@ -23,6 +23,7 @@ fn a_sleep_takes_its_virtual_time_and_one_move() {
         let sleeps = move |world: &mut World| {
             wavetank_tokio::install(world);
             world.task("sleeper", async move {
+                // tokio's Instant: inside a world it is virtual time.
                 let before = Instant::now();
                 sleep(length).await;
                 assert_eq!(before.elapsed(), length);
@@ -55,6 +56,7 @@ fn both_clocks_agree_and_neither_runs_past_the_others_next_time() {
             }
         });
         world.task("tokio's", async move {
+            // tokio's Instant: inside a world it is virtual time.
             let start = Instant::now();
             for _ in 0..3 {
                 sleep(Duration::from_millis(3)).await;
