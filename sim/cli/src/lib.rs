@@ -37,6 +37,7 @@ mod report;
 mod run;
 mod saved_failures;
 mod schemas;
+mod shard;
 mod shrink;
 mod signals;
 mod sweep;

@@ -3,13 +3,14 @@
 //! The order of files and lines does not matter, and a repeated line counts once. If the last line is torn, as a killed
 //! shard leaves it, a warning is printed and the line is ignored.
 
-use crate::args::{Merge, Shard};
+use crate::args::Merge;
 use crate::exit_code::USAGE;
 use crate::files::{self, Target};
 use crate::heading::{Heading, SCHEMA};
 use crate::json_lines::{self, Line};
 use crate::junit;
 use crate::report::Report;
+use crate::shard::Shard;
 use crate::sweep::{FirstOfKind, exit_code, is_written, tell};
 use crate::terminal::{self, Stop};
 use std::collections::BTreeMap;

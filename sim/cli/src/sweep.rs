@@ -1,6 +1,6 @@
 //! A sweep: many seeds over a pool of workers. The results are the same for any number of workers.
 
-use crate::args::{Run, Seeds, Shard, What};
+use crate::args::{Run, Seeds, What};
 use crate::exit_code::FOUND;
 use crate::heading::Heading;
 use crate::job::Job;
@@ -9,6 +9,7 @@ use crate::pool::Worker;
 use crate::progress::{self, Progress, now};
 use crate::protocol::{Message, Request};
 use crate::report::Report;
+use crate::shard::Shard;
 use crate::terminal::{self, Stop};
 use crate::{annotate, saved_failures, signals};
 use std::collections::{BTreeMap, BTreeSet};
