@@ -2,11 +2,13 @@
 
 mod beside;
 mod cells;
+mod children;
 mod drive;
 mod faults;
 mod judge;
 mod look;
 mod probe;
+mod stdin;
 mod turn;
 
 use crate::executor::{Executor, Spawner, TaskOwner};
@@ -16,6 +18,7 @@ use crate::transcript::{LinkFrames, Transcript};
 use crate::view::WorldView;
 use beside::Beside;
 use capnp::capability::Client;
+use children::ChildExpectation;
 use faults::Weather;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -42,8 +45,10 @@ use wavetank_trace::Schema;
 
 pub use beside::RuntimeBeside;
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
+pub use children::Children;
 pub(crate) use drive::SMALL_CAPACITY_BYTES;
 pub use faults::Fault;
+pub use stdin::StdinScript;
 pub(crate) use faults::{SLICES, trap_fuel};
 
 /// The configuration of a world.
@@ -73,6 +78,7 @@ pub struct World {
     /// Bytes that the record takes so far, about.
     record_bytes: u64,
     expectations: RefCell<Vec<Expectation>>,
+    of_children: RefCell<Vec<ChildExpectation>>,
     roots: RefCell<Vec<(Cell, Stdio)>>,
     /// The things that the scenario allows its cells to do.
     leave: RefCell<BTreeMap<ActorId, Allowances>>,
@@ -169,6 +175,7 @@ impl World {
             max_record_bytes: config.max_record_bytes,
             record_bytes: 0,
             expectations: RefCell::default(),
+            of_children: RefCell::default(),
             roots: RefCell::default(),
             leave: RefCell::default(),
             invariants: RefCell::default(),

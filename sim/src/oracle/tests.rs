@@ -197,6 +197,7 @@ fn family() -> Facts {
         pipes: (0..3).map(|pipe| PipeId(3 * (id - 1) + pipe)).collect(),
         link: Some((LinkId(id - 1), PipeId(3 * (id - 1) + 1), PipeId(3 * (id - 1)))),
         exit: None,
+        is_end_wanted: false,
         blocked_in: Some(Import::Poll),
         blocked: vec![Blocked::Reading(PipeId(3 * (id - 1)))],
         is_detached: false,

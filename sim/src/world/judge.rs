@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use wavetank::cell::{Cause, Cell, ExitRecord, Limits};
-use wavetank::{ActorId, Blocked, Event, GateId, IDLE_CALLS_PER_TURN, LinkEnds, TrapClass};
+use wavetank::{ActorId, Blocked, End, Event, GateId, IDLE_CALLS_PER_TURN, LinkEnds, TrapClass};
 use wavetank_choice::profile::Level;
 
 /// An expectation of the scenario about a cell at the end.
@@ -24,6 +24,7 @@ pub(super) struct Expectation {
     pub(super) what: Expected,
 }
 
+#[derive(Clone)]
 pub(super) enum Expected {
     Code(i32),
     Trap(TrapClass),
@@ -316,13 +317,18 @@ impl World {
         if evidence.damage.is_done {
             return None;
         }
-        let is_judged = |finding: &Finding, cell: &Cell| {
-            evidence.cell(cell.id()).is_none_or(|cell| evidence.is_judged(finding.oracle, cell))
-        };
         let expectations = self.expectations.borrow();
-        expectations.iter().find_map(|expected| {
-            self.check(expected, evidence).filter(|finding| is_judged(finding, &expected.cell))
-        })
+        expectations
+            .iter()
+            .find_map(|expected| self.unmet_by(expected, evidence))
+            .or_else(|| self.unmet_by_children(evidence))
+    }
+
+    /// The finding about an expectation that does not hold, unless its oracle is off.
+    pub(super) fn unmet_by(&self, expected: &Expectation, evidence: &Evidence<'_>) -> Option<Finding> {
+        let cell = evidence.cell(expected.cell.id());
+        let is_judged = |finding: &Finding| cell.is_none_or(|cell| evidence.is_judged(finding.oracle, cell));
+        self.check(expected, evidence).filter(is_judged)
     }
 
     /// The frames of all links so far, while the world runs.
@@ -359,6 +365,10 @@ impl World {
                 parent.map(|parent| parent.leave.clone()).unwrap_or_default()
             };
             let its_leave = leave.get(&id).cloned().unwrap_or_else(inherited);
+            let exit = cell.exit();
+            let is_end_wanted = parent.is_some()
+                && exit.as_deref().is_some_and(|exit| self.is_end_expected(&cell, exit))
+                || its_leave.may_close_early && parent.is_some() && self.was_closed_early(&cell);
             facts.cells.push(CellFacts {
                 id,
                 name: cell.name().clone(),
@@ -371,7 +381,8 @@ impl World {
                 limits: cell.limits().clone(),
                 pipes: cell.pipes().into(),
                 link: cell.link().map(|link| (link.id(), link.up(), link.down())),
-                exit: cell.exit().as_deref().cloned(),
+                exit: exit.as_deref().cloned(),
+                is_end_wanted,
                 blocked_in: self.shared.blocked_in(id),
                 blocked: self.shared.blocked(id),
                 care: cell.care(),
@@ -413,7 +424,7 @@ impl World {
     fn unexpected_trap(&self, facts: &Facts) -> Option<Outcome> {
         let may_panic = |id: ActorId| {
             let cell = facts.cells.iter().find(|cell| cell.id == id);
-            cell.is_some_and(|cell| cell.parent.is_some() && cell.leave.children_may_fail)
+            cell.is_some_and(|cell| cell.parent.is_some() && (cell.leave.children_may_fail || cell.is_end_wanted))
         };
         let is_excused = |cell: &Cell, class| {
             let by_scenario = class == TrapClass::Unreachable && may_panic(cell.id());
@@ -425,7 +436,9 @@ impl World {
                 .iter()
                 .any(|e| e.cell.id() == cell.id() && matches!(e.what, Expected::Trap(c) if c == class))
         };
+        let is_child = |id: ActorId| facts.cells.iter().any(|cell| cell.id == id && cell.parent.is_some());
         self.tank.cells().iter().find_map(|cell| match cell.exit().as_deref() {
+            Some(exit) if is_child(cell.id()) && self.is_end_expected(cell, exit) => None,
             Some(ExitRecord { cause: Cause::Trapped(trap), .. })
                 if !is_expected(cell, trap.class) && !is_excused(cell, trap.class) =>
             {
@@ -438,19 +451,30 @@ impl World {
 
     /// The last panic message that a cell wrote to its stderr.
     fn panic_of(&self, cell: &Cell) -> Option<GuestPanic> {
-        let stderr = cell.pipes().get(2)?;
-        let written: Vec<u8> = self
-            .transcript
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Wrote { pipe, bytes } if pipe == stderr => Some(&bytes[..]),
+        GuestPanic::last_in(&self.written(cell, Stream::Stderr))
+    }
+
+    /// All that a cell wrote to its stdout or stderr.
+    fn written(&self, cell: &Cell, stream: Stream) -> String {
+        let index = if stream == Stream::Stdout { 1 } else { 2 };
+        let Some(of) = cell.pipes().get(index) else { return String::new() };
+        let written = self.transcript.events.iter().filter_map(|event| match event {
+            Event::Wrote { pipe, bytes } if pipe == of => Some(&bytes[..]),
+            _ => None,
+        });
+        String::from_utf8_lossy(&written.flatten().copied().collect::<Vec<u8>>()).into_owned()
+    }
+
+    /// Whether the reader of a cell's stdout or stderr left before the cell closed it.
+    fn was_closed_early(&self, cell: &Cell) -> bool {
+        let outputs = cell.pipes().get(1..3).unwrap_or_default();
+        outputs.iter().any(|output| {
+            let first = self.transcript.events.iter().find_map(|event| match event {
+                Event::Closed { pipe, end, .. } if pipe == output => Some(*end),
                 _ => None,
-            })
-            .flatten()
-            .copied()
-            .collect();
-        GuestPanic::last_in(&String::from_utf8_lossy(&written))
+            });
+            first == Some(End::Reader)
+        })
     }
 
     fn check(&self, Expectation { cell, what }: &Expectation, evidence: &Evidence<'_>) -> Option<Finding> {
@@ -491,11 +515,13 @@ impl World {
 
     fn output(&self, cell: &Cell, stream: Stream) -> String {
         let roots = self.roots.borrow();
-        let stdio = roots.iter().find(|(root, _)| root.id() == cell.id()).map(|(_, stdio)| stdio);
-        let output = stdio.and_then(|stdio| match stream {
+        let Some((_, stdio)) = roots.iter().find(|(root, _)| root.id() == cell.id()) else {
+            return self.written(cell, stream);
+        };
+        let output = match stream {
             Stream::Stdout => stdio.stdout.clone(),
             Stream::Stderr => Some(stdio.stderr.clone()),
-        });
+        };
         output.map_or_else(String::new, |output| String::from_utf8_lossy(&output.kept()).into_owned())
     }
 
