@@ -48,8 +48,8 @@ pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
 pub use children::Children;
 pub(crate) use drive::SMALL_CAPACITY_BYTES;
 pub use faults::Fault;
-pub use stdin::StdinScript;
 pub(crate) use faults::{SLICES, trap_fuel};
+pub use stdin::StdinScript;
 
 /// The configuration of a world.
 pub(crate) struct WorldConfig {

@@ -1,18 +1,15 @@
 //! The command line.
 
-use crate::called;
-use crate::schemas::SchemaArgs;
+use crate::guest_files::{GuestArg, GuestArgs};
+use crate::seeds::Seeds;
 use crate::shard::Shard;
+use crate::subject::{Keep, Own, Subject};
+use crate::times::{duration, seconds, some_time};
 use clap::{Parser, Subcommand, ValueEnum};
-use sha2::{Digest, Sha256};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
-use wavetank_choice::nearest::did_you_mean;
 use wavetank_choice::strategy::Bound;
-use wavetank_sim::oracle::{Oracle, SwitchedOff, UnknownOracle};
-use wavetank_sim::saved;
-use wavetank_sim::{Profile, Seed, StrategyName, Transport};
+use wavetank_sim::{Profile, Seed, StrategyName};
 
 /// Runs WebAssembly guests that speak Cap'n Proto RPC under a seed, and repeats any run exactly
 #[derive(Parser)]
@@ -85,9 +82,6 @@ pub enum Command {
 /// The scenario or component to run, and how to draw its choices.
 #[derive(clap::Args, Clone)]
 pub struct What {
-    /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
-    #[arg(default_value = "pid0")]
-    pub(crate) scenario: String,
     /// Strategy that picks each next step: `wavetank list` names them all [default: that of the check, or portfolio]
     #[arg(long)]
     pub(crate) strategy: Option<StrategyName>,
@@ -99,120 +93,7 @@ pub struct What {
     #[arg(long)]
     pub(crate) canary: bool,
     #[command(flatten)]
-    pub(crate) how: How,
-    #[command(flatten)]
-    pub(crate) without: WithoutArgs,
-    #[command(flatten)]
-    pub(crate) schema: SchemaArgs,
-    #[command(flatten)]
-    pub(crate) keep: Keep,
-    /// Arguments for a component of your own
-    #[arg(last = true, value_name = "ARGS")]
-    pub(crate) args: Vec<String>,
-}
-
-/// Oracles that are switched off.
-#[derive(clap::Args, Clone, Default)]
-pub(crate) struct WithoutArgs {
-    /// Switch an oracle off, as resources="std keeps its handles"; the report prints the reason
-    #[arg(long = "without", value_name = "ORACLE=REASON", value_parser = switched_off)]
-    off: Vec<(Oracle, String)>,
-}
-
-impl WithoutArgs {
-    /// The switched-off oracles in the form that a setup takes.
-    pub(crate) fn setting(&self) -> SwitchedOff {
-        self.off.iter().map(|(oracle, reason)| (*oracle, reason.as_str().into())).collect()
-    }
-
-    /// The arguments that switch the same oracles off again.
-    pub(crate) fn words(&self) -> Vec<String> {
-        let word = |(oracle, reason): &(Oracle, String)| format!("{oracle}={reason}");
-        self.off.iter().flat_map(|off| ["--without".to_string(), word(off)]).collect()
-    }
-}
-
-fn switched_off(text: &str) -> Result<(Oracle, String), String> {
-    let wrong = || format!("not ORACLE=REASON: {text:?} (as resources=\"std keeps its handles\")");
-    let (oracle, reason) = text.split_once('=').ok_or_else(wrong)?;
-    let oracle = oracle.parse().map_err(|e: UnknownOracle| {
-        let suggestion = did_you_mean(&e.name, Oracle::all().map(Oracle::name));
-        format!("{e}{suggestion}")
-    })?;
-    if reason.trim().is_empty() {
-        return Err(format!("say why {oracle} is switched off: {oracle}=\"the reason\""));
-    }
-    Ok((oracle, reason.into()))
-}
-
-/// How the RPC of a component of the user's own runs.
-#[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct How {
-    /// Transport of the RPC of a component of your own [default: a connection if it imports wetware:streams, else
-    /// stdio]
-    #[arg(long, value_enum)]
-    pub(crate) transport: Option<TransportArg>,
-    /// Fail if a component of your own makes no RPC call that is answered
-    #[arg(long)]
-    pub(crate) expect_rpc: bool,
-}
-
-impl How {
-    /// Whether any option was given.
-    pub(crate) fn is_given(&self) -> bool {
-        *self != How::default()
-    }
-
-    /// The flags of these options, as on a command line.
-    pub(crate) fn flags(&self) -> Vec<&'static str> {
-        let mut flags = match self.transport {
-            None => Vec::new(),
-            Some(TransportArg::Connection) => vec!["--transport", "connection"],
-            Some(TransportArg::Stdio) => vec!["--transport", "stdio"],
-        };
-        if self.expect_rpc {
-            flags.push("--expect-rpc");
-        }
-        flags
-    }
-}
-
-/// Where failures are saved.
-#[derive(clap::Args, Clone)]
-pub(crate) struct Keep {
-    /// Save failures in this folder [default: the value of WAVETANK_FAILURES, or wavetank-failures]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) failures: Option<PathBuf>,
-    /// Save no failures, and do not retry saved ones
-    #[arg(long, conflicts_with = "failures")]
-    pub(crate) no_keep: bool,
-}
-
-/// The transport of a component's RPC.
-#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
-pub(crate) enum TransportArg {
-    /// Over wetware:streams; stdin and stdout are the guest's own
-    Connection,
-    /// Over stdin and stdout, even if the guest also writes other text there
-    Stdio,
-}
-
-impl From<Transport> for TransportArg {
-    fn from(transport: Transport) -> Self {
-        match transport {
-            Transport::Connection => TransportArg::Connection,
-            Transport::Stdio => TransportArg::Stdio,
-        }
-    }
-}
-
-impl From<TransportArg> for Transport {
-    fn from(arg: TransportArg) -> Self {
-        match arg {
-            TransportArg::Connection => Transport::Connection,
-            TransportArg::Stdio => Transport::Stdio,
-        }
-    }
+    pub(crate) subject: Subject,
 }
 
 #[derive(clap::Args)]
@@ -271,9 +152,6 @@ pub struct Run {
 #[derive(clap::Args)]
 #[expect(missing_docs, reason = "a doc comment here would become help text")]
 pub struct Exhaustive {
-    /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
-    #[arg(default_value = "pid0")]
-    pub(crate) scenario: String,
     /// The most preemptions in one schedule: turns taken from somebody who could go on [default: 2]
     #[arg(long, value_name = "N", conflicts_with = "all")]
     pub(crate) preemptions: Option<u32>,
@@ -299,16 +177,7 @@ pub struct Exhaustive {
     #[arg(long)]
     pub(crate) github: bool,
     #[command(flatten)]
-    pub(crate) how: How,
-    #[command(flatten)]
-    pub(crate) without: WithoutArgs,
-    #[command(flatten)]
-    pub(crate) schema: SchemaArgs,
-    #[command(flatten)]
-    pub(crate) keep: Keep,
-    /// Arguments for a component of your own
-    #[arg(last = true, value_name = "ARGS")]
-    pub(crate) args: Vec<String>,
+    pub(crate) subject: Subject,
 }
 
 #[derive(clap::Args)]
@@ -362,31 +231,14 @@ pub struct Replay {
     #[arg(long)]
     pub(crate) canary: bool,
     /// Stop after this step (0: before the first) and print the state of the world
-    #[arg(long, value_name = "STEP", conflicts_with_all = ["calls", "frames", "steps", "canary", "guest"])]
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["calls", "frames", "steps", "canary"])]
     pub(crate) until: Option<u64>,
     /// Run the same choices with another component in place of a guest, named as in `guests/built` or by its cell, and
-    /// print the differences
-    #[arg(long, value_name = "NAME=FILE", conflicts_with = "canary")]
-    pub(crate) guest: Option<String>,
+    /// print the differences; for the token of a run with such a component, the component of that run
+    #[arg(long = "guest", value_name = "NAME=FILE")]
+    pub(crate) guests: Vec<GuestArg>,
     #[command(flatten)]
     pub(crate) own: Own,
-}
-
-/// The component of the user's own that a token refers to.
-#[derive(clap::Args, Clone)]
-pub(crate) struct Own {
-    /// The component, if the token refers to one of your own
-    #[arg(long, value_name = "FILE")]
-    pub(crate) wasm: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) how: How,
-    #[command(flatten)]
-    pub(crate) without: WithoutArgs,
-    #[command(flatten)]
-    pub(crate) schema: SchemaArgs,
-    /// Arguments for that component
-    #[arg(last = true, value_name = "ARGS")]
-    pub(crate) args: Vec<String>,
 }
 
 #[derive(clap::Args)]
@@ -401,6 +253,8 @@ pub struct Shrink {
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
     pub(crate) time: Duration,
     #[command(flatten)]
+    pub(crate) guests: GuestArgs,
+    #[command(flatten)]
     pub(crate) keep: Keep,
     #[command(flatten)]
     pub(crate) own: Own,
@@ -409,9 +263,6 @@ pub struct Shrink {
 #[derive(clap::Args)]
 #[expect(missing_docs, reason = "a doc comment here would become help text")]
 pub struct Fuzz {
-    /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
-    #[arg(default_value = "pid0")]
-    pub(crate) scenario: String,
     /// Stop after this many seconds, or after a time as 30s, 10m or 2h
     #[arg(long, value_name = "S", default_value = "60", value_parser = seconds, conflicts_with = "runs")]
     pub(crate) seconds: Duration,
@@ -437,16 +288,7 @@ pub struct Fuzz {
     #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "60s")]
     pub(crate) hang_after: Duration,
     #[command(flatten)]
-    pub(crate) without: WithoutArgs,
-    #[command(flatten)]
-    pub(crate) schema: SchemaArgs,
-    #[command(flatten)]
-    pub(crate) keep: Keep,
-    #[command(flatten)]
-    pub(crate) how: How,
-    /// Arguments for a component of your own
-    #[arg(last = true, value_name = "ARGS")]
-    pub(crate) args: Vec<String>,
+    pub(crate) subject: Subject,
 }
 
 #[derive(clap::Args)]
@@ -476,25 +318,6 @@ impl Run {
     }
 }
 
-impl Keep {
-    /// The chosen folder; `None` if nothing is to be saved.
-    pub(crate) fn folder(&self) -> Option<PathBuf> {
-        if self.no_keep { None } else { saved::folder(self.failures.clone(), called::failures_base()) }
-    }
-}
-
-impl Own {
-    /// Whether the user said anything about the component.
-    pub(crate) fn is_given(&self) -> bool {
-        self.wasm.is_some() || self.says_how()
-    }
-
-    /// Whether the user said how the component runs.
-    pub(crate) fn says_how(&self) -> bool {
-        self.how.is_given() || !self.args.is_empty()
-    }
-}
-
 impl Exhaustive {
     /// The bound of the search. Two preemptions if the user gives none, because most bugs need no more.
     pub(crate) fn bound(&self) -> Bound {
@@ -507,93 +330,17 @@ impl Exhaustive {
 
     /// The scenario to run, in the form that the other commands use.
     pub(crate) fn what(&self) -> What {
-        What {
-            scenario: self.scenario.clone(),
-            strategy: Some(StrategyName::Exhaustive(self.bound())),
-            profile: Some(Profile::calm()),
-            canary: false,
-            keep: self.keep.clone(),
-            without: self.without.clone(),
-            schema: self.schema.clone(),
-            how: self.how.clone(),
-            args: self.args.clone(),
-        }
+        let strategy = Some(StrategyName::Exhaustive(self.bound()));
+        What { strategy, profile: Some(Profile::calm()), canary: false, subject: self.subject.clone() }
     }
 }
 
 impl Fuzz {
     /// The scenario to run, in the form that the other commands use.
     pub(crate) fn what(&self) -> What {
-        What {
-            scenario: self.scenario.clone(),
-            strategy: None,
-            profile: Some(self.profile.clone()),
-            canary: false,
-            keep: self.keep.clone(),
-            without: self.without.clone(),
-            schema: self.schema.clone(),
-            how: self.how.clone(),
-            args: self.args.clone(),
-        }
+        let profile = Some(self.profile.clone());
+        What { strategy: None, profile, canary: false, subject: self.subject.clone() }
     }
-}
-
-/// A range of `count` seeds from `start` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seeds {
-    pub(crate) start: u64,
-    pub(crate) count: u64,
-}
-
-impl Seeds {
-    /// The seed of a place. Seeds wrap around at the largest number.
-    pub(crate) fn at(self, place: u64) -> Seed {
-        Seed(self.start.wrapping_add(place))
-    }
-
-    /// The same range, shifted by a number made of `text`. The number is below 2^52, so that seeds are exact even if a
-    /// reader of the JSON uses 64-bit floats.
-    pub(crate) fn counted_from(self, text: &str) -> Self {
-        let digest = Sha256::digest(text);
-        let base = u64::from_le_bytes(*digest.first_chunk().expect("32 bytes begin with 8")) >> 12;
-        Seeds { start: self.start.wrapping_add(base), ..self }
-    }
-}
-
-impl FromStr for Seeds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("not a range of seeds: {text:?} (write A..B with A below B, as 0..100)");
-        let (from, to) = text.split_once("..").ok_or_else(wrong)?;
-        let (from, to): (Seed, Seed) = (from.parse().map_err(|_| wrong())?, to.parse().map_err(|_| wrong())?);
-        if from < to { Ok(Seeds { start: from.0, count: to.0 - from.0 }) } else { Err(wrong()) }
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("not a time: {text:?} (write a number and s, m or h, as 30s, 10m or 2h)");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds_each = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    Ok(Duration::from_secs(number.saturating_mul(seconds_each)))
-}
-
-/// A time above zero.
-fn some_time(text: &str) -> Result<Duration, String> {
-    let time = duration(text)?;
-    if time.is_zero() { Err("no time at all: write 1s or more".into()) } else { Ok(time) }
-}
-
-/// A time above zero, in seconds if it has no unit.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { some_time(&format!("{text}s")) } else { some_time(text) }
 }
 
 /// Parses a number from 1 on.
@@ -618,26 +365,5 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn times_and_ranges() {
-        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
-        for text in ["", "m", "10", "-1s", "1 h"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-        assert_eq!("5..8".parse(), Ok(Seeds { start: 5, count: 3 }));
-        for text in ["", "5", "8..5", "5..5", "a..b", "1..2..3"] {
-            assert!(text.parse::<Seeds>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_text_names_the_same_seeds_again() {
-        let seeds = Seeds { start: 0, count: 10 };
-        assert_eq!(seeds.counted_from("a1b2c3"), seeds.counted_from("a1b2c3"));
-        assert_ne!(seeds.counted_from("a1b2c3"), seeds.counted_from("a1b2c4"));
-        let bases = (0..1_000).map(|text: u32| seeds.counted_from(&text.to_string()).start);
-        assert!(bases.max().is_some_and(|base| (1 << 51..1 << 52).contains(&base)));
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Exhaustive, catalogue: &Catalogue) -> Result<ExitCode, 
     let what = args.what();
     let job = Job::new(&what, catalogue, engine()?)?;
     let bound = args.bound();
-    let one = OneRun { keep: &args.keep, no_shrink: args.no_shrink, github: args.github };
+    let one = OneRun { keep: &args.subject.keep, no_shrink: args.no_shrink, github: args.github };
     let most_runs = args.runs.unwrap_or(u64::MAX);
     search(&job, &Search { bound, seed: args.seed, most_runs, time: args.time, one })
 }

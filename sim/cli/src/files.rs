@@ -25,6 +25,31 @@ pub(crate) fn component(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
+/// Maximum size of a file for stdin, in bytes. Each run records all that a cell reads.
+const MAX_INPUT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Reads a file that a run reads too. A replay must be able to read it again, so a stream is refused.
+pub(crate) fn input(path: &Path) -> Result<Vec<u8>, String> {
+    let shown = path.display();
+    let unreadable = |e: io::Error| format!("{shown}: {e}: name a file for --stdin that can be read");
+    if path == Path::new("-") {
+        return Err("--stdin - cannot be replayed, because the bytes are gone then: write them to a file, and name that (a file called - is ./-)".into());
+    }
+    let kind = std::fs::metadata(path).map_err(unreadable)?;
+    if !kind.is_file() {
+        return Err(format!(
+            "{shown}: it is not a file, so a replay could not read the same bytes from it again: write them to a file, and name that for --stdin"
+        ));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    let read = file.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if read as u64 > MAX_INPUT_BYTES {
+        return Err(format!("{shown}: it is larger than {MAX_INPUT_BYTES} bytes, the most for --stdin"));
+    }
+    Ok(bytes)
+}
+
 /// Whether two paths name the same file. The file need not exist yet.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     one == other

@@ -1,13 +1,17 @@
 //! The job of a command: a built-in scenario, or a component of the user's own as pid0.
 
-use crate::args::{How, What, WithoutArgs};
+use crate::args::What;
 use crate::called::{self, command};
 use crate::catalogue::Catalogue;
 use crate::checks;
+use crate::component::{ComponentArgs, hex};
 use crate::files;
+use crate::guest_files::{self, GuestArgs, REPLACED};
 use crate::progress::said_if_long;
 use crate::schemas::SchemaArgs;
+use crate::subject::Settings;
 use crate::terminal;
+use crate::without::WithoutArgs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,9 +25,9 @@ use wavetank_sim::fuzz::search::Proposal;
 use wavetank_sim::guest_panic::SourceLine;
 use wavetank_sim::harness::Harness;
 use wavetank_sim::replay_line::{Called, command_line};
-use wavetank_sim::saved::{self, Retry, SavedFailure, Setting, Source};
+use wavetank_sim::saved::{self, ReplacedGuest, Retry, SavedFailure, Setting, Source};
 use wavetank_sim::shell;
-use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, peer};
+use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World};
 
 /// A scenario or component, ready to run.
 pub(crate) struct Job {
@@ -37,6 +41,8 @@ pub(crate) struct Job {
     source: Source,
     /// The files of the user's own schemas.
     schemas: Vec<String>,
+    /// The guests that the user replaced.
+    replaced: Vec<ReplacedGuest>,
     /// The place of the check.
     pub(crate) at: Option<SourceLine>,
     /// Says that guests are being compiled, given the name for people.
@@ -53,7 +59,8 @@ impl Job {
     /// # Errors
     /// A message for the user if there is no such scenario or file, or if the file is not a component that can start.
     pub(crate) fn new(what: &What, catalogue: &Catalogue, engine: Arc<Engine>) -> Result<Self, String> {
-        let job = match catalogue.check(&what.scenario) {
+        let subject = &what.subject;
+        let job = match catalogue.check(&subject.scenario) {
             Some(check) => {
                 refuse_args(what, "check")?;
                 Self::of_check(check, what.strategy.clone(), what.profile.clone())
@@ -64,7 +71,7 @@ impl Job {
                 Self::found(what, choices, catalogue, engine)?
             }
         };
-        let job = job.with_out(&what.without).with_schema(&what.schema)?;
+        let job = job.with_settings(&subject.settings)?.with_guests(&subject.guests, catalogue)?;
         Ok(if what.canary { job.with_canary() } else { job })
     }
 
@@ -74,11 +81,12 @@ impl Job {
         catalogue: &Catalogue,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
-        if is_path(&what.scenario) {
-            return Self::own(Path::new(&what.scenario), &what.args, &what.how, choices, engine);
+        let subject = &what.subject;
+        if is_path(&subject.scenario) {
+            return Self::own(Path::new(&subject.scenario), &subject.settings.component, choices, engine);
         }
         refuse_args(what, "scenario")?;
-        Self::built_in(&what.scenario, choices, catalogue, engine)
+        Self::built_in(&subject.scenario, choices, catalogue, engine)
     }
 
     /// A built-in scenario.
@@ -96,6 +104,7 @@ impl Job {
             harness: harness(Box::new(build), choices, engine),
             source: Source::BuiltIn,
             schemas: Vec::new(),
+            replaced: Vec::new(),
             at: None,
             say_compiling: note_compiling,
             has_run: AtomicBool::new(false),
@@ -122,6 +131,7 @@ impl Job {
             harness,
             source: Source::Check,
             schemas: Vec::new(),
+            replaced: Vec::new(),
             at: Some(at),
             say_compiling: note_compiling,
             has_run: AtomicBool::new(false),
@@ -146,34 +156,31 @@ impl Job {
     /// A component of the user's own.
     pub(crate) fn own(
         path: &Path,
-        args: &[String],
-        how: &How,
+        component: &ComponentArgs,
         choices: Choices,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
         let wasm = files::component(path)?;
+        let inputs = component.load()?;
         let name =
             path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
         let guest = said_if_long(COMPILES_UNTOLD, || note_compiling(&name), || engine.guest(&wasm));
         let guest = guest.map_err(|e| format!("{}: {e}", path.display()))?;
+        inputs.refuse_unfit(guest.transport(), &path.to_string_lossy())?;
         let mut replay_args = format!(" --wasm {}", shell::word(&path.to_string_lossy()));
-        for flag in how.flags() {
-            replay_args += &format!(" {flag}");
+        let words = [component.flags(), component.tail()].concat();
+        if !words.is_empty() {
+            replay_args += &format!(" {}", shell::words(&words));
         }
-        if !args.is_empty() {
-            replay_args += &format!(" -- {}", shell::words(args));
-        }
+        let source = Source::Component { path: path.display().to_string(), inputs: inputs.given.clone() };
+        let title = name.clone();
         Ok(Job {
-            name: own_name(&guest.digest()),
-            title: name.clone(),
+            name: own_name(&guest.digest(), inputs.mark()),
+            title,
             replay_args,
-            source: Source::Component {
-                path: path.display().to_string(),
-                args: args.into(),
-                transport: how.transport.map(Into::into),
-                expects_rpc: how.expect_rpc,
-            },
-            harness: harness(own_world(name, wasm, args.into(), how.clone()), choices, engine),
+            source,
+            harness: harness(Box::new(move |world| inputs.build(world, &name, &wasm)), choices, engine),
+            replaced: Vec::new(),
             schemas: Vec::new(),
             at: None,
             say_compiling: note_compiling,
@@ -181,8 +188,47 @@ impl Job {
         })
     }
 
+    /// The same job with the settings that a replay needs too.
+    pub(crate) fn with_settings(self, settings: &Settings) -> Result<Self, String> {
+        self.with_out(&settings.without).with_schema(&settings.schema)
+    }
+
+    /// The same job with components of the user's own in place of guests. A replay must be given them too.
+    ///
+    /// # Errors
+    /// A message for the user if the scenario starts no such guest, or if the component cannot start. The scenario is
+    /// run a few times to learn which guests it starts.
+    pub(crate) fn with_guests(self, guests: &GuestArgs, catalogue: &Catalogue) -> Result<Self, String> {
+        if guests.is_empty() {
+            return Ok(self);
+        }
+        let guests_ = guests.load()?;
+        let mut old = Vec::new();
+        for guest in &guests_ {
+            old.push(guest_files::find(&guest.name, catalogue, |number| self.sample(number))?);
+        }
+        let mut job = self;
+        for (guest, old) in guests_.iter().zip(&old) {
+            job = job.replacing(old, &guest.wasm).map_err(|e| guest_files::unfit(&guest.path, &e))?;
+        }
+        job.replaced = guests_.iter().map(|guest| guest.saved()).collect();
+        job.name = format!("{}{REPLACED}{}", job.name, guest_files::mark(&job.replaced));
+        job.replay_args = format!(" {}{}", shell::words(&guests.words()), job.replay_args);
+        Ok(job)
+    }
+
+    /// The first runs that show which guests a scenario starts: a calm one, then some under weather. `None` after the
+    /// last.
+    fn sample(&self, number: usize) -> Option<Run> {
+        const UNDER_WEATHER: u64 = 8;
+        let number = number as u64;
+        let profile = if number == 0 { Profile::calm() } else { Profile::default() };
+        let choices = Choices::Drawn(StrategyName::default(), profile);
+        (number <= UNDER_WEATHER).then(|| self.run_with(Seed(number), choices, false))
+    }
+
     /// The same job with oracles switched off. A replay must switch them off too.
-    pub(crate) fn with_out(mut self, without: &WithoutArgs) -> Self {
+    fn with_out(mut self, without: &WithoutArgs) -> Self {
         self.harness.base_mut().without.extend(without.setting());
         let words = without.words();
         if !words.is_empty() {
@@ -192,7 +238,7 @@ impl Job {
     }
 
     /// The same job with calls and values named by schemas. A replay must be given them too.
-    pub(crate) fn with_schema(mut self, schema: &SchemaArgs) -> Result<Self, String> {
+    fn with_schema(mut self, schema: &SchemaArgs) -> Result<Self, String> {
         schema.load_onto(&mut self.harness.base_mut().schema)?;
         self.schemas = schema.paths();
         let words = schema.words();
@@ -255,9 +301,9 @@ impl Job {
     /// The setting that is saved with each failure of this job.
     pub(crate) fn setting(&self, seed: Seed) -> Setting {
         let setup = self.harness.setup(seed);
-        let schemas = self.schemas.clone();
         Setting {
-            schemas,
+            schemas: self.schemas.clone(),
+            replaced: self.replaced.clone(),
             ..Setting::of(&self.name, self.source.clone(), &setup, self.harness.is_comparing())
         }
     }
@@ -265,6 +311,11 @@ impl Job {
     /// The same for a failure that a fuzzer found. Drawn anew, its seed gives another run.
     pub(crate) fn setting_of_found(&self, seed: Seed) -> Setting {
         Setting { strategy: None, profile: None, ..self.setting(seed) }
+    }
+
+    /// The guests that the user replaced.
+    pub(crate) fn replaced(&self) -> &[ReplacedGuest] {
+        &self.replaced
     }
 
     /// The source of the guest: built in, or a component file.
@@ -314,21 +365,6 @@ fn harness(body: Body, choices: Choices, engine: Arc<Engine>) -> Harness<Body> {
     Harness::new(body, Setup { choices, ..Setup::new(engine, Seed(0)) })
 }
 
-/// The world of a component that runs as pid0.
-fn own_world(name: String, wasm: Vec<u8>, args: Vec<String>, how: How) -> Body {
-    Box::new(move |world| {
-        let mut cell = world.cell(&name, &wasm).args(args.clone());
-        if let Some(transport) = how.transport {
-            cell = cell.transport(transport.into());
-        }
-        let cell = cell.serve(peer::host(world)).spawn();
-        cell.expect_exit(0);
-        if how.expect_rpc {
-            cell.expect_rpc();
-        }
-    })
-}
-
 /// The line that replays a token, with the command as the user called it.
 pub(crate) fn replay_line(token: &str, replay_args: &str) -> String {
     format!("{} replay {token}{replay_args}", command())
@@ -346,11 +382,12 @@ pub(crate) fn note_call(catalogue: &Catalogue) {
 
 /// Refuses what is only for a component of the user's own.
 fn refuse_args(what: &What, noun: &str) -> Result<(), String> {
-    let name = &what.scenario;
-    if let Some(flag) = what.how.flags().first() {
+    let name = &what.subject.scenario;
+    let component = &what.subject.settings.component;
+    if let Some(flag) = component.flags().first() {
         return Err(format!("{flag} is for a component of your own, and {name} is a {noun}"));
     }
-    if !what.args.is_empty() {
+    if component.is_given() {
         return Err(format!("arguments go to a component of your own, and {name} is a {noun}"));
     }
     Ok(())
@@ -369,10 +406,10 @@ fn is_path(text: &str) -> bool {
     text.contains(['/', '\\', '.'])
 }
 
-/// The name of a component in tokens: made of its content, because its path may change.
-fn own_name(digest: &[u8; 32]) -> String {
-    let start: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{OWN}{start}")
+/// The name of a component in tokens: made of its content, because its path may change, and of what it is given.
+fn own_name(digest: &[u8; 32], inputs: Option<String>) -> String {
+    let start = format!("{OWN}{}", hex(&digest[..4]));
+    inputs.map_or(start.clone(), |mark| format!("{start}-{mark}"))
 }
 
 /// Prefix of the names of components in tokens.

@@ -1,10 +1,11 @@
 //! The report of a single run.
 
 use crate::annotate;
-use crate::args::{self, Keep};
+use crate::args;
 use crate::failure_report;
 use crate::job::Job;
 use crate::saved_failures;
+use crate::subject::Keep;
 use crate::terminal::{self, Stop};
 use wavetank_sim::Run;
 use wavetank_sim::record::Record;
@@ -18,7 +19,7 @@ pub(crate) struct OneRun<'a> {
 
 impl<'a> OneRun<'a> {
     pub(crate) fn of(args: &'a args::Run) -> Self {
-        OneRun { keep: &args.what.keep, no_shrink: args.no_shrink, github: args.github }
+        OneRun { keep: &args.what.subject.keep, no_shrink: args.no_shrink, github: args.github }
     }
 }
 

@@ -1,8 +1,10 @@
 //! `wavetank replay`.
 
-use crate::args::{Own, Replay};
+use crate::args::Replay;
 use crate::exit_code::{DIVERGED, FOUND};
+use crate::guest_files::{GuestArgs, REPLACED, base_name};
 use crate::job::{Job, OWN};
+use crate::subject::Own;
 use crate::terminal::{self, Stop};
 use crate::{Catalogue, engine, failure_report, replay_extras};
 use std::process::ExitCode;
@@ -14,12 +16,20 @@ use wavetank_sim::explain::EXPLAIN_RUNS;
 
 pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     let token = given(&args.token)?;
-    let job = job(&args.own, &token, catalogue)?;
+    let has_replaced = base_name(&token.scenario) != token.scenario;
+    let mut own = args.own.clone();
+    let mut guests = GuestArgs { guests: args.guests.clone() };
+    if has_replaced && own.guests.is_empty() {
+        // The guests of that run, and none to compare it with.
+        own.guests = std::mem::take(&mut guests);
+    }
+    refuse_beside_guests(args, &guests)?;
+    let job = job(&own, &token, catalogue)?;
     if let Some(step) = args.until {
         return replay_extras::until(&job, token.seed, step);
     }
-    if let Some(wanted) = &args.guest {
-        return replay_extras::mended(job, token.seed, wanted, catalogue);
+    if !guests.is_empty() {
+        return replay_extras::mended(job, token.seed, &guests, catalogue);
     }
     let job = if args.canary { job.with_canary() } else { job };
     let run = job.run(token.seed);
@@ -60,32 +70,90 @@ fn given(text: &str) -> Result<Token, String> {
     text.parse().map_err(|e| format!("{e}"))
 }
 
+/// Refuses flags that mean nothing while a run is compared with the same choices under another guest.
+fn refuse_beside_guests(args: &Replay, guests: &GuestArgs) -> Result<(), String> {
+    if guests.is_empty() {
+        return Ok(());
+    }
+    let given = [(args.until.is_some(), "--until"), (args.canary, "--canary")];
+    match given.iter().find(|(given, _)| *given) {
+        Some((_, flag)) => {
+            Err(format!("--guest compares two runs, and {flag} is for one: leave one of them out"))
+        }
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn job(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String> {
-    job_of(own, token, catalogue)?.with_out(&own.without).with_schema(&own.schema)
+    let job = job_of(own, token, catalogue)?.with_settings(&own.settings)?;
+    let job = job.with_guests(&own.guests, catalogue)?;
+    if let Some(differs) = difference(&job.name, &token.scenario) {
+        terminal::warn(format_args!("{differs} than the token's: trying it all the same"));
+    }
+    Ok(job)
+}
+
+/// The part of a job that is other than a token says, judged by their names; `None` if there is none.
+fn difference(job: &str, token: &str) -> Option<&'static str> {
+    let parts = |name: &str| {
+        let (base, guests) = name.split_once(REPLACED).unwrap_or((name, ""));
+        let of_component = base.strip_prefix(OWN).unwrap_or_default();
+        let (component, inputs) = of_component.split_once('-').unwrap_or((of_component, ""));
+        [component, inputs, guests].map(String::from)
+    };
+    let [component, inputs, guests] = parts(job);
+    let [its_component, its_inputs, its_guests] = parts(token);
+    if component != its_component {
+        Some("this is another component")
+    } else if inputs != its_inputs {
+        Some("the arguments, --env, --stdin or --serve are others")
+    } else if its_guests != guests && !its_guests.is_empty() {
+        Some("the components of --guest are others")
+    } else {
+        None
+    }
 }
 
 fn job_of(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String> {
     let choices = token.recipe.clone().try_into().map_err(|e: ProfileError| e.to_string())?;
-    match (&own.wasm, token.scenario.starts_with(OWN)) {
-        (None, false) if !catalogue.has(&token.scenario) => {
-            let name = &token.scenario;
-            Err(format!("this token is of {name}, which `wavetank list` does not name: if that is a check, its test replays it: WAVETANK_TOKEN={token} cargo test {name}"))
+    let scenario = base_name(&token.scenario);
+    if scenario != token.scenario && own.guests.is_empty() {
+        return Err("this token is of a run in which guests were replaced: name their components with --guest NAME=FILE".into());
+    }
+    match (&own.wasm, scenario.starts_with(OWN)) {
+        (None, false) if !catalogue.has(scenario) => {
+            Err(format!("this token is of {scenario}, which `wavetank list` does not name: if that is a check, its test replays it: WAVETANK_TOKEN={token} cargo test {scenario}"))
         }
-        (None, false) if own.says_how() => {
-            Err(format!("this token is of the scenario {}: leave out --transport, --expect-rpc and arguments", token.scenario))
+        (None, false) if own.is_given() => {
+            Err(format!("this token is of the scenario {scenario}: leave out --transport, --stdin and all else that is for a component of your own, and arguments"))
         }
-        (None, false) => Job::named(&token.scenario, choices, catalogue, engine()?),
+        (None, false) => Job::named(scenario, choices, catalogue, engine()?),
         (None, true) => {
             Err("this token is of a component of your own: name its file with --wasm FILE, and its arguments after --".into())
         }
-        (Some(path), true) => {
-            let job = Job::own(path, &own.args, &own.how, choices, engine()?)?;
-            if job.name != token.scenario {
-                let path = path.display();
-                terminal::warn(format_args!("{path} is another component than the token's: trying it all the same"));
-            }
-            Ok(job)
+        (Some(path), true) => Job::own(path, &own.settings.component, choices, engine()?),
+        (Some(_), false) => Err(format!("this token is of the scenario {scenario}: leave out --wasm")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn what_differs_from_a_token_is_told() {
+        for (job, token, differs) in [
+            ("echo", "echo", None),
+            ("wasm-01", "wasm-01", None),
+            ("wasm-01", "wasm-02", Some("this is another component")),
+            ("wasm-01-aa", "wasm-01-aa", None),
+            ("wasm-01", "wasm-01-aa", Some("the arguments, --env, --stdin or --serve are others")),
+            ("wasm-01-bb", "wasm-01-aa", Some("the arguments, --env, --stdin or --serve are others")),
+            ("echo+01", "echo+01", None),
+            ("echo+01", "echo+02", Some("the components of --guest are others")),
+            ("wasm-01-aa+03", "wasm-01-aa+02", Some("the components of --guest are others")),
+        ] {
+            assert_eq!(difference(job, token), differs, "{job} for {token}");
         }
-        (Some(_), false) => Err(format!("this token is of the scenario {}: leave out --wasm", token.scenario)),
     }
 }

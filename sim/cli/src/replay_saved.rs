@@ -16,7 +16,7 @@ pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, S
     let again = job.retry(&kept).map_err(|e| format!("{path}: {e}"))?;
     let canary = args.canary || kept.setting.canary;
     let as_token = Replay { token: again.token.to_string(), canary, own, ..args.clone() };
-    if args.until.is_some() || args.guest.is_some() {
+    if args.until.is_some() || !args.guests.is_empty() {
         return replay::replay(&as_token, catalogue);
     }
     let outcome = escape_control(&kept.outcome);

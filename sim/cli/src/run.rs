@@ -42,7 +42,7 @@ pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
 /// Refuses combinations of flags that would do nothing.
 fn refuse(args: &Run) -> Result<(), String> {
     files::refuse_same(&[("--json", args.json.as_deref()), ("--junit", args.junit.as_deref())])?;
-    if args.prune && args.what.keep.folder().is_none() {
+    if args.prune && args.what.subject.keep.folder().is_none() {
         return Err("--prune removes kept failures, and none are kept here".into());
     }
     let (shard, count) = (args.shard, args.seed_range().count);

@@ -5,6 +5,7 @@ use crate::exit_code::FOUND;
 use crate::format::counted;
 use crate::job::Job;
 use crate::progress::now;
+use crate::subject::Own;
 use crate::terminal::{self, Stop};
 use crate::{Catalogue, failure_report, replay, saved_failures};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -78,7 +79,8 @@ struct Found {
 }
 
 fn found(args: &Shrink, catalogue: &Catalogue) -> Result<Found, String> {
-    let Shrink { token, own, .. } = args;
+    let Shrink { token, own, guests, .. } = args;
+    let own = &Own { guests: guests.clone(), ..own.clone() };
     if saved_failures::is_file(token) {
         let kept = saved_failures::read(token)?;
         let (job, _) = saved_failures::job_of(token, &kept, own, catalogue)?;

@@ -1,6 +1,6 @@
 //! A sweep: many seeds over a pool of workers. The results are the same for any number of workers.
 
-use crate::args::{Run, Seeds, What};
+use crate::args::{Run, What};
 use crate::exit_code::FOUND;
 use crate::heading::Heading;
 use crate::job::Job;
@@ -9,6 +9,7 @@ use crate::pool::Worker;
 use crate::progress::{self, Progress, now};
 use crate::protocol::{Message, Request};
 use crate::report::Report;
+use crate::seeds::Seeds;
 use crate::shard::Shard;
 use crate::terminal::{self, Stop};
 use crate::{annotate, saved_failures, signals};
@@ -228,7 +229,7 @@ fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<PlaceResult>) -> Result<(), String
                     worker = None;
                     still_born = 0;
                     let seed = plan.seed(place);
-                    saved_failures::keep_aborted(&plan.what.keep, plan.job, seed, &cut.to_string());
+                    saved_failures::keep_aborted(&plan.what.subject.keep, plan.job, seed, &cut.to_string());
                     let record = Record::cut(plan.name, seed, plan.job.choices(), &cut);
                     let _ = tell.send(Ok((place, record)));
                     place += 1;

@@ -19,7 +19,7 @@ pub(crate) fn work(what: &What, catalogue: &Catalogue) -> Result<ExitCode, Stop>
     let job = Job::new(what, catalogue, engine()?)?.saying_compiling(|_| {
         let _ = say(&Message::Compiling);
     });
-    let mut keeper = Keeper::new(&what.keep);
+    let mut keeper = Keeper::new(&what.subject.keep);
     say(&Message::Hello { version: VERSION })?;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|e| e.to_string())?;

@@ -1,7 +1,7 @@
 //! Lets a scenario start cells and say what it expects of them.
 
-use super::World;
 use super::StdinScript;
+use super::World;
 use super::judge::{Expectation, Expected, Stream};
 use crate::oracle::{Allowances, Oracle, Scope};
 use capnp::capability::{Client, FromClientHook};
@@ -102,7 +102,10 @@ impl<'w> CellBuilder<'w> {
     }
 
     /// More variables of its environment.
-    pub fn envs<N: Into<String>, V: Into<String>>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self {
+    pub fn envs<N: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
         self.env.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
         self
     }

@@ -424,7 +424,9 @@ impl World {
     fn unexpected_trap(&self, facts: &Facts) -> Option<Outcome> {
         let may_panic = |id: ActorId| {
             let cell = facts.cells.iter().find(|cell| cell.id == id);
-            cell.is_some_and(|cell| cell.parent.is_some() && (cell.leave.children_may_fail || cell.is_end_wanted))
+            cell.is_some_and(|cell| {
+                cell.parent.is_some() && (cell.leave.children_may_fail || cell.is_end_wanted)
+            })
         };
         let is_excused = |cell: &Cell, class| {
             let by_scenario = class == TrapClass::Unreachable && may_panic(cell.id());
