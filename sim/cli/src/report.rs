@@ -205,6 +205,7 @@ impl Report {
         text.styled(FAILED, counted(groups.len() as u64, "distinct failure"));
         text += "\n";
         for Group { name, told, seeds } in groups.iter().take(SHOWN_GROUPS) {
+            let name = told.failure_says.as_deref().unwrap_or(name);
             let seeds = counted(seeds.len() as u64, "seed");
             let _ = writeln!(text, "  {seeds}, first {}: {name}", wavetank_sim::Seed(told.seed));
         }

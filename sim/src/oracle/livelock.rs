@@ -176,7 +176,7 @@ impl LivelockWatch {
         if asks {
             let calls = wait_stats.idle_calls;
             return spinning(format!(
-                "asked {calls} times in a row for news that were not there, without blocking"
+                "asked {calls} times in a row whether it could go on, and neither waited nor moved a byte"
             ));
         }
         if let Some(why) = timed {

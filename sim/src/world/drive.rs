@@ -34,7 +34,7 @@ impl World {
             chooser.at_step(self.transcript.steps.len() as u64 + 1);
             let Some(moved) = self.next_move(chooser) else { break };
             if self.transcript.steps.len() as u64 >= self.max_steps {
-                return Outcome::StepLimit { steps: self.max_steps };
+                return self.step_limit();
             }
             if let Some(found) = self.before(moved) {
                 return found;

@@ -9,9 +9,9 @@ use crate::oracle::{
     Allowances, Blame, CellFacts, Damage, Ends, Evidence, Facts, Finding, Oracle, Party, SwitchedOff,
     TaskFacts, blocking, output, outside, rest, transport,
 };
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Running};
 use crate::transcript::{LinkFrames, Names};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use wavetank::cell::{Cause, Cell, ExitRecord, Limits};
@@ -134,6 +134,26 @@ impl World {
             ..Evidence::from_facts(&facts, &frames)
         };
         evidence.wrong().map(Outcome::Violated).or_else(|| rest::stalled(&evidence).map(Outcome::Stalled))
+    }
+
+    /// The outcome of a world that reached its limit of steps.
+    pub(super) fn step_limit(&self) -> Outcome {
+        /// Number of last steps in which to look for the one that runs.
+        const LOOKED_AT: usize = 10_000;
+        let steps = &self.transcript.steps;
+        let last = &steps[steps.len().saturating_sub(LOOKED_AT)..];
+        let mut polls: BTreeMap<u32, usize> = BTreeMap::new();
+        for step in last {
+            if let Move::Poll(actor) | Move::PollAt(actor, _) = step.moved {
+                *polls.entry(actor).or_default() += 1;
+            }
+        }
+        let most = polls.into_iter().max_by_key(|(_, polls)| *polls);
+        let running = most.map(|(actor, polls)| {
+            let PolledActor { name, blame, .. } = self.who(ActorId(actor), None);
+            Running { who: name, polls, of: last.len(), blame: blame.guessed() }
+        });
+        Outcome::StepLimit { steps: self.max_steps, running }
     }
 
     /// Whether only three things could happen: a poll of this actor, polls of others that ask in vain, or time that
