@@ -4,6 +4,7 @@ mod bare;
 mod bugs;
 mod calls;
 mod canary;
+mod cells;
 mod conformance;
 mod explain;
 mod faults;

@@ -507,6 +507,9 @@ fn a_child_that_nobody_cared_for_is_its_parents_fault() {
 
     let mut failed = parent_of(3, Cause::Exited, EndHandling::default());
     assert!(of_children(&failed).expect("it failed").contains("its child child exited with 3"));
+    let mut wanted = failed.clone();
+    wanted.cells[1].is_end_wanted = true;
+    assert_eq!(of_children(&wanted), None);
     failed.cells[0].leave.children_may_fail = true;
     assert_eq!(of_children(&failed), None);
 
