@@ -1,6 +1,5 @@
 //! `--guest NAME=FILE`: components of the user's own in place of guests that a scenario starts.
 
-use crate::catalogue::Catalogue;
 use crate::component::{hex, short_digest};
 use crate::files;
 use sha2::{Digest, Sha256};
@@ -109,17 +108,17 @@ pub(crate) fn base_name(scenario: &str) -> &str {
     scenario.split_once(REPLACED).map_or(scenario, |(base, _)| base)
 }
 
-/// Finds the component with a name among runs: a built-in guest that ran, or the guest of a cell. `next` gives one run
-/// after the other.
+/// Finds the component with a name among runs: one of the built-in guests that ran, or the guest of a cell. `next` gives
+/// one run after the other.
 ///
 /// # Errors
 /// A message for the user, with the names of all cells, if no run has such a guest.
 pub(crate) fn find(
     name: &str,
-    catalogue: &Catalogue,
+    built_in: &[(&str, &'static [u8])],
     mut next: impl FnMut(usize) -> Option<Run>,
 ) -> Result<Vec<u8>, String> {
-    let built_in = catalogue.guests.iter().find(|(built_in, _)| *built_in == name).map(|(_, bytes)| *bytes);
+    let built_in = built_in.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes);
     let mut cells: Vec<String> = Vec::new();
     for number in 0.. {
         let Some(run) = next(number) else { break };

@@ -205,7 +205,7 @@ impl Job {
         let guests_ = guests.load()?;
         let mut old = Vec::new();
         for guest in &guests_ {
-            old.push(guest_files::find(&guest.name, catalogue, |number| self.sample(number))?);
+            old.push(guest_files::find(&guest.name, &catalogue.guests, |number| self.sample(number))?);
         }
         let mut job = self;
         for (guest, old) in guests_.iter().zip(&old) {

@@ -38,7 +38,9 @@ pub(crate) fn mended(
     let mut replaced = job;
     let mut with = Vec::new();
     for guest in guests.load()? {
-        let old = guest_files::find(&guest.name, catalogue, |number| (number == 0).then(|| before.clone()))?;
+        let old = guest_files::find(&guest.name, &catalogue.guests, |number| {
+            (number == 0).then(|| before.clone())
+        })?;
         replaced = replaced.replacing(&old, &guest.wasm).map_err(|e| guest_files::unfit(&guest.path, &e))?;
         with.push(format!("{} for {}", guest.path.display(), guest.name));
     }
