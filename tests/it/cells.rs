@@ -67,7 +67,7 @@ fn a_child_whose_output_is_closed_early_may_panic_if_the_scenario_says_so() {
     let mut panics = 0;
     for seed in 0..20 {
         finished(allowed, &setup(seed));
-        match run(&strict, &setup(seed)).outcome {
+        match run(strict, &setup(seed)).outcome {
             Outcome::Finished => {}
             Outcome::Trapped { cell, panic, .. } => {
                 assert_eq!(cell, "talker");
@@ -86,7 +86,7 @@ fn a_child_that_panics_for_another_reason_is_blamed_all_the_same() {
         starts(world, parent(world).may_close_early(), &["other", "trap"], only_waits);
     };
     for seed in 0..10 {
-        let outcome = run(&panics, &setup(seed)).outcome;
+        let outcome = run(panics, &setup(seed)).outcome;
         assert!(matches!(&outcome, Outcome::Trapped { cell, .. } if cell == "other"), "{outcome}");
     }
 }
@@ -132,7 +132,7 @@ fn children_are_held_to_what_the_scenario_expects_of_them() {
             &setup(seed),
         );
     }
-    let unmet = |expected, args| violation(run(&ends(expected, args), &round_robin()).outcome);
+    let unmet = |expected, args| violation(run(ends(expected, args), &round_robin()).outcome);
     let other_code = unmet(
         |world| {
             world.children("worker").expect_exit(4);
@@ -171,7 +171,7 @@ fn children_are_held_to_what_the_scenario_expects_of_them() {
     assert_eq!(of_the_parent.what, "no child was started whose name matches \"parent\"");
     // A trap of another class stays a failure.
     let other_trap = run(
-        &ends(
+        ends(
             |world| {
                 world.children("*").expect_trap(TrapClass::EmptyPoll);
             },
@@ -205,7 +205,7 @@ fn a_script_writes_its_parts_with_pauses_that_the_simulator_chooses() {
 fn a_stdin_that_is_left_open_has_no_end() {
     let open = |world: &mut World| copies(world, StdinScript::new().write(b"first second").leave_open());
     for seed in 0..10 {
-        let Outcome::Stalled(graph) = run(&open, &setup(seed)).outcome else {
+        let Outcome::Stalled(graph) = run(open, &setup(seed)).outcome else {
             panic!("seed {seed}: it waits for the end")
         };
         assert!(graph.to_string().contains("copy stdin"), "{graph}");
@@ -253,7 +253,7 @@ fn a_world_that_reaches_its_limit_of_steps_names_who_ran() {
     let spins = |world: &mut World| {
         world.cell("spinner", guests::FAULT_SPIN).serve(peer::executor(world)).spawn();
     };
-    let outcome = run(&spins, &Setup { max_steps: 400, ..round_robin() }).outcome;
+    let outcome = run(spins, &Setup { max_steps: 400, ..round_robin() }).outcome;
     assert!(outcome.to_string().starts_with("no rest within 400 steps: spinner ran in "), "{outcome}");
     assert_eq!(outcome.blame(), Some(Blame::Guest("spinner".into()).guessed()));
 }
