@@ -93,93 +93,92 @@ fn a_child_that_panics_for_another_reason_is_blamed_all_the_same() {
 
 // ---- expectations of children
 
-#[test]
-fn children_are_held_to_what_the_scenario_expects_of_them() {
-    let ends = |expected: fn(&World), args| {
-        move |world: &mut World| {
-            starts(world, parent(world), args, only_waits);
-            expected(world);
-        }
-    };
-    let exits = &["worker", "exit", "3"][..];
-    let traps = &["worker", "trap"][..];
-    for seed in 0..10 {
-        finished(
-            ends(
-                |world| {
-                    world.children("work*").expect_exit(3);
-                },
-                exits,
-            ),
-            &setup(seed),
-        );
-        finished(
-            ends(
-                |world| {
-                    world.children("worker").expect_trap(TrapClass::Unreachable);
-                },
-                traps,
-            ),
-            &setup(seed),
-        );
-        finished(
-            ends(
-                |world| {
-                    world.children("worker").expect_stdout("env: []");
-                },
-                &["worker", "1"],
-            ),
-            &setup(seed),
-        );
+const EXITS: &[&str] = &["worker", "exit", "3"];
+const TRAPS: &[&str] = &["worker", "trap"];
+const ANSWERS: &[&str] = &["worker", "1"];
+
+/// Arguments of a child, and what is expected of it.
+type Expects = (&'static [&'static str], fn(&World));
+
+fn expecting((args, expected): Expects) -> impl Fn(&mut World) {
+    move |world| {
+        starts(world, parent(world), args, only_waits);
+        expected(world);
     }
-    let unmet = |expected, args| violation(run(ends(expected, args), &round_robin()).outcome);
-    let other_code = unmet(
-        |world| {
-            world.children("worker").expect_exit(4);
-        },
-        exits,
-    );
-    assert_eq!((other_code.oracle, &*other_code.who), (Oracle::Exit, "worker"));
-    assert_eq!(other_code.what, "worker exited with 3, expected 4");
-    let no_trap = unmet(
-        |world| {
-            world.children("*").expect_trap(TrapClass::Unreachable);
-        },
-        exits,
-    );
-    assert_eq!(no_trap.what, "worker exited with 3, expected a trap: unreachable");
-    let unsaid = unmet(
-        |world| {
-            world.children("worker").expect_stdout("hello");
-        },
-        &["worker", "1"],
-    );
-    assert_eq!(unsaid.oracle, Oracle::Output);
-    let nobody = unmet(
-        |world| {
-            world.children("helper*");
-        },
-        exits,
-    );
-    assert_eq!(nobody.what, "no child was started whose name matches \"helper*\"");
-    let of_the_parent = unmet(
-        |world| {
-            world.children("parent");
-        },
-        exits,
-    );
-    assert_eq!(of_the_parent.what, "no child was started whose name matches \"parent\"");
-    // A trap of another class stays a failure.
-    let other_trap = run(
-        ends(
-            |world| {
-                world.children("*").expect_trap(TrapClass::EmptyPoll);
-            },
-            traps,
+}
+
+#[test]
+fn children_that_end_as_expected_are_no_failures() {
+    let met: [Expects; 4] = [
+        (EXITS, |world| {
+            world.children("work*").expect_exit(3).expect_stdout("");
+        }),
+        (TRAPS, |world| {
+            world.children("worker").expect_trap(TrapClass::Unreachable);
+        }),
+        (TRAPS, |world| {
+            world.children("w*r").expect_stderr("asked to").expect_trap(TrapClass::Unreachable);
+        }),
+        (ANSWERS, |world| {
+            world.children("*").expect_stdout("env: []").expect_exit(0);
+        }),
+    ];
+    for expects in met {
+        for seed in 0..10 {
+            finished(expecting(expects), &setup(seed));
+        }
+    }
+}
+
+#[test]
+fn children_that_end_otherwise_are_found() {
+    let unmet: [(Expects, Oracle, &str); 5] = [
+        (
+            (EXITS, |world| {
+                world.children("worker").expect_exit(4);
+            }),
+            Oracle::Exit,
+            "worker exited with 3, expected 4",
         ),
-        &setup(0),
-    );
-    assert!(matches!(other_trap.outcome, Outcome::Trapped { .. }), "{}", other_trap.outcome);
+        (
+            (EXITS, |world| {
+                world.children("*").expect_trap(TrapClass::Unreachable);
+            }),
+            Oracle::Exit,
+            "worker exited with 3, expected a trap: unreachable",
+        ),
+        (
+            (ANSWERS, |world| {
+                world.children("worker").expect_stdout("hello");
+            }),
+            Oracle::Output,
+            "hello",
+        ),
+        (
+            (EXITS, |world| {
+                world.children("helper*");
+            }),
+            Oracle::Exit,
+            "no child was started whose name matches \"helper*\"",
+        ),
+        (
+            (EXITS, |world| {
+                world.children("parent");
+            }),
+            Oracle::Exit,
+            "no child was started whose name matches \"parent\"",
+        ),
+    ];
+    for (expects, oracle, what) in unmet {
+        let found = violation(run(expecting(expects), &round_robin()).outcome);
+        assert_eq!(found.oracle, oracle, "{}", found.what);
+        assert!(found.what.contains(what), "{}", found.what);
+    }
+    let other_trap: Expects = (TRAPS, |world| {
+        world.children("*").expect_trap(TrapClass::EmptyPoll);
+    });
+    let outcome = run(expecting(other_trap), &setup(0)).outcome;
+    assert!(matches!(outcome, Outcome::Trapped { .. }), "{outcome}");
 }
 
 // ---- stdin

@@ -222,8 +222,11 @@ impl Job {
     fn sample(&self, number: usize) -> Option<Run> {
         const UNDER_WEATHER: u64 = 8;
         let number = number as u64;
-        let profile = if number == 0 { Profile::calm() } else { Profile::default() };
-        let choices = Choices::Drawn(StrategyName::default(), profile);
+        // Neither strategy needs a survey, which would be of the scenario without the new guests.
+        let choices = match number {
+            0 => Choices::Drawn(StrategyName::RoundRobin, Profile::calm()),
+            _ => Choices::Drawn(StrategyName::Random, Profile::default()),
+        };
         (number <= UNDER_WEATHER).then(|| self.run_with(Seed(number), choices, false))
     }
 
