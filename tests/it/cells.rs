@@ -48,7 +48,13 @@ async fn reads_a_head(process: process::Client) {
     stdout.close_request().send().promise.await.expect("it closes");
 }
 
-async fn only_waits(_: process::Client) {}
+/// Ends a child's stdin.
+async fn only_waits(process: process::Client) {
+    let stdin = process.stdin_request().send().promise.await.expect("its stdin is its own");
+    let stdin = stdin.get().expect("results").get_stream().expect("a stream");
+    // It may have ended already.
+    let _ = stdin.close_request().send().promise.await;
+}
 
 fn violation(outcome: Outcome) -> Finding {
     let Outcome::Violated(finding) = outcome else { panic!("{outcome}") };
