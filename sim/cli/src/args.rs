@@ -2,9 +2,10 @@
 
 use crate::called;
 use crate::schemas::SchemaArgs;
+use crate::shard::Shard;
+use crate::shard_env::{self, ChosenShard};
 use clap::{Parser, Subcommand, ValueEnum};
 use sha2::{Digest, Sha256};
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub enum Command {
     Run(Run),
     /// Repeats the run of a token, and prints its RPC frames
     Replay(Replay),
+    /// Packs a saved failure with its guests and schemas into one file that `replay` takes anywhere
+    Pack(Pack),
     /// Makes a failing run smaller, from its token or its file
     Shrink(Shrink),
     /// Runs every schedule of a scenario within a bound, one after the other, until one fails
@@ -242,15 +245,18 @@ pub struct Run {
     /// Print an annotation for each distinct failure in the format of GitHub Actions [default: only if it runs there]
     #[arg(long)]
     pub(crate) github: bool,
-    /// Run every nth seed, starting with the ith, as 2/3: `wavetank merge` merges the shards
+    /// Run every nth seed, starting with the ith, as 2/3: `wavetank merge` merges the shards. `env` reads the shard from
+    /// the variables of Kubernetes, Slurm, GitLab or Buildkite; env/N states the total, for a task that is submitted
+    /// again or for HyperQueue
     #[arg(
         long,
-        value_name = "I/N",
+        value_name = "I/N|env|env/N",
         default_value = "1/1",
+        value_parser = shard_env::chosen,
         conflicts_with = "first",
         hide_default_value = true
     )]
-    pub(crate) shard: Shard,
+    pub(crate) shard: ChosenShard,
     /// Give up a worker that is silent for this long in the middle of a world, as 60s or 10m
     #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "60s")]
     pub(crate) hang_after: Duration,
@@ -347,7 +353,7 @@ pub struct Merge {
 #[derive(clap::Args, Clone)]
 #[expect(missing_docs, reason = "a doc comment here would become help text")]
 pub struct Replay {
-    /// The token, as printed after `replay:`, or the .toml file of a saved failure
+    /// The token, as printed after `replay:`, the .toml file of a saved failure, or a pack of `wavetank pack`
     pub(crate) token: String,
     /// Print the RPC calls and their results, without ids or order
     #[arg(long)]
@@ -387,6 +393,18 @@ pub(crate) struct Own {
     /// Arguments for that component
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Pack {
+    /// The .toml file of a saved failure
+    pub(crate) file: String,
+    /// Write the pack to this file; `-` is stdout [default: the name of the failure, with .tar.zst, in this folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) own: Own,
 }
 
 #[derive(clap::Args)]
@@ -465,46 +483,15 @@ pub struct Man {
     pub(crate) out: Option<PathBuf>,
 }
 
-/// One of `of` shards: every `of`th seed, from the `index`th on, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Shard {
-    pub(crate) index: u64,
-    pub(crate) of: u64,
-}
-
-impl Shard {
-    /// How many of the first `places` places belong to this shard.
-    pub(crate) fn count(self, places: u64) -> u64 {
-        places / self.of + u64::from(places % self.of >= self.index)
-    }
-
-    /// The `nth` place of this shard, among the places of all shards.
-    pub(crate) fn place(self, nth: u64) -> u64 {
-        nth * self.of + self.index - 1
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.index, self.of)
-    }
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("not a shard: {text:?} (write I/N with I from 1 to N, as 2/3)");
-        let (index, of) = text.split_once('/').ok_or_else(wrong)?;
-        let (index, of) = (index.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
-        if (1..=of).contains(&index) && of <= MAX_SHARDS { Ok(Shard { index, of }) } else { Err(wrong()) }
-    }
-}
-
 /// Number of seeds of a sweep if the user gives none.
 const USUAL_SEEDS: u64 = 1_000;
 
 impl Run {
+    /// The shard to run.
+    pub(crate) fn shard(&self) -> Shard {
+        self.shard.shard
+    }
+
     /// The seeds that the user asked for.
     pub(crate) fn seed_range(&self) -> Seeds {
         let seeds = self.seeds.unwrap_or(Seeds { start: 0, count: USUAL_SEEDS });
@@ -530,9 +517,6 @@ impl Own {
         self.how.is_given() || !self.args.is_empty()
     }
 }
-
-/// More shards than anybody has machines.
-const MAX_SHARDS: u64 = 10_000;
 
 impl Exhaustive {
     /// The bound of the search. Two preemptions if the user gives none, because most bugs need no more.
@@ -668,21 +652,6 @@ mod tests {
         assert_eq!("5..8".parse(), Ok(Seeds { start: 5, count: 3 }));
         for text in ["", "5", "8..5", "5..5", "a..b", "1..2..3"] {
             assert!(text.parse::<Seeds>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn shards_deal_every_place_once() {
-        for (places, of) in [(0, 3), (1, 3), (10, 3), (12, 4), (5, 1), (2, 7)] {
-            let shards = (1..=of).map(|index| Shard { index, of });
-            let mut dealt: Vec<u64> =
-                shards.flat_map(|s| (0..s.count(places)).map(move |nth| s.place(nth))).collect();
-            dealt.sort_unstable();
-            assert_eq!(dealt, (0..places).collect::<Vec<_>>(), "{places} in {of}");
-        }
-        assert_eq!("2/3".parse(), Ok(Shard { index: 2, of: 3 }));
-        for text in ["", "0/3", "4/3", "1", "a/b", "1/0", "1/99999999999"] {
-            assert!(text.parse::<Shard>().is_err(), "{text}");
         }
     }
 

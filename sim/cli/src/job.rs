@@ -24,6 +24,7 @@ use wavetank_sim::replay_line::{Called, command_line};
 use wavetank_sim::saved::{self, Retry, SavedFailure, Setting, Source};
 use wavetank_sim::shell;
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, peer};
+use wavetank_trace::Schema;
 
 /// A scenario or component, ready to run.
 pub(crate) struct Job {
@@ -151,7 +152,18 @@ impl Job {
         choices: Choices,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
-        let wasm = files::component(path)?;
+        Self::own_of(path, files::component(path)?, args, how, choices, engine)
+    }
+
+    /// The same if the component was read already; its path is for people and for the line that replays it.
+    pub(crate) fn own_of(
+        path: &Path,
+        wasm: Vec<u8>,
+        args: &[String],
+        how: &How,
+        choices: Choices,
+        engine: Arc<Engine>,
+    ) -> Result<Self, String> {
         let name =
             path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
         let guest = said_if_long(COMPILES_UNTOLD, || note_compiling(&name), || engine.guest(&wasm));
@@ -200,6 +212,22 @@ impl Job {
             self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
         }
         Ok(self)
+    }
+
+    /// The same with schemas that were read already, and that have these names.
+    pub(crate) fn with_requests(mut self, requests: &[&[u8]], names: &[String]) -> Result<Self, String> {
+        for request in requests {
+            let schema = Schema::from_request(request).map_err(|e| format!("its schema: {e}"))?;
+            Arc::make_mut(&mut self.harness.base_mut().schema).extend(schema);
+        }
+        self.schemas = names.to_vec();
+        Ok(self)
+    }
+
+    /// The same job with other choices.
+    pub(crate) fn with_choices(mut self, choices: Choices) -> Self {
+        self.harness.base_mut().choices = choices;
+        self
     }
 
     /// The same job with each run repeated and compared.

@@ -27,6 +27,8 @@ mod known;
 mod man;
 mod merge;
 mod one_run;
+mod pack;
+mod pack_file;
 mod pool;
 pub mod progress;
 mod protocol;
@@ -37,6 +39,8 @@ mod report;
 mod run;
 mod saved_failures;
 mod schemas;
+mod shard;
+mod shard_env;
 mod shrink;
 mod signals;
 mod sweep;
@@ -73,6 +77,8 @@ pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     match command {
         Command::Run(args) => run::run(args, catalogue),
         Command::Exhaustive(args) => exhaustive::run(&args, catalogue),
+        Command::Pack(args) => pack::pack(&args, catalogue),
+        Command::Replay(args) if pack_file::is_pack(args.token.as_ref()) => pack::replay(&args, catalogue),
         Command::Replay(args) if saved_failures::is_file(&args.token) => {
             replay_saved::replay(&args, catalogue)
         }

@@ -15,6 +15,16 @@ use wavetank_sim::explain::EXPLAIN_RUNS;
 pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     let token = given(&args.token)?;
     let job = job(&args.own, &token, catalogue)?;
+    replay_job(args, &token, job, catalogue)
+}
+
+/// Replays the run of a token with a job that has its choices.
+pub(crate) fn replay_job(
+    args: &Replay,
+    token: &Token,
+    job: Job,
+    catalogue: &Catalogue,
+) -> Result<ExitCode, Stop> {
     if let Some(step) = args.until {
         return replay_extras::until(&job, token.seed, step);
     }

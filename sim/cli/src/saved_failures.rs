@@ -6,6 +6,7 @@ use crate::exit_code::{FOUND, USAGE};
 use crate::files::is_same;
 use crate::format::counted;
 use crate::job::Job;
+use crate::pack_file;
 use crate::pool::Worker;
 use crate::protocol::{Message, Request, RetryReport};
 use crate::terminal::{self, Stop};
@@ -36,6 +37,9 @@ pub(crate) fn read(path: &str) -> Result<SavedFailure, String> {
     saved::read(Path::new(path)).map_err(|e| match e {
         SavedFailureError::Unreadable(reason) => {
             format!("{path}: {reason}: name the file of a saved failure, as wavetank-failures/NAME.toml")
+        }
+        SavedFailureError::Foreign if pack_file::is_pack(Path::new(path)) => {
+            format!("{path}: it is a pack, which only `replay` takes: its failure.toml is for the others: tar --extract --file {path}")
         }
         e => format!("{path}: {e}"),
     })

@@ -1,6 +1,6 @@
 //! A sweep: many seeds over a pool of workers. The results are the same for any number of workers.
 
-use crate::args::{Run, Seeds, Shard, What};
+use crate::args::{Run, Seeds, What};
 use crate::exit_code::FOUND;
 use crate::heading::Heading;
 use crate::job::Job;
@@ -9,6 +9,7 @@ use crate::pool::Worker;
 use crate::progress::{self, Progress, now};
 use crate::protocol::{Message, Request};
 use crate::report::Report;
+use crate::shard::Shard;
 use crate::terminal::{self, Stop};
 use crate::{annotate, saved_failures, signals};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,14 +96,14 @@ pub(crate) fn sweep(
     mut json: Option<&mut Lines>,
 ) -> Result<Report, Stop> {
     let seeds = args.seed_range();
-    let asked = args.shard.count(seeds.count);
+    let asked = args.shard().count(seeds.count);
     let stop = signals::to_end();
     let plan = Plan {
         what: &args.what,
         name: &job.name,
         job,
         seeds,
-        shard: args.shard,
+        shard: args.shard(),
         hang_after: args.hang_after,
         next: AtomicU64::new(0),
         end: AtomicU64::new(asked),
@@ -157,7 +158,8 @@ pub(crate) fn sweep(
     if !(args.no_shrink || stopped) {
         shrink(&plan, &mut records)?;
     }
-    Ok(Report { heading, found, records, asked, stopped, seconds })
+    let timed = records.len() as u64;
+    Ok(Report { heading, found, records, asked, stopped, seconds, timed })
 }
 
 /// Selects the failures to shrink: the first of each kind, in the order of seeds, up to a limit on the kinds. A shard

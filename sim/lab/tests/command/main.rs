@@ -6,6 +6,8 @@ mod hostile;
 mod install;
 mod keep;
 mod output;
+mod pack;
 mod refused;
 mod schemas;
+mod shards;
 mod sweeps;
