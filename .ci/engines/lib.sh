@@ -20,7 +20,7 @@ has_lines() {
 pid_of() {
     local process
     for process in /proc/[0-9]*; do
-        if tr '\0' '\n' < "$process/cmdline" 2> /dev/null | grep -qxF -- "$1"; then
+        if tr '\0' '\n' 2> /dev/null < "$process/cmdline" | grep -qxF -- "$1"; then
             echo "${process#/proc/}"
             return
         fi

@@ -35,7 +35,14 @@ pub(crate) fn pack(args: &PackArgs, catalogue: &Catalogue) -> Result<ExitCode, S
         return Err(format!("{file}: it is a pack already: copy it").into());
     }
     let kept = saved_failures::read(file)?;
-    let (job, own) = saved_failures::job_of(file, &kept, &args.own, catalogue)?;
+    let (mut job, own) = saved_failures::job_of(file, &kept, &args.own, catalogue)?;
+    if let (Some(path), Source::Component { .. }) = (&own.wasm, &kept.setting.source) {
+        // The file may have another name by now, and a cell is called as its component was.
+        job = of_component(&kept, crate::files::component(path)?)
+            .and_then(|job| job.with_out(&own.without).with_schema(&own.schema))
+            .map_err(|reason| format!("{}: {reason}", path.display()))?;
+        job = if kept.setting.canary { job.with_canary() } else { job };
+    }
     let packed = packed(&kept, &job, &own).map_err(|reason| format!("{file}: {reason}"))?;
     let bytes = packed.to_bytes().map_err(|reason| format!("{file}: {reason}"))?;
     let to = match &args.out {
@@ -217,18 +224,24 @@ pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, S
 }
 
 fn job(pack: &Pack, kept: &SavedFailure, catalogue: &Catalogue) -> Result<Job, String> {
-    let Source::Component { path, args, transport, expects_rpc } = &kept.setting.source else {
+    if !matches!(kept.setting.source, Source::Component { .. }) {
         return Job::named(&kept.setting.scenario, Choices::default(), catalogue, engine()?);
-    };
+    }
     let wasm = pack.manifest.component.as_ref().and_then(|sha256| pack.guest(sha256));
-    let wasm = wasm.ok_or("its component is missing: get it again")?.to_vec();
-    let how = How { transport: transport.map(Into::into), expect_rpc: *expects_rpc };
-    let job =
-        Job::own_of(Path::new(&*escape_control(path)), wasm, args, &how, Choices::default(), engine()?)?;
+    let job = of_component(kept, wasm.ok_or("its component is missing: get it again")?.to_vec())?;
     if job.name != kept.setting.scenario {
         return Err("its component is another than the one that failed: get it again".into());
     }
     Ok(job)
+}
+
+/// The job of a failure of a component, which has the name that it had.
+fn of_component(kept: &SavedFailure, wasm: Vec<u8>) -> Result<Job, String> {
+    let Source::Component { path, args, transport, expects_rpc } = &kept.setting.source else {
+        return Err("it is of no component".into());
+    };
+    let how = How { transport: transport.map(Into::into), expect_rpc: *expects_rpc };
+    Job::own_of(Path::new(&*escape_control(path)), wasm, args, &how, Choices::default(), engine()?)
 }
 
 /// The same job with the components of the pack, if this command has others by now. A cell may first start when another
