@@ -3,6 +3,7 @@
 use crate::guest_files::{GuestArg, GuestArgs};
 use crate::seeds::Seeds;
 use crate::shard::Shard;
+use crate::shard_env::{self, ChosenShard};
 use crate::subject::{Keep, Own, Subject};
 use crate::times::{duration, seconds, some_time};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -56,6 +57,8 @@ pub enum Command {
     Run(Run),
     /// Repeats the run of a token, and prints its RPC frames
     Replay(Replay),
+    /// Packs a saved failure with its guests and schemas into one file that `replay` takes anywhere
+    Pack(Pack),
     /// Makes a failing run smaller, from its token or its file
     Shrink(Shrink),
     /// Runs every schedule of a scenario within a bound, one after the other, until one fails
@@ -123,15 +126,18 @@ pub struct Run {
     /// Print an annotation for each distinct failure in the format of GitHub Actions [default: only if it runs there]
     #[arg(long)]
     pub(crate) github: bool,
-    /// Run every nth seed, starting with the ith, as 2/3: `wavetank merge` merges the shards
+    /// Run every nth seed, starting with the ith, as 2/3: `wavetank merge` merges the shards. `env` reads the shard from
+    /// the variables of Kubernetes, Slurm, GitLab or Buildkite; env/N states the total, for a task that is submitted
+    /// again or for HyperQueue
     #[arg(
         long,
-        value_name = "I/N",
+        value_name = "I/N|env|env/N",
         default_value = "1/1",
+        value_parser = shard_env::chosen,
         conflicts_with = "first",
         hide_default_value = true
     )]
-    pub(crate) shard: Shard,
+    pub(crate) shard: ChosenShard,
     /// Give up a worker that is silent for this long in the middle of a world, as 60s or 10m
     #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "60s")]
     pub(crate) hang_after: Duration,
@@ -216,7 +222,7 @@ pub struct Merge {
 #[derive(clap::Args, Clone)]
 #[expect(missing_docs, reason = "a doc comment here would become help text")]
 pub struct Replay {
-    /// The token, as printed after `replay:`, or the .toml file of a saved failure
+    /// The token, as printed after `replay:`, the .toml file of a saved failure, or a pack of `wavetank pack`
     pub(crate) token: String,
     /// Print the RPC calls and their results, without ids or order
     #[arg(long)]
@@ -237,6 +243,18 @@ pub struct Replay {
     /// print the differences; for the token of a run with such a component, the component of that run
     #[arg(long = "guest", value_name = "NAME=FILE")]
     pub(crate) guests: Vec<GuestArg>,
+    #[command(flatten)]
+    pub(crate) own: Own,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Pack {
+    /// The .toml file of a saved failure
+    pub(crate) file: String,
+    /// Write the pack to this file; `-` is stdout [default: the name of the failure, with .tar.zst, in this folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) own: Own,
 }
@@ -311,6 +329,11 @@ pub struct Man {
 const USUAL_SEEDS: u64 = 1_000;
 
 impl Run {
+    /// The shard to run.
+    pub(crate) fn shard(&self) -> Shard {
+        self.shard.shard
+    }
+
     /// The seeds that the user asked for.
     pub(crate) fn seed_range(&self) -> Seeds {
         let seeds = self.seeds.unwrap_or(Seeds { start: 0, count: USUAL_SEEDS });

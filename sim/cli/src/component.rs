@@ -174,6 +174,16 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
+    /// Inputs that were saved, with the content of stdin.
+    pub(crate) fn saved(given: ComponentInputs, stdin: Option<Vec<u8>>) -> Self {
+        Inputs { given, stdin }
+    }
+
+    /// The content of its stdin, if it was given any.
+    pub(crate) fn stdin(&self) -> Option<&[u8]> {
+        self.stdin.as_deref()
+    }
+
     /// The mark of what the component is given, for its name in tokens; `None` if all is as by default. It is made of the
     /// content of stdin, because its path may change.
     pub(crate) fn mark(&self) -> Option<String> {

@@ -43,7 +43,7 @@ pub(crate) fn of_run(job: &Job, args: &args::Run, bound: Bound) -> Result<ExitCo
         (args.json.is_some(), "--json"),
         (args.junit.is_some(), "--junit"),
         (args.jobs.is_some(), "--jobs"),
-        (args.shard.of > 1, "--shard"),
+        (args.shard().of > 1, "--shard"),
         (args.prune, "--prune"),
         (args.what.canary, "--canary"),
     ] {

@@ -9,10 +9,25 @@ use std::path::{Path, PathBuf};
 /// debugging information.
 const MAX_COMPONENT_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Opens a file to read. A FIFO that has a name is refused: nobody may ever write to it. The pipe of a shell's `<(…)` is
+/// read, and so is stdin.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let is_open_already =
+            ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|of| path.starts_with(of));
+        if !is_open_already && std::fs::metadata(path)?.file_type().is_fifo() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a FIFO, which may never end"));
+        }
+    }
+    File::open(path)
+}
+
 /// Reads a component.
 pub(crate) fn component(path: &Path) -> Result<Vec<u8>, String> {
     let mut wasm = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut wasm));
+    let read = open(path).and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut wasm));
     match read {
         Err(e) => Err(format!(
             "{}: {e}: name a built component, as target/wasm32-wasip2/release/NAME.wasm",

@@ -52,7 +52,7 @@ impl Heading {
             shrink: !args.no_shrink,
             first_seed: seeds.start,
             seed_count: seeds.count,
-            shard: args.shard.to_string(),
+            shard: args.shard().to_string(),
             at: job.at.clone(),
         }
     }

@@ -4,7 +4,7 @@ use crate::args::What;
 use crate::called::{self, command};
 use crate::catalogue::Catalogue;
 use crate::checks;
-use crate::component::{ComponentArgs, hex};
+use crate::component::{ComponentArgs, Inputs, hex};
 use crate::files;
 use crate::guest_files::{self, GuestArgs, REPLACED};
 use crate::progress::said_if_long;
@@ -28,6 +28,7 @@ use wavetank_sim::replay_line::{Called, command_line};
 use wavetank_sim::saved::{self, ReplacedGuest, Retry, SavedFailure, Setting, Source};
 use wavetank_sim::shell;
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World};
+use wavetank_trace::Schema;
 
 /// A scenario or component, ready to run.
 pub(crate) struct Job {
@@ -160,8 +161,18 @@ impl Job {
         choices: Choices,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
-        let wasm = files::component(path)?;
-        let inputs = component.load()?;
+        Self::own_of(path, files::component(path)?, component, component.load()?, choices, engine)
+    }
+
+    /// The same if its files were read already; its path is for people and for the line that replays it.
+    pub(crate) fn own_of(
+        path: &Path,
+        wasm: Vec<u8>,
+        component: &ComponentArgs,
+        inputs: Inputs,
+        choices: Choices,
+        engine: Arc<Engine>,
+    ) -> Result<Self, String> {
         let name =
             path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
         let guest = said_if_long(COMPILES_UNTOLD, || note_compiling(&name), || engine.guest(&wasm));
@@ -231,7 +242,7 @@ impl Job {
     }
 
     /// The same job with oracles switched off. A replay must switch them off too.
-    fn with_out(mut self, without: &WithoutArgs) -> Self {
+    pub(crate) fn with_out(mut self, without: &WithoutArgs) -> Self {
         self.harness.base_mut().without.extend(without.setting());
         let words = without.words();
         if !words.is_empty() {
@@ -249,6 +260,27 @@ impl Job {
             self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
         }
         Ok(self)
+    }
+
+    /// The same under the name that it has in tokens, for a job whose guests will be replaced one by one.
+    pub(crate) fn named_in_tokens(self, name: &str) -> Self {
+        Job { name: name.into(), ..self }
+    }
+
+    /// The same with schemas that were read already, and that have these names.
+    pub(crate) fn with_requests(mut self, requests: &[&[u8]], names: &[String]) -> Result<Self, String> {
+        for request in requests {
+            let schema = Schema::from_request(request).map_err(|e| format!("its schema: {e}"))?;
+            Arc::make_mut(&mut self.harness.base_mut().schema).extend(schema);
+        }
+        self.schemas = names.to_vec();
+        Ok(self)
+    }
+
+    /// The same job with other choices.
+    pub(crate) fn with_choices(mut self, choices: Choices) -> Self {
+        self.harness.base_mut().choices = choices;
+        self
     }
 
     /// The same job with each run repeated and compared.

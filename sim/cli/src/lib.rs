@@ -29,6 +29,8 @@ mod known;
 mod man;
 mod merge;
 mod one_run;
+mod pack;
+mod pack_file;
 mod pool;
 pub mod progress;
 mod protocol;
@@ -41,6 +43,7 @@ mod saved_failures;
 mod schemas;
 mod seeds;
 mod shard;
+mod shard_env;
 mod shrink;
 mod signals;
 mod subject;
@@ -80,6 +83,8 @@ pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     match command {
         Command::Run(args) => run::run(args, catalogue),
         Command::Exhaustive(args) => exhaustive::run(&args, catalogue),
+        Command::Pack(args) => pack::pack(&args, catalogue),
+        Command::Replay(args) if pack_file::is_pack(args.token.as_ref()) => pack::replay(&args, catalogue),
         Command::Replay(args) if saved_failures::is_file(&args.token) => {
             replay_saved::replay(&args, catalogue)
         }

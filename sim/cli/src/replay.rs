@@ -23,13 +23,24 @@ pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, S
         // The guests of that run, and none to compare it with.
         own.guests = std::mem::take(&mut guests);
     }
-    refuse_beside_guests(args, &guests)?;
     let job = job(&own, &token, catalogue)?;
+    replay_job(args, &token, job, &guests, catalogue)
+}
+
+/// Replays the run of a token with a job that has its choices. `guests` are those to compare it with.
+pub(crate) fn replay_job(
+    args: &Replay,
+    token: &Token,
+    job: Job,
+    guests: &GuestArgs,
+    catalogue: &Catalogue,
+) -> Result<ExitCode, Stop> {
+    refuse_beside_guests(args, guests)?;
     if let Some(step) = args.until {
         return replay_extras::until(&job, token.seed, step);
     }
     if !guests.is_empty() {
-        return replay_extras::mended(job, token.seed, &guests, catalogue);
+        return replay_extras::mended(job, token.seed, guests, catalogue);
     }
     let job = if args.canary { job.with_canary() } else { job };
     let run = job.run(token.seed);

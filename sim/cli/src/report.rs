@@ -38,6 +38,8 @@ pub(crate) struct Report {
     /// Whether the sweep was told to stop before the end.
     pub(crate) stopped: bool,
     pub(crate) seconds: Duration,
+    /// Number of worlds that ran in this time.
+    pub(crate) timed: u64,
 }
 
 impl Report {
@@ -100,9 +102,9 @@ impl Report {
         self.found.iter().flat_map(|record| &record.not_judged).map(String::as_str).collect()
     }
 
-    fn worlds_per_second(&self) -> u64 {
-        let millis = self.seconds.as_millis().max(1) as u64;
-        self.records.len() as u64 * 1000 / millis
+    /// `None` if it is not known how long the worlds took, as in a merge of killed shards.
+    fn worlds_per_second(&self) -> Option<u64> {
+        (self.timed * 1000).checked_div(self.seconds.as_millis() as u64)
     }
 
     /// The last line of the JSON lines. If a sweep is repeated, only `timing` differs.
@@ -286,13 +288,11 @@ impl Report {
                 counted(twice as u64, "seed")
             )?;
         }
-        writeln!(
-            f,
-            "  {} steps, {} of virtual time, {} worlds/s",
-            self.steps(),
-            span(self.virtual_ns()),
-            self.worlds_per_second()
-        )
+        write!(f, "  {} steps, {} of virtual time", self.steps(), span(self.virtual_ns()))?;
+        match self.worlds_per_second() {
+            Some(speed) => writeln!(f, ", {speed} worlds/s"),
+            None => writeln!(f),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::job::Job;
 use crate::json_lines::Lines;
 use crate::one_run::{self, OneRun};
 use crate::saved_failures::SavedFolder;
-use crate::terminal::Stop;
+use crate::terminal::{self, Stop};
 use crate::{Catalogue, engine, exhaustive, junit, sweep};
 use std::process::ExitCode;
 use wavetank_sim::StrategyName;
@@ -23,6 +23,9 @@ pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
         let run = job.run(seed);
         one_run::tell(&job, &OneRun::of(&args), &run, "")?;
         return Ok(if run.outcome.is_news() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
+    }
+    if let Some(read) = &args.shard.read {
+        terminal::note(format_args!("shard {} (by {read})\n", args.shard()));
     }
     let heading = Heading::new(&job, &args, args.seed_range());
     let mut json = args.json.as_ref().map(|path| Lines::create(path, &heading)).transpose()?;
@@ -45,7 +48,7 @@ fn refuse(args: &Run) -> Result<(), String> {
     if args.prune && args.what.subject.keep.folder().is_none() {
         return Err("--prune removes kept failures, and none are kept here".into());
     }
-    let (shard, count) = (args.shard, args.seed_range().count);
+    let (shard, count) = (args.shard(), args.seed_range().count);
     if shard.count(count) == 0 {
         return Err(format!(
             "shard {shard} has no seed: there can be no more shards than seeds, of which there are {count}"

@@ -8,6 +8,7 @@ use crate::files::is_same;
 use crate::format::counted;
 use crate::guest_files::base_name;
 use crate::job::Job;
+use crate::pack_file;
 use crate::pool::Worker;
 use crate::protocol::{Message, Request, RetryReport};
 use crate::subject::{Keep, Own};
@@ -39,6 +40,9 @@ pub(crate) fn read(path: &str) -> Result<SavedFailure, String> {
     saved::read(Path::new(path)).map_err(|e| match e {
         SavedFailureError::Unreadable(reason) => {
             format!("{path}: {reason}: name the file of a saved failure, as wavetank-failures/NAME.toml")
+        }
+        SavedFailureError::Foreign if pack_file::is_pack(Path::new(path)) => {
+            format!("{path}: it is a pack, which only `replay` takes: its failure.toml is for the others: tar --extract --file {path}")
         }
         e => format!("{path}: {e}"),
     })

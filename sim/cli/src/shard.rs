@@ -1,10 +1,7 @@
-//! Shards: the parts of a sweep that different machines run.
+//! Shards of a sweep.
 
 use std::fmt;
 use std::str::FromStr;
-
-/// More shards than anybody has machines.
-const MAX_SHARDS: u64 = 10_000;
 
 /// One of `of` shards: every `of`th seed, from the `index`th on, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +38,9 @@ impl FromStr for Shard {
         if (1..=of).contains(&index) && of <= MAX_SHARDS { Ok(Shard { index, of }) } else { Err(wrong()) }
     }
 }
+
+/// More shards than anybody has machines.
+pub(crate) const MAX_SHARDS: u64 = 10_000;
 
 #[cfg(test)]
 mod tests {

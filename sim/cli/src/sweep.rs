@@ -97,14 +97,14 @@ pub(crate) fn sweep(
     mut json: Option<&mut Lines>,
 ) -> Result<Report, Stop> {
     let seeds = args.seed_range();
-    let asked = args.shard.count(seeds.count);
+    let asked = args.shard().count(seeds.count);
     let stop = signals::to_end();
     let plan = Plan {
         what: &args.what,
         name: &job.name,
         job,
         seeds,
-        shard: args.shard,
+        shard: args.shard(),
         hang_after: args.hang_after,
         next: AtomicU64::new(0),
         end: AtomicU64::new(asked),
@@ -159,7 +159,8 @@ pub(crate) fn sweep(
     if !(args.no_shrink || stopped) {
         shrink(&plan, &mut records)?;
     }
-    Ok(Report { heading, found, records, asked, stopped, seconds })
+    let timed = records.len() as u64;
+    Ok(Report { heading, found, records, asked, stopped, seconds, timed })
 }
 
 /// Selects the failures to shrink: the first of each kind, in the order of seeds, up to a limit on the kinds. A shard

@@ -7,6 +7,8 @@ mod install;
 mod keep;
 mod output;
 mod own;
+mod pack;
 mod refused;
 mod schemas;
+mod shards;
 mod sweeps;
