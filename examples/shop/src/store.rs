@@ -147,7 +147,7 @@ impl Store {
         rows.query_map([], sale)?.collect()
     }
 
-    /// Number of pieces that are put aside.
+    /// The number of pieces that are put aside.
     pub fn held(&self) -> Result<u32> {
         self.db.query_row("SELECT coalesce(sum(count), 0) FROM holds", [], |row| row.get(0))
     }
@@ -162,7 +162,9 @@ impl Store {
         let words = |row: &rusqlite::Row<'_>| {
             let (name, delivered): (String, u32) = (row.get(0)?, row.get(1)?);
             let (stock, held, sold): (u32, u32, u32) = (row.get(2)?, row.get(3)?, row.get(4)?);
-            Ok(format!("{name}: {delivered} delivered, but {stock} on the shelf, {held} held and {sold} sold"))
+            Ok(format!(
+                "{name}: {delivered} delivered, but {stock} on the shelf, {held} held and {sold} sold"
+            ))
         };
         rows.query_map([], words)?.collect()
     }

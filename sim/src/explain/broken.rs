@@ -6,6 +6,7 @@ use crate::oracle::Oracle;
 use crate::outcome::Outcome;
 use crate::run::Run;
 use crate::transcript::Names;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use wavetank::{ActorId, Event, GateId, LinkId, PipeId};
 
@@ -15,6 +16,8 @@ const SHOWN: usize = 3;
 /// A served call.
 struct Served {
     gate: GateId,
+    /// Its interface and its method.
+    method: (u64, u16),
     /// The number of the step in which it came in; 0 is before the first.
     called: usize,
     /// The number of the step in which its server was done or was cancelled.
@@ -66,14 +69,15 @@ fn ended_call(call: &Served, how: &str, calls: &[Served], names: &Names) -> Vec<
         let ended_meanwhile = other.ended.is_some_and(|ended| (call.called..last).contains(&ended));
         other.gate != call.gate && other.server == call.server && ended_meanwhile
     });
-    let meanwhile: Vec<String> = meanwhile
-        .map(|other| {
-            let ended = other.ended.expect("only these are left");
-            format!("  meanwhile, at step {ended}, {} ended", named(other, names))
-        })
-        .collect();
-    // The latest are the closest to the fault.
-    lines.extend(meanwhile.into_iter().rev().take(SHOWN).rev());
+    let mut meanwhile: Vec<&Served> = meanwhile.collect();
+    // Calls of the same method are likeliest to undo each other, and the latest are the closest to the fault.
+    meanwhile.sort_by_key(|other| (other.method != call.method, Reverse(other.ended)));
+    meanwhile.truncate(SHOWN);
+    meanwhile.sort_by_key(|other| other.ended);
+    for other in meanwhile {
+        let ended = other.ended.expect("only these are left");
+        lines.push(format!("  meanwhile, at step {ended}, {} ended", named(other, names)));
+    }
     lines
 }
 
@@ -102,20 +106,26 @@ fn served(run: &Run) -> Vec<Served> {
             Event::LinkBorn { link, cell, near, up, .. } => {
                 links.insert(*link, Ends { cell: *cell, near: *near, up: *up });
             }
-            Event::Called { gate, link, over, .. } => {
+            Event::Called { gate, interface, method, link, over, .. } => {
                 let ends = links.get(link);
                 let came_up = ends.is_some_and(|ends| ends.up == *over);
                 calls.push(Served {
                     gate: *gate,
+                    method: (*interface, *method),
                     called: step,
                     ended: None,
                     server: ends.map(|ends| if came_up { ends.near } else { ends.cell }),
                     caller: ends.map(|ends| if came_up { ends.cell } else { ends.near }),
                 });
             }
-            Event::Asked { gate, .. } => {
-                calls.push(Served { gate: *gate, called: step, ended: None, server: None, caller: None });
-            }
+            Event::Asked { gate, interface, method } => calls.push(Served {
+                gate: *gate,
+                method: (*interface, *method),
+                called: step,
+                ended: None,
+                server: None,
+                caller: None,
+            }),
             Event::Done { gate } | Event::Cancelled { gate } => {
                 let open = calls.iter_mut().find(|call| call.gate == *gate && call.ended.is_none());
                 if let Some(call) = open {

@@ -1,9 +1,9 @@
 //! Two shops with a planted fault each, to see that the checks find them.
 
-use capnp::Error;
-use futures::lock::Mutex;
 use ::shop::Store;
 use ::shop::shop_capnp::{shop, wallet};
+use capnp::Error;
+use futures::lock::Mutex;
 use std::rc::Rc;
 
 /// A shop that reads the stock, waits for the money, and then writes what it has computed before.
@@ -14,7 +14,11 @@ pub fn hasty(store: Rc<Store>) -> shop::Client {
 struct Hasty(Rc<Store>);
 
 impl shop::Server for Hasty {
-    async fn price(self: Rc<Self>, params: shop::PriceParams, results: shop::PriceResults) -> Result<(), Error> {
+    async fn price(
+        self: Rc<Self>,
+        params: shop::PriceParams,
+        results: shop::PriceResults,
+    ) -> Result<(), Error> {
         price(&self.0, params, results)
     }
 
@@ -26,7 +30,8 @@ impl shop::Server for Hasty {
         let params = params.get()?;
         let item = params.get_item()?;
         let (name, count) = (item.get_name()?.to_str()?, item.get_count());
-        let price = self.0.price(name).map_err(failed)?.ok_or_else(|| Error::failed("not sold here".into()))?;
+        let price =
+            self.0.price(name).map_err(failed)?.ok_or_else(|| Error::failed("not sold here".into()))?;
         if price.stock < count {
             return Err(Error::failed("there are too few".into()));
         }
@@ -53,7 +58,11 @@ struct OneByOne {
 }
 
 impl shop::Server for OneByOne {
-    async fn price(self: Rc<Self>, params: shop::PriceParams, results: shop::PriceResults) -> Result<(), Error> {
+    async fn price(
+        self: Rc<Self>,
+        params: shop::PriceParams,
+        results: shop::PriceResults,
+    ) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
         price(&self.store, params, results)
     }
@@ -68,7 +77,8 @@ impl shop::Server for OneByOne {
         let (name, count) = (item.get_name()?.to_str()?, item.get_count());
         // The fault: the wallet may ask the shop something before it pays, and waits for its turn then.
         let _turn = self.turn.lock().await;
-        let price = self.store.price(name).map_err(failed)?.ok_or_else(|| Error::failed("not sold here".into()))?;
+        let price =
+            self.store.price(name).map_err(failed)?.ok_or_else(|| Error::failed("not sold here".into()))?;
         let hold = self.store.hold(name, count).map_err(failed)?;
         let hold = hold.ok_or_else(|| Error::failed("there are too few".into()))?;
         let cents = u64::from(price.cents) * u64::from(count);

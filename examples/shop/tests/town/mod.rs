@@ -59,7 +59,8 @@ impl Town {
     pub fn visitor(&self, world: &World, name: &str) -> (ActorId, shop_rpc::Client) {
         let visitor = world.vat(name);
         let nothing: Client = new_broken_cap(Error::failed("a visitor serves nothing".into()));
-        let [seen, _] = world.join(&format!("{name}'s link"), [(visitor, nothing), (self.vat, self.served())]);
+        let [seen, _] =
+            world.join(&format!("{name}'s link"), [(visitor, nothing), (self.vat, self.served())]);
         (visitor, shop_rpc::Client::new(seen.hook))
     }
 
