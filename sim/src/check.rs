@@ -346,7 +346,12 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             let says = "it fails as it should, but the report does not contain";
             assert!(report.contains(expected), "{}: {says} {expected:?}\n{report}", self.name);
         }
-        eprintln!("{}: fails as it should: {} (seed {})", self.name, sentence(&failure.outcome), failure.seed);
+        eprintln!(
+            "{}: fails as it should: {} (seed {})",
+            self.name,
+            sentence(&failure.outcome),
+            failure.seed
+        );
     }
 
     fn folder(&self) -> Option<PathBuf> {

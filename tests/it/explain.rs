@@ -325,7 +325,10 @@ fn the_step_that_lost_an_update_is_named_with_the_calls_that_met() {
     let broke = told.detail.iter().position(|line| line.starts_with(&format!("step {step} broke it: ")));
     let broke = broke.unwrap_or_else(|| panic!("{told:#?}"));
     let [second, first] = &told.detail[broke + 1..broke + 3] else { panic!("{told:#?}") };
-    assert!(second.contains(" Executor.echo of ") && second.contains(" ended, which came in at step "), "{told:#?}");
+    assert!(
+        second.contains(" Executor.echo of ") && second.contains(" ended, which came in at step "),
+        "{told:#?}"
+    );
     assert!(first.starts_with("  meanwhile, at step ") && first.ends_with(" ended"), "{told:#?}");
     let callers = |line: &str| ["of ann", "of ben"].map(|of| line.contains(of));
     assert_ne!(callers(second), callers(first), "{told:#?}");

@@ -77,7 +77,8 @@ fn a_check_that_should_fail_says_so_if_it_does_not() {
     let message = panic_of(move || draws(3).should_fail("drew three").run());
     assert_eq!(message, "draws: no seed of 0..64 fails, and one should");
     let message = panic_of(move || draws(4).should_fail("drew three").should_fail("drew four").run());
-    let start = "draws: it fails as it should, but the report does not contain \"drew four\"\ndraws: panicked: ";
+    let start =
+        "draws: it fails as it should, but the report does not contain \"drew four\"\ndraws: panicked: ";
     assert!(message.starts_with(start), "{message}");
 }
 
