@@ -70,6 +70,7 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
         shrink_runs: SHRINK_RUNS,
         not_judged: Mutex::default(),
         failures: Failures::Usual,
+        expected: Vec::new(),
     }
 }
 
@@ -88,6 +89,8 @@ pub struct Check<F> {
     /// The oracles that did not judge the runs so far.
     not_judged: Mutex<BTreeSet<NotJudged>>,
     failures: Failures,
+    /// Texts that the report of its failure must contain. If there are none, it must not fail.
+    expected: Vec<String>,
 }
 
 /// Where failures are saved.
@@ -212,6 +215,27 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
+    /// Says that one of its seeds must fail, with a report that contains this text. For a fault that was planted, to see
+    /// that the check finds it. May be called several times: then the report must contain each of the texts.
+    ///
+    /// Such a failure is neither saved nor retried. The single run of `WAVETANK_SEED` or `WAVETANK_TOKEN` fails as in
+    /// any other check, and so do the runs of the command.
+    ///
+    /// ```
+    /// use wavetank_sim::{World, check};
+    ///
+    /// check("counts badly", |world: &mut World| {
+    ///     world.task("count", async { assert_eq!(1 + 1, 3, "it cannot count") });
+    /// })
+    /// .should_fail("it cannot count")
+    /// .should_fail("it fails although every choice is calm")
+    /// .run();
+    /// ```
+    pub fn should_fail(mut self, expected: &str) -> Self {
+        self.expected.push(expected.into());
+        self
+    }
+
     /// Runs one seed and gives its run, whatever its outcome.
     pub fn run_seed(&self, seed: u64) -> Run {
         self.harness.run(Seed(seed))
@@ -222,9 +246,19 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     where
         F: 'static,
     {
-        let Check { name, at, called, harness, seeds, jobs, shrink_runs, not_judged, failures } = self;
-        let harness = harness.map(|scenario| Box::new(scenario) as Box<dyn Fn(&mut World) + Sync>);
-        Check { name, at, called, harness, seeds, jobs, shrink_runs, not_judged, failures }
+        let harness = self.harness.map(|scenario| Box::new(scenario) as Box<dyn Fn(&mut World) + Sync>);
+        Check {
+            name: self.name,
+            at: self.at,
+            called: self.called,
+            harness,
+            seeds: self.seeds,
+            jobs: self.jobs,
+            shrink_runs: self.shrink_runs,
+            not_judged: self.not_judged,
+            failures: self.failures,
+            expected: self.expected,
+        }
     }
 
     /// Its name in tokens, where names have neither dots nor spaces.
@@ -257,7 +291,8 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     /// If a seed fails: with the account of the lowest one, made as small as possible, and the lines that replay it.
     /// The failure is saved: [`failures`](Self::failures). It also panics if a saved failure still fails or cannot be
     /// read, if there is no seed to run, or if one of the variables holds no valid seed or token. A seed that shows a
-    /// [known](crate::known) fault of a library does not count: it is reported on stderr.
+    /// [known](crate::known) fault of a library does not count: it is reported on stderr. If the check
+    /// [should fail](Self::should_fail), it panics if no seed fails, or if the report has not the texts.
     #[track_caller]
     pub fn run(self) {
         if let Some(token) = wanted_token().filter(|token| token.scenario == self.token_name()) {
@@ -267,6 +302,9 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
                 panic!("{}", self.account(&run, None, EXPLAIN_RUNS));
             }
             return;
+        }
+        if !self.expected.is_empty() && !is_one_seed_wanted() {
+            return self.run_to_failure();
         }
         let folder = self.folder();
         let unreadable = match &folder {
@@ -290,6 +328,30 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             eprintln!("{}: not judged: {not_judged}", self.name);
         }
         assert!(unreadable.is_empty(), "{}", unreadable.concat());
+    }
+
+    /// Runs a check that should fail.
+    #[track_caller]
+    fn run_to_failure(&self) {
+        let seeds = wanted().unwrap_or_else(|| self.seeds.clone());
+        let Some(failure) = self.first_failure(seeds.clone(), None) else {
+            panic!("{}: no seed of {seeds:?} fails, and one should", self.name);
+        };
+        let replay = |choices| self.harness.run_with(failure.seed, choices, false);
+        let report = match shrink_run(&failure, self.shrink_runs, replay) {
+            Some(ShrunkRun { run, shrunk }) => self.account(&run, Some(shrunk.from), EXPLAIN_RUNS),
+            None => self.account(&failure, None, 0),
+        };
+        for expected in &self.expected {
+            let says = "it fails as it should, but the report does not contain";
+            assert!(report.contains(expected), "{}: {says} {expected:?}\n{report}", self.name);
+        }
+        eprintln!(
+            "{}: fails as it should: {} (seed {})",
+            self.name,
+            sentence(&failure.outcome),
+            failure.seed
+        );
     }
 
     fn folder(&self) -> Option<PathBuf> {

@@ -4,6 +4,7 @@
 //! that makes the run pass; the frames around that change; the last stderr lines of the cells concerned; and the damage
 //! that was done. To find the change, the run is repeated, a few dozen times at most.
 
+mod broken;
 mod causes;
 mod chosen;
 mod deciding;
@@ -28,7 +29,8 @@ pub const EXPLAIN_RUNS: usize = 200;
 pub struct Explanation {
     /// The outcome in one sentence.
     pub sentence: String,
-    /// Whose fault it is, then the graph of a stall, the functions of a trap or the place of a panic.
+    /// Whose fault it is, then the graph of a stall, the functions of a trap, the place of a panic or the step that broke
+    /// an invariant.
     pub detail: Vec<String>,
     /// Other facts of the run that are often the cause: text among RPC, cancelled calls, output that was thrown away.
     pub causes: Vec<String>,
@@ -91,9 +93,11 @@ pub fn explain(run: &Run, budget_runs: usize, again: Rerun<'_>) -> Explanation {
     let is_repeatable = !matches!(run.outcome, Outcome::Diverged(_));
     let deciding = if is_repeatable { deciding::deciding(run, &names, budget_runs, again) } else { None };
     let steps = deciding.as_ref().map(Deciding::steps).unwrap_or_default();
+    let mut detail = run.outcome.detail();
+    detail.extend(broken::broken(run, &names));
     Explanation {
         sentence: sentence(&run.outcome),
-        detail: run.outcome.detail(),
+        detail,
         chosen: chosen::chosen(run, &names),
         is_calm: is_repeatable && run.choices.is_empty(),
         deciding,
