@@ -2,6 +2,7 @@
 
 use crate::ids::{ActorId, GateId, LinkId, PipeId};
 use crate::pipe::{End, Ending, HalfBreak};
+use crate::shared::DrawRange;
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -216,6 +217,27 @@ pub enum Event {
     IoDropped {
         /// Its number.
         operation: GateId,
+    },
+    /// Somebody asked for a draw.
+    DrawBegun {
+        /// Its number; draws, operations and gates are numbered together.
+        draw: GateId,
+        /// Its name.
+        what: Arc<str>,
+        /// The values that it may have.
+        range: DrawRange,
+    },
+    /// A draw was decided.
+    Drawn {
+        /// Its number.
+        draw: GateId,
+        /// Its value.
+        value: u32,
+    },
+    /// A draw was dropped before it was decided.
+    DrawDropped {
+        /// Its number.
+        draw: GateId,
     },
     /// A cell ended. Its children were ended and its streams closed before.
     CellEnded {

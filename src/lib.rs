@@ -45,7 +45,7 @@ mod undecided;
 mod wasi;
 
 pub use caller::caller;
-pub use clock::{Clock, Sleep};
+pub use clock::{Clock, Elapsed, IntoNanos, Sleep};
 pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
 pub use error::Error;
 pub use escape::escape_control;
@@ -56,7 +56,8 @@ pub use io::{Completion, Io, IoError, IoOperation};
 pub use link::RawLink;
 pub use pipe::End;
 pub use shared::{
-    Blocked, IDLE_CALLS_PER_TURN, Import, LOOK_NS, LinkEnds, Orders, ReadySets, SharedState, WaitStats,
+    Blocked, DrawRange, IDLE_CALLS_PER_TURN, Import, InBackground, LOOK_NS, LinkEnds, Orders, ReadySets,
+    SharedState, WaitStats,
 };
 pub use spawn::{Role, Spawn};
 pub use store::Entropy;

@@ -6,18 +6,24 @@
 //! For each kind of move there is a set of ids, updated by the code that causes the change. A driver counts the ids and
 //! picks the nth, and never builds a list.
 
+mod background;
 mod calls;
+mod draws;
 mod pauses;
 mod pipes;
 mod starts;
 mod time;
 mod waits;
 
+use background::Background;
+pub use background::InBackground;
 use calls::Calls;
 pub(crate) use calls::ServedAt;
+pub use draws::DrawRange;
 use pauses::Pauses;
 pub use pauses::{Completion, IoError};
 use starts::Starts;
+pub(crate) use time::NEVER_NS;
 use time::Time;
 use waits::Waits;
 pub(crate) use waits::{Asked, WaitBegun};
@@ -58,6 +64,7 @@ struct State {
     starts: Starts,
     calls: Calls,
     pauses: Pauses,
+    background: Background,
     time: Time,
     waits: Waits,
 }
@@ -141,7 +148,7 @@ pub struct ReadySets<'a> {
     pub grantable: &'a RoaringBitmap,
     /// Finished calls whose answers wait: ids of [`GateId`](crate::GateId).
     pub answerable: &'a RoaringBitmap,
-    /// Calls whose server woke itself, and operations of fake I/O: ids of [`GateId`](crate::GateId).
+    /// Calls whose server woke itself, operations of fake I/O, and draws: ids of [`GateId`](crate::GateId).
     pub resumable: &'a RoaringBitmap,
 }
 
@@ -199,6 +206,7 @@ impl SharedState {
             starts: Starts::default(),
             calls: Calls::default(),
             pauses: Pauses::default(),
+            background: Background::default(),
             time: Time::default(),
             waits: Waits::default(),
         })))

@@ -59,6 +59,7 @@ pub mod moves;
 pub mod oracle;
 pub mod outcome;
 mod panics;
+pub mod prelude;
 pub mod record;
 pub mod replay_line;
 pub mod run;

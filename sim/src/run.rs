@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 use wavetank::cell::ExitRecord;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
 use wavetank::{Engine, Guest};
@@ -176,6 +177,11 @@ impl Run {
     /// The frames of each link, in order of the links' birth. They are decoded once.
     pub fn frames(&self) -> Arc<[LinkFrames]> {
         self.frames.get_or_init(|| self.transcript.frames(&self.schema).into()).clone()
+    }
+
+    /// Virtual time at the end.
+    pub fn virtual_time(&self) -> Duration {
+        Duration::from_nanos(self.virtual_ns)
     }
 
     /// The names of its actors, pipes and calls.

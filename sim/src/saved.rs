@@ -256,6 +256,7 @@ fn says(of: Meaning, names: &Names) -> String {
         Meaning::Act(script) => format!("which operation of script {script}"),
         Meaning::Latency(id) => format!("how long {} takes", GateId(id)),
         Meaning::Failure(id) => format!("whether {} fails", GateId(id)),
+        Meaning::Draw(id) => names.draw(GateId(id)),
         Meaning::Task(id) => format!("which task of {}", actor(id)),
     }
 }

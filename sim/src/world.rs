@@ -1,8 +1,10 @@
 //! A world: all live parts of one run. A scenario builds it and the simulator drives it.
 
+mod background;
 mod beside;
 mod cells;
 mod children;
+mod dice;
 mod drive;
 mod faults;
 mod judge;
@@ -20,7 +22,6 @@ use beside::Beside;
 use capnp::capability::Client;
 use children::ChildExpectation;
 use faults::Weather;
-use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use judge::{Expectation, Invariant};
 use probe::Probes;
@@ -35,7 +36,8 @@ use wavetank::cell::Cell;
 use wavetank::cell::Stdio;
 use wavetank::link::Link;
 use wavetank::{
-    ActorId, Clock, Engine, Flow, Io, PipeId, RawLink, Role, SharedState, Spawn, Tank, TankConfig,
+    ActorId, Clock, Elapsed, Engine, Flow, IntoNanos, Io, PipeId, RawLink, Role, SharedState, Spawn, Tank,
+    TankConfig,
 };
 use wavetank_choice::choice::Meaning;
 use wavetank_choice::chooser::Chooser;
@@ -43,9 +45,11 @@ use wavetank_choice::menu::Calm;
 use wavetank_choice::seed::{Purpose, Seed};
 use wavetank_trace::Schema;
 
+pub use background::Tasks;
 pub use beside::RuntimeBeside;
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
 pub use children::Children;
+pub use dice::{Dice, Draw};
 pub(crate) use drive::SMALL_CAPACITY_BYTES;
 pub use faults::Fault;
 pub(crate) use faults::{SLICES, trap_fuel};
@@ -96,6 +100,10 @@ pub struct World {
     beside: RefCell<Option<Beside>>,
     pub(crate) weather: Weather,
     probes: Probes,
+    /// Whether the world runs now, for its dice.
+    is_running: Rc<std::cell::Cell<bool>>,
+    /// Polls of background tasks since everything else has ended.
+    last_polls: u64,
     /// The move that is being made.
     pub(crate) moving: Option<Move>,
     pub(crate) view: Option<WorldView>,
@@ -190,6 +198,8 @@ impl World {
             beside: RefCell::default(),
             weather: Weather::default(),
             probes: Probes::default(),
+            is_running: Rc::default(),
+            last_polls: 0,
             moving: None,
             view: None,
             transcript: Transcript::default(),
@@ -206,6 +216,40 @@ impl World {
     /// The virtual clock, for the scenario's tasks.
     pub fn clock(&self) -> Clock {
         self.tank.clock()
+    }
+
+    /// Gives a future this much virtual time from now on, a [`Duration`](std::time::Duration) or a number of nanoseconds.
+    /// Servers and tasks use [`Clock::timeout`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wavetank_sim::{World, check};
+    ///
+    /// check("gives up", |world: &mut World| {
+    ///     let patience = world.timeout(Duration::from_secs(2), std::future::pending::<()>());
+    ///     let clock = world.clock();
+    ///     world.task("waits", async move {
+    ///         let elapsed = patience.await.unwrap_err();
+    ///         assert_eq!(elapsed.to_string(), "nothing came within 2s of virtual time");
+    ///         assert!(clock.now() >= Duration::from_secs(2));
+    ///     });
+    /// })
+    /// .no_failures()
+    /// .run();
+    /// ```
+    ///
+    /// # Errors
+    /// [`Elapsed`] if the time is over first.
+    pub fn timeout<N, F>(
+        &self,
+        time: N,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Elapsed>> + use<N, F>
+    where
+        N: IntoNanos,
+        F: Future,
+    {
+        self.clock().timeout(time, future)
     }
 
     /// Fake I/O, for the scenario's tasks and for servers: give them clones of it.
@@ -288,11 +332,14 @@ impl World {
     /// Draws a number below `bound`: a choice like any other, recorded and replayed; 0 is the dullest.
     ///
     /// # Panics
-    /// If `bound` is 0, or if it is called while the world runs.
+    /// If `bound` is 0, or if it is called while the world runs: servers and tasks draw with [`dice`](World::dice).
     #[track_caller]
     pub fn draw(&self, bound: u32) -> u32 {
         assert!(bound > 0, "nothing is below 0");
-        let mut chooser = self.chooser.try_borrow_mut().expect("a scenario draws before its world runs");
+        let mut chooser = self
+            .chooser
+            .try_borrow_mut()
+            .expect("a scenario draws before its world runs; servers and tasks draw with `World::dice`");
         chooser.draw(Meaning::Value, bound)
     }
 
@@ -443,7 +490,7 @@ impl World {
 
     /// Adds a task of a vat. The world is at rest only after the task has ended.
     pub fn task_of(&self, vat: ActorId, name: &str, task: impl Future<Output = ()> + 'static) {
-        self.executor.spawner().spawn(name, vat.0, TaskOwner::Scenario, task.boxed_local());
+        self.tasks_of(vat).task(name, task);
     }
 
     /// Adds a task of the host. The world is at rest only after the task has ended.

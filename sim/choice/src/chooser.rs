@@ -73,6 +73,21 @@ impl Chooser {
         value
     }
 
+    /// Draws whether something happens that happens `times` times in `among`. It is recorded as 1 if it does, and as 0,
+    /// which is the dullest, if it does not. If there is no doubt, nothing is recorded.
+    pub fn chance(&mut self, of: Meaning, times: u32, among: u32) -> bool {
+        if times >= among {
+            return true;
+        }
+        if times == 0 || self.is_calm() {
+            return false;
+        }
+        let value = self.strategy.draw(&Request::Chance { of, times, among });
+        assert!(value < 2, "a strategy drew {value} of no and yes");
+        self.note(value, of, 2, None);
+        value == 1
+    }
+
     /// Tells the strategy that the move just made touched a pipe.
     pub fn touched(&mut self, pipe: u32) {
         self.strategy.touched(pipe);

@@ -86,6 +86,15 @@ pub enum Request<'a> {
         /// The number must be below this.
         bound: u32,
     },
+    /// For whether something happens: 1 if it does.
+    Chance {
+        /// The meaning of the answer.
+        of: Meaning,
+        /// How often it should happen; more than 0 and less than `among`.
+        times: u32,
+        /// In how many cases.
+        among: u32,
+    },
     /// For the injected fault that comes next; 0 means none.
     Fault(&'a PossibleFaults),
 }
@@ -95,6 +104,7 @@ impl Request<'_> {
     pub fn bound(&self) -> u32 {
         match self {
             Request::Number { bound, .. } => *bound,
+            Request::Chance { .. } => 2,
             Request::Fault(faults) => faults.len() as u32,
         }
     }

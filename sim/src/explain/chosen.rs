@@ -150,6 +150,10 @@ pub(super) fn setting_undone(run: &Run, at: usize, lower: u32, names: &Names) ->
         }
         Meaning::Latency(operation) => format!("if {} takes no time", names.call(GateId(operation))),
         Meaning::Failure(operation) => format!("if {} does not fail", names.call(GateId(operation))),
+        Meaning::Draw(draw) => {
+            let (draw, step) = (GateId(draw), run.occasions[at].step);
+            format!("if {} is {} at step {step}", names.draw(draw), names.drawn(draw, lower))
+        }
         Meaning::Act(script) => format!("if script {script} does its operation {lower} instead of {value}"),
         Meaning::Task(vat) => {
             let step = run.occasions[at].step;

@@ -4,7 +4,8 @@
 //! one thing undone. Before that, a run without any change must fail in the same way. So the change is the only
 //! intended difference between the two runs. The candidates, the surest explanation first:
 //!
-//! 1. one fault or one piece of weather: a wake-up for nothing, an operation that fails, a freedom of a host;
+//! 1. one fault or one piece of weather: a wake-up for nothing, an operation that fails, a draw of a server,
+//!    a freedom of a host;
 //! 2. one amount of bytes: all of them instead of some;
 //! 3. one order: a move that was made before the one that the calm policy would have made;
 //! 4. one setting: a held pipe, a small fuel slice, a value of the scenario.
@@ -219,7 +220,11 @@ impl Search<'_> {
                 | Meaning::Half(_)
                 | Meaning::Span
                 | Meaning::Level => {}
-                Meaning::Failure(_) | Meaning::Trap(_) | Meaning::Refuse(_) | Meaning::Host(_) => {
+                Meaning::Failure(_)
+                | Meaning::Draw(_)
+                | Meaning::Trap(_)
+                | Meaning::Refuse(_)
+                | Meaning::Host(_) => {
                     faults.extend(self.usual_setting(at));
                 }
                 Meaning::Pipe(_) | Meaning::Slice(_) => flows.extend(self.usual_setting(at)),

@@ -285,6 +285,9 @@ fn sort(event: &Event) -> u64 {
         Event::IoBegun { .. } => 19,
         Event::IoEnded { fails, .. } => 20 + u64::from(*fails),
         Event::IoDropped { .. } => 22,
+        Event::DrawBegun { .. } => 23,
+        Event::Drawn { value, .. } => mix(24, u64::from(*value)),
+        Event::DrawDropped { .. } => 25,
         _ => 17,
     }
 }

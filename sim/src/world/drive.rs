@@ -1,6 +1,7 @@
 //! The main loop: menu, pick, apply, record.
 
 use super::World;
+use super::dice::Running;
 use super::faults::{Fault, LATENCIES, span_ns};
 use super::turn;
 use crate::moves::Move;
@@ -8,7 +9,7 @@ use crate::oracle::livelock::LivelockWatch;
 use crate::oracle::{Evidence, Oracle, flood};
 use crate::outcome::Outcome;
 use crate::transcript::Step;
-use wavetank::{ActorId, Completion, Event, GateId, PipeId};
+use wavetank::{ActorId, Completion, DrawRange, Event, GateId, PipeId};
 use wavetank_choice::choice::Meaning;
 use wavetank_choice::chooser::Chooser;
 use wavetank_choice::menu::{Candidates, Item};
@@ -21,6 +22,7 @@ impl World {
         let chooser = self.chooser.clone();
         let chooser = &mut *chooser.borrow_mut();
         let _turns = turn::Counted::start();
+        let _runs = Running::start(&self.is_running);
         self.draw_weather(chooser);
         self.executor.look();
         self.take_spawned(None);
@@ -28,6 +30,7 @@ impl World {
         self.drain();
         let mut watch = LivelockWatch::default();
         loop {
+            self.rest_background();
             if self.is_far_enough() {
                 return Outcome::Finished;
             }
@@ -50,6 +53,7 @@ impl World {
                 None => self.apply(moved, chooser),
             }
             self.take_spawned(Some(moved));
+            self.count_last_poll(moved);
             self.moving = None;
             self.drain();
             let to = self.transcript.events.len();
@@ -156,8 +160,8 @@ impl World {
         })
     }
 
-    /// A host that was asked nothing and has nothing to ask hangs up when nothing but time could pass. Paused calls and
-    /// fake I/O do not count. This is no choice: otherwise a guest that only reads its stdin would wait for ever.
+    /// A host that was asked nothing and has nothing to ask hangs up when nothing but time could pass. Paused calls,
+    /// draws and fake I/O do not count. This is no choice: otherwise a guest that only reads its stdin would wait for ever.
     fn hang_up(&self, timer_ns: Option<u64>) -> Option<Move> {
         let only_time = self.with_sets(|sets| {
             [sets.start, sets.poll, sets.deliver, sets.grant, sets.answer, sets.act]
@@ -182,9 +186,12 @@ impl World {
         }
     }
 
-    /// Resumes a paused call, or decides an operation of fake I/O. For an operation it draws how long it takes. Then it
+    /// Resumes a paused call, or decides a draw or an operation of fake I/O. For an operation it draws how long it takes. Then it
     /// draws whether the operation fails, but only if the scenario allows that.
     fn resume_of(&self, id: u32, chooser: &mut Chooser) -> Move {
+        if let Some(range) = self.shared.draw_range(GateId(id)) {
+            return Move::Draw(id, drawn(id, &range, chooser));
+        }
         let Some(fails_one_in) = self.shared.operation_fails_one_in(GateId(id)) else {
             return Move::Resume(id);
         };
@@ -239,6 +246,7 @@ impl World {
             Move::Refuse(id, latency_ns) => {
                 self.shared.end_operation(GateId(id), Completion { latency_ns, fails: true });
             }
+            Move::Draw(id, value) => self.shared.decide_draw(GateId(id), value),
             Move::Act(script, operation) => self.scripts.borrow_mut()[script as usize].act(operation),
             Move::Advance(to_ns) => {
                 self.weather.time_passed();
@@ -288,6 +296,14 @@ impl World {
             self.weather.see(event);
             self.record_bytes += flood::bytes_of(event);
         }
+    }
+}
+
+/// Draws the value of a draw.
+fn drawn(id: u32, range: &DrawRange, chooser: &mut Chooser) -> u32 {
+    match *range {
+        DrawRange::Chance { times, of } => u32::from(chooser.chance(Meaning::Draw(id), times, of)),
+        _ => chooser.draw(Meaning::Draw(id), range.bound()),
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use wavetank::cell::{Cause, Cell, ExitRecord, Limits};
-use wavetank::{ActorId, Blocked, End, Event, GateId, IDLE_CALLS_PER_TURN, LinkEnds, TrapClass};
+use wavetank::{ActorId, Blocked, End, Event, GateId, IDLE_CALLS_PER_TURN, LinkEnds, Role, TrapClass};
 use wavetank_choice::profile::Level;
 
 /// An expectation of the scenario about a cell at the end.
@@ -63,7 +63,7 @@ impl World {
         is_on.then(|| blocking::judge_before_time(&evidence)).flatten().map(Outcome::Violated)
     }
 
-    /// Whether nothing is left to do but to let time pass. Paused calls, fake I/O and scripts are not looked at.
+    /// Whether nothing is left to do but to let time pass. Paused calls, draws, fake I/O and scripts are not looked at.
     pub(super) fn could_only_time_pass(&self) -> bool {
         self.with_sets(|sets| {
             [sets.start, sets.poll, sets.deliver, sets.grant, sets.answer].iter().all(|set| set.is_empty())
@@ -78,7 +78,8 @@ impl World {
         watch: &mut LivelockWatch,
     ) -> Option<Outcome> {
         let events = &self.transcript.events[caused.clone()];
-        if watch.only_time_passes(moved, events, self.shared.now_ns())
+        let is_of_background = |id| self.shared.is_of_background(id);
+        if watch.only_time_passes(moved, events, self.shared.now_ns(), is_of_background)
             && let Some(found) = self.ticks()
         {
             return Some(found);
@@ -103,22 +104,31 @@ impl World {
     }
 
     /// The outcome of a world in which only the clock has moved for very long: a stall, or a cell that only waits for
-    /// the next time. `None` if somebody other than a cell still waits for a time, because it may change something
-    /// then.
+    /// the next time. `None` if somebody other than a cell or a background task still waits for a time, because it may
+    /// change something then.
     fn ticks(&self) -> Option<Outcome> {
         let (facts, frames) = (self.facts(), self.frames_so_far());
         let of_cells: BTreeSet<Blocked> = facts.cells.iter().flat_map(|cell| cell.blocked.clone()).collect();
-        let is_cells = |at_ns: u64| of_cells.contains(&Blocked::Until(at_ns));
+        let of_background = self.shared.background_timers_ns();
+        // Those whose time has just come have no timer now.
+        let is_cells = |whose| matches!(whose, TaskOwner::Host(Role::Cell(_)));
+        let others_go_on = || {
+            let mut ready = self.executor.tasks().filter(|task| task.is_ready);
+            ready.any(|task| !task.whose.is_background() && !is_cells(task.whose))
+        };
+        let is_known =
+            |at_ns: u64| of_cells.contains(&Blocked::Until(at_ns)) || of_background.contains(&at_ns);
         if self.weather.has_silent_pipes()
             || !self.shared.late_answers().is_empty()
-            || !self.shared.timers_ns().into_iter().all(is_cells)
+            || !self.shared.timers_ns().into_iter().all(is_known)
         {
             return None;
         }
         let is_time = |on: &Blocked| matches!(on, Blocked::Until(_));
         let waits_for_time = |cell: &&CellFacts| cell.exit.is_none() && cell.blocked.iter().any(is_time);
         let ticking = facts.cells.iter().find(waits_for_time);
-        if ticking.is_none() && self.runtime_beside().is_none() {
+        let is_expected = self.executor.has_background() || self.runtime_beside().is_some();
+        if ticking.is_none() && (!is_expected || others_go_on()) {
             return None;
         }
         if let Some(ticking) = ticking.filter(|cell| cell.blocked.iter().all(is_time)) {
@@ -194,7 +204,7 @@ impl World {
 
     /// A task of the scenario that an actor holds and that has not ended. It is a guess.
     fn task_of_actor(&self, actor: ActorId) -> Blame {
-        let is_scenarios = |task: &LiveTask<'_>| task.whose == TaskOwner::Scenario;
+        let is_scenarios = |task: &LiveTask<'_>| task.whose.is_scenarios();
         let mut own = self.executor.tasks().filter(is_scenarios).filter(|task| task.actor == actor.0);
         let Some(task) = own.next() else { return Blame::Unknown };
         let vat = self.party(actor).vat();
@@ -243,7 +253,7 @@ impl World {
             self.shared.drain_events(&mut broken_off);
             return self.server_of(call, &broken_off);
         }
-        let task = self.executor.broken_off().filter(|task| task.whose == TaskOwner::Scenario)?;
+        let task = self.executor.broken_off().filter(|task| task.whose.is_scenarios())?;
         Some(Blame::Task { vat: self.party(ActorId(task.actor)).vat(), task: task.name.into() })
     }
 

@@ -49,12 +49,14 @@ impl World {
             on.sort();
             on.dedup();
             let mut waits_on = words(on);
+            waits_on.extend(self.shared.undecided_of(task.waker).into_iter().map(|id| names.awaited(id)));
             if self.shared.is_unborn(actor) {
                 waits_on = vec!["its start".into()];
             }
             view.tasks.push(TaskView {
                 name: task.name.into(),
                 actor: names.actor(actor),
+                is_background: task.whose.is_background(),
                 is_ready: task.is_ready,
                 waits_on,
             });
