@@ -2,8 +2,8 @@
 
 use super::SharedState;
 use crate::event::Event;
+use crate::id_set::IdSet;
 use crate::ids::GateId;
-use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -60,7 +60,7 @@ enum Stage {
 #[derive(Default)]
 pub(super) struct Pauses {
     /// Calls whose server woke itself, and operations whose end is not decided.
-    pub(super) resumable: RoaringBitmap,
+    pub(super) resumable: IdSet,
     pub(super) operations: BTreeMap<u32, Operation>,
     /// Operations that end at a known time.
     pub(super) slow_operations: BTreeSet<(u64, u32)>,
