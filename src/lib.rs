@@ -27,6 +27,7 @@ mod event;
 mod freedoms;
 mod gate;
 pub mod guard;
+mod id_set;
 mod ids;
 mod io;
 pub mod link;
@@ -51,12 +52,13 @@ pub use error::Error;
 pub use escape::escape_control;
 pub use event::{Event, HandleKind};
 pub use freedoms::Freedoms;
+pub use id_set::IdSet;
 pub use ids::{ActorId, GateId, LinkId, PipeId};
 pub use io::{Completion, Io, IoError, IoOperation};
 pub use link::RawLink;
 pub use pipe::End;
 pub use shared::{
-    Blocked, DrawRange, IDLE_CALLS_PER_TURN, Import, InBackground, LOOK_NS, LinkEnds, Orders, ReadySets,
+    Blocked, DrawRange, IDLE_CALLS_PER_TURN, Import, InBackground, LOOK_NS, LinkEnds, Orders, Ready, ReadySets,
     SharedState, WaitStats,
 };
 pub use spawn::{Role, Spawn};

@@ -6,7 +6,6 @@
 //! Not here: the choice of who runs next. It is made outside.
 
 use futures::future::LocalBoxFuture;
-use roaring::RoaringBitmap;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -14,14 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::thread::ThreadId;
-use wavetank::Role;
+use wavetank::{IdSet, Role};
 
 /// Tasks of many actors on one thread.
 #[derive(Default)]
 pub struct Executor {
     tasks: Vec<Option<Task>>,
     queues: Vec<VecDeque<u32>>,
-    ready: RoaringBitmap,
+    ready: IdSet,
     woken: WokenTasks,
     spawned: Rc<RefCell<Vec<Spawned>>>,
     /// There is or was a background task.
@@ -247,8 +246,13 @@ impl Executor {
     }
 
     /// The actors that have a task to poll.
-    pub fn ready(&self) -> &RoaringBitmap {
+    pub fn ready(&self) -> &IdSet {
         &self.ready
+    }
+
+    /// Tells `each` the actors that became ready, or ceased to be, since the last call: [`IdSet::take_changes`].
+    pub(crate) fn take_changes(&mut self, each: impl FnMut(u32)) -> bool {
+        self.ready.take_changes(each)
     }
 
     /// The number of ready tasks of an actor.

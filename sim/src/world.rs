@@ -26,7 +26,6 @@ use futures::future::LocalBoxFuture;
 use judge::{Expectation, Invariant};
 use probe::Probes;
 use rand_chacha::rand_core::Rng;
-use roaring::RoaringBitmap;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -36,12 +35,12 @@ use wavetank::cell::Cell;
 use wavetank::cell::Stdio;
 use wavetank::link::Link;
 use wavetank::{
-    ActorId, Clock, Elapsed, Engine, Flow, IntoNanos, Io, PipeId, RawLink, Role, SharedState, Spawn, Tank,
-    TankConfig,
+    ActorId, Clock, Elapsed, Engine, Flow, IdSet, IntoNanos, Io, PipeId, RawLink, Role, SharedState, Spawn,
+    Tank, TankConfig,
 };
 use wavetank_choice::choice::Meaning;
 use wavetank_choice::chooser::Chooser;
-use wavetank_choice::menu::Calm;
+use wavetank_choice::menu::{Calm, Item};
 use wavetank_choice::seed::{Purpose, Seed};
 use wavetank_trace::Schema;
 
@@ -96,7 +95,9 @@ pub struct World {
     scripts: RefCell<Vec<Box<dyn Script>>>,
     at_rest: RefCell<Vec<AtRest>>,
     /// The scripts that offer an operation now.
-    acting: RoaringBitmap,
+    acting: IdSet,
+    /// The moves that came or went since the last menu.
+    changes: Vec<Item>,
     beside: RefCell<Option<Beside>>,
     pub(crate) weather: Weather,
     probes: Probes,
@@ -194,7 +195,8 @@ impl World {
             invites_damage: std::cell::Cell::new(false),
             scripts: RefCell::default(),
             at_rest: RefCell::default(),
-            acting: RoaringBitmap::new(),
+            acting: IdSet::default(),
+            changes: Vec::new(),
             beside: RefCell::default(),
             weather: Weather::default(),
             probes: Probes::default(),

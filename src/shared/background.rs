@@ -36,12 +36,12 @@ impl SharedState {
         }
         let state = &mut *state;
         let (begun, pauses) = (&state.background.begun, &mut state.pauses);
-        if rests {
-            pauses.resumable -= begun;
-        } else {
-            let open = begun.iter().filter(|id| pauses.is_open(*id));
-            let open: RoaringBitmap = open.collect();
-            pauses.resumable |= open;
+        for id in begun {
+            if rests {
+                pauses.resumable.remove(id);
+            } else if pauses.is_open(id) {
+                pauses.resumable.insert(id);
+            }
         }
     }
 

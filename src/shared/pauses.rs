@@ -3,8 +3,8 @@
 use super::SharedState;
 use super::draws::Draw;
 use crate::event::Event;
+use crate::id_set::IdSet;
 use crate::ids::GateId;
-use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -61,7 +61,7 @@ enum Stage {
 #[derive(Default)]
 pub(super) struct Pauses {
     /// Calls whose server woke itself, and operations and draws that are not decided.
-    pub(super) resumable: RoaringBitmap,
+    pub(super) resumable: IdSet,
     pub(super) operations: BTreeMap<u32, Operation>,
     pub(super) draws: BTreeMap<u32, Draw>,
     /// Operations that end at a known time.

@@ -31,6 +31,9 @@ impl Chooser {
 
     /// Picks from a menu, which is not empty. If the menu has only one item, no choice is recorded.
     pub fn pick(&mut self, menu: &Menu<'_>) -> Item {
+        if !self.is_calm() {
+            self.strategy.look(menu);
+        }
         if menu.len() <= 1 || self.is_calm() {
             let item = menu.item(0);
             self.strategy.went(item);

@@ -21,9 +21,13 @@ mod exhaustive;
 mod follow;
 mod name;
 mod pct;
+#[cfg(test)]
+mod plain;
 pub mod portfolio;
 mod pos;
+mod possible;
 mod random;
+mod remaining;
 mod replay;
 #[cfg(test)]
 mod shapes;
@@ -55,6 +59,10 @@ pub use weather::Weather;
 
 /// A policy that picks from a menu.
 pub trait Strategy {
+    /// Shows the strategy the next menu, before anything is picked from it. A menu of one item is shown too, although
+    /// it is no choice.
+    fn look(&mut self, _menu: &Menu<'_>) {}
+
     /// Picks an item: an index below `menu.len()`, which is at least 2.
     fn pick(&mut self, menu: &Menu<'_>) -> usize;
 

@@ -9,7 +9,7 @@ use crate::oracle::livelock::LivelockWatch;
 use crate::oracle::{Evidence, Oracle, flood};
 use crate::outcome::Outcome;
 use crate::transcript::Step;
-use wavetank::{ActorId, Completion, DrawRange, Event, GateId, PipeId};
+use wavetank::{ActorId, Completion, DrawRange, Event, GateId, PipeId, Ready};
 use wavetank_choice::choice::Meaning;
 use wavetank_choice::chooser::Chooser;
 use wavetank_choice::menu::{Candidates, Item};
@@ -96,8 +96,11 @@ impl World {
         let is_due = self.shared.is_timer_due();
         loop {
             let may_pass = timer.is_some() || self.may_wait_beside();
+            let is_all = self.take_changes();
             let item = self.with_sets(|sets| {
-                let menu = self.calm.menu(sets, may_pass).with_time_due(is_due);
+                let changes = is_all.then_some(&*self.changes);
+                let sets = Candidates { changes, ..*sets };
+                let menu = self.calm.menu(&sets, may_pass).with_time_due(is_due);
                 (!menu.is_empty()).then(|| chooser.pick(&menu))
             });
             // Time was picked, and nobody waits for one after all: pick again from the rest.
@@ -207,16 +210,36 @@ impl World {
         if fails { Move::Refuse(id, latency_ns) } else { Move::Complete(id, latency_ns) }
     }
 
+    /// Notes which moves came or went since the last menu. Returns whether these are all.
+    fn take_changes(&mut self) -> bool {
+        let changes = &mut self.changes;
+        changes.clear();
+        let mut is_all = self.shared.take_ready_changes(|ready, id| {
+            let kind = match ready {
+                Ready::Start => Kind::Start,
+                Ready::Deliver => Kind::Deliver,
+                Ready::Grant => Kind::Grant,
+                Ready::Answer => Kind::Answer,
+                Ready::Resume => Kind::Resume,
+            };
+            changes.push(Item { kind, id });
+        });
+        is_all &= self.executor.take_changes(|id| changes.push(Item { kind: Kind::Poll, id }));
+        is_all &= self.acting.take_changes(|id| changes.push(Item { kind: Kind::Act, id }));
+        is_all
+    }
+
     pub(super) fn with_sets<R>(&self, with: impl FnOnce(&Candidates<'_>) -> R) -> R {
         self.shared.ready_sets(|ready_sets| {
             with(&Candidates {
                 start: ready_sets.startable,
-                poll: self.executor.ready(),
+                poll: self.executor.ready().ids(),
                 deliver: ready_sets.deliverable,
                 grant: ready_sets.grantable,
                 answer: ready_sets.answerable,
                 resume: ready_sets.resumable,
-                act: &self.acting,
+                act: self.acting.ids(),
+                changes: None,
             })
         })
     }
@@ -263,11 +286,7 @@ impl World {
 
     fn look_at_scripts(&mut self) {
         for (id, script) in (0..).zip(self.scripts.borrow().iter()) {
-            if script.offers() > 0 {
-                self.acting.insert(id);
-            } else {
-                self.acting.remove(id);
-            }
+            self.acting.set(id, script.offers() > 0);
         }
     }
 
