@@ -51,7 +51,9 @@ pub(crate) fn input(path: &Path) -> Result<Vec<u8>, String> {
         return Err("--stdin - cannot be replayed, because the bytes are gone then: write them to a file, and name that (a file called - is ./-)".into());
     }
     let kind = std::fs::metadata(path).map_err(unreadable)?;
-    if !kind.is_file() {
+    // `/dev/stdin` may be a file here, but it is another one in a worker and in a replay.
+    let is_of_process = path.starts_with("/dev") || path.starts_with("/proc");
+    if is_of_process || !kind.is_file() {
         return Err(format!(
             "{shown}: it is not a file, so a replay could not read the same bytes from it again: write them to a file, and name that for --stdin"
         ));

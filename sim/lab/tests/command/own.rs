@@ -1,5 +1,7 @@
 //! The inputs of a component of one's own, and components of one's own in place of a scenario's guests.
 
+#[cfg(unix)]
+use crate::common::{command_in, output};
 use crate::common::{folder, wavetank_in};
 use std::fs;
 use std::path::Path;
@@ -141,7 +143,13 @@ fn wrong_inputs_are_refused_with_what_to_do() {
         assert!(!out.contains("panicked"), "{out}");
     }
     #[cfg(unix)]
-    ends(&folder, "run ./probe.wasm --stdin /dev/zero", (2, "it is not a file"));
+    for stream in ["/dev/zero", "/dev/stdin", "/proc/self/fd/0"] {
+        let mut command = command_in(&folder);
+        command.stdin(fs::File::open(folder.join("in.txt")).expect("it was written"));
+        let (code, out, err) = output(command.args(["run", "./probe.wasm", "--stdin", stream]));
+        assert_eq!((code, &*out), (2, ""), "{err}");
+        assert!(err.contains("it is not a file"), "{err}");
+    }
 }
 
 /// `child-echo` that prints another text at its end.
