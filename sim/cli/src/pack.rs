@@ -282,3 +282,38 @@ fn with_guests(mut job: Job, pack: &Pack, kept: &SavedFailure) -> Result<Job, St
     }
     Ok(job)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Binary;
+    use wavetank_sim::Seed;
+
+    /// A component with a section that says nothing: another file that does the same.
+    fn rebuilt(wasm: &[u8]) -> Vec<u8> {
+        [wasm, &[0, 5, 1, b'x', 1, 2, 3]].concat()
+    }
+
+    /// The pack is of a wavetank whose pid0 and child were other builds. Both take the place of those of this one.
+    #[test]
+    fn the_guests_of_the_pack_replace_those_of_the_command() {
+        let catalogue = Catalogue::of_users(Binary { package: "", folder: "" });
+        let engine = engine().expect("an engine");
+        let job = Job::named("pid0", Choices::default(), &catalogue, engine).expect("a scenario");
+        let mut kept = SavedFailure::aborted(job.setting(Seed(1)), Seed(1), "").expect("it was drawn");
+        kept.failure = "another".into();
+        let mut pack = Pack::default();
+        for (cell, guest) in job.run(Seed(1)).guests {
+            kept.guests.insert(cell.to_string(), pack.add_guest(&rebuilt(guest.bytes())));
+        }
+        assert_eq!(kept.guests.len(), 2);
+        let job = with_guests(job, &pack, &kept).expect("they are there");
+        let run = job.run(Seed(1));
+        assert_eq!(run.guests.len(), 2);
+        for (cell, guest) in run.guests {
+            assert_eq!(kept.guests.get(&*cell), Some(&hex(&guest.digest())), "{cell}");
+        }
+        kept.guests.values_mut().for_each(|sha256| sha256.replace_range(..2, "zz"));
+        assert!(with_guests(job, &pack, &kept).is_err_and(|told| told.contains("is missing: get it again")));
+    }
+}
