@@ -309,6 +309,8 @@ class DriverTest(unittest.TestCase):
             "cargo-fuzz": "cargo-fuzz: false",
             "git": "git: false",
             "mdbook": "mdbook: false",
+            "capnp": "capnp: false",
+            "pycapnp": "pycapnp-python: false",
         }
         tools = re.findall(r"^\[(.+)\]$", (HERE / "tools.ini").read_text(), re.MULTILINE)
         self.assertEqual(sorted(hidden_by), sorted(tools), "each tool can be hidden")
@@ -323,6 +325,11 @@ class DriverTest(unittest.TestCase):
                 "cargo-fuzz": "echo cargo-fuzz 0.13.2",
                 "git": "true",
                 "mdbook": "echo mdbook v0.5.4",
+                "capnp": "true",
+                "g++": "true",
+                "pycapnp-python": "true",
+                "apt-get": "false",
+                "pip": "false",
             }
             if tool:
                 command, body = hidden_by[tool].split(": ", 1)
