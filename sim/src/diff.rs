@@ -5,7 +5,7 @@
 //! same, whatever the order of steps between lanes. Messages are named by a numbering that follows from the messages of
 //! each direction alone, so that it does not depend on the schedule either.
 //!
-//! Left out is what only carries messages along: polls, deliveries, budgets, handles, fuel, and the time.
+//! A vat with several links is one party: the order in which it serves them counts. Left out is what only carries messages along: polls, deliveries, budgets, handles, fuel, and the time.
 
 use crate::explain::sentence;
 use crate::run::Run;
@@ -421,6 +421,9 @@ impl fmt::Display for RunDiff {
         }
         let s = |count: usize| if count == 1 { "" } else { "s" };
         let (lanes, items) = (self.same_lanes, self.same_items);
+        if lanes == 0 {
+            return Ok(());
+        }
         writeln!(f, "{lanes} lane{} with {items} item{} the same", s(lanes), s(items))
     }
 }

@@ -231,6 +231,7 @@ def pcap(path, chunks, is_v6):
 def main():
     wavetank, peer_cpp, folder = sys.argv[1:]
     folder = pathlib.Path(folder)
+    folder.mkdir(parents=True)
     schema = folder / "desk.cgr"
     with open(schema, "wb") as file:
         subprocess.run(["capnp", "compile", "-o-", HERE / "desk.capnp"], check=True, stdout=file)
@@ -253,12 +254,9 @@ def main():
             heading, messages = decode(wavetank, schema, *both)
             assert heading["order"] == "causal" and not heading["client"]["packed"], heading
             check(messages, relay, reports, rpc)
-            # Packed by the tool of C++.
+            # Packed by the library of C++.
             for path in files:
-                packed = subprocess.run(
-                    ["capnp", "convert", "binary:packed", rpc, "Message"],
-                    input=path.read_bytes(), check=True, capture_output=True,
-                )
+                packed = subprocess.run([peer_cpp, "pack"], input=path.read_bytes(), check=True, capture_output=True)
                 path.with_suffix(".packed").write_bytes(packed.stdout)
             both = ["--client", files[0].with_suffix(".packed"), "--server", files[1].with_suffix(".packed")]
             heading, messages = decode(wavetank, schema, *both)

@@ -1,13 +1,15 @@
 // A peer of the C++ implementation: `peer serve ADDRESS REPORT` or `peer call ADDRESS REPORT`. It writes a JSON line into
-// REPORT for each call, as it saw the call itself.
+// REPORT for each call, as it saw the call itself. `peer pack` packs its input.
 
 #include "desk.capnp.h"
 #include <capnp/compat/json.h>
 #include <capnp/ez-rpc.h>
 #include <capnp/message.h>
+#include <capnp/serialize-packed.h>
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <kj/io.h>
 
 static std::ofstream report;
 static capnp::JsonCodec json;
@@ -144,7 +146,21 @@ static void call(capnp::EzRpcClient& client) {
   note("Drawer.put", againParams, "results", json.encode(again.send().wait(scope)));
 }
 
+static void pack() {
+  kj::FdInputStream in(0);
+  kj::FdOutputStream out(1);
+  kj::BufferedOutputStreamWrapper buffered(out);
+  capnp::_::PackedOutputStream packed(buffered);
+  auto bytes = in.readAllBytes();
+  packed.write(bytes.begin(), bytes.size());
+  buffered.flush();
+}
+
 int main(int argc, char* argv[]) {
+  if (argc == 2 && strcmp(argv[1], "pack") == 0) {
+    pack();
+    return 0;
+  }
   if (argc != 4) return 2;
   report.open(argv[3]);
   json.setHasMode(capnp::HasMode::NON_NULL);

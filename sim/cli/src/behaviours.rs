@@ -4,6 +4,8 @@ use crate::called::command;
 use crate::format::counted;
 use crate::heading::Heading;
 use crate::report::Report;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use wavetank_choice::token::{Recipe, Token};
 use wavetank_sim::Seed;
@@ -12,15 +14,20 @@ use wavetank_sim::record::Record;
 /// Behaviours that are printed, at most.
 const SHOWN: usize = 20;
 
-/// A line for each behaviour, the most frequent first, and a line that compares the first two.
+/// A line for each behaviour with each outcome, the most frequent first, and a line that compares the first two.
 pub(crate) fn behaviours(report: &Report) -> String {
+    let mut groups: BTreeMap<(&str, &str), Vec<&Record>> = BTreeMap::new();
+    for record in report.found.iter().filter(|record| !record.behaviour.is_empty()) {
+        groups.entry((&record.behaviour, &record.outcome)).or_default().push(record);
+    }
+    let mut all: Vec<_> = groups.into_iter().collect();
+    all.sort_by_key(|(name, records)| (Reverse(records.len()), *name));
     let mut text = String::new();
     let mut tokens = Vec::new();
-    let all = report.behaviours();
-    for (name, count) in all.iter().take(SHOWN) {
-        let Some(record) = report.found.iter().find(|record| record.behaviour == *name) else { continue };
+    for ((name, _), records) in all.iter().take(SHOWN) {
+        let record = records[0];
         let token = token(&report.heading, record);
-        let seeds = counted(*count, "seed");
+        let seeds = counted(records.len() as u64, "seed");
         let (seed, says) = (Seed(record.seed), &record.says);
         let _ = writeln!(text, "behaviour {name}: {seeds}, first seed {seed}: {says}\n  {token}");
         tokens.push(token);

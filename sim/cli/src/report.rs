@@ -68,7 +68,7 @@ impl Report {
     }
 
     /// Seeds by behaviour, the most frequent first.
-    pub(crate) fn behaviours(&self) -> Vec<(&str, u64)> {
+    fn behaviours(&self) -> Vec<(&str, u64)> {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for record in self.records.iter().filter(|record| !record.behaviour.is_empty()) {
             *counts.entry(&record.behaviour).or_default() += 1;
