@@ -1,11 +1,12 @@
 //! Two runs, compared in causal order.
 //!
-//! Steps that do not touch the same party may come in any order without anybody noticing. So each party has a lane: the
-//! messages that it sent and received, the cells that it started, its end. Two runs are the same if each lane is the
-//! same, whatever the order of steps between lanes. Messages are named by a numbering that follows from the messages of
+//! Steps that do not touch the same party may come in any order without anybody noticing. So what each party noticed and
+//! did is compared by itself: the messages that it sent and received, the cells that it started, its end. Two runs are
+//! the same if they are so for each party, whatever the order of steps between parties. Messages are named by a numbering that follows from the messages of
 //! each direction alone, so that it does not depend on the schedule either.
 //!
-//! A vat with several links is one party: the order in which it serves them counts. Left out is what only carries messages along: polls, deliveries, budgets, handles, fuel, and the time.
+//! A vat with several links is one party: the order in which it serves them counts. A pipe that broke and the output of a
+//! cell count as parties too. Left out is what only carries messages along: polls, deliveries, budgets, handles, fuel, and the time.
 
 use crate::explain::sentence;
 use crate::run::Run;
@@ -19,13 +20,13 @@ use wavetank_trace::frames::Direction;
 use wavetank_trace::schema::Schema;
 use wavetank_trace::session::{Options, Packing, Session};
 
-/// Items of a lane that are compared one by one, at most. Of a longer difference only the first item is shown.
+/// Items of a party that are compared one by one, at most. Of a longer difference only the first item is shown.
 const MAX_COMPARED: usize = 4_000;
 
 /// Items that are shown around a change.
 const CONTEXT: usize = 2;
 
-/// Lines of one lane that are shown, at most.
+/// Lines of one party that are shown, at most.
 const SHOWN_LINES: usize = 24;
 
 /// Something that a party noticed or did.
@@ -38,7 +39,8 @@ struct Item {
     is_arrival: bool,
 }
 
-type Lanes = BTreeMap<String, Vec<Item>>;
+/// What each party noticed and did, in its own order.
+type Histories = BTreeMap<String, Vec<Item>>;
 
 /// How two runs differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,20 +62,20 @@ pub struct RunDiff {
     pub verdict: DiffVerdict,
     /// The outcomes in one sentence each.
     pub outcomes: [String; 2],
-    /// The lanes that differ, the one that differs first in front.
-    pub lanes: Vec<LaneDiff>,
-    /// The number of lanes that are the same.
-    pub same_lanes: usize,
-    /// The number of items in them.
+    /// The parties that differ, the one that differs first in front.
+    pub parties: Vec<PartyDiff>,
+    /// The number of parties that are the same.
+    pub same_parties: usize,
+    /// The number of items of these.
     pub same_items: usize,
 }
 
-/// One lane of two runs, compared.
+/// One party of two runs, compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneDiff {
-    /// The party.
-    pub lane: String,
-    /// The steps of the first item that differs in both runs; `None` if the lane has ended there.
+pub struct PartyDiff {
+    /// Its name.
+    pub party: String,
+    /// The steps of the first item that differs in both runs; `None` if nothing is left there.
     pub steps: [Option<u64>; 2],
     /// The items, after a blank if they are the same, and after `-` or `+` if only one run has them. Long stretches that
     /// are the same are folded.
@@ -82,36 +84,36 @@ pub struct LaneDiff {
 
 /// Compares two runs.
 pub fn diff_runs(one: &Run, other: &Run) -> RunDiff {
-    let (mine, theirs) = (lanes(one), lanes(other));
+    let (mine, theirs) = (histories(one), histories(other));
     let names: BTreeSet<&String> = mine.keys().chain(theirs.keys()).collect();
     let mut diff = RunDiff {
         verdict: DiffVerdict::Identical,
         outcomes: [sentence(&one.outcome), sentence(&other.outcome)],
-        lanes: Vec::new(),
-        same_lanes: 0,
+        parties: Vec::new(),
+        same_parties: 0,
         same_items: 0,
     };
     let mut only_arrivals = true;
     for name in names {
         let none = Vec::new();
         let (mine, theirs) = (mine.get(name).unwrap_or(&none), theirs.get(name).unwrap_or(&none));
-        match lane_diff(name, mine, theirs) {
-            Some(lane) => {
+        match party_diff(name, mine, theirs) {
+            Some(party) => {
                 only_arrivals &= done(mine).eq(done(theirs));
-                diff.lanes.push(lane);
+                diff.parties.push(party);
             }
             None => {
-                diff.same_lanes += 1;
+                diff.same_parties += 1;
                 diff.same_items += mine.len();
             }
         }
     }
-    diff.lanes.sort_by_key(LaneDiff::first_step);
+    diff.parties.sort_by_key(PartyDiff::first_step);
     diff.verdict = if one.transcript == other.transcript && one.outcome == other.outcome {
         DiffVerdict::Identical
     } else if diff.outcomes[0] != diff.outcomes[1] {
         DiffVerdict::Different
-    } else if diff.lanes.is_empty() {
+    } else if diff.parties.is_empty() {
         DiffVerdict::SameInCausalOrder
     } else if only_arrivals {
         DiffVerdict::OnlyArrivals
@@ -126,16 +128,20 @@ fn done(items: &[Item]) -> impl Iterator<Item = &String> {
     items.iter().filter(|item| !item.is_arrival).map(|item| &item.text)
 }
 
-fn lane_diff(lane: &str, one: &[Item], other: &[Item]) -> Option<LaneDiff> {
+fn party_diff(party: &str, one: &[Item], other: &[Item]) -> Option<PartyDiff> {
     let same = one.iter().zip(other).take_while(|(one, other)| one.text == other.text).count();
     if same == one.len() && same == other.len() {
         return None;
     }
     let step = |items: &[Item]| items.get(same).map(|item| item.step);
-    Some(LaneDiff { lane: lane.to_owned(), steps: [step(one), step(other)], lines: lines(one, other, same) })
+    Some(PartyDiff {
+        party: party.to_owned(),
+        steps: [step(one), step(other)],
+        lines: lines(one, other, same),
+    })
 }
 
-/// The lines of a lane of which the first `same` items are the same.
+/// The lines of a party of which the first `same` items are the same.
 fn lines(one: &[Item], other: &[Item], same: usize) -> Vec<String> {
     let line = |sign: char, item: &Item| format!("{sign} {:>6}  {}", item.step, item.text);
     if one.len().max(other.len()) - same > MAX_COMPARED {
@@ -192,7 +198,7 @@ fn folded(all: &[(bool, String)]) -> Vec<String> {
     lines
 }
 
-impl LaneDiff {
+impl PartyDiff {
     /// The step of the first difference, in whichever run has it first.
     fn first_step(&self) -> u64 {
         self.steps.iter().flatten().copied().min().unwrap_or(u64::MAX)
@@ -233,22 +239,22 @@ impl Progress {
     }
 }
 
-/// The lanes of a run.
-fn lanes(run: &Run) -> Lanes {
+/// What each party of a run noticed and did.
+fn histories(run: &Run) -> Histories {
     let names = run.names();
     let events = &run.transcript.events;
     let mut links = links(events, &names, &run.schema);
     let mut ways: BTreeMap<PipeId, (LinkId, bool)> = BTreeMap::new();
     let mut near: BTreeMap<LinkId, (String, String)> = BTreeMap::new();
-    let mut lanes = Lanes::new();
+    let mut histories = Histories::new();
     let mut steps = run.transcript.steps.iter().peekable();
     let mut step = 0;
     for (at, event) in events.iter().enumerate() {
         while steps.next_if(|next| next.caused.start <= at).is_some() {
             step += 1;
         }
-        let mut put = |lane: String, text: String, is_arrival: bool| {
-            lanes.entry(lane).or_default().push(Item { step, text, is_arrival });
+        let mut put = |party: String, text: String, is_arrival: bool| {
+            histories.entry(party).or_default().push(Item { step, text, is_arrival });
         };
         match event {
             Event::LinkBorn { link, cell, near: host, up, down } if links.contains_key(link) => {
@@ -301,11 +307,11 @@ fn lanes(run: &Run) -> Lanes {
             _ => {}
         }
     }
-    for (lane, lines) in outputs(run, &names, &ways) {
+    for (pipe, lines) in outputs(run, &names, &ways) {
         let items = lines.into_iter().map(|text| Item { step: 0, text, is_arrival: false });
-        lanes.insert(lane, items.collect());
+        histories.insert(pipe, items.collect());
     }
-    lanes
+    histories
 }
 
 fn way<'l>(
@@ -413,18 +419,22 @@ impl fmt::Display for RunDiff {
         } else {
             writeln!(f, "- {one}\n+ {other}")?;
         }
-        for (at, LaneDiff { lane, steps, lines }) in self.lanes.iter().enumerate() {
+        for (at, PartyDiff { party, steps, lines }) in self.parties.iter().enumerate() {
             let place = |step: &Option<u64>| step.map_or("its end".to_owned(), |step| format!("step {step}"));
             let first = if at == 0 { "first difference: " } else { "" };
-            writeln!(f, "{first}{lane}, at {} and {}", place(&steps[0]), place(&steps[1]))?;
+            writeln!(f, "{first}{party}, at {} and {}", place(&steps[0]), place(&steps[1]))?;
             lines.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
         }
-        let s = |count: usize| if count == 1 { "" } else { "s" };
-        let (lanes, items) = (self.same_lanes, self.same_items);
-        if lanes == 0 {
+        let (parties, items) = (self.same_parties, self.same_items);
+        if parties == 0 {
             return Ok(());
         }
-        writeln!(f, "{lanes} lane{} with {items} item{} the same", s(lanes), s(items))
+        let parties_are = if parties == 1 { "party is" } else { "parties are" };
+        writeln!(
+            f,
+            "{parties} {parties_are} the same, with {items} item{}",
+            if items == 1 { "" } else { "s" }
+        )
     }
 }
 
@@ -441,10 +451,10 @@ mod tests {
     fn what_is_the_same_is_folded_around_each_change() {
         let one = items(&["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
         let other = items(&["a", "b", "c", "d", "x", "f", "g", "h", "i"]);
-        let lane = lane_diff("host", &one, &other).expect("they differ");
-        assert_eq!(lane.steps, [Some(5), Some(5)]);
+        let party = party_diff("host", &one, &other).expect("they differ");
+        assert_eq!(party.steps, [Some(5), Some(5)]);
         assert_eq!(
-            lane.lines,
+            party.lines,
             [
                 "… 2 the same",
                 "       3  c",
@@ -456,13 +466,13 @@ mod tests {
                 "… 2 the same"
             ]
         );
-        assert_eq!(lane_diff("host", &one, &one), None);
+        assert_eq!(party_diff("host", &one, &one), None);
     }
 
     #[test]
-    fn a_lane_that_ends_early_differs_at_its_end() {
-        let lane = lane_diff("host", &items(&["a"]), &items(&["a", "b"])).expect("they differ");
-        assert_eq!(lane.steps, [None, Some(2)]);
-        assert_eq!(lane.lines, ["       1  a", "+      2  b"]);
+    fn a_party_that_ends_early_differs_at_its_end() {
+        let party = party_diff("host", &items(&["a"]), &items(&["a", "b"])).expect("they differ");
+        assert_eq!(party.steps, [None, Some(2)]);
+        assert_eq!(party.lines, ["       1  a", "+      2  b"]);
     }
 }

@@ -79,6 +79,9 @@ fn read(args: &Capture, is_whole: bool) -> Result<Captured, String> {
     if let Some(path) = &args.pcap {
         read_pcap(path, args.stream, &mut session, &mut notes)?;
     } else {
+        if args.client == args.server && args.client.as_deref() == Some(Path::new("-")) {
+            return Err("--client and --server cannot both be stdin".to_owned());
+        }
         for (direction, path) in [(Direction::Up, &args.client), (Direction::Down, &args.server)] {
             if let Some(path) = path {
                 session.push(direction, &read_file(path)?);

@@ -251,6 +251,7 @@ fn wrong_files_are_refused() {
     for (args, says) in [
         (&["--client", "nowhere.bin"][..], "nowhere.bin: "),
         (&["--client", "c2s.bin", "--schema", "s2c.bin"], "no CodeGeneratorRequest"),
+        (&["--client", "-", "--server", "-"], "cannot both be stdin"),
         (&[], "required"),
         (&["--client", "c2s.bin", "--pcap", "x"], "cannot be used with"),
         (&["--client", "c2s.bin", "--packed", "--unpacked"], "cannot be used with"),
