@@ -311,6 +311,8 @@ class DriverTest(unittest.TestCase):
             "mdbook": "mdbook: false",
             "slurm": "slurmctld: false",
             "hyperqueue": "hyperqueue-python: false",
+            "capnp": "capnp: false",
+            "pycapnp": "pycapnp-python: false",
         }
         tools = re.findall(r"^\[(.+)\]$", (HERE / "tools.ini").read_text(), re.MULTILINE)
         self.assertEqual(sorted(hidden_by), sorted(tools), "each tool can be hidden")
@@ -331,6 +333,10 @@ class DriverTest(unittest.TestCase):
                 "hyperqueue-python": "true",
                 "apt-get": "false",
                 "python3": f'[ "$2" != venv ] && exec {sys.executable} "$@"',
+                "capnp": "true",
+                "g++": "true",
+                "pycapnp-python": "true",
+                "pip": "false",
             }
             if tool:
                 command, body = hidden_by[tool].split(": ", 1)

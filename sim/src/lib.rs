@@ -46,6 +46,7 @@ pub mod calls;
 pub mod canary;
 pub mod check;
 pub mod compare_fix;
+pub mod diff;
 pub mod executor;
 pub mod explain;
 pub mod explore;

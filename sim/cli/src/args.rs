@@ -73,6 +73,12 @@ pub enum Command {
     Known(Known),
     /// Prints the interfaces, types and constants that schemas name
     Schema(Schema),
+    /// Decodes a session that was captured anywhere: the bytes of its directions, or a pcap of its packets
+    Decode(Decode),
+    /// Compares a captured session with a snapshot, as insta does
+    Snapshot(Snapshot),
+    /// Compares two runs in causal order, and prints what differs first
+    Diff(Diff),
     /// Prints the completion script of a shell
     Completions(Completions),
     /// Prints the manual page
@@ -144,6 +150,9 @@ pub struct Run {
     /// Stop at the first failure
     #[arg(long)]
     pub(crate) first: bool,
+    /// Print each behaviour with the token of a seed that shows it, for `wavetank diff`
+    #[arg(long, conflicts_with = "seed")]
+    pub(crate) behaviours: bool,
     /// Do not shrink failures
     #[arg(long)]
     pub(crate) no_shrink: bool,
@@ -199,6 +208,113 @@ pub struct Schema {
     /// A .cgr file, as `capnp compile -o- x.capnp > x.cgr` makes it, or a folder of them
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// The files of a captured session.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Capture {
+    /// The bytes that the client sent; `-` is stdin
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["server", "pcap"])]
+    pub(crate) client: Option<PathBuf>,
+    /// The bytes that the server sent; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) server: Option<PathBuf>,
+    /// The packets of a TCP connection, as pcap or pcapng
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["client", "server"])]
+    pub(crate) pcap: Option<PathBuf>,
+    /// The TCP stream, if the pcap holds more than one: without this they are listed
+    #[arg(long, value_name = "N", requires = "pcap")]
+    pub(crate) stream: Option<usize>,
+    /// The bytes are packed [default: detected, for each direction]
+    #[arg(long, conflicts_with = "unpacked")]
+    pub(crate) packed: bool,
+    /// The bytes are not packed
+    #[arg(long)]
+    pub(crate) unpacked: bool,
+    #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Decode {
+    #[command(flatten)]
+    pub(crate) capture: Capture,
+    /// The format of the output
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: DecodeFormat,
+    /// Print long values whole, and the content of Data; JSON always holds them
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// Print the calls and their results, without ids or order
+    #[arg(long)]
+    pub(crate) calls: bool,
+}
+
+/// A format of decoded sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DecodeFormat {
+    /// A line for each message
+    #[default]
+    Text,
+    /// A JSON object on a line for each message, with all fields
+    Json,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Snapshot {
+    #[command(flatten)]
+    pub(crate) capture: Capture,
+    /// The name of the snapshot; its file is FOLDER/NAME.snap
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The folder of the snapshots
+    #[arg(long, value_name = "DIR", default_value = "snapshots")]
+    pub(crate) folder: PathBuf,
+    /// Compare the calls and their results, without ids or order, instead of the messages
+    #[arg(long)]
+    pub(crate) calls: bool,
+    /// Leave out the value that a path leads to, as Shop.order.id or Shop.order.id=[id]; may be given several times
+    #[arg(long, value_name = "PATH")]
+    pub(crate) redact: Vec<String>,
+    /// What to write if the session is another
+    #[arg(long, value_enum, value_name = "WHEN", env = "INSTA_UPDATE", default_value_t)]
+    pub(crate) update: UpdateArg,
+    /// Whether this runs in CI, where `--update auto` writes nothing
+    #[arg(long, env = "CI", hide = true)]
+    pub(crate) ci: Option<String>,
+}
+
+/// What to write if a snapshot differs: the values of insta's INSTA_UPDATE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UpdateArg {
+    /// NAME.snap.new, but nothing in CI
+    #[default]
+    Auto,
+    /// NAME.snap.new
+    New,
+    /// The snapshot itself
+    Always,
+    /// The snapshot itself if there was none, else NAME.snap.new
+    Unseen,
+    /// Nothing
+    No,
+    /// The snapshot itself, even if it is the same
+    Force,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Diff {
+    /// A token, the .toml file of a saved failure, or SCENARIO:SEED for a run that a seed draws
+    #[arg(value_name = "RUN")]
+    pub(crate) one: String,
+    /// The run to compare it with
+    #[arg(value_name = "RUN")]
+    pub(crate) other: String,
+    #[command(flatten)]
+    pub(crate) own: Own,
 }
 
 #[derive(clap::Args)]

@@ -8,12 +8,15 @@
 
 mod annotate;
 pub mod args;
+mod behaviours;
 mod called;
 mod cargo;
 mod catalogue;
 mod checks;
 mod completions;
 mod component;
+mod decode;
+mod diff;
 mod exhaustive;
 mod exit_code;
 mod failure_report;
@@ -95,6 +98,9 @@ pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
         Command::List => terminal::print(report::list(catalogue)).map(|()| ExitCode::SUCCESS),
         Command::Known(args) => known::known(&args).map(|()| ExitCode::SUCCESS),
         Command::Schema(args) => schemas::print(&args.files).map(|()| ExitCode::SUCCESS),
+        Command::Decode(args) => decode::decode(&args),
+        Command::Snapshot(args) => decode::snapshot(&args),
+        Command::Diff(args) => diff::diff(&args, catalogue),
         Command::Completions(args) => completions::completions(&args, catalogue).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => man::man(&args, catalogue).map(|()| ExitCode::SUCCESS),
         Command::Worker(what) => worker::work(&what, catalogue),

@@ -9,7 +9,7 @@ use crate::json_lines::Lines;
 use crate::one_run::{self, OneRun};
 use crate::saved_failures::SavedFolder;
 use crate::terminal::{self, Stop};
-use crate::{Catalogue, engine, exhaustive, junit, sweep};
+use crate::{Catalogue, behaviours, engine, exhaustive, junit, sweep};
 use std::process::ExitCode;
 use wavetank_sim::StrategyName;
 
@@ -39,6 +39,9 @@ pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
         junit.map_or(Ok(()), |file| junit::write(file, &report)),
     ])?;
     sweep::tell(&report, args.github, &kept)?;
+    if args.behaviours {
+        terminal::print(behaviours::behaviours(&report))?;
+    }
     Ok(sweep::exit_code(&report, if is_written { folder.exit() } else { ExitCode::from(USAGE) }))
 }
 

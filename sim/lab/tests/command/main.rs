@@ -1,5 +1,6 @@
 //! The command from the view of its users. One binary, because each takes long to link.
 
+mod captures;
 mod ci;
 mod common;
 mod hostile;
