@@ -4,12 +4,14 @@ mod beside;
 mod cells;
 mod drive;
 mod faults;
+mod filming;
 mod judge;
 mod look;
 mod probe;
 mod turn;
 
 use crate::executor::{Executor, Spawner, TaskOwner};
+use crate::film::Film;
 use crate::moves::Move;
 use crate::oracle::{Allowances, Finding, Oracle, SwitchedOff};
 use crate::transcript::{LinkFrames, Transcript};
@@ -17,6 +19,7 @@ use crate::view::WorldView;
 use beside::Beside;
 use capnp::capability::Client;
 use faults::Weather;
+use filming::Camera;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use judge::{Expectation, Invariant};
@@ -56,6 +59,7 @@ pub(crate) struct WorldConfig {
     pub(crate) max_record_bytes: u64,
     pub(crate) max_steps: u64,
     pub(crate) until: Option<u64>,
+    pub(crate) films: bool,
     pub(crate) without: SwitchedOff,
     pub(crate) schema: Arc<Schema>,
 }
@@ -93,6 +97,8 @@ pub struct World {
     /// The move that is being made.
     pub(crate) moving: Option<Move>,
     pub(crate) view: Option<WorldView>,
+    /// It films the world, if that was asked for.
+    camera: Option<Box<Camera>>,
     pub(crate) transcript: Transcript,
     /// The schema by which reports name calls and values.
     pub(crate) schema: RefCell<Arc<Schema>>,
@@ -185,6 +191,7 @@ impl World {
             probes: Probes::default(),
             moving: None,
             view: None,
+            camera: config.films.then(Box::default),
             transcript: Transcript::default(),
             schema: RefCell::new(config.schema),
             frames: OnceLock::new(),
@@ -244,6 +251,11 @@ impl World {
         let base = self.schema.borrow().clone();
         let extended = crate::schema::extended(&base, request);
         *self.schema.borrow_mut() = extended.unwrap_or_else(|e| panic!("{e}"));
+    }
+
+    /// The film of the world, if it was filmed.
+    pub(crate) fn take_film(&mut self) -> Option<Film> {
+        self.camera.take().map(|camera| camera.finish())
     }
 
     /// The moves and events so far.

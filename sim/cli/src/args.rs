@@ -61,6 +61,8 @@ pub enum Command {
     Replay(Replay),
     /// Makes a failing run smaller, from its token or its file
     Shrink(Shrink),
+    /// Writes a page about a run, from its token or its file: diagrams, every step, messages and output
+    Report(Report),
     /// Runs every schedule of a scenario within a bound, one after the other, until one fails
     Exhaustive(Exhaustive),
     /// Merges the JSON lines of shards into the report of one sweep
@@ -368,6 +370,24 @@ pub struct Replay {
     /// print the differences
     #[arg(long, value_name = "NAME=FILE", conflicts_with = "canary")]
     pub(crate) guest: Option<String>,
+    #[command(flatten)]
+    pub(crate) own: Own,
+}
+
+#[derive(clap::Args, Clone)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Report {
+    /// The token, as printed after `replay:`, or the .toml file of a saved failure
+    pub(crate) token: String,
+    /// Write the page to this file: one HTML file, which needs no network; `-` is stdout
+    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["mermaid", "perfetto"])]
+    pub(crate) output: Option<PathBuf>,
+    /// Write a sequence diagram in the language of Mermaid to this file; `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mermaid: Option<PathBuf>,
+    /// Write a trace for ui.perfetto.dev to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) perfetto: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) own: Own,
 }

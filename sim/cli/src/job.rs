@@ -15,6 +15,7 @@ use std::time::Duration;
 use wavetank::Engine;
 use wavetank_choice::profile::ProfileError;
 use wavetank_choice::strategy::Frontier;
+use wavetank_page::model::Page;
 use wavetank_sim::check::AnyCheck;
 use wavetank_sim::explain::Explanation;
 use wavetank_sim::fuzz::search::Proposal;
@@ -23,6 +24,7 @@ use wavetank_sim::harness::Harness;
 use wavetank_sim::replay_line::{Called, command_line};
 use wavetank_sim::saved::{self, Retry, SavedFailure, Setting, Source};
 use wavetank_sim::shell;
+
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, peer};
 
 /// A scenario or component, ready to run.
@@ -275,6 +277,12 @@ impl Job {
     /// Explains a failure of this job, with at most `budget_runs` runs.
     pub(crate) fn explain(&self, run: &Run, budget_runs: usize) -> Explanation {
         self.harness.explain(run, budget_runs)
+    }
+
+    /// The data of a page about a run of this job. `explain_runs` bounds the search for the run that passes.
+    pub(crate) fn page(&self, run: &Run, explain_runs: usize) -> Page {
+        let token = run.token(&self.name).to_string();
+        self.harness.page(run, &self.title, Some(self.replay_line(&token)), explain_runs)
     }
 
     /// Runs the job under one seed until a step, to look at its world there.

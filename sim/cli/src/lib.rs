@@ -27,6 +27,7 @@ mod known;
 mod man;
 mod merge;
 mod one_run;
+mod page;
 mod pool;
 pub mod progress;
 mod protocol;
@@ -77,6 +78,7 @@ pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
             replay_saved::replay(&args, catalogue)
         }
         Command::Replay(args) => replay::replay(&args, catalogue),
+        Command::Report(args) => page::report(&args, catalogue),
         Command::Shrink(args) => shrink::shrink(&args, catalogue),
         Command::Merge(merge) => merge::merge(&merge),
         Command::Fuzz(args) => fuzz::fuzz(&args, catalogue),

@@ -56,7 +56,7 @@ pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, S
 }
 
 /// Parses the token: the seed, the choices and the scenario to replay.
-fn given(text: &str) -> Result<Token, String> {
+pub(crate) fn given(text: &str) -> Result<Token, String> {
     text.parse().map_err(|e| format!("{e}"))
 }
 
