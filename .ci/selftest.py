@@ -309,6 +309,8 @@ class DriverTest(unittest.TestCase):
             "cargo-fuzz": "cargo-fuzz: false",
             "git": "git: false",
             "mdbook": "mdbook: false",
+            "chromium": "chromium: false",
+            "page-python": "page-python: false",
         }
         tools = re.findall(r"^\[(.+)\]$", (HERE / "tools.ini").read_text(), re.MULTILINE)
         self.assertEqual(sorted(hidden_by), sorted(tools), "each tool can be hidden")
@@ -323,6 +325,9 @@ class DriverTest(unittest.TestCase):
                 "cargo-fuzz": "echo cargo-fuzz 0.13.2",
                 "git": "true",
                 "mdbook": "echo mdbook v0.5.4",
+                "chromium": "true",
+                "chromedriver": "true",
+                "page-python": "true",
             }
             if tool:
                 command, body = hidden_by[tool].split(": ", 1)

@@ -7,7 +7,7 @@ mod align;
 mod lines;
 mod messages;
 
-use crate::explain::{Explanation, chosen, sentence};
+use crate::explain::{Change, Deciding, Explanation, chosen, sentence};
 use crate::film::{Film, WaitingOn};
 use crate::moves::Move;
 use crate::oracle::{Evidence, Party, rest};
@@ -47,7 +47,7 @@ pub fn page(subject: &Subject<'_>) -> Page {
     runs.extend(passing.map(|passing| model_of("the run that passes", passing)));
     let deciding = explanation.deciding.as_ref().map(|deciding| model::Deciding {
         says: said(&deciding.to_string()),
-        steps: deciding.steps().into_iter().map(|step| step as u64).collect(),
+        steps: deciding_steps(run, deciding),
     });
     let (same, differs_at) = match passing {
         Some(passing) => align::aligned(&run.transcript, &passing.transcript, SHOWN_STEPS),
@@ -70,13 +70,25 @@ pub fn page(subject: &Subject<'_>) -> Page {
     }
 }
 
+/// The steps that the deciding change is about. For a setting, it is the step that drew it.
+fn deciding_steps(run: &Run, deciding: &Deciding) -> Vec<u64> {
+    if let Change::Setting(of) = deciding.change {
+        let drawn = run.choices.iter().zip(&run.occasions);
+        let mut drawn =
+            drawn.filter(|(choice, occasion)| choice.of == of && choice.value > 0 && occasion.step > 0);
+        return drawn.next().map(|(_, occasion)| occasion.step).into_iter().collect();
+    }
+    deciding.steps().into_iter().map(|step| step as u64).collect()
+}
+
 /// A text without control characters.
 fn said(text: &str) -> String {
     escape_control(text).into_owned()
 }
 
 fn sections(explanation: &Explanation) -> Vec<Section> {
-    let calm = if explanation.is_calm { vec!["It fails although every choice is calm.".into()] } else { Vec::new() };
+    let calm =
+        if explanation.is_calm { vec!["It fails although every choice is calm.".into()] } else { Vec::new() };
     let unnamed: Vec<String> = explanation.unnamed.iter().cloned().collect();
     let parts: [(&str, &[String]); 8] = [
         ("Whose fault, and what is seen", &explanation.detail),
@@ -215,7 +227,9 @@ impl Index {
         match moved.kind() {
             Kind::Start | Kind::Poll => self.lane(ActorId(id)),
             Kind::Grant | Kind::Shrink => end(false),
-            Kind::Deliver | Kind::Spur | Kind::Close | Kind::Reset | Kind::Cut | Kind::Mute | Kind::Half => end(true),
+            Kind::Deliver | Kind::Spur | Kind::Close | Kind::Reset | Kind::Cut | Kind::Mute | Kind::Half => {
+                end(true)
+            }
             Kind::Answer | Kind::Resume | Kind::Delay | Kind::Cancel => {
                 self.servers.get(&GateId(id)).map_or(self.host as i32, |lane| *lane as i32)
             }
@@ -234,7 +248,8 @@ fn model_of(name: &str, run: &Run) -> model::Run {
     messages.retain(|message| message.sent <= last);
     let mut notes = notes(run, &index, &names, &mut texts);
     notes.retain(|note| note.step <= last);
-    let (tasks, shots) = run.film.as_ref().map_or_else(Default::default, |film| shots(film, &index, &mut texts));
+    let (tasks, shots) =
+        run.film.as_ref().map_or_else(Default::default, |film| shots(film, &index, &mut texts));
     model::Run {
         name: name.into(),
         sentence: sentence(&run.outcome),

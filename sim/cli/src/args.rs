@@ -241,6 +241,9 @@ pub struct Run {
     /// Write the failures as JUnit XML to a file; `-` is stdout, and the report then goes to stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Write a page about the sweep, index.html, and one about each distinct failure into a folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
     /// Print an annotation for each distinct failure in the format of GitHub Actions [default: only if it runs there]
     #[arg(long)]
     pub(crate) github: bool,

@@ -41,6 +41,7 @@ mod schemas;
 mod shrink;
 mod signals;
 mod sweep;
+mod sweep_page;
 pub mod terminal;
 mod worker;
 

@@ -179,7 +179,7 @@ impl Merged {
         let (found, records) = (self.found.into_values().collect(), records.into_values().collect());
         let seconds = Duration::from_millis(self.milliseconds);
         let (asked, stopped) = (heading.seed_count, true);
-        Ok((Report { heading, found, records, asked, stopped, seconds }, missing))
+        Ok((Report { heading, found, records, asked, stopped, seconds, rates: Vec::new() }, missing))
     }
 }
 

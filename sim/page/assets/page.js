@@ -35,7 +35,7 @@ function span(ns) {
 
 // ---- The runs -----------------------------------------------------------------------------------------------------
 
-const EVERY = 256; // Steps between two states that are kept.
+const EVERY = 512; // Steps between two states that are kept.
 const STATES = ["ready", "waits", "waits for bytes", "waits for budget", "waits for a time", "not started"];
 const STATE_COLOURS = ["--ready", "--unseen", "--bytes", "--budget", "--time", "--unborn"];
 
@@ -50,7 +50,7 @@ class RunView {
     this.plots = this.pipes.map(() => []);
     this.bands = [];
     this.sentAt = new Map();
-    this.messages.forEach((message, at) => { message.at = at; push(this.sentAt, message.sent, message); });
+    this.messages.forEach((message, at) => { message.at = at; message.caps = message.caps || []; push(this.sentAt, message.sent, message); });
     this.notesAt = new Map();
     for (const note of this.notes) push(this.notesAt, note.step, note);
     this.heardAt = new Set(this.messages.map(message => message.received));
@@ -568,8 +568,8 @@ function world() {
   $("state").replaceChildren(...parts);
 }
 
-// The wait-for graph: solid edges are answers that are owed and room that is waited for, dashed ones are calls that are
-// still on their way.
+// The wait-for graph: solid edges are answers that are owed and room that is waited for. Dashed ones are calls that are
+// still on their way, and cells that block on bytes.
 function graph(run, state, open, step) {
   const edges = new Map();
   const add = (from, to, label, isWeak) => {
@@ -584,6 +584,11 @@ function graph(run, state, open, step) {
   if (state) {
     for (const pipe of state.pipes.values()) {
       const { writer, reader, name } = run.pipes[pipe[0]];
+      const isCell = reader !== null && run.lanes[reader].kind === "cell";
+      // A cell that blocks on bytes. That alone is no deadlock: its host may have nothing to say.
+      if ((pipe[5] & 4) && !(pipe[5] & 48) && isCell && state.blocked.has(reader) && writer !== null) {
+        if (!edges.has(reader + ">" + writer)) add(reader, writer, "bytes from " + name, true);
+      }
       if ((pipe[5] & 8) && !(pipe[5] & 48) && writer !== null && reader !== null) add(writer, reader, "room in " + name, false);
     }
   }
@@ -615,7 +620,7 @@ function graph(run, state, open, step) {
   const words = [];
   for (const edge of edges.values()) {
     const isHot = hot.has(edge.from + ">" + edge.to);
-    words.push([run.lane(edge.from), run.lane(edge.to), edge.labels.join(", "), isHot ? "in the cycle" : edge.weak ? "on its way" : ""]);
+    words.push([run.lane(edge.from), run.lane(edge.to), edge.labels.join(", "), isHot ? "in the cycle" : edge.weak ? "may be on its way" : ""]);
     const a = place.get(edge.from), b = place.get(edge.to);
     if (!a || !b) continue;
     const bend = edges.has(edge.to + ">" + edge.from) ? 26 : 0;
@@ -631,7 +636,7 @@ function graph(run, state, open, step) {
     const tip = (x, y) => `${to[0] + x * c - y * s} ${to[1] + x * s + y * c}`;
     picture.append(svg("path", { class: "tip" + (isHot ? " hot" : ""), d: `M${tip(2, 0)}L${tip(-7, -4)}L${tip(-7, 4)}Z`, stroke: "none" }));
     const lx = (mx + (a[0] + b[0]) / 2) / 2, ly = (my + (a[1] + b[1]) / 2) / 2;
-    const label = svg("text", { class: "edge" + (isHot ? " hot" : ""), x: lx, y: ly + (bend ? (my > (a[1] + b[1]) / 2 ? 10 : -4) : -5), text: cut(edge.labels.join(", "), 34) });
+    const label = svg("text", { class: "edge" + (isHot ? " hot" : ""), x: lx, y: ly + (all.length <= 2 ? (bend ? (my > (a[1] + b[1]) / 2 ? 22 : -18) : -24) : bend ? (my > (a[1] + b[1]) / 2 ? 10 : -4) : -5), text: cut(edge.labels.join(", "), 34) });
     label.append(svg("title", { text: edge.labels.join(", ") }));
     picture.append(label);
   }
@@ -705,14 +710,14 @@ function drawTimeline() {
   }
   pipes.forEach((pipe, at) => {
     const y = 8 + lanes * STRIP + 10 + at * PLOT, h = PLOT - 10, points = run.plots[pipe];
-    name(run.pipes[pipe].name, y + h / 2);
+    name(run.pipes[pipe].name, y + 8);
     let most = 1;
     for (const [, staged, visible] of points) most = Math.max(most, staged + visible);
     let mostBudget = 1;
     for (const point of points) mostBudget = Math.max(mostBudget, point[3]);
     c.fillStyle = colour("--soft");
     c.textAlign = "right";
-    c.fillText(String(most) + " B", NAMES - 6, y + h / 2 + 13);
+    c.fillText("up to " + most + " bytes", NAMES - 6, y + 24);
     c.textAlign = "left";
     c.strokeStyle = colour("--hair");
     c.strokeRect(NAMES, y, width - NAMES - 8, h);

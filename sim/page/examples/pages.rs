@@ -5,7 +5,8 @@
 use std::path::Path;
 use wavetank_page::html;
 use wavetank_page::model::{
-    Deciding, Field, Lane, LaneKind, Message, MessageKind, Note, NoteKind, Page, Pipe, Run, Section, Shot, Steps, Task,
+    Deciding, Field, Lane, LaneKind, Message, MessageKind, Note, NoteKind, Page, Pipe, Run, Section, Shot,
+    Steps, Task,
 };
 
 /// A text that would set `window.ran` if a browser took it for anything but text.
@@ -42,19 +43,36 @@ fn page(text: &str, steps: u64) -> Page {
 }
 
 fn run(text: &str, steps: u64) -> Run {
-    let kinds: [MessageKind; 4] = [MessageKind::Call, MessageKind::Return, MessageKind::Finish, MessageKind::Release];
-    let lane = |kind, born| Lane { name: text.into(), kind, born, exit: Some(text.into()), ..Lane::default() };
+    let kinds: [MessageKind; 4] =
+        [MessageKind::Call, MessageKind::Return, MessageKind::Finish, MessageKind::Release];
+    let lane =
+        |kind, born| Lane { name: text.into(), kind, born, exit: Some(text.into()), ..Lane::default() };
     let mut run = Run {
         name: text.into(),
         sentence: text.into(),
         failed: true,
-        texts: vec![text.into(), format!("waits on {text}"), format!("poll {text}"), format!("{text}.{text}")],
-        lanes: vec![lane(LaneKind::Host, 0), lane(LaneKind::Vat, 0), lane(LaneKind::Cell, 0), lane(LaneKind::Cell, 1)],
+        texts: vec![
+            text.into(),
+            format!("waits on {text}"),
+            format!("poll {text}"),
+            format!("{text}.{text}"),
+        ],
+        lanes: vec![
+            lane(LaneKind::Host, 0),
+            lane(LaneKind::Vat, 0),
+            lane(LaneKind::Cell, 0),
+            lane(LaneKind::Cell, 1),
+        ],
         cycle: vec![[1, 2], [2, 1]],
         ..Run::default()
     };
     for place in 0..12 {
-        run.pipes.push(Pipe { name: text.into(), writer: Some(place % 4), reader: Some((place + 1) % 4), rpc: true });
+        run.pipes.push(Pipe {
+            name: text.into(),
+            writer: Some(place % 4),
+            reader: Some((place + 1) % 4),
+            rpc: true,
+        });
         run.tasks.push(Task { name: text.into(), lane: place % 4 });
     }
     run.steps = Steps { kinds: vec![text.into(), "poll".into()], faults: vec![0], ..Steps::default() };
@@ -89,7 +107,9 @@ fn run(text: &str, steps: u64) -> Run {
             }
         }
         if step % 50 == 5 {
-            for kind in [NoteKind::Stdout, NoteKind::Stderr, NoteKind::Fault, NoteKind::Dropped, NoteKind::Call] {
+            for kind in
+                [NoteKind::Stdout, NoteKind::Stderr, NoteKind::Fault, NoteKind::Dropped, NoteKind::Call]
+            {
                 run.notes.push(Note { kind, step, lane: (step % 5) as i32 - 1, text: 0 });
             }
         }

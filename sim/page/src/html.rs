@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-const STYLE: &str = include_str!("../assets/page.css");
+pub(crate) const STYLE: &str = include_str!("../assets/page.css");
 const SCRIPT: &str = include_str!("../assets/page.js");
 const BODY: &str = include_str!("../assets/page.html");
 
@@ -40,7 +40,7 @@ fn whole(title: &str, body: &str, style: &str, script: &str, data: &str) -> Stri
     )
 }
 
-fn hash(text: &str) -> String {
+pub(crate) fn hash(text: &str) -> String {
     STANDARD.encode(Sha256::digest(text.as_bytes()))
 }
 
@@ -50,7 +50,7 @@ fn inert(json: &str) -> String {
 }
 
 /// A text in HTML.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -98,11 +98,17 @@ mod tests {
         let policy = page.split("content=\"default-src").nth(1).and_then(|rest| rest.split('"').next());
         let policy = policy.expect("a policy");
         for part in ["style", "script"] {
-            let inside = page.split(&format!("<{part}>")).nth(1).and_then(|rest| rest.split(&format!("</{part}>")).next());
+            let inside = page
+                .split(&format!("<{part}>"))
+                .nth(1)
+                .and_then(|rest| rest.split(&format!("</{part}>")).next());
             let allowed = format!("{part}-src 'sha256-{}'", hash(inside.expect("the element")));
             assert!(policy.contains(&allowed), "{part}: {policy}");
         }
-        assert!(!policy.contains("unsafe") && !page.contains("http:") && !page.contains("style=\""), "{policy}");
+        assert!(
+            !policy.contains("unsafe") && !page.contains("http:") && !page.contains("style=\""),
+            "{policy}"
+        );
     }
 
     #[test]

@@ -45,7 +45,10 @@ fn lines(run: &Run, deciding: &[u64]) -> Vec<(u64, String)> {
     for note in &run.notes {
         let is_shown = !matches!(note.kind, NoteKind::Call | NoteKind::Closed);
         if let (true, Ok(lane)) = (is_shown, u32::try_from(note.lane)) {
-            lines.push((note.step, format!("Note over L{lane}: {} (step {})", label(text(note.text)), note.step)));
+            lines.push((
+                note.step,
+                format!("Note over L{lane}: {} (step {})", label(text(note.text)), note.step),
+            ));
         }
     }
     for step in deciding {

@@ -90,6 +90,48 @@ pub struct Run {
     pub cycle: Vec<[u32; 2]>,
 }
 
+/// Everything that the page of a sweep shows.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Sweep {
+    /// The name of the scenario.
+    pub title: String,
+    /// One sentence: how many seeds ran, and how they ended.
+    pub sentence: String,
+    /// Whether any failed.
+    pub failed: bool,
+    /// Facts about the sweep: a name and a value each.
+    pub facts: Vec<[String; 2]>,
+    /// Seeds by outcome.
+    pub outcomes: Vec<(String, u64)>,
+    /// Each distinct failure.
+    pub failures: Vec<Failure>,
+    /// Seeds by behaviour, the most frequent first: its name, their number, and one of them.
+    pub behaviours: Vec<(String, u64, String)>,
+    /// Faults that struck: the kind, and how often.
+    pub faults: Vec<(String, u64)>,
+    /// Faults that never struck.
+    pub never: Vec<String>,
+    /// Seeds that ended in each second of the sweep.
+    pub rates: Vec<u64>,
+}
+
+/// A distinct failure of a sweep.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Failure {
+    /// Its signature.
+    pub name: String,
+    /// The outcome of the run that stands for it, in one sentence.
+    pub says: String,
+    /// The seed of that run.
+    pub seed: String,
+    /// How many seeds fail so.
+    pub count: u64,
+    /// The file of its page, beside the page of the sweep.
+    pub page: Option<String>,
+    /// The command that replays it.
+    pub replay: Option<String>,
+}
+
 /// The kind of a lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -41,7 +41,9 @@ pub fn perfetto(run: &Run) -> Vec<u8> {
     let mut events: Vec<Event> = Vec::new();
     for (place, step_text) in run.steps.text.iter().enumerate() {
         let step = place as u64 + 1;
-        let Some(lane) = run.steps.lane.get(place).and_then(|lane| u32::try_from(*lane).ok()) else { continue };
+        let Some(lane) = run.steps.lane.get(place).and_then(|lane| u32::try_from(*lane).ok()) else {
+            continue;
+        };
         let track = party_track(lane);
         let now_ns = run.steps.now_ns.get(place).copied();
         let name = text(*step_text).to_string();
@@ -58,7 +60,10 @@ pub fn perfetto(run: &Run) -> Vec<u8> {
         if let Some(received) = message.received {
             let received = (at(received) + place_within(place)).max(sent + 1);
             let track = calls_track(message.to);
-            events.push(Event { ends_flow: flow, ..Event::new(received, Type::Instant, track, format!("gets {name}")) });
+            events.push(Event {
+                ends_flow: flow,
+                ..Event::new(received, Type::Instant, track, format!("gets {name}"))
+            });
         }
         if message.kind == MessageKind::Abort {
             events.push(Event::new(sent, Type::Instant, party_track(message.from), name));
@@ -73,7 +78,10 @@ pub fn perfetto(run: &Run) -> Vec<u8> {
     for (step, shot) in run.shots.iter().enumerate() {
         for [pipe, staged, visible, ..] in &shot.pipes {
             let counted = Some((staged + visible) as i64);
-            events.push(Event { counted, ..Event::new(at(step as u64), Type::Counter, pipe_track(*pipe), String::new()) });
+            events.push(Event {
+                counted,
+                ..Event::new(at(step as u64), Type::Counter, pipe_track(*pipe), String::new())
+            });
         }
     }
     events.sort_by_key(|event| event.at_ns);

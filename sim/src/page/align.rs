@@ -9,7 +9,11 @@ use std::collections::BTreeMap;
 const COMPARED: usize = 4_000;
 
 /// Blocks of equal steps (the first in the one run, in the other, and a length), and the first steps that differ.
-pub(super) fn aligned(one: &Transcript, other: &Transcript, most: usize) -> (Vec<[u64; 3]>, Option<[u64; 2]>) {
+pub(super) fn aligned(
+    one: &Transcript,
+    other: &Transcript,
+    most: usize,
+) -> (Vec<[u64; 3]>, Option<[u64; 2]>) {
     let moves = |of: &Transcript| of.steps.iter().take(most).map(|step| step.moved).collect::<Vec<_>>();
     let (first, second) = (moves(one), moves(other));
     let shorter = first.len().min(second.len());

@@ -35,6 +35,10 @@ pub(super) fn notes(run: &Run, index: &Index, names: &Names, texts: &mut Texts) 
         let lane = index.ends.get(&pipe).map_or(-1, |ends| ends.0 as i32);
         notes.push(Note { kind, step: last, lane, text: texts.place(&line) });
     }
+    if let Some(moved) = run.broke_off {
+        let text = texts.place(&format!("a panic in the next step: {}", names.moved(moved)));
+        notes.push(Note { kind: NoteKind::Fault, step: last, lane: index.lane_of(moved), text });
+    }
     notes.sort_by_key(|note| note.step);
     notes
 }
@@ -47,8 +51,12 @@ fn kind_of(event: &Event, index: &Index) -> Option<(NoteKind, i32)> {
             (NoteKind::Born, index.lane(*actor))
         }
         Event::CellEnded { cell, .. } => (NoteKind::Ended, index.lane(*cell)),
-        Event::TrappedByOrder { cell } | Event::MemoryRefused { cell } => (NoteKind::Fault, index.lane(*cell)),
-        Event::SpawnFailed { parent } | Event::SpawnSlowed { parent, .. } => (NoteKind::Fault, index.lane(*parent)),
+        Event::TrappedByOrder { cell } | Event::MemoryRefused { cell } => {
+            (NoteKind::Fault, index.lane(*cell))
+        }
+        Event::SpawnFailed { parent } | Event::SpawnSlowed { parent, .. } => {
+            (NoteKind::Fault, index.lane(*parent))
+        }
         Event::CallCut { gate } => (NoteKind::Fault, server(gate)),
         Event::Ended { pipe, .. } | Event::HalfBroken { pipe, .. } | Event::Withheld { pipe, .. } => {
             (NoteKind::Fault, index.ends.get(pipe).map_or(-1, |ends| ends.1 as i32))

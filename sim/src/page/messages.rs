@@ -214,4 +214,3 @@ fn cut(text: &str) -> String {
         None => text.into(),
     }
 }
-

@@ -2,9 +2,7 @@
 
 use super::World;
 use super::look::waited_for;
-use crate::film::{
-    Film, FilmedTask, PipeState, SHOWN_MENU, Shot, TextId, Texts, Waiting, WaitingOn,
-};
+use crate::film::{Film, FilmedTask, PipeState, SHOWN_MENU, Shot, TextId, Texts, Waiting, WaitingOn};
 use crate::moves::Move;
 use crate::transcript::Names;
 use std::collections::BTreeMap;
