@@ -8,7 +8,7 @@ mod lines;
 mod messages;
 
 use crate::explain::{Change, Deciding, Explanation, chosen, sentence};
-use crate::film::{Film, WaitingOn};
+use crate::film::{Film, PipeState, WaitingOn};
 use crate::moves::Move;
 use crate::oracle::{Evidence, Party, rest};
 use crate::outcome::Outcome;
@@ -19,7 +19,7 @@ use messages::messages;
 use std::collections::BTreeMap;
 use wavetank::{ActorId, Event, GateId, LinkId, PipeId, escape_control};
 use wavetank_choice::moves::Kind;
-use wavetank_page::model::{self, Lane, LaneKind, Page, Pipe, Section, Shot, Steps, Task, TextId};
+use wavetank_page::model::{self, Lane, LaneKind, Page, Pipe, Section, Shots, Steps, Task, TextId};
 
 pub use wavetank_page::{html, mermaid, perfetto};
 
@@ -325,53 +325,51 @@ fn steps(run: &Run, index: &Index, names: &Names, texts: &mut Texts) -> Steps {
     steps
 }
 
-fn shots(film: &Film, index: &Index, texts: &mut Texts) -> (Vec<Task>, Vec<Shot>) {
+fn shots(film: &Film, index: &Index, texts: &mut Texts) -> (Vec<Task>, Shots) {
     let texts: Vec<TextId> = film.texts.iter().map(|text| texts.place(text)).collect();
     let text = |place: u32| i64::from(texts[place as usize]);
     let tasks = film.tasks.iter().map(|task| Task {
         name: said(&task.name),
         lane: index.lanes.get(&task.actor).copied().unwrap_or(index.host),
     });
-    let mut shots = Vec::new();
-    for shot in film.shots.iter().take(SHOWN_STEPS + 1) {
-        let pipes = shot.pipes.iter().map(|pipe| {
-            let flags = [
-                pipe.held,
-                pipe.muted,
-                pipe.reader_waits,
-                pipe.writer_waits,
-                !pipe.reader_open,
-                !pipe.writer_open,
-            ];
-            let flags = flags.iter().enumerate().map(|(bit, is_set)| u64::from(*is_set) << bit).sum();
-            let id = u64::from(pipe.pipe.0);
-            let [staged, visible, budget, capacity] =
-                [pipe.staged_bytes, pipe.visible_bytes, pipe.budget_bytes, pipe.capacity_bytes]
-                    .map(|bytes| bytes as u64);
-            [id, staged, visible, budget, capacity, flags]
-        });
-        let tasks = shot.tasks.iter().map(|(task, waiting)| match waiting {
-            Some(waiting) => [i64::from(*task), state_number(waiting.on), text(waiting.text)],
-            None => [i64::from(*task), -1, 0],
-        });
-        shots.push(Shot {
-            pipes: pipes.collect(),
-            tasks: tasks.collect(),
-            calls: shot.calls.iter().map(|(gate, says)| [i64::from(gate.0), says.map_or(-1, text)]).collect(),
-            blocked: shot
-                .blocked_in
-                .iter()
-                .map(|(cell, import)| [i64::from(index.lane(*cell)), import.map_or(-1, text)])
-                .collect(),
-            menu: shot.menu.iter().map(|place| texts[*place as usize]).collect(),
-            more: shot.more,
-            chosen: shot.chosen,
-        });
+    let mut shots = Shots::default();
+    for (step, shot) in (0..).zip(film.shots.iter().take(SHOWN_STEPS + 1)) {
+        shots.count += 1;
+        for pipe in &shot.pipes {
+            shots.pipes.extend([step as u64, u64::from(pipe.pipe.0)]);
+            let bytes = [pipe.staged_bytes, pipe.visible_bytes, pipe.budget_bytes, pipe.capacity_bytes];
+            shots.pipes.extend(bytes.map(|bytes| bytes as u64));
+            shots.pipes.push(flags(pipe));
+        }
+        for (task, waiting) in &shot.tasks {
+            let (state, says) =
+                waiting.map_or((-1, 0), |waiting| (state_number(waiting.on), text(waiting.text)));
+            shots.tasks.extend([step, i64::from(*task), state, says]);
+        }
+        for (gate, says) in &shot.calls {
+            shots.calls.extend([step, i64::from(gate.0), says.map_or(-1, text)]);
+        }
+        for (cell, import) in &shot.blocked_in {
+            shots.blocked.extend([step, i64::from(index.lane(*cell)), import.map_or(-1, text)]);
+        }
+        shots.menu.extend(shot.menu.iter().map(|place| texts[*place as usize]));
+        shots.menu_lengths.push(shot.menu.len() as u32);
+        if shot.more > 0 {
+            shots.more.extend([step as u64, u64::from(shot.more)]);
+        }
+        shots.chosen.push(shot.chosen.map_or(-1, |place| place as i32));
     }
     (tasks.collect(), shots)
 }
 
-/// The number of a state in [`Shot::tasks`].
+/// The flags in [`Shots::pipes`].
+fn flags(pipe: &PipeState) -> u64 {
+    let flags =
+        [pipe.held, pipe.muted, pipe.reader_waits, pipe.writer_waits, !pipe.reader_open, !pipe.writer_open];
+    flags.iter().enumerate().map(|(bit, is_set)| u64::from(*is_set) << bit).sum()
+}
+
+/// The number of a state in [`Shots::tasks`].
 fn state_number(on: WaitingOn) -> i64 {
     match on {
         WaitingOn::Ready => 0,

@@ -44,7 +44,15 @@ class RunView {
     Object.assign(this, data);
     this.place = place;
     this.count = this.steps.text.length;
-    this.films = this.shots.length > 0;
+    this.films = this.shots.count > 0;
+    this.pipeStarts = starts(this.shots.pipes, 7, this.shots.count);
+    this.taskStarts = starts(this.shots.tasks, 4, this.shots.count);
+    this.callStarts = starts(this.shots.calls, 3, this.shots.count);
+    this.blockedStarts = starts(this.shots.blocked, 3, this.shots.count);
+    this.menuStarts = new Int32Array(this.shots.count + 1);
+    this.shots.menu_lengths.forEach((length, step) => { this.menuStarts[step + 1] = this.menuStarts[step] + length; });
+    this.more = new Map();
+    for (let at = 0; at < this.shots.more.length; at += 2) this.more.set(this.shots.more[at], this.shots.more[at + 1]);
     this.key = [];
     this.segments = this.lanes.map(() => []);
     this.plots = this.pipes.map(() => []);
@@ -62,18 +70,40 @@ class RunView {
   lane(place) { return this.lanes[place] ? this.lanes[place].name : "–"; }
   move(step) { return step > 0 ? this.text(this.steps.text[step - 1]) : "before the first step"; }
   time(step) { return step > 0 ? this.steps.now_ns[step - 1] : 0; }
-  // Applies a step's differences to a state.
+  // Applies a step's differences to a state, which refers to the places in the lists.
   apply(state, step) {
-    const shot = this.shots[step];
-    if (!shot) return;
-    for (const pipe of shot.p || []) state.pipes.set(pipe[0], pipe);
-    for (const task of shot.t || []) if (task[1] < 0) state.tasks.delete(task[0]); else state.tasks.set(task[0], task);
-    for (const [call, text] of shot.c || []) if (text < 0) state.calls.delete(call); else state.calls.set(call, text);
-    for (const [lane, text] of shot.b || []) if (text < 0) state.blocked.delete(lane); else state.blocked.set(lane, text);
+    const { pipes, tasks, calls, blocked } = this.shots;
+    for (let at = this.pipeStarts[step]; at < this.pipeStarts[step + 1]; at += 7) state.pipes.set(pipes[at + 1], at);
+    for (let at = this.taskStarts[step]; at < this.taskStarts[step + 1]; at += 4) {
+      if (tasks[at + 2] < 0) state.tasks.delete(tasks[at + 1]); else state.tasks.set(tasks[at + 1], at);
+    }
+    for (let at = this.callStarts[step]; at < this.callStarts[step + 1]; at += 3) {
+      if (calls[at + 2] < 0) state.calls.delete(calls[at + 1]); else state.calls.set(calls[at + 1], calls[at + 2]);
+    }
+    for (let at = this.blockedStarts[step]; at < this.blockedStarts[step + 1]; at += 3) {
+      if (blocked[at + 2] < 0) state.blocked.delete(blocked[at + 1]); else state.blocked.set(blocked[at + 1], blocked[at + 2]);
+    }
+  }
+  // The pipes of a state: id, staged bytes, visible bytes, budget, capacity, flags.
+  pipesOf(state) { return [...state.pipes.values()].map(at => this.shots.pipes.slice(at + 1, at + 7)); }
+  // Notes the state of a lane: ready if any of its tasks is, otherwise what one of them waits for.
+  segment(lane, places, step) {
+    const tasks = this.shots.tasks;
+    let now = -1;
+    for (const at of places.values()) {
+      if (now < 0 || tasks[at + 2] === 0 || tasks[at + 2] > tasks[now + 2]) now = at;
+      if (tasks[now + 2] === 0) break;
+    }
+    const segments = this.segments[lane], last = segments[segments.length - 1];
+    if (last && last.to === undefined) {
+      if (now >= 0 && last.on === tasks[now + 2] && last.text === tasks[now + 3]) return;
+      last.to = step;
+    }
+    if (now >= 0) segments.push({ from: step, to: undefined, on: tasks[now + 2], text: tasks[now + 3] });
   }
   state(step) {
     if (!this.films) return null;
-    step = Math.min(step, this.shots.length - 1);
+    step = Math.min(step, this.shots.count - 1);
     const kept = this.key[Math.floor(step / EVERY)];
     const state = copy(kept);
     for (let at = Math.floor(step / EVERY) * EVERY + 1; at <= step; at++) this.apply(state, at);
@@ -84,40 +114,42 @@ class RunView {
     const state = { pipes: new Map(), tasks: new Map(), calls: new Map(), blocked: new Map() };
     const byLane = this.lanes.map(() => new Map());
     const staged = new Map();
-    for (let step = 0; step < this.shots.length; step++) {
-      const shot = this.shots[step];
+    const { pipes, tasks } = this.shots;
+    for (let step = 0; step < this.shots.count; step++) {
       this.apply(state, step);
       if (step % EVERY === 0) this.key.push(copy(state));
-      const touched = new Set();
-      for (const [task, on, text] of shot.t || []) {
-        const lane = this.tasks[task].lane;
-        if (on < 0) byLane[lane].delete(task); else byLane[lane].set(task, [on, text]);
-        touched.add(lane);
+      for (let at = this.taskStarts[step]; at < this.taskStarts[step + 1]; at += 4) {
+        const lane = this.tasks[tasks[at + 1]].lane;
+        if (tasks[at + 2] < 0) byLane[lane].delete(tasks[at + 1]); else byLane[lane].set(tasks[at + 1], at);
+        const isLast = !hasMore(tasks, at + 4, this.taskStarts[step + 1], task => this.tasks[task].lane === lane);
+        if (isLast) this.segment(lane, byLane[lane], step);
       }
-      for (const lane of touched) {
-        let now = null;
-        for (const [on, text] of byLane[lane].values()) {
-          if (now === null || on === 0 || (now[0] !== 0 && on > now[0])) now = [on, text];
-          if (on === 0) break;
-        }
-        const last = this.segments[lane][this.segments[lane].length - 1];
-        if (last && last.to === undefined) {
-          if (now && last.on === now[0] && last.text === now[1]) continue;
-          last.to = step;
-        }
-        if (now) this.segments[lane].push({ from: step, on: now[0], text: now[1] });
-      }
-      for (const pipe of shot.p || []) {
-        this.plots[pipe[0]].push([step, pipe[1], pipe[2], pipe[3]]);
-        const holds = (pipe[5] & 1) && pipe[1] > 0;
-        const band = staged.get(pipe[0]);
-        if (holds && !band) staged.set(pipe[0], { pipe: pipe[0], from: step });
-        if (!holds && band) { band.to = step; this.bands.push(band); staged.delete(pipe[0]); }
+      for (let at = this.pipeStarts[step]; at < this.pipeStarts[step + 1]; at += 7) {
+        const pipe = pipes[at + 1];
+        this.plots[pipe].push(at);
+        const holds = (pipes[at + 6] & 1) && pipes[at + 2] > 0;
+        const band = staged.get(pipe);
+        if (holds && !band) staged.set(pipe, { pipe, from: step });
+        if (!holds && band) { band.to = step; this.bands.push(band); staged.delete(pipe); }
       }
     }
     for (const band of staged.values()) { band.to = this.count + 1; this.bands.push(band); }
     for (const segments of this.segments) for (const segment of segments) if (segment.to === undefined) segment.to = this.count + 1;
   }
+}
+// Where the groups of each step begin in a flat list.
+function starts(list, size, count) {
+  const from = new Int32Array(count + 1);
+  let at = 0;
+  for (let step = 0; step <= count; step++) {
+    while (at < list.length && list[at] < step) at += size;
+    from[step] = at;
+  }
+  return from;
+}
+function hasMore(tasks, from, to, is) {
+  for (let at = from; at < to; at += 4) if (is(tasks[at + 1])) return true;
+  return false;
 }
 function push(map, key, value) { const list = map.get(key); if (list) list.push(value); else map.set(key, [value]); }
 function copy(state) {
@@ -531,21 +563,21 @@ function world() {
   const open = openQuestions(run, step);
   parts.push(el("h3", { text: "Who waits for whom" }), graph(run, state, open, step));
   if (state) {
-    const shot = run.shots[Math.min(step, run.shots.length - 1)];
-    const menu = shot.m || [], next = step < run.count ? run.move(step + 1) : null;
+    const shown = Math.min(step, run.shots.count - 1), chosenAt = run.shots.chosen[shown];
+    const menu = run.shots.menu.slice(run.menuStarts[shown], run.menuStarts[shown + 1]), next = step < run.count ? run.move(step + 1) : null;
     parts.push(el("h3", { text: "Next, one of" }));
     const list = el("ol", { class: "menu" });
     menu.forEach((text, at) => {
-      const isChosen = shot.x === at;
+      const isChosen = chosenAt === at;
       const words = isChosen ? next : run.text(text);
       const item = el("li", { class: isChosen ? (at ? "chosen other" : "chosen") : null, "aria-current": isChosen ? "true" : null, text: words });
       if (isChosen) item.append(el("span", { class: "tag", text: at ? "  ← chosen, ahead of the calm choice" : "  ← chosen" }));
       list.append(item);
     });
     if (!menu.length) list.append(el("li", { text: next === null ? "nothing: the run ends here" : next }));
-    else if (next !== null && shot.x === undefined) list.append(el("li", { class: "chosen other", text: next }, el("span", { class: "tag", text: "  ← came instead" })));
+    else if (next !== null && chosenAt < 0) list.append(el("li", { class: "chosen other", text: next }, el("span", { class: "tag", text: "  ← came instead" })));
     parts.push(list);
-    if (shot.o) parts.push(el("p", { class: "tag", text: `… ${shot.o} more` }));
+    if (run.more.has(shown)) parts.push(el("p", { class: "tag", text: `… ${run.more.get(shown)} more` }));
   }
   const calls = open.map(message => [message.question ? "q" + message.question : "", run.text(message.method ?? message.short), run.lane(message.from), run.lane(message.to), message.received !== null && message.received <= step ? "at its server" : "on its way", step - message.sent]);
   parts.push(el("h3", { text: "Open calls" }), calls.length ? table(["", "method", "of", "by", "", "age"], calls, new Set([5])) : el("p", { class: "tag", text: "none" }));
@@ -559,10 +591,10 @@ function world() {
       cells.push([lane.name, isOver ? lane.exit : blocked !== undefined ? "blocked in " + run.text(blocked) : "lives", isOver ? lane.fuel : ""]);
     });
     if (cells.length) parts.push(el("h3", { text: "Cells" }), table(["cell", "state", "fuel"], cells, new Set([2])));
-    const tasks = [...state.tasks.values()].map(([task, , text]) => [run.tasks[task].name, run.lane(run.tasks[task].lane), run.text(text)]);
+    const tasks = [...state.tasks].map(([task, at]) => [run.tasks[task].name, run.lane(run.tasks[task].lane), run.text(run.shots.tasks[at + 3])]);
     parts.push(el("h3", { text: "Tasks" }), tasks.length ? table(["task", "of", "state"], tasks) : el("p", { class: "tag", text: "none" }));
     const FLAGS = ["held", "mute", "its reader waits", "its writer waits", "its reader is gone", "its writer is gone"];
-    const pipes = [...state.pipes.values()].filter(pipe => (pipe[5] & 48) !== 48).map(([id, staged, visible, budget, capacity, flags]) => [run.pipes[id].name, staged, visible, budget, FLAGS.filter((_, bit) => flags & (1 << bit)).join(", ")]);
+    const pipes = run.pipesOf(state).filter(pipe => (pipe[5] & 48) !== 48).map(([id, staged, visible, budget, capacity, flags]) => [run.pipes[id].name, staged, visible, budget, FLAGS.filter((_, bit) => flags & (1 << bit)).join(", ")]);
     parts.push(el("h3", { text: "Pipes" }), pipes.length ? table(["pipe", "staged", "visible", "budget", ""], pipes, new Set([1, 2, 3])) : el("p", { class: "tag", text: "none" }));
   } else parts.push(el("p", { class: "tag", text: "The state at each step was not recorded." }));
   $("state").replaceChildren(...parts);
@@ -582,7 +614,7 @@ function graph(run, state, open, step) {
   };
   for (const message of open) add(message.from, message.to, run.text(message.method ?? message.short), !(message.received !== null && message.received <= step));
   if (state) {
-    for (const pipe of state.pipes.values()) {
+    for (const pipe of run.pipesOf(state)) {
       const { writer, reader, name } = run.pipes[pipe[0]];
       const isCell = reader !== null && run.lanes[reader].kind === "cell";
       // A cell that blocks on bytes. That alone is no deadlock: its host may have nothing to say.
@@ -666,7 +698,7 @@ function scaleOf(run, width) {
   return step => NAMES + inner * (Math.min(step, run.count + 1) / (run.count + 1));
 }
 function plotted(run) {
-  return run.pipes.map((_, at) => at).filter(at => run.plots[at].length && ($("allpipes").checked || run.plots[at].some(([, staged, visible]) => staged + visible > 0))).slice(0, 60);
+  return run.pipes.map((_, at) => at).filter(at => run.plots[at].length && ($("allpipes").checked || run.plots[at].some(place => run.shots.pipes[place + 2] + run.shots.pipes[place + 3] > 0))).slice(0, 60);
 }
 function drawTimeline() {
   const box = $("plots"), width = Math.max(320, box.clientWidth), run = runs[ui.side];
@@ -709,12 +741,12 @@ function drawTimeline() {
     c.fillRect(px / 2, 8 + lane * STRIP, 1, 14);
   }
   pipes.forEach((pipe, at) => {
-    const y = 8 + lanes * STRIP + 10 + at * PLOT, h = PLOT - 10, points = run.plots[pipe];
+    const y = 8 + lanes * STRIP + 10 + at * PLOT, h = PLOT - 10, points = run.plots[pipe], list = run.shots.pipes;
     name(run.pipes[pipe].name, y + 8);
     let most = 1;
-    for (const [, staged, visible] of points) most = Math.max(most, staged + visible);
+    for (const at of points) most = Math.max(most, list[at + 2] + list[at + 3]);
     let mostBudget = 1;
-    for (const point of points) mostBudget = Math.max(mostBudget, point[3]);
+    for (const at of points) mostBudget = Math.max(mostBudget, list[at + 4]);
     c.fillStyle = colour("--soft");
     c.textAlign = "right";
     c.fillText("up to " + most + " bytes", NAMES - 6, y + 24);
@@ -723,8 +755,9 @@ function drawTimeline() {
     c.strokeRect(NAMES, y, width - NAMES - 8, h);
     // At most one bar for each half pixel: the highest.
     const bars = new Map();
-    points.forEach(([step, staged, visible], place) => {
-      const a = x(step), b = x(place + 1 < points.length ? points[place + 1][0] : run.count + 1);
+    points.forEach((point, place) => {
+      const staged = list[point + 2], visible = list[point + 3];
+      const a = x(list[point]), b = x(place + 1 < points.length ? list[points[place + 1]] : run.count + 1);
       const px = Math.floor(a * 2), bar = bars.get(px);
       if (!bar || bar.staged + bar.visible <= staged + visible || b - a > 1) bars.set(px, { a, b: Math.max(b, bar ? bar.b : 0), staged, visible });
     });
@@ -738,15 +771,16 @@ function drawTimeline() {
     c.strokeStyle = colour("--free");
     c.beginPath();
     let lastX = -1;
-    points.forEach(([step, , , budget], place) => {
-      const a = x(step), level = y + h - h * budget / mostBudget;
+    let level = y + h;
+    points.forEach((point, place) => {
+      const a = x(list[point]), next = y + h - h * list[point + 4] / mostBudget;
       if (place && a - lastX < 0.4) return;
       lastX = a;
-      if (place) c.lineTo(a, c.level); else c.moveTo(a, level);
-      c.lineTo(a, level);
-      c.level = level;
+      if (place) c.lineTo(a, level); else c.moveTo(a, next);
+      c.lineTo(a, next);
+      level = next;
     });
-    c.lineTo(x(run.count + 1), c.level);
+    c.lineTo(x(run.count + 1), level);
     c.stroke();
   });
   canvas.addEventListener("click", event => {
@@ -989,9 +1023,10 @@ function tables() {
   });
   whenOpened("pipes-t", () => {
     const run = runs[ui.side], lines = [];
+    const list = run.shots.pipes;
     run.plots.forEach((points, pipe) => points.forEach(point => lines.push([point, pipe])));
-    lines.sort((a, b) => a[0][0] - b[0][0] || a[1] - b[1]);
-    return longTable(["step", "pipe", "staged", "visible", "budget"], new Set([0, 2, 3, 4]), at => { const [[step, staged, visible, budget], pipe] = lines[at]; return [step, run.pipes[pipe].name, staged, visible, budget]; }, lines.length);
+    lines.sort((a, b) => list[a[0]] - list[b[0]] || a[1] - b[1]);
+    return longTable(["step", "pipe", "staged", "visible", "budget"], new Set([0, 2, 3, 4]), at => { const [place, pipe] = lines[at]; return [list[place], run.pipes[pipe].name, list[place + 2], list[place + 3], list[place + 4]]; }, lines.length);
   });
 }
 

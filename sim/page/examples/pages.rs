@@ -5,7 +5,7 @@
 use std::path::Path;
 use wavetank_page::html;
 use wavetank_page::model::{
-    Deciding, Field, Lane, LaneKind, Message, MessageKind, Note, NoteKind, Page, Pipe, Run, Section, Shot,
+    Deciding, Field, Lane, LaneKind, Message, MessageKind, Note, NoteKind, Page, Pipe, Run, Section, Shots,
     Steps, Task,
 };
 
@@ -77,14 +77,14 @@ fn run(text: &str, steps: u64) -> Run {
     }
     run.steps = Steps { kinds: vec![text.into(), "poll".into()], faults: vec![0], ..Steps::default() };
     run.steps.chosen = vec![(3, text.into())];
-    run.shots.push(shot(0));
+    shoot(&mut run.shots, 0);
     for step in 1..=steps {
-        run.steps.text.push(if step % 3 == 0 { 2 } else { 0 });
-        run.steps.kind.push(u8::from(step % 97 != 0));
+        run.steps.text.push(if step.is_multiple_of(3) { 2 } else { 0 });
+        run.steps.kind.push(u8::from(!step.is_multiple_of(97)));
         run.steps.lane.push((step % 5) as i32 - 1);
         run.steps.now_ns.push(step * 700);
-        run.shots.push(shot(step));
-        if step % 4 == 0 {
+        shoot(&mut run.shots, step);
+        if step.is_multiple_of(4) {
             let place = run.messages.len() as u32;
             let kind = kinds[place as usize % 4];
             run.messages.push(Message {
@@ -99,7 +99,7 @@ fn run(text: &str, steps: u64) -> Run {
                 bytes: 48,
                 caps: vec![text.into()],
                 fields: Some(Field::Node(vec![(text.into(), Field::Leaf(text.into()))])),
-                error: place % 11 == 0,
+                error: place.is_multiple_of(11),
                 ..Message::default()
             });
             if kind == MessageKind::Return {
@@ -117,17 +117,16 @@ fn run(text: &str, steps: u64) -> Run {
     run
 }
 
-/// Different at each step, as in a busy run.
-fn shot(step: u64) -> Shot {
-    let task = (step % 12) as i64;
-    let pipe = step % 12;
-    Shot {
-        pipes: vec![[pipe, step % 300, step % 70, 4096 - step % 300, 4096, 1 + 4 * (step % 2)]],
-        tasks: vec![[task, (step / 12 % 6) as i64, 1]],
-        calls: vec![[(step % 4) as i64, if step % 2 == 0 { 0 } else { -1 }]],
-        blocked: vec![[2, if step % 3 == 0 { 1 } else { -1 }]],
-        menu: vec![2, 0, 2],
-        more: 1,
-        chosen: Some((step % 3) as u32),
-    }
+/// Adds a state that differs at each step, as in a busy run.
+fn shoot(shots: &mut Shots, step: u64) {
+    let (task, pipe) = ((step % 12) as i64, step % 12);
+    shots.count += 1;
+    shots.pipes.extend([step, pipe, step % 300, step % 70, 4096 - step % 300, 4096, 1 + 4 * (step % 2)]);
+    shots.tasks.extend([step as i64, task, (step / 12 % 6) as i64, 1]);
+    shots.calls.extend([step as i64, (step % 4) as i64, if step.is_multiple_of(2) { 0 } else { -1 }]);
+    shots.blocked.extend([step as i64, 2, if step.is_multiple_of(3) { 1 } else { -1 }]);
+    shots.menu.extend([2, 0, 2]);
+    shots.menu_lengths.push(3);
+    shots.more.extend([step, 1]);
+    shots.chosen.push((step % 3) as i32);
 }

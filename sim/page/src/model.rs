@@ -83,9 +83,8 @@ pub struct Run {
     pub messages: Vec<Message>,
     /// Everything else that is worth a line, in order.
     pub notes: Vec<Note>,
-    /// The state after each step as differences; the first is the state before the first step. Empty if it was not
-    /// recorded.
-    pub shots: Vec<Shot>,
+    /// The state after each step.
+    pub shots: Shots,
     /// The cycle of a deadlock, if there is one: who waits for whom, by lane.
     pub cycle: Vec<[u32; 2]>,
 }
@@ -331,34 +330,29 @@ pub struct Note {
     pub text: TextId,
 }
 
-/// The differences between the state after a step and after the step before it.
+/// The state of the world after each step, as differences to the step before it. Each list is flat, groups of numbers one
+/// after the other, because a browser reads that several times faster than a list of lists.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Shot {
-    /// Pipes: id, staged bytes, visible bytes, budget, capacity, and flags (1 held, 2 mute, 4 the reader waits, 8 the
-    /// writer waits, 16 the reader is gone, 32 the writer is gone).
-    #[serde(rename = "p", skip_serializing_if = "Vec::is_empty")]
-    pub pipes: Vec<[u64; 6]>,
-    /// Tasks: place, state (0 ready, 1 waits for something unseen, 2 for bytes, 3 for budget, 4 for a time, 5 for its
-    /// start, -1 ended), and the text.
-    #[serde(rename = "t", skip_serializing_if = "Vec::is_empty")]
-    pub tasks: Vec<[i64; 3]>,
-    /// Open calls: number, and the text; -1 if it is open no more.
-    #[serde(rename = "c", skip_serializing_if = "Vec::is_empty")]
-    pub calls: Vec<[i64; 2]>,
-    /// Blocking imports: lane, and the text; -1 for none.
-    #[serde(rename = "b", skip_serializing_if = "Vec::is_empty")]
-    pub blocked: Vec<[i64; 2]>,
-    /// The next menu: texts.
-    #[serde(rename = "m", skip_serializing_if = "Vec::is_empty")]
+pub struct Shots {
+    /// The number of states: one more than there are steps, because the first is before the first step. 0 if none was
+    /// recorded.
+    pub count: u64,
+    /// Groups of 7: step, pipe, staged bytes, visible bytes, budget, capacity, and flags (1 held, 2 mute, 4 the reader
+    /// waits, 8 the writer waits, 16 the reader is gone, 32 the writer is gone).
+    pub pipes: Vec<u64>,
+    /// Groups of 4: step, task, state (0 ready, 1 waits for something unseen, 2 for bytes, 3 for budget, 4 for a time, 5
+    /// for its start, -1 ended), and the text.
+    pub tasks: Vec<i64>,
+    /// Groups of 3: step, open call, and the text; -1 if it is open no more.
+    pub calls: Vec<i64>,
+    /// Groups of 3: step, lane, and the text of the blocking import that it is in; -1 for none.
+    pub blocked: Vec<i64>,
+    /// The moves that could follow, step after step: texts.
     pub menu: Vec<TextId>,
-    /// Moves of the menu that are not listed.
-    #[serde(rename = "o", skip_serializing_if = "is_zero")]
-    pub more: u32,
-    /// The place in the menu of the move that was made, if it was on it.
-    #[serde(rename = "x", skip_serializing_if = "Option::is_none")]
-    pub chosen: Option<u32>,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
+    /// The length of the menu of each step.
+    pub menu_lengths: Vec<u32>,
+    /// Groups of 2: step, and how many moves of its menu are not listed.
+    pub more: Vec<u64>,
+    /// For each step the place in the menu of the move that was made; -1 if it was not on it.
+    pub chosen: Vec<i32>,
 }

@@ -75,14 +75,11 @@ pub fn perfetto(run: &Run) -> Vec<u8> {
             events.push(Event::new(at(note.step), Type::Instant, party_track(lane), name));
         }
     }
-    for (step, shot) in run.shots.iter().enumerate() {
-        for [pipe, staged, visible, ..] in &shot.pipes {
-            let counted = Some((staged + visible) as i64);
-            events.push(Event {
-                counted,
-                ..Event::new(at(step as u64), Type::Counter, pipe_track(*pipe), String::new())
-            });
-        }
+    for group in run.shots.pipes.chunks_exact(7) {
+        let [step, pipe, staged, visible] = [group[0], group[1], group[2], group[3]];
+        let counted = Some((staged + visible) as i64);
+        let event = Event::new(at(step), Type::Counter, pipe_track(pipe), String::new());
+        events.push(Event { counted, ..event });
     }
     events.sort_by_key(|event| event.at_ns);
     for event in &events {
