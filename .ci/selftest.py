@@ -328,6 +328,8 @@ class DriverTest(unittest.TestCase):
                 "chromium": "true",
                 "chromedriver": "true",
                 "page-python": "true",
+                "apt-get": "false",
+                "pip3": "false",
             }
             if tool:
                 command, body = hidden_by[tool].split(": ", 1)
