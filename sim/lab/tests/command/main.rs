@@ -6,6 +6,7 @@ mod hostile;
 mod install;
 mod keep;
 mod output;
+mod pages;
 mod refused;
 mod schemas;
 mod sweeps;
