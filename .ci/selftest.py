@@ -313,6 +313,8 @@ class DriverTest(unittest.TestCase):
             "hyperqueue": "hyperqueue-python: false",
             "capnp": "capnp: false",
             "pycapnp": "pycapnp-python: false",
+            "chromium": "chromium: false",
+            "page-python": "page-python: false",
         }
         tools = re.findall(r"^\[(.+)\]$", (HERE / "tools.ini").read_text(), re.MULTILINE)
         self.assertEqual(sorted(hidden_by), sorted(tools), "each tool can be hidden")
@@ -337,6 +339,10 @@ class DriverTest(unittest.TestCase):
                 "g++": "true",
                 "pycapnp-python": "true",
                 "pip": "false",
+                "chromium": "true",
+                "chromedriver": "true",
+                "page-python": "true",
+                "pip3": "false",
             }
             if tool:
                 command, body = hidden_by[tool].split(": ", 1)

@@ -16,6 +16,7 @@ use crate::guest_panic::SourceLine;
 use crate::harness::Harness;
 use crate::oracle::{NotJudged, Oracle};
 use crate::outcome::Outcome;
+use crate::page::html;
 use crate::replay_line::{Called, test_line};
 use crate::run::{Choices, Run, Setup};
 use crate::saved::{self, SavedFailure, Setting, Source};
@@ -44,6 +45,9 @@ const PRUNE: &str = "WAVETANK_PRUNE";
 /// Repeats the run of this token, in the check that it names.
 const TOKEN: &str = "WAVETANK_TOKEN";
 
+/// The variable that names the folder of pages.
+const REPORT: &str = "WAVETANK_REPORT";
+
 /// The engine that the checks of one process share.
 ///
 /// # Panics
@@ -71,6 +75,7 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
         not_judged: Mutex::default(),
         failures: Failures::Usual,
         expected: Vec::new(),
+        report: None,
     }
 }
 
@@ -91,6 +96,8 @@ pub struct Check<F> {
     failures: Failures,
     /// Texts that the report of its failure must contain. If there are none, it must not fail.
     expected: Vec<String>,
+    /// The folder of pages, if the check names one.
+    report: Option<PathBuf>,
 }
 
 /// Where failures are saved.
@@ -236,6 +243,13 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
+    /// Writes a page about a failure into this folder: one HTML file, which opens anywhere. Without it, a page is
+    /// written if `WAVETANK_REPORT` names a folder.
+    pub fn report(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.report = Some(folder.into());
+        self
+    }
+
     /// Runs one seed and gives its run, whatever its outcome.
     pub fn run_seed(&self, seed: u64) -> Run {
         self.harness.run(Seed(seed))
@@ -258,6 +272,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             not_judged: self.not_judged,
             failures: self.failures,
             expected: self.expected,
+            report: self.report,
         }
     }
 
@@ -317,6 +332,8 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             let replay = |choices| self.harness.run_with(failure.seed, choices, false);
             let shrunk = shrink_run(&failure, self.shrink_runs, replay);
             let kept = self.keep(folder.as_deref(), &failure, shrunk.as_ref());
+            let shown = shrunk.as_ref().map_or(&failure, |smaller| &smaller.run);
+            let kept = kept + &self.write_page(shown, if shrunk.is_some() { EXPLAIN_RUNS } else { 0 });
             match shrunk {
                 Some(ShrunkRun { run, shrunk }) => {
                     panic!("{}{kept}", self.account(&run, Some(shrunk.from), EXPLAIN_RUNS))
@@ -380,6 +397,24 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             Ok(path) => format!("  kept: {}\n", path.display()),
             Err(e) => format!("  not kept: {}: {e}\n", folder.display()),
         }
+    }
+
+    /// Writes the page about a failure, if one is wanted; gives the line that says where.
+    fn write_page(&self, run: &Run, explain_runs: usize) -> String {
+        let Some(folder) = self.report.clone().or_else(report_folder) else { return String::new() };
+        let replay = format!("{TOKEN}={} {}", run.token(&self.token_name()), self.test_line());
+        let page = self.harness.page(run, &self.name, Some(replay), explain_runs);
+        let path = folder.join(format!("{}-{:x}.html", self.token_name(), run.seed.0));
+        let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, html(&page)));
+        match written {
+            Ok(()) => format!("  page: {}\n", path.display()),
+            Err(e) => format!("  no page: {}: {e}\n", path.display()),
+        }
+    }
+
+    /// The command that runs this check again.
+    fn test_line(&self) -> String {
+        self.called.clone().unwrap_or_else(|| test_line(&Called::of_this_process()))
     }
 
     /// Retries the saved failures of this check; gives a message for each of its files that cannot be read.
@@ -489,7 +524,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
         text += &format!("  {steps} steps, {choices} choices\n");
         let token = run.token(&self.token_name());
-        let test = self.called.clone().unwrap_or_else(|| test_line(&Called::of_this_process()));
+        let test = self.test_line();
         text += &format!("  replay: {TOKEN}={token} {test}\n");
         text += &format!("  the whole seed: {SEED}={} {test}\n", run.seed);
         text
@@ -510,6 +545,12 @@ fn is_set(variable: &str) -> bool {
 #[expect(clippy::disallowed_methods, reason = "read once before any world, by checks alone, and documented")]
 fn is_one_seed_wanted() -> bool {
     std::env::var_os(SEED).is_some()
+}
+
+/// The folder of pages that the environment asks for.
+#[expect(clippy::disallowed_methods, reason = "read after all worlds, by checks alone, and documented")]
+fn report_folder() -> Option<PathBuf> {
+    std::env::var_os(REPORT).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// The token that the environment asks for.

@@ -78,6 +78,8 @@ impl TaskOwner {
 
 /// A task that has not ended.
 pub struct LiveTask<'a> {
+    /// Its number in order of birth, from 0.
+    pub id: u32,
     /// Its name.
     pub name: &'a str,
     /// The actor in whose queue it stands.
@@ -145,6 +147,7 @@ impl Spawner {
 impl<'a> LiveTask<'a> {
     fn of(task: &'a Task) -> Self {
         LiveTask {
+            id: task.signal.task,
             name: &task.name,
             actor: task.actor,
             whose: task.whose,

@@ -292,28 +292,34 @@ pub struct Names {
 impl Names {
     /// Collects all names from the events.
     pub fn of(events: &[Event], schema: &Arc<Schema>) -> Self {
-        let mut names = Names { schema: schema.clone(), ..Names::default() };
+        let mut names = Names::default();
+        names.note(events, schema);
+        names
+    }
+
+    /// Adds the names of further events.
+    pub(crate) fn note(&mut self, events: &[Event], schema: &Arc<Schema>) {
+        self.schema = schema.clone();
         for event in events {
             match event {
                 Event::VatBorn { vat: id, name } | Event::CellBorn { cell: id, name, .. } => {
-                    names.actors.insert(*id, name.clone());
+                    self.actors.insert(*id, name.clone());
                 }
                 Event::PipeBorn { pipe, name, .. } => {
-                    names.pipes.insert(*pipe, name.clone());
+                    self.pipes.insert(*pipe, name.clone());
                 }
                 Event::Called { gate, interface, method, .. } | Event::Asked { gate, interface, method } => {
-                    names.calls.insert(*gate, schema.method_name(*interface, *method));
+                    self.calls.insert(*gate, schema.method_name(*interface, *method));
                 }
                 Event::IoBegun { operation, what } => {
-                    names.calls.insert(*operation, what.to_string());
+                    self.calls.insert(*operation, what.to_string());
                 }
                 Event::DrawBegun { draw, what, range } => {
-                    names.draws.insert(*draw, (what.clone(), range.clone()));
+                    self.draws.insert(*draw, (what.clone(), range.clone()));
                 }
                 _ => {}
             }
         }
-        names
     }
 
     /// An actor's name.

@@ -7,6 +7,7 @@ mod children;
 mod dice;
 mod drive;
 mod faults;
+mod filming;
 mod judge;
 mod look;
 mod probe;
@@ -14,6 +15,7 @@ mod stdin;
 mod turn;
 
 use crate::executor::{Executor, Spawner, TaskOwner};
+use crate::film::Film;
 use crate::moves::Move;
 use crate::oracle::{Allowances, Finding, Oracle, SwitchedOff};
 use crate::transcript::{LinkFrames, Transcript};
@@ -22,6 +24,7 @@ use beside::Beside;
 use capnp::capability::Client;
 use children::ChildExpectation;
 use faults::Weather;
+use filming::Camera;
 use futures::future::LocalBoxFuture;
 use judge::{Expectation, Invariant};
 use probe::Probes;
@@ -64,6 +67,7 @@ pub(crate) struct WorldConfig {
     pub(crate) max_record_bytes: u64,
     pub(crate) max_steps: u64,
     pub(crate) until: Option<u64>,
+    pub(crate) films: bool,
     pub(crate) without: SwitchedOff,
     pub(crate) schema: Arc<Schema>,
 }
@@ -108,6 +112,8 @@ pub struct World {
     /// The move that is being made.
     pub(crate) moving: Option<Move>,
     pub(crate) view: Option<WorldView>,
+    /// It films the world, if that was asked for.
+    camera: Option<Box<Camera>>,
     pub(crate) transcript: Transcript,
     /// The schema by which reports name calls and values.
     pub(crate) schema: RefCell<Arc<Schema>>,
@@ -204,6 +210,7 @@ impl World {
             last_polls: 0,
             moving: None,
             view: None,
+            camera: config.films.then(Box::default),
             transcript: Transcript::default(),
             schema: RefCell::new(config.schema),
             frames: OnceLock::new(),
@@ -297,6 +304,11 @@ impl World {
         let base = self.schema.borrow().clone();
         let extended = crate::schema::extended(&base, request);
         *self.schema.borrow_mut() = extended.unwrap_or_else(|e| panic!("{e}"));
+    }
+
+    /// The film of the world, if it was filmed.
+    pub(crate) fn take_film(&mut self) -> Option<Film> {
+        self.camera.take().map(|camera| camera.finish())
     }
 
     /// The moves and events so far.

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::guest_files::{GuestArg, GuestArgs};
+use crate::schemas::SchemaArgs;
 use crate::seeds::Seeds;
 use crate::shard::Shard;
 use crate::shard_env::{self, ChosenShard};
@@ -61,6 +62,8 @@ pub enum Command {
     Pack(Pack),
     /// Makes a failing run smaller, from its token or its file
     Shrink(Shrink),
+    /// Writes a page about a run, from its token or its file: diagrams, every step, messages and output
+    Report(Report),
     /// Runs every schedule of a scenario within a bound, one after the other, until one fails
     Exhaustive(Exhaustive),
     /// Merges the JSON lines of shards into the report of one sweep
@@ -129,6 +132,9 @@ pub struct Run {
     /// Write the failures as JUnit XML to a file; `-` is stdout, and the report then goes to stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Write a page about the sweep, index.html, and one about each distinct failure into a folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
     /// Print an annotation for each distinct failure in the format of GitHub Actions [default: only if it runs there]
     #[arg(long)]
     pub(crate) github: bool,
@@ -359,6 +365,24 @@ pub struct Replay {
     /// print the differences; for the token of a run with such a component, the component of that run
     #[arg(long = "guest", value_name = "NAME=FILE")]
     pub(crate) guests: Vec<GuestArg>,
+    #[command(flatten)]
+    pub(crate) own: Own,
+}
+
+#[derive(clap::Args, Clone)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Report {
+    /// The token, as printed after `replay:`, or the .toml file of a saved failure
+    pub(crate) token: String,
+    /// Write the page to this file: one HTML file, which needs no network; `-` is stdout
+    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["mermaid", "perfetto"])]
+    pub(crate) output: Option<PathBuf>,
+    /// Write a sequence diagram in the language of Mermaid to this file; `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mermaid: Option<PathBuf>,
+    /// Write a trace for ui.perfetto.dev to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) perfetto: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) own: Own,
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use wavetank::Engine;
 use wavetank_choice::profile::ProfileError;
 use wavetank_choice::strategy::Frontier;
+use wavetank_page::model::Page;
 use wavetank_sim::check::AnyCheck;
 use wavetank_sim::explain::Explanation;
 use wavetank_sim::fuzz::search::Proposal;
@@ -361,6 +362,12 @@ impl Job {
     /// Explains a failure of this job, with at most `budget_runs` runs.
     pub(crate) fn explain(&self, run: &Run, budget_runs: usize) -> Explanation {
         self.harness.explain(run, budget_runs)
+    }
+
+    /// The data of a page about a run of this job. `explain_runs` bounds the search for the run that passes.
+    pub(crate) fn page(&self, run: &Run, explain_runs: usize) -> Page {
+        let token = run.token(&self.name).to_string();
+        self.harness.page(run, &self.title, Some(self.replay_line(&token)), explain_runs)
     }
 
     /// Runs the job under one seed until a step, to look at its world there.

@@ -34,6 +34,7 @@ mod merge;
 mod one_run;
 mod pack;
 mod pack_file;
+mod page;
 mod pool;
 pub mod progress;
 mod protocol;
@@ -51,6 +52,7 @@ mod shrink;
 mod signals;
 mod subject;
 mod sweep;
+mod sweep_page;
 pub mod terminal;
 mod times;
 mod without;
@@ -92,6 +94,7 @@ pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
             replay_saved::replay(&args, catalogue)
         }
         Command::Replay(args) => replay::replay(&args, catalogue),
+        Command::Report(args) => page::report(&args, catalogue),
         Command::Shrink(args) => shrink::shrink(&args, catalogue),
         Command::Merge(merge) => merge::merge(&merge),
         Command::Fuzz(args) => fuzz::fuzz(&args, catalogue),

@@ -238,7 +238,7 @@ impl Merged {
         let seconds = Duration::from_millis(self.milliseconds);
         let (asked, stopped) = (heading.seed_count, true);
         let timed = self.timed;
-        Ok((Report { heading, found, records, asked, stopped, seconds, timed }, missing))
+        Ok((Report { heading, found, records, asked, stopped, seconds, timed, rates: Vec::new() }, missing))
     }
 }
 

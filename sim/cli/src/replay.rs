@@ -77,7 +77,7 @@ pub(crate) fn replay_job(
 }
 
 /// Parses the token: the seed, the choices and the scenario to replay.
-fn given(text: &str) -> Result<Token, String> {
+pub(crate) fn given(text: &str) -> Result<Token, String> {
     text.parse().map_err(|e| format!("{e}"))
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Report {
     pub(crate) seconds: Duration,
     /// Number of worlds that ran in this time.
     pub(crate) timed: u64,
+    /// Seeds that ended in each second of the sweep; empty if it was merged.
+    pub(crate) rates: Vec<u64>,
 }
 
 impl Report {
@@ -57,7 +59,7 @@ impl Report {
     }
 
     /// Seeds by outcome. Seeds that show a known fault are counted apart, as `known (K1)`.
-    fn outcomes(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn outcomes(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for record in &self.records {
             let name = match &record.known {
@@ -89,7 +91,7 @@ impl Report {
     }
 
     /// The faults injected into the worlds, by kind.
-    fn faults(&self) -> BTreeMap<&str, u64> {
+    pub(crate) fn faults(&self) -> BTreeMap<&str, u64> {
         let mut faults = BTreeMap::new();
         for (fault, count) in self.records.iter().flat_map(|record| &record.faults) {
             *faults.entry(fault.as_str()).or_default() += u64::from(*count);
@@ -155,18 +157,18 @@ impl Report {
 }
 
 /// Failures with one signature, reported once.
-struct Group<'a> {
+pub(crate) struct Group<'a> {
     /// The failure signature; or, if the process of the world died or hung, how it ended.
-    name: &'a str,
+    pub(crate) name: &'a str,
     /// The record to explain: the shrunk one if there is one, otherwise the first.
-    told: &'a Record,
+    pub(crate) told: &'a Record,
     /// The seeds in their order.
-    seeds: Vec<u64>,
+    pub(crate) seeds: Vec<u64>,
 }
 
 impl Report {
     /// Failures by signature, in the order of their first seeds.
-    fn groups(&self) -> Vec<Group<'_>> {
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for record in self.failures() {

@@ -8,6 +8,7 @@ use crate::job::Job;
 use crate::json_lines::Lines;
 use crate::one_run::{self, OneRun};
 use crate::saved_failures::SavedFolder;
+use crate::sweep_page::PageFolder;
 use crate::terminal::{self, Stop};
 use crate::{Catalogue, behaviours, engine, exhaustive, junit, sweep};
 use std::process::ExitCode;
@@ -20,8 +21,12 @@ pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
         return exhaustive::of_run(&job, &args, bound);
     }
     if let Some(seed) = args.seed {
+        let folder = args.report.as_deref().map(PageFolder::create).transpose()?;
         let run = job.run(seed);
         one_run::tell(&job, &OneRun::of(&args), &run, "")?;
+        if let Some(folder) = folder {
+            folder.write_one(&job, &run, args.no_shrink)?;
+        }
         return Ok(if run.outcome.is_news() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
     }
     if let Some(read) = &args.shard.read {
@@ -30,6 +35,7 @@ pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     let heading = Heading::new(&job, &args, args.seed_range());
     let mut json = args.json.as_ref().map(|path| Lines::create(path, &heading)).transpose()?;
     let junit = args.junit.as_ref().map(|path| Target::create("--junit", path)).transpose()?;
+    let pages = args.report.as_deref().map(PageFolder::create).transpose()?;
     let folder = SavedFolder::try_again(&job, &args)?;
     let report = sweep::sweep(&job, &args, heading, json.as_mut())?;
     // Write the files first: the reader of stdout may have gone, and then printing stops the command.
@@ -37,6 +43,7 @@ pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     let is_written = sweep::is_written([
         json.map_or(Ok(()), |json| json.finish(&report)),
         junit.map_or(Ok(()), |file| junit::write(file, &report)),
+        pages.map_or(Ok(()), |pages| pages.write(&job, &report)),
     ])?;
     sweep::tell(&report, args.github, &kept)?;
     if args.behaviours {

@@ -51,7 +51,7 @@ pub(crate) fn exit_code(report: &Report, otherwise: ExitCode) -> ExitCode {
 
 /// Whether all files were written; prints the error of each that was not. If the reader of stdout has gone, it stops
 /// without printing.
-pub(crate) fn is_written(files: [Result<(), Stop>; 2]) -> Result<bool, Stop> {
+pub(crate) fn is_written(files: impl IntoIterator<Item = Result<(), Stop>>) -> Result<bool, Stop> {
     let mut is_all = true;
     for file in files {
         match file {
@@ -114,6 +114,7 @@ pub(crate) fn sweep(
     let jobs = args.jobs.map_or_else(cores, usize::from);
     let mut progress = Progress::new(&job.title, asked, args.time);
     let mut records = BTreeMap::new();
+    let (began, mut rates) = (now(), Vec::new());
     let mut broken: Option<Stop> = None;
     std::thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
@@ -136,6 +137,7 @@ pub(crate) fn sweep(
                         plan.end.fetch_min(place + 1, Ordering::Relaxed);
                     }
                     progress.ran(&record);
+                    count_in_second(&mut rates, (now() - began).as_secs());
                     if let Some(Err(message)) = json.as_mut().map(|json| json.push(&record)) {
                         broken = Some(message);
                     }
@@ -160,8 +162,20 @@ pub(crate) fn sweep(
         shrink(&plan, &mut records)?;
     }
     let timed = records.len() as u64;
-    Ok(Report { heading, found, records, asked, stopped, seconds, timed })
+    Ok(Report { heading, found, records, asked, stopped, seconds, timed, rates })
 }
+
+/// Counts one more for a second of the sweep.
+fn count_in_second(rates: &mut Vec<u64>, second: u64) {
+    let second = usize::try_from(second).unwrap_or(usize::MAX).min(MAX_RATES);
+    if rates.len() <= second {
+        rates.resize(second + 1, 0);
+    }
+    rates[second] += 1;
+}
+
+/// Seconds of a sweep that are counted apart, at most: a week.
+const MAX_RATES: usize = 7 * 24 * 3600;
 
 /// Selects the failures to shrink: the first of each kind, in the order of seeds, up to a limit on the kinds. A shard
 /// shrinks all of its failures that one sweep of all seeds would have shrunk, and perhaps more.

@@ -9,6 +9,7 @@ mod keep;
 mod output;
 mod own;
 mod pack;
+mod pages;
 mod refused;
 mod schemas;
 mod shards;
