@@ -20,6 +20,7 @@ mod caller;
 pub mod cell;
 mod clock;
 mod connection;
+mod draw;
 mod engine;
 mod error;
 mod escape;
@@ -46,6 +47,7 @@ mod wasi;
 
 pub use caller::caller;
 pub use clock::{Clock, Elapsed, IntoNanos, Sleep};
+pub use draw::DrawRange;
 pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
 pub use error::Error;
 pub use escape::escape_control;
@@ -56,8 +58,8 @@ pub use io::{Completion, Io, IoError, IoOperation};
 pub use link::RawLink;
 pub use pipe::End;
 pub use shared::{
-    Blocked, DrawRange, IDLE_CALLS_PER_TURN, Import, InBackground, LOOK_NS, LinkEnds, Orders, ReadySets,
-    SharedState, WaitStats,
+    Blocked, IDLE_CALLS_PER_TURN, Import, InBackground, LOOK_NS, LinkEnds, Orders, ReadySets, SharedState,
+    WaitStats,
 };
 pub use spawn::{Role, Spawn};
 pub use store::Entropy;
