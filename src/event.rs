@@ -1,8 +1,8 @@
 //! The events inside the tank, in order: the part of a transcript that only the tank can see.
 
+use crate::draw::DrawRange;
 use crate::ids::{ActorId, GateId, LinkId, PipeId};
 use crate::pipe::{End, Ending, HalfBreak};
-use crate::shared::DrawRange;
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;

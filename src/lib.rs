@@ -20,6 +20,7 @@ mod caller;
 pub mod cell;
 mod clock;
 mod connection;
+mod draw;
 mod engine;
 mod error;
 mod escape;
@@ -47,6 +48,7 @@ mod wasi;
 
 pub use caller::caller;
 pub use clock::{Clock, Elapsed, IntoNanos, Sleep};
+pub use draw::DrawRange;
 pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
 pub use error::Error;
 pub use escape::escape_control;
@@ -58,7 +60,7 @@ pub use io::{Completion, Io, IoError, IoOperation};
 pub use link::RawLink;
 pub use pipe::End;
 pub use shared::{
-    Blocked, DrawRange, IDLE_CALLS_PER_TURN, Import, InBackground, LOOK_NS, LinkEnds, Orders, Ready, ReadySets,
+    Blocked, IDLE_CALLS_PER_TURN, Import, InBackground, LOOK_NS, LinkEnds, Orders, Ready, ReadySets,
     SharedState, WaitStats,
 };
 pub use spawn::{Role, Spawn};

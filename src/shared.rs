@@ -19,7 +19,6 @@ use background::Background;
 pub use background::InBackground;
 use calls::Calls;
 pub(crate) use calls::ServedAt;
-pub use draws::DrawRange;
 use pauses::Pauses;
 pub use pauses::{Completion, IoError};
 use starts::Starts;

@@ -110,7 +110,7 @@ fn a_world_comes_to_rest_without_its_background_tasks() {
     for (what, forever) in FOREVER {
         // A task that never waits for a time keeps the clock from moving.
         let is_busy = ["fake I/O", "draws", "a loop of calls"].contains(what);
-        for seed in 0..10 {
+        for seed in 0..5 {
             let scenario = |world: &mut World| {
                 forever(world);
                 let clock = world.clock();
