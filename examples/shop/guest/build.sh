@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the guest into built/, and built/MANIFEST, which names the toolchain and the digests of the sources and of the
-# component. The same sources and toolchain give the same bytes, wherever the project lies.
+# component. The same sources and toolchain give the same bytes in the same folder. Elsewhere they differ as long as
+# `wavetank-guest` is a path dependency, because cargo hashes its path.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")"
