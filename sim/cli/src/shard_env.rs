@@ -199,7 +199,7 @@ fn slurm(variables: &Variables, task: u64, total: Option<u64>) -> Result<Shard, 
     if min > max || !(min..=max).contains(&task) {
         return Err(format!("task {task} is not within {min} to {max}"));
     }
-    if (task - min) % step != 0 || (max - min) % step != 0 {
+    if !(task - min).is_multiple_of(step) || !(max - min).is_multiple_of(step) {
         return Err(format!("steps of {step} from {min} do not meet both {task} and {max}"));
     }
     let places = (max - min) / step + 1;
