@@ -291,7 +291,7 @@ function layOut() {
   sides = runs.map(run => {
     const gutter = each > 560 ? 200 : each > 380 ? 120 : 40;
     const lanes = Math.max(run.lanes.length, 1);
-    const pitch = Math.max(96, Math.min(260, (each - gutter - 8) / lanes));
+    const pitch = Math.max(72, Math.min(260, (each - gutter - 8) / lanes));
     return { gutter, pitch, width: Math.max(each, gutter + pitch * lanes + 8) };
   });
   let x = 0;
