@@ -30,9 +30,9 @@ pub use waits::{IDLE_CALLS_PER_TURN, LOOK_NS};
 
 use crate::event::Event;
 use crate::freedoms::Freedoms;
+use crate::id_set::IdSet;
 use crate::ids::{ActorId, LinkId, PipeId};
 use crate::pipe::Pipe;
-use crate::id_set::IdSet;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -165,7 +165,9 @@ fn message(frame: &Frame, texts: &mut Texts) -> model::Message {
             shown.kind = MessageKind::Closed;
             frame.message.to_string()
         }
-        Message::Provide { question, .. } | Message::Accept { question, .. } | Message::Join { question, .. } => {
+        Message::Provide { question, .. }
+        | Message::Accept { question, .. }
+        | Message::Join { question, .. } => {
             shown.question = question.number;
             frame.message.to_string()
         }

@@ -61,7 +61,10 @@ impl Possible {
     /// The moves that a lane could make, in the order of their kinds.
     pub(super) fn items(&self, lane: Lane) -> impl Iterator<Item = Item> + use<> {
         let kinds = self.kinds.get(lane).copied().unwrap_or(0);
-        Kind::ALL.into_iter().filter(move |kind| kinds & (1 << *kind as u16) != 0).map(move |kind| Item { kind, id: lane.id() })
+        Kind::ALL
+            .into_iter()
+            .filter(move |kind| kinds & (1 << *kind as u16) != 0)
+            .map(move |kind| Item { kind, id: lane.id() })
     }
 
     /// The lanes that could move, in their order.
