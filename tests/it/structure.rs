@@ -91,8 +91,8 @@ fn named_in(path: &Path, named: &mut BTreeSet<String>) {
         }
         return;
     }
-    // The shapes of the scheduler's tests are tests too.
-    let is_test = ["tests.rs", "shapes.rs"].iter().any(|end| path.ends_with(end));
+    // The shapes and the plain strategies of the tests of strategies are tests too.
+    let is_test = ["tests.rs", "shapes.rs", "strategy/plain.rs"].iter().any(|end| path.ends_with(end));
     if is_test && !path.ends_with("bugs/shapes.rs") {
         return;
     }

@@ -34,7 +34,7 @@ impl World {
     ///
     /// check("its child says that it is well", |world: &mut World| {
     ///     world.cell("pid0", guests::PID0).serve(peer::host(world)).spawn().expect_exit(0);
-    ///     world.children("child-echo*").expect_exit(0).expect_stderr("CHILD_OK");
+    ///     world.children("child-echo*").expect_exit(0).expect_stdout("CHILD_OK");
     /// })
     /// .seeds(0..20)
     /// .run();
