@@ -2,6 +2,9 @@
 
 use crate::moves::Lane;
 
+/// The lane of a thing, by its id.
+type LaneOf = fn(u32) -> Lane;
+
 /// A value for every lane, the default one unless it was set.
 #[derive(Clone, Default)]
 pub(crate) struct PerLane<T> {
@@ -42,7 +45,7 @@ impl<T: Default> PerLane<T> {
 
     /// All lanes with their values, in the order of lanes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Lane, &T)> {
-        fn of<T>(list: &[T], lane: fn(u32) -> Lane) -> impl Iterator<Item = (Lane, &T)> {
+        fn of<T>(list: &[T], lane: LaneOf) -> impl Iterator<Item = (Lane, &T)> {
             (0..).map(lane).zip(list)
         }
         of(&self.actors, Lane::Actor)
@@ -84,7 +87,7 @@ impl LaneWeights {
 
     /// The lane in which a number below [`total`](Self::total) falls, if the weights are laid out in the order of lanes.
     pub(crate) fn find(&self, mut left: u64) -> Option<Lane> {
-        let all: [(&Weights, fn(u32) -> Lane); 4] = [
+        let all: [(&Weights, LaneOf); 4] = [
             (&self.actors, Lane::Actor),
             (&self.pipes, Lane::Pipe),
             (&self.calls, Lane::Call),
