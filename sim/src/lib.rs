@@ -42,6 +42,8 @@
 #[doc(hidden)]
 pub const THIS_FILE: &str = file!();
 
+#[doc(hidden)]
+pub mod attribute;
 pub mod calls;
 pub mod canary;
 pub mod check;
@@ -50,6 +52,7 @@ pub mod executor;
 pub mod explain;
 pub mod explore;
 pub mod fuzz;
+mod fuzz_check;
 pub mod guest_panic;
 pub mod guests;
 pub mod harness;
@@ -72,6 +75,8 @@ mod source_path;
 mod switch;
 pub mod transcript;
 pub mod view;
+#[doc(hidden)]
+pub mod worker;
 pub mod world;
 
 pub use check::check;
@@ -80,5 +85,6 @@ pub use outcome::Outcome;
 pub use run::{Choices, Run, Setup, run, run_under, survey};
 pub use wavetank::cell::{Limits, Transport};
 pub use wavetank_choice::{Profile, Seed, StrategyName, Token};
+pub use wavetank_macros::test;
 pub use wavetank_trace::Schema;
 pub use world::{World, peer};

@@ -9,9 +9,10 @@ use wavetank_tests::in_repository;
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// The crates of the workspace, each with the folder of its sources.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 7] = [
     ("wavetank", "src"),
     ("wavetank-choice", "sim/choice/src"),
+    ("wavetank-macros", "sim/macros/src"),
     ("wavetank-trace", "sim/trace/src"),
     ("wavetank-sim", "sim/src"),
     ("wavetank-cli", "sim/cli/src"),
@@ -46,7 +47,8 @@ fn crates_depend_on_each_other_in_no_circle_and_only_downwards() {
     assert_eq!(on("wavetank-choice"), [""; 0]);
     assert_eq!(on("wavetank-trace"), [""; 0]);
     assert_eq!(on("wavetank"), ["wavetank-trace"]);
-    assert_eq!(on("wavetank-sim"), ["wavetank", "wavetank-choice", "wavetank-trace"]);
+    assert_eq!(on("wavetank-macros"), [""; 0]);
+    assert_eq!(on("wavetank-sim"), ["wavetank", "wavetank-choice", "wavetank-macros", "wavetank-trace"]);
 }
 
 #[test]

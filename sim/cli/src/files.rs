@@ -1,29 +1,9 @@
-//! The files that the command line names: read within bounds, and written whole.
+//! The files that the command line names, written whole.
 
 use crate::terminal::{self, Stop};
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-
-/// Maximum size of a component on the command line, in bytes: more than a guest may hand to its host, to leave room for
-/// debugging information.
-const MAX_COMPONENT_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Reads a component.
-pub(crate) fn component(path: &Path) -> Result<Vec<u8>, String> {
-    let mut wasm = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut wasm));
-    match read {
-        Err(e) => Err(format!(
-            "{}: {e}: name a built component, as target/wasm32-wasip2/release/NAME.wasm",
-            path.display()
-        )),
-        Ok(read) if read as u64 > MAX_COMPONENT_BYTES => {
-            Err(format!("{}: it is larger than {MAX_COMPONENT_BYTES} bytes", path.display()))
-        }
-        Ok(_) => Ok(wasm),
-    }
-}
 
 /// Whether two paths name the same file. The file need not exist yet.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {

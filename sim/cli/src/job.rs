@@ -4,25 +4,22 @@ use crate::args::{How, What, WithoutArgs};
 use crate::called::{self, command};
 use crate::catalogue::Catalogue;
 use crate::checks;
-use crate::files;
-use crate::progress::said_if_long;
+use crate::driven::{Driven, DrivenCheck};
+use crate::pool::{Worker, note_compiling};
 use crate::schemas::SchemaArgs;
-use crate::terminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use wavetank::Engine;
-use wavetank_choice::profile::ProfileError;
-use wavetank_choice::strategy::Frontier;
 use wavetank_sim::check::AnyCheck;
-use wavetank_sim::explain::Explanation;
-use wavetank_sim::fuzz::search::Proposal;
 use wavetank_sim::guest_panic::SourceLine;
 use wavetank_sim::harness::Harness;
 use wavetank_sim::replay_line::{Called, command_line};
-use wavetank_sim::saved::{self, Retry, SavedFailure, Setting, Source};
+use wavetank_sim::saved::{Setting, Source};
 use wavetank_sim::shell;
+use wavetank_sim::worker::protocol::Settings;
+use wavetank_sim::worker::single::component;
+use wavetank_sim::worker::subject::{COMPILES_UNTOLD, Subject, said_if_long};
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, peer};
 
 /// A scenario or component, ready to run.
@@ -40,8 +37,12 @@ pub(crate) struct Job {
     /// The place of the check.
     pub(crate) at: Option<SourceLine>,
     /// Says that guests are being compiled, given the name for people.
-    say_compiling: fn(&str),
+    say_compiling: Box<dyn Fn(&str) + Send + Sync>,
     has_run: AtomicBool,
+    /// Built guests by name, for `--guest`.
+    pub(crate) guests: Vec<(&'static str, &'static [u8])>,
+    /// The check, if another process runs it. Then the harness here runs nothing.
+    driven: Option<Box<Driven>>,
 }
 
 /// Builds the world of a job.
@@ -53,16 +54,16 @@ impl Job {
     /// # Errors
     /// A message for the user if there is no such scenario or file, or if the file is not a component that can start.
     pub(crate) fn new(what: &What, catalogue: &Catalogue, engine: Arc<Engine>) -> Result<Self, String> {
-        let job = match catalogue.check(&what.scenario) {
-            Some(check) => {
-                refuse_args(what, "check")?;
-                Self::of_check(check, what.strategy.clone(), what.profile.clone())
-            }
-            None => {
-                let strategy = what.strategy.clone().unwrap_or_default();
-                let choices = Choices::Drawn(strategy, what.profile.clone().unwrap_or_default());
-                Self::found(what, choices, catalogue, engine)?
-            }
+        let (strategy, profile) = (what.strategy.clone(), what.profile.clone());
+        let job = if let Some(check) = catalogue.check(&what.scenario) {
+            refuse_args(what, "check")?;
+            Self::of_check(check, strategy, profile)
+        } else if let Some(check) = catalogue.driven(&what.scenario) {
+            refuse_args(what, "check")?;
+            Self::of_driven(check, strategy, profile, engine)?
+        } else {
+            let choices = Choices::Drawn(strategy.unwrap_or_default(), profile.unwrap_or_default());
+            Self::found(what, choices, catalogue, engine)?
         };
         let job = job.with_out(&what.without).with_schema(&what.schema)?;
         Ok(if what.canary { job.with_canary() } else { job })
@@ -97,8 +98,10 @@ impl Job {
             source: Source::BuiltIn,
             schemas: Vec::new(),
             at: None,
-            say_compiling: note_compiling,
+            say_compiling: Box::new(note_compiling),
             has_run: AtomicBool::new(false),
+            guests: Vec::new(),
+            driven: None,
         })
     }
 
@@ -123,9 +126,61 @@ impl Job {
             source: Source::Check,
             schemas: Vec::new(),
             at: Some(at),
-            say_compiling: note_compiling,
+            say_compiling: Box::new(note_compiling),
             has_run: AtomicBool::new(false),
+            guests: Vec::new(),
+            driven: None,
         }
+    }
+
+    /// A check that another process runs. What the user did not set on the command line is as the check says.
+    pub(crate) fn of_driven(
+        check: &DrivenCheck,
+        strategy: Option<StrategyName>,
+        profile: Option<Profile>,
+        engine: Arc<Engine>,
+    ) -> Result<Self, String> {
+        let settings = Settings {
+            strategy: strategy.as_ref().map(StrategyName::to_string),
+            profile: profile.as_ref().map(|profile| absolute_if_path(&profile.name)),
+            ..Settings::default()
+        };
+        let driven = Driven::new(check.clone(), settings)?;
+        let described = &driven.described;
+        // The profile of a check may be a value that has no name here.
+        let profile = profile.unwrap_or_else(|| {
+            let name = described.profile.clone();
+            name.parse().unwrap_or_else(|_| Profile { name, ..Profile::default() })
+        });
+        let strategy = described.strategy.parse().map_err(|e| format!("{e}"))?;
+        let body: Body = Box::new(|_| panic!("another process runs the worlds of this check"));
+        let harness = harness(body, Choices::Drawn(strategy, profile), engine);
+        Ok(Job {
+            title: described.name.clone(),
+            name: described.name.clone(),
+            replay_args: String::new(),
+            harness: harness.comparing(described.canary),
+            source: Source::Check,
+            schemas: Vec::new(),
+            at: Some(described.at.clone()),
+            say_compiling: Box::new(note_compiling),
+            has_run: AtomicBool::new(false),
+            guests: Vec::new(),
+            driven: Some(Box::new(driven)),
+        })
+    }
+
+    /// Starts a worker for it. `what` is what the user asked for.
+    pub(crate) fn start(&self, what: &What) -> Result<Worker, String> {
+        match self.driven() {
+            Some(driven) => driven.start(what.keep.folder(), true),
+            None => Worker::of_this_command(what),
+        }
+    }
+
+    /// The check, if another process runs it.
+    pub(crate) fn driven(&self) -> Option<&Driven> {
+        self.driven.as_deref()
     }
 
     /// A built-in scenario or a check, for runs of which the choices are known.
@@ -135,6 +190,9 @@ impl Job {
         catalogue: &Catalogue,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
+        if let Some(check) = catalogue.driven(name) {
+            return Self::of_driven(check, None, None, engine);
+        }
         let Some(check) = catalogue.check(name) else {
             return Self::built_in(name, choices, catalogue, engine);
         };
@@ -151,7 +209,7 @@ impl Job {
         choices: Choices,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
-        let wasm = files::component(path)?;
+        let wasm = component(path)?;
         let name =
             path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
         let guest = said_if_long(COMPILES_UNTOLD, || note_compiling(&name), || engine.guest(&wasm));
@@ -176,8 +234,10 @@ impl Job {
             harness: harness(own_world(name, wasm, args.into(), how.clone()), choices, engine),
             schemas: Vec::new(),
             at: None,
-            say_compiling: note_compiling,
+            say_compiling: Box::new(note_compiling),
             has_run: AtomicBool::new(false),
+            guests: Vec::new(),
+            driven: None,
         })
     }
 
@@ -185,42 +245,50 @@ impl Job {
     pub(crate) fn with_out(mut self, without: &WithoutArgs) -> Self {
         self.harness.base_mut().without.extend(without.setting());
         let words = without.words();
+        if let Some(driven) = &mut self.driven {
+            driven.settings.without = without.pairs();
+        }
         if !words.is_empty() {
             self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
         }
-        self
+        self.noting_replay_args()
     }
 
     /// The same job with calls and values named by schemas. A replay must be given them too.
     pub(crate) fn with_schema(mut self, schema: &SchemaArgs) -> Result<Self, String> {
         schema.load_onto(&mut self.harness.base_mut().schema)?;
         self.schemas = schema.paths();
+        if let Some(driven) = &mut self.driven {
+            driven.settings.schemas = schema.absolute_files()?;
+            driven.settings.schema_names = schema.paths();
+        }
         let words = schema.words();
         if !words.is_empty() {
             self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
         }
-        Ok(self)
+        Ok(self.noting_replay_args())
     }
 
     /// The same job with each run repeated and compared.
-    pub(crate) fn with_canary(self) -> Self {
+    pub(crate) fn with_canary(mut self) -> Self {
         let replay_args = format!(" --canary{}", self.replay_args);
-        Job { harness: self.harness.comparing(true), replay_args, ..self }
+        if let Some(driven) = &mut self.driven {
+            driven.settings.canary = true;
+        }
+        Job { harness: self.harness.comparing(true), replay_args, ..self }.noting_replay_args()
+    }
+
+    /// The same job, of which the other process knows the arguments of replay lines too.
+    fn noting_replay_args(mut self) -> Self {
+        if let Some(driven) = &mut self.driven {
+            driven.settings.replay_args.clone_from(&self.replay_args);
+        }
+        self
     }
 
     /// The same with another way to say that guests are being compiled.
-    pub(crate) fn saying_compiling(self, say_compiling: fn(&str)) -> Self {
-        Job { say_compiling, ..self }
-    }
-
-    /// Runs the job under one seed.
-    pub(crate) fn run(&self, seed: Seed) -> Run {
-        self.run_with(seed, self.choices().clone(), self.harness.is_comparing())
-    }
-
-    /// Runs the job once under one seed with other choices.
-    pub(crate) fn replay(&self, seed: Seed, choices: Choices) -> Run {
-        self.run_with(seed, choices, false)
+    pub(crate) fn saying_compiling(self, say: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Job { say_compiling: Box::new(say), ..self }
     }
 
     /// Whether each run is repeated and compared.
@@ -233,8 +301,66 @@ impl Job {
         self.harness.choices()
     }
 
-    fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
-        let run = || self.harness.run_with(seed, choices, canary);
+    /// The source of the guest: built in, or a component file.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+impl Subject for Job {
+    type Scenario = Body;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn command(&self) -> &str {
+        command()
+    }
+
+    fn replay_line(&self, token: &str) -> String {
+        replay_line(token, &self.replay_args)
+    }
+
+    fn harness(&self) -> &Harness<Body> {
+        &self.harness
+    }
+
+    fn harness_mut(&mut self) -> &mut Harness<Body> {
+        &mut self.harness
+    }
+
+    fn setting(&self, seed: Seed) -> Setting {
+        let setup = self.harness.setup(seed);
+        let schemas = self.schemas.clone();
+        let setting = Setting::of(&self.name, self.source.clone(), &setup, self.harness.is_comparing());
+        let setting = Setting { schemas, ..setting };
+        match &self.driven {
+            None => setting,
+            Some(driven) => {
+                let off = driven.settings.without.iter();
+                let off: String = off.map(|(oracle, _)| format!(", without {oracle}")).collect();
+                let engine = driven.described.engine.clone();
+                Setting { engine, config: format!("{}{off}", driven.described.config), ..setting }
+            }
+        }
+    }
+
+    /// A component of the user's own.
+    fn shows_output(&self) -> bool {
+        matches!(self.source, Source::Component { .. })
+    }
+
+    fn guests(&self) -> &[(&'static str, &'static [u8])] {
+        &self.guests
+    }
+
+    fn run_with(&self, seed: Seed, choices: Choices, compares: bool) -> Run {
+        let run = || self.harness.run_with(seed, choices, compares);
         if self.has_run.swap(true, Ordering::Relaxed) {
             return run();
         }
@@ -244,69 +370,6 @@ impl Job {
             }
         };
         said_if_long(COMPILES_UNTOLD, say, run)
-    }
-
-    /// Retries a saved failure of this job.
-    pub(crate) fn retry(&self, kept: &SavedFailure) -> Result<Retry, ProfileError> {
-        let replay = |choices| self.run_with(kept.seed, choices, kept.setting.canary);
-        saved::retry(kept, &self.setting(kept.seed), replay)
-    }
-
-    /// The setting that is saved with each failure of this job.
-    pub(crate) fn setting(&self, seed: Seed) -> Setting {
-        let setup = self.harness.setup(seed);
-        let schemas = self.schemas.clone();
-        Setting {
-            schemas,
-            ..Setting::of(&self.name, self.source.clone(), &setup, self.harness.is_comparing())
-        }
-    }
-
-    /// The same for a failure that a fuzzer found. Drawn anew, its seed gives another run.
-    pub(crate) fn setting_of_found(&self, seed: Seed) -> Setting {
-        Setting { strategy: None, profile: None, ..self.setting(seed) }
-    }
-
-    /// The source of the guest: built in, or a component file.
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
-    }
-
-    /// Explains a failure of this job, with at most `budget_runs` runs.
-    pub(crate) fn explain(&self, run: &Run, budget_runs: usize) -> Explanation {
-        self.harness.explain(run, budget_runs)
-    }
-
-    /// Runs the job under one seed until a step, to look at its world there.
-    pub(crate) fn run_until(&self, seed: Seed, step: u64) -> Run {
-        self.harness.run_until(seed, step)
-    }
-
-    /// The same job with one component replaced by another.
-    pub(crate) fn replacing(mut self, old: &[u8], new: &[u8]) -> Result<Self, wavetank::Error> {
-        let engine = self.harness.engine().replacing(old, new)?;
-        self.harness = self.harness.on(engine);
-        Ok(self)
-    }
-
-    /// Runs the next schedule of an exhaustive search.
-    pub(crate) fn run_next(&self, frontier: &mut Frontier, seed: Seed) -> Option<Run> {
-        self.harness.run_next(frontier, seed)
-    }
-
-    /// Makes a run that a fuzzer's search asks for.
-    pub(crate) fn run_proposed(&self, seed: Seed, proposal: &Proposal, profile: &Profile) -> Run {
-        self.run_with(seed, proposal.choices(profile), false)
-    }
-
-    /// Whether this is a component of the user's own; its output is then shown.
-    pub(crate) fn is_own(&self) -> bool {
-        matches!(self.source, Source::Component { .. })
-    }
-
-    /// The line that replays a run of this job.
-    pub(crate) fn replay_line(&self, token: &str) -> String {
-        replay_line(token, &self.replay_args)
     }
 }
 
@@ -356,17 +419,16 @@ fn refuse_args(what: &What, noun: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Tells the user why nothing happens.
-pub(crate) fn note_compiling(title: &str) {
-    terminal::note(format_args!("compiling {title} …\n"));
-}
-
-/// How long a component may compile before the command says so.
-const COMPILES_UNTOLD: Duration = Duration::from_secs(1);
-
 /// Whether a text is a path. Scenarios are plain words.
 fn is_path(text: &str) -> bool {
     text.contains(['/', '\\', '.'])
+}
+
+/// The name of a profile; if it is a path, the absolute one, because other processes run in other folders.
+fn absolute_if_path(name: &str) -> String {
+    let path = Path::new(name);
+    let absolute = is_path(name).then(|| std::path::absolute(path).ok()).flatten();
+    absolute.map_or_else(|| name.into(), |path| path.display().to_string())
 }
 
 /// The name of a component in tokens: made of its content, because its path may change.

@@ -13,11 +13,11 @@ mod cargo;
 mod catalogue;
 mod checks;
 mod completions;
+mod desk;
+mod driven;
 mod exhaustive;
 mod exit_code;
-mod failure_report;
 pub mod files;
-mod format;
 mod fuzz;
 mod heading;
 mod job;
@@ -29,10 +29,7 @@ mod merge;
 mod one_run;
 mod pool;
 pub mod progress;
-mod protocol;
 mod replay;
-mod replay_extras;
-mod replay_saved;
 mod report;
 mod run;
 mod saved_failures;
@@ -49,6 +46,7 @@ pub use cargo::main as cargo_main;
 pub use catalogue::{Binary, Catalogue, Group};
 pub use checks::checks_main;
 use clap::Parser;
+pub use driven::DrivenCheck;
 use exit_code::UNREAD;
 pub use exit_code::{FOUND, USAGE};
 use std::process::ExitCode;
@@ -70,12 +68,14 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
 /// [`Stop`] if the command ends before it has an exit code of its own.
 pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     job::note_call(catalogue);
+    carry_out(command, catalogue)
+}
+
+/// Runs a command, once it is known how this process was called.
+fn carry_out(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     match command {
         Command::Run(args) => run::run(args, catalogue),
         Command::Exhaustive(args) => exhaustive::run(&args, catalogue),
-        Command::Replay(args) if saved_failures::is_file(&args.token) => {
-            replay_saved::replay(&args, catalogue)
-        }
         Command::Replay(args) => replay::replay(&args, catalogue),
         Command::Shrink(args) => shrink::shrink(&args, catalogue),
         Command::Merge(merge) => merge::merge(&merge),

@@ -4,15 +4,15 @@
 //! and because a process that dies costs only the world that killed it.
 
 use crate::args::What;
-use crate::job::note_compiling;
 use crate::progress::now;
-use crate::protocol::{Message, Request, VERSION};
-use std::io::{BufRead, BufReader, Write};
+use crate::terminal;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Once, mpsc};
 use std::time::{Duration, Instant};
 use wavetank_sim::record::WorkerFailure;
+use wavetank_sim::worker::protocol::{Answer, Described, Message, Order, Request, Settings, VERSION};
 
 /// How often somebody who waits for a worker looks whether to go on waiting.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -20,7 +20,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A process that runs worlds.
 pub(crate) struct Worker {
     process: Child,
-    requests: Option<ChildStdin>,
+    orders: Box<dyn Write + Send>,
+    /// Its answers have this nonce. What has another is from somebody else.
+    nonce: String,
+    /// The number of the last order. What answers an earlier one comes too late.
+    order: Option<u64>,
     /// The lines of the worker. A thread reads them, so that a wait for one can time out.
     messages: mpsc::Receiver<Vec<u8>>,
     /// The name of its work for people.
@@ -28,7 +32,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn start(what: &What) -> Result<Self, String> {
+    /// Starts a worker of this command.
+    pub(crate) fn of_this_command(what: &What) -> Result<Self, String> {
         let failed = |e: std::io::Error| format!("a process for the sweep could not be started: {e}");
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.arg("worker").arg(&what.scenario);
@@ -56,11 +61,54 @@ impl Worker {
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
         }
         let mut process = command.spawn().map_err(failed)?;
-        let requests = process.stdin.take();
-        let messages = lines_of(process.stdout.take().expect("stdout was asked for"));
+        let orders = process.stdin.take().expect("stdin was asked for");
+        let answers = process.stdout.take().expect("stdout was asked for");
         // A component is called by its path, a scenario by its name, which has no dot.
         let title = Path::new(&what.scenario).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Worker { process, requests, messages, title })
+        Ok(Self::of(process, orders, answers, title, None))
+    }
+
+    /// A worker in a process, of which the two ends are given. The line is opened at once.
+    pub(crate) fn of(
+        process: Child,
+        orders: impl Write + Send + 'static,
+        answers: impl Read + Send + 'static,
+        title: String,
+        settings: Option<Settings>,
+    ) -> Self {
+        let messages = lines_of(answers);
+        let mut worker =
+            Worker { process, orders: Box::new(orders), nonce: nonce(), order: None, messages, title };
+        worker.send(&Request::Open { version: VERSION, settings: settings.map(Box::new) });
+        worker
+    }
+
+    /// The check that it serves.
+    ///
+    /// # Errors
+    /// A message for the user if it serves none.
+    pub(crate) fn described(mut self) -> Result<Described, String> {
+        loop {
+            match self.messages.recv() {
+                Ok(line) => match self.read(&line) {
+                    Some(Message::Hello { version: VERSION, check: Some(check) }) => return Ok(*check),
+                    Some(Message::Hello { version, .. }) => return Err(other_version(version)),
+                    Some(Message::Refused(why)) => return Err(why),
+                    _ => {}
+                },
+                Err(mpsc::RecvError) => {
+                    return Err(format!("the check ended at once: {}", self.how_it_died()));
+                }
+            }
+        }
+    }
+
+    /// The message on a line, if the line answers the last order.
+    fn read(&self, line: &[u8]) -> Option<Message> {
+        let Answer { nonce, order, message } = Answer::read(line)?;
+        // The next order may be sent before the worker is ready.
+        let is_last = Some(order) == self.order || matches!(message, Message::Hello { .. });
+        (nonce == self.nonce && is_last).then_some(message)
     }
 
     /// The next message, or how the worker ended: by its death, or by silence for `hang_after`. `gives_up` is asked now
@@ -74,12 +122,11 @@ impl Worker {
         let mut heard_at = now();
         loop {
             match self.messages.recv_timeout(hang_after.min(LOOK_EVERY)) {
-                Ok(line) => match Message::read(&line) {
+                Ok(line) => match self.read(&line) {
                     // Even the output of a library is a sign of life.
-                    Some(Message::Hello { version: VERSION }) | None => heard_at = now(),
-                    Some(Message::Hello { version }) => {
-                        let says = format!("it speaks version {version} of the protocol, and not {VERSION}");
-                        return Err(WorkerFailure::Died(says));
+                    Some(Message::Hello { version: VERSION, .. }) | None => heard_at = now(),
+                    Some(Message::Hello { version, .. }) => {
+                        return Err(WorkerFailure::Died(other_version(version)));
                     }
                     Some(Message::Compiling) => {
                         heard_at = now();
@@ -102,8 +149,10 @@ impl Worker {
 
     /// Sends a request. If the worker has died, no answer comes.
     pub(crate) fn send(&mut self, request: &Request) {
-        let requests = self.requests.as_mut().expect("requests are open until the end");
-        let _ = requests.write_all(request.line().as_bytes());
+        let number = self.order.map_or(0, |last| last + 1);
+        self.order = Some(number);
+        let order = Order { nonce: self.nonce.clone(), number, request: request.clone() };
+        let _ = self.orders.write_all(order.line().as_bytes()).and_then(|()| self.orders.flush());
     }
 
     /// Its answer to a request; how it ended if it dies of the request, or is silent for `hang_after`. Then it must not
@@ -124,6 +173,22 @@ impl Worker {
         }
     }
 
+    /// Its answer to a request that may take as long as it likes. `smaller` is told how small a failure already is.
+    pub(crate) fn ask_patiently(
+        &mut self,
+        request: &Request,
+        smaller: &dyn Fn(usize),
+    ) -> Result<Message, WorkerFailure> {
+        self.send(request);
+        loop {
+            match self.next(Duration::MAX, now(), |_| false)? {
+                Message::Begin { .. } => {}
+                Message::Smaller(choices) => smaller(choices),
+                answer => return Ok(answer),
+            }
+        }
+    }
+
     /// Several workers may compile the same guests at once; the user is told once.
     fn note_compiling(&self) {
         static NOTED: Once = Once::new();
@@ -137,7 +202,7 @@ impl Worker {
 
 /// The lines that a process prints, until it ends.
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: waits for another process")]
-fn lines_of(stdout: ChildStdout) -> mpsc::Receiver<Vec<u8>> {
+fn lines_of(stdout: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let mut stdout = BufReader::new(stdout);
@@ -158,4 +223,26 @@ impl Drop for Worker {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn other_version(version: u32) -> String {
+    format!(
+        "it speaks version {version} of the protocol, and not {VERSION}: the command and wavetank-sim must be of one version"
+    )
+}
+
+/// A word that nobody else knows.
+#[expect(
+    clippy::disallowed_types,
+    reason = "outside of all worlds: tells the answers of a worker from other lines"
+)]
+pub(crate) fn nonce() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let word = || std::collections::hash_map::RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", word(), word())
+}
+
+/// Tells the user why nothing happens.
+pub(crate) fn note_compiling(title: &str) {
+    terminal::note(format_args!("compiling {title} …\n"));
 }

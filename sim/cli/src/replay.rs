@@ -1,66 +1,68 @@
 //! `wavetank replay`.
 
 use crate::args::{Own, Replay};
+use crate::desk::{Desk, unexpected};
 use crate::exit_code::{DIVERGED, FOUND};
 use crate::job::{Job, OWN};
 use crate::terminal::{self, Stop};
-use crate::{Catalogue, engine, failure_report, replay_extras};
+use crate::{Catalogue, engine, saved_failures};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavetank_choice::profile::ProfileError;
-use wavetank_choice::token::Recipe;
 use wavetank_sim::Token;
-use wavetank_sim::calls::calls;
-use wavetank_sim::explain::EXPLAIN_RUNS;
+use wavetank_sim::worker::protocol::{Message, Replayable, Request, Shown};
+use wavetank_sim::worker::single::Ending;
 
 pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
-    let token = given(&args.token)?;
-    let job = job(&args.own, &token, catalogue)?;
-    if let Some(step) = args.until {
-        return replay_extras::until(&job, token.seed, step);
-    }
-    if let Some(wanted) = &args.guest {
-        return replay_extras::mended(job, token.seed, wanted, catalogue);
-    }
-    let job = if args.canary { job.with_canary() } else { job };
-    let run = job.run(token.seed);
-    if args.calls {
-        terminal::print(format_args!("{}\n", calls(&run)))?;
-    }
-    if args.frames || !(args.calls || args.steps) {
-        terminal::print(failure_report::frames(&run))?;
-    }
-    if args.steps {
-        terminal::print(format_args!("{}\n", run.transcript.steps_text(&run.schema)))?;
-    }
-    terminal::print(failure_report::output_of_own(&job, &run))?;
-    terminal::print_text(&failure_report::coloured(&run, failure_report::headline(&job, &run)))?;
-    let is_same =
-        matches!(&token.recipe, Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest));
-    terminal::print(failure_report::explained(&job, &run, if is_same { EXPLAIN_RUNS } else { 0 }))?;
-    terminal::print(failure_report::not_judged(&run))?;
-    terminal::print(failure_report::compared(&run))?;
-    terminal::print(failure_report::known_as(&run))?;
-    let found = if run.outcome.is_news() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
-    let (says, code) = match (&token.recipe, &run.left_track) {
-        (Recipe::Drawn { .. }, _) => ("drawn again: this token holds no transcript to compare with", found),
-        (Recipe::Given { .. }, _) if is_same => {
-            ("reproduced: the transcript is the same, step for step", found)
-        }
-        (Recipe::Given { .. }, Some(left)) => (&*format!("diverged: {left}"), ExitCode::from(DIVERGED)),
-        (Recipe::Given { .. }, None) => {
-            ("diverged: the choices mean the same, but the transcript is another", ExitCode::from(DIVERGED))
-        }
+    let (mut job, of) = found(&args.token, &args.own, catalogue)?;
+    let request = if let Some(step) = args.until {
+        Request::Until { of, step }
+    } else if let Some(wanted) = &args.guest {
+        let (guest, file) = wanted
+            .split_once('=')
+            .ok_or_else(|| format!("not NAME=FILE: {wanted:?} (as --guest child-echo=new.wasm)"))?;
+        job.guests.clone_from(&catalogue.guests);
+        Request::CompareFix { of, guest: guest.into(), file: for_job(&job, Path::new(file)) }
+    } else {
+        let Replay { calls, frames, steps, canary, .. } = *args;
+        Request::Replay { of, shown: Shown { calls, frames, steps, canary } }
     };
-    terminal::print(format_args!("{says}\n"))?;
-    Ok(code)
+    match Desk::of(job, None, false)?.ask(request)? {
+        Message::View(view) => {
+            terminal::print(view)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Message::Replayed(text, ending) => {
+            terminal::print_text(&text.into())?;
+            Ok(match ending {
+                Ending::Fine => ExitCode::SUCCESS,
+                Ending::Found => ExitCode::from(FOUND),
+                Ending::Diverged => ExitCode::from(DIVERGED),
+            })
+        }
+        other => Err(unexpected(&other)),
+    }
 }
 
-/// Parses the token: the seed, the choices and the scenario to replay.
-fn given(text: &str) -> Result<Token, String> {
-    text.parse().map_err(|e| format!("{e}"))
+/// The job of a token or of the file of a saved failure, and the run.
+pub(crate) fn found(text: &str, own: &Own, catalogue: &Catalogue) -> Result<(Job, Replayable), String> {
+    if saved_failures::is_file(text) {
+        let kept = saved_failures::read(text)?;
+        let job = saved_failures::job_of(text, &kept, own, catalogue)?;
+        let file = for_job(&job, Path::new(text));
+        return Ok((job, Replayable::Saved { file, named: text.into() }));
+    }
+    let token: Token = text.parse().map_err(|e| format!("{e}"))?;
+    Ok((job(own, &token, catalogue)?, Replayable::Token(text.into())))
 }
 
-pub(crate) fn job(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String> {
+/// A path for the process that runs a job: tests run in another folder.
+fn for_job(job: &Job, path: &Path) -> PathBuf {
+    let absolute = job.driven().and_then(|_| std::path::absolute(path).ok());
+    absolute.unwrap_or_else(|| path.into())
+}
+
+fn job(own: &Own, token: &Token, catalogue: &Catalogue) -> Result<Job, String> {
     job_of(own, token, catalogue)?.with_out(&own.without).with_schema(&own.schema)
 }
 

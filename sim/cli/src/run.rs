@@ -1,28 +1,35 @@
 //! `wavetank run`: many seeds over a pool of workers, or one seed in this process.
 
 use crate::args::Run;
+use crate::desk::{Desk, unexpected};
 use crate::exit_code::{FOUND, USAGE};
 use crate::files::{self, Target};
 use crate::heading::Heading;
 use crate::job::Job;
 use crate::json_lines::Lines;
-use crate::one_run::{self, OneRun};
+use crate::one_run;
 use crate::saved_failures::SavedFolder;
 use crate::terminal::Stop;
 use crate::{Catalogue, engine, exhaustive, junit, sweep};
 use std::process::ExitCode;
 use wavetank_sim::StrategyName;
+use wavetank_sim::worker::protocol::{Message, Request};
 
 pub(crate) fn run(args: Run, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     refuse(&args)?;
     let job = Job::new(&args.what, catalogue, engine()?)?;
     if let Some(StrategyName::Exhaustive(bound)) = args.what.strategy {
-        return exhaustive::of_run(&job, &args, bound);
+        return exhaustive::of_run(job, &args, bound);
     }
     if let Some(seed) = args.seed {
-        let run = job.run(seed);
-        one_run::tell(&job, &OneRun::of(&args), &run, "")?;
-        return Ok(if run.outcome.is_news() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
+        let mut desk = Desk::of(job, Some(&args.what.keep), false)?;
+        let told = match desk.ask(Request::RunSeed { seed: seed.0, shrinks: !args.no_shrink })? {
+            Message::Told(told) => *told,
+            other => return Err(unexpected(&other)),
+        };
+        let is_news = told.is_news;
+        one_run::tell(&desk.labels, args.github, told, "")?;
+        return Ok(if is_news { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
     }
     let heading = Heading::new(&job, &args, args.seed_range());
     let mut json = args.json.as_ref().map(|path| Lines::create(path, &heading)).transpose()?;
