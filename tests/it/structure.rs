@@ -23,7 +23,7 @@ const CRATES: [(&str, &str); 7] = [
 fn modules_depend_on_each_other_in_no_circle() {
     for (name, folder) in CRATES {
         let graph = modules(&in_repository(folder));
-        assert!(graph.len() > 3, "{name}: {graph:?}");
+        assert!(graph.len() > 1, "{name}: {graph:?}");
         assert_eq!(circle(&graph), None, "{name}");
     }
 }

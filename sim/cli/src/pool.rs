@@ -90,7 +90,7 @@ impl Worker {
     pub(crate) fn described(mut self) -> Result<Described, String> {
         loop {
             match self.messages.recv() {
-                Ok(line) => match self.read(&line) {
+                Ok(line) => match accepted(&line, &self.nonce, self.order) {
                     Some(Message::Hello { version: VERSION, check: Some(check) }) => return Ok(*check),
                     Some(Message::Hello { version, .. }) => return Err(other_version(version)),
                     Some(Message::Refused(why)) => return Err(why),
@@ -101,14 +101,6 @@ impl Worker {
                 }
             }
         }
-    }
-
-    /// The message on a line, if the line answers the last order.
-    fn read(&self, line: &[u8]) -> Option<Message> {
-        let Answer { nonce, order, message } = Answer::read(line)?;
-        // The next order may be sent before the worker is ready.
-        let is_last = Some(order) == self.order || matches!(message, Message::Hello { .. });
-        (nonce == self.nonce && is_last).then_some(message)
     }
 
     /// The next message, or how the worker ended: by its death, or by silence for `hang_after`. `gives_up` is asked now
@@ -122,7 +114,7 @@ impl Worker {
         let mut heard_at = now();
         loop {
             match self.messages.recv_timeout(hang_after.min(LOOK_EVERY)) {
-                Ok(line) => match self.read(&line) {
+                Ok(line) => match accepted(&line, &self.nonce, self.order) {
                     // Even the output of a library is a sign of life.
                     Some(Message::Hello { version: VERSION, .. }) | None => heard_at = now(),
                     Some(Message::Hello { version, .. }) => {
@@ -242,7 +234,38 @@ pub(crate) fn nonce() -> String {
     format!("{:016x}{:016x}", word(), word())
 }
 
+/// The message on a line, if the line is an answer to the worker's last order. Whatever a scenario prints is not, and
+/// neither is an answer that comes too late.
+fn accepted(line: &[u8], nonce: &str, last: Option<u64>) -> Option<Message> {
+    let answer = Answer::read(line).filter(|answer| answer.nonce == nonce)?;
+    // The next order may be sent before the worker has said that it is ready.
+    let is_hello = matches!(answer.message, Message::Hello { .. });
+    (is_hello || Some(answer.order) == last).then_some(answer.message)
+}
+
 /// Tells the user why nothing happens.
 pub(crate) fn note_compiling(title: &str) {
     terminal::note(format_args!("compiling {title} …\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_answers_to_the_last_order_of_this_worker_are_accepted() {
+        let hello = || Message::Hello { version: VERSION, check: None };
+        let line = |nonce: &str, order, message| Answer { nonce: nonce.into(), order, message }.line();
+        for (line, is_accepted) in [
+            (line("ours", 7, Message::Begin { seed: 1 }), true),
+            (line("ours", 6, Message::Begin { seed: 1 }), false),
+            (line("forged", 7, Message::Begin { seed: 1 }), false),
+            (line("ours", 0, hello()), true),
+            (line("forged", 0, hello()), false),
+            ("printed by a scenario\n".into(), false),
+        ] {
+            assert_eq!(accepted(line.as_bytes(), "ours", Some(7)).is_some(), is_accepted, "{line:?}");
+        }
+        assert_ne!(nonce(), nonce());
+    }
 }
