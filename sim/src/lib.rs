@@ -85,6 +85,21 @@ pub use outcome::Outcome;
 pub use run::{Choices, Run, Setup, run, run_under, survey};
 pub use wavetank::cell::{Limits, Transport};
 pub use wavetank_choice::{Profile, Seed, StrategyName, Token};
+/// ```
+/// use wavetank_sim::World;
+///
+/// #[wavetank_sim::test(seeds = 20)]
+/// fn counts(world: &mut World) {
+///     world.task("count", async { assert_eq!(1 + 1, 2) });
+/// }
+/// ```
+///
+/// An option that does not exist is an error of the compiler, with the names of those that do:
+///
+/// ```compile_fail
+/// #[wavetank_sim::test(seed = 20)]
+/// fn counts(world: &mut wavetank_sim::World) {}
+/// ```
 pub use wavetank_macros::test;
 pub use wavetank_trace::Schema;
 pub use world::{World, peer};

@@ -7,15 +7,6 @@ use proc_macro::TokenStream;
 
 /// Makes a test of a scenario: it runs under many seeds, and a failure is explained, shrunk, saved and replayed.
 ///
-/// ```
-/// use wavetank_sim::World;
-///
-/// #[wavetank_sim::test(seeds = 20)]
-/// fn counts(world: &mut World) {
-///     world.task("count", async { assert_eq!(1 + 1, 2) });
-/// }
-/// ```
-///
 /// The name of the check is its path, `shop::cart::buys`. Tokens have it as `shop__cart__buys`. `cargo test` and nextest
 /// run it like any test, in unit tests and in integration tests, and `cargo wavetank run buys` sweeps it over processes.
 ///
@@ -38,11 +29,6 @@ use proc_macro::TokenStream;
 ///
 /// Other attributes stay: `#[ignore]`, `#[should_panic]`, `#[cfg(…)]`, `#[allow(…)]`. The function may return a
 /// `Result`: an error is a failure of its world. Background work belongs into tasks of the world, so it is not `async`.
-///
-/// ```compile_fail
-/// #[wavetank_sim::test(seed = 20)]
-/// fn counts(world: &mut wavetank_sim::World) {}
-/// ```
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
     test::expand(options.into(), function.into()).into()
