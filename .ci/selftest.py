@@ -309,6 +309,12 @@ class DriverTest(unittest.TestCase):
             "cargo-fuzz": "cargo-fuzz: false",
             "git": "git: false",
             "mdbook": "mdbook: false",
+            "slurm": "slurmctld: false",
+            "hyperqueue": "hyperqueue-python: false",
+            "capnp": "capnp: false",
+            "pycapnp": "pycapnp-python: false",
+            "chromium": "chromium: false",
+            "page-python": "page-python: false",
         }
         tools = re.findall(r"^\[(.+)\]$", (HERE / "tools.ini").read_text(), re.MULTILINE)
         self.assertEqual(sorted(hidden_by), sorted(tools), "each tool can be hidden")
@@ -323,6 +329,20 @@ class DriverTest(unittest.TestCase):
                 "cargo-fuzz": "echo cargo-fuzz 0.13.2",
                 "git": "true",
                 "mdbook": "echo mdbook v0.5.4",
+                "slurmctld": "true",
+                "slurmd": "true",
+                "munged": "true",
+                "hyperqueue-python": "true",
+                "apt-get": "false",
+                "python3": f'[ "$2" != venv ] && exec {sys.executable} "$@"',
+                "capnp": "true",
+                "g++": "true",
+                "pycapnp-python": "true",
+                "pip": "false",
+                "chromium": "true",
+                "chromedriver": "true",
+                "page-python": "true",
+                "pip3": "false",
             }
             if tool:
                 command, body = hidden_by[tool].split(": ", 1)

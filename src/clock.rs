@@ -1,8 +1,49 @@
 //! Waiting for a virtual time.
 
-use crate::shared::SharedState;
-use std::pin::Pin;
+use crate::shared::{NEVER_NS, SharedState};
+use futures::future::{Either, select};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// A span of virtual time, or a time since the start: a [`Duration`], or a number of nanoseconds. What is longer than
+/// 584 years counts as for ever.
+pub trait IntoNanos {
+    /// The number of nanoseconds.
+    fn into_nanos(self) -> u64;
+}
+
+impl IntoNanos for u64 {
+    fn into_nanos(self) -> u64 {
+        self
+    }
+}
+
+impl IntoNanos for Duration {
+    fn into_nanos(self) -> u64 {
+        u64::try_from(self.as_nanos()).unwrap_or(NEVER_NS)
+    }
+}
+
+/// A future did not end within its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nothing came within {after:?} of virtual time")]
+pub struct Elapsed {
+    after: Duration,
+}
+
+impl Elapsed {
+    /// The time that the future had.
+    pub fn after(self) -> Duration {
+        self.after
+    }
+}
+
+impl From<Elapsed> for capnp::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        capnp::Error::failed(elapsed.to_string())
+    }
+}
 
 /// The virtual clock of a tank, for tasks of the host. Clones are the same clock.
 #[derive(Clone)]
@@ -18,19 +59,50 @@ impl Clock {
         self.0.now_ns()
     }
 
-    /// Waits until this many nanoseconds have passed.
-    ///
-    /// A wait of 0 nanoseconds lets other tasks go first, wherever it is awaited: the code after it runs in a step of
-    /// its own. No time passes meanwhile. In a tank that is not held such a wait ends at once.
-    pub fn sleep(&self, duration_ns: u64) -> Sleep {
-        self.sleep_until(self.now_ns().saturating_add(duration_ns))
+    /// Virtual time since the start.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.now_ns())
     }
 
-    /// Waits until a time, in nanoseconds since the start. If that time has come already, it is a wait of 0.
-    pub fn sleep_until(&self, at_ns: u64) -> Sleep {
+    /// Waits until this much time has passed: a [`Duration`], or a number of nanoseconds.
+    ///
+    /// A wait of no time lets other tasks go first, wherever it is awaited: the code after it runs in a step of
+    /// its own. No time passes meanwhile. In a tank that is not held such a wait ends at once.
+    pub fn sleep(&self, time: impl IntoNanos) -> Sleep {
+        self.sleep_until(self.now_ns().saturating_add(time.into_nanos()))
+    }
+
+    /// Waits until a time since the start: a [`Duration`], or a number of nanoseconds. If that time has come already, it
+    /// is a wait of no time.
+    pub fn sleep_until(&self, at: impl IntoNanos) -> Sleep {
+        let at_ns = at.into_nanos();
         let pauses = self.0.is_held() && at_ns <= self.0.now_ns();
         let pause = if pauses { Pause::Ahead } else { Pause::Over };
         Sleep { timer: self.0.new_timer(), shared: self.0.clone(), at_ns, pause }
+    }
+
+    /// Gives a future this much virtual time from now on, and drops it if it has not ended by then. If both
+    /// are over when the task goes on, the future wins.
+    ///
+    /// # Errors
+    /// [`Elapsed`] if the time is over first. In a server's method, `?` makes a [`capnp::Error`] of it.
+    pub fn timeout<N, F>(
+        &self,
+        time: N,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Elapsed>> + use<N, F>
+    where
+        N: IntoNanos,
+        F: Future,
+    {
+        let time_ns = time.into_nanos();
+        let sleep = self.sleep(time_ns);
+        async move {
+            match select(pin!(future), sleep).await {
+                Either::Left((output, _)) => Ok(output),
+                Either::Right(((), _)) => Err(Elapsed { after: Duration::from_nanos(time_ns) }),
+            }
+        }
     }
 }
 
@@ -43,7 +115,7 @@ pub struct Sleep {
     pause: Pause,
 }
 
-/// The step that a wait of 0 leaves to other tasks.
+/// The step that a wait of no time leaves to other tasks.
 ///
 /// It is over when the number of the turn has changed. A second poll proves nothing, because a future that contains the
 /// wait may poll it again within the same turn.

@@ -156,6 +156,10 @@ impl Engine {
         let new = Arc::new(self.compile(new)?);
         let mut instead = self.instead.clone();
         instead.retain(|(replaced, _)| replaced != old);
+        // `old` may itself stand in for another.
+        for (_, stand_in) in instead.iter_mut().filter(|(_, stand_in)| stand_in.bytes() == old) {
+            *stand_in = new.clone();
+        }
         instead.push((old.to_vec(), new));
         let guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (engine, linker) = (self.engine.clone(), self.linker.clone());

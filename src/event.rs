@@ -1,5 +1,6 @@
 //! The events inside the tank, in order: the part of a transcript that only the tank can see.
 
+use crate::draw::DrawRange;
 use crate::ids::{ActorId, GateId, LinkId, PipeId};
 use crate::pipe::{End, Ending, HalfBreak};
 use bytes::Bytes;
@@ -216,6 +217,27 @@ pub enum Event {
     IoDropped {
         /// Its number.
         operation: GateId,
+    },
+    /// Somebody asked for a draw.
+    DrawBegun {
+        /// Its number; draws, operations and gates are numbered together.
+        draw: GateId,
+        /// Its name.
+        what: Arc<str>,
+        /// The values that it may have.
+        range: DrawRange,
+    },
+    /// A draw was decided.
+    Drawn {
+        /// Its number.
+        draw: GateId,
+        /// Its value.
+        value: u32,
+    },
+    /// A draw was dropped before it was decided.
+    DrawDropped {
+        /// Its number.
+        draw: GateId,
     },
     /// A cell ended. Its children were ended and its streams closed before.
     CellEnded {

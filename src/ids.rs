@@ -36,7 +36,7 @@ ids! {
     PipeId "p";
     /// Two pipes that join a cell to its host, or two vats.
     LinkId "l";
-    /// One inbound call whose answer waits to be released. Calls that the host makes and operations of fake I/O are
-    /// numbered together with them.
+    /// One inbound call whose answer waits to be released. Calls that the host makes, operations of fake I/O and
+    /// draws are numbered together with them.
     GateId "g";
 }

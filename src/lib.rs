@@ -20,6 +20,7 @@ mod caller;
 pub mod cell;
 mod clock;
 mod connection;
+mod draw;
 mod engine;
 mod error;
 mod escape;
@@ -27,6 +28,7 @@ mod event;
 mod freedoms;
 mod gate;
 pub mod guard;
+mod id_set;
 mod ids;
 mod io;
 pub mod link;
@@ -45,18 +47,21 @@ mod undecided;
 mod wasi;
 
 pub use caller::caller;
-pub use clock::{Clock, Sleep};
+pub use clock::{Clock, Elapsed, IntoNanos, Sleep};
+pub use draw::DrawRange;
 pub use engine::{Allocator, Compiler, Engine, EngineConfig, Guest};
 pub use error::Error;
 pub use escape::escape_control;
 pub use event::{Event, HandleKind};
 pub use freedoms::Freedoms;
+pub use id_set::IdSet;
 pub use ids::{ActorId, GateId, LinkId, PipeId};
 pub use io::{Completion, Io, IoError, IoOperation};
 pub use link::RawLink;
 pub use pipe::End;
 pub use shared::{
-    Blocked, IDLE_CALLS_PER_TURN, Import, LOOK_NS, LinkEnds, Orders, ReadySets, SharedState, WaitStats,
+    Blocked, IDLE_CALLS_PER_TURN, Import, InBackground, LOOK_NS, LinkEnds, Orders, Ready, ReadySets,
+    SharedState, WaitStats,
 };
 pub use spawn::{Role, Spawn};
 pub use store::Entropy;

@@ -6,18 +6,23 @@
 //! For each kind of move there is a set of ids, updated by the code that causes the change. A driver counts the ids and
 //! picks the nth, and never builds a list.
 
+mod background;
 mod calls;
+mod draws;
 mod pauses;
 mod pipes;
 mod starts;
 mod time;
 mod waits;
 
+use background::Background;
+pub use background::InBackground;
 use calls::Calls;
 pub(crate) use calls::ServedAt;
 use pauses::Pauses;
 pub use pauses::{Completion, IoError};
 use starts::Starts;
+pub(crate) use time::NEVER_NS;
 use time::Time;
 use waits::Waits;
 pub(crate) use waits::{Asked, WaitBegun};
@@ -25,6 +30,7 @@ pub use waits::{IDLE_CALLS_PER_TURN, LOOK_NS};
 
 use crate::event::Event;
 use crate::freedoms::Freedoms;
+use crate::id_set::IdSet;
 use crate::ids::{ActorId, LinkId, PipeId};
 use crate::pipe::Pipe;
 use roaring::RoaringBitmap;
@@ -58,6 +64,7 @@ struct State {
     starts: Starts,
     calls: Calls,
     pauses: Pauses,
+    background: Background,
     time: Time,
     waits: Waits,
 }
@@ -67,9 +74,9 @@ struct State {
 struct Pipes {
     all: Vec<Pipe>,
     /// Those that have something to deliver.
-    deliverable: RoaringBitmap,
+    deliverable: IdSet,
     /// Those whose writer could be granted more.
-    grantable: RoaringBitmap,
+    grantable: IdSet,
     /// Bytes of a pipe that were read only to be thrown away.
     discarded_bytes: BTreeMap<PipeId, usize>,
 }
@@ -141,8 +148,23 @@ pub struct ReadySets<'a> {
     pub grantable: &'a RoaringBitmap,
     /// Finished calls whose answers wait: ids of [`GateId`](crate::GateId).
     pub answerable: &'a RoaringBitmap,
-    /// Calls whose server woke itself, and operations of fake I/O: ids of [`GateId`](crate::GateId).
+    /// Calls whose server woke itself, operations of fake I/O, and draws: ids of [`GateId`](crate::GateId).
     pub resumable: &'a RoaringBitmap,
+}
+
+/// The kinds of possible move that have a set of ids: [`ReadySets`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// A cell can start.
+    Start,
+    /// A pipe can deliver.
+    Deliver,
+    /// A pipe's writer can be granted more.
+    Grant,
+    /// A call can be answered.
+    Answer,
+    /// A call or an operation can go on.
+    Resume,
 }
 
 /// A blocking import, inside which a cell waits.
@@ -199,6 +221,7 @@ impl SharedState {
             starts: Starts::default(),
             calls: Calls::default(),
             pauses: Pauses::default(),
+            background: Background::default(),
             time: Time::default(),
             waits: Waits::default(),
         })))
@@ -230,12 +253,31 @@ impl SharedState {
     pub fn ready_sets<R>(&self, look: impl FnOnce(&ReadySets<'_>) -> R) -> R {
         let state = self.state();
         look(&ReadySets {
-            startable: &state.starts.unborn,
-            deliverable: &state.pipes.deliverable,
-            grantable: &state.pipes.grantable,
-            answerable: &state.calls.answerable,
-            resumable: &state.pauses.resumable,
+            startable: state.starts.unborn.ids(),
+            deliverable: state.pipes.deliverable.ids(),
+            grantable: state.pipes.grantable.ids(),
+            answerable: state.calls.answerable.ids(),
+            resumable: state.pauses.resumable.ids(),
         })
+    }
+
+    /// Tells `each` the possible moves that came or went since the last call, by the set to which they belong. A move may
+    /// be told several times, and may be possible again. Returns whether these are all changes; if not, only a look at
+    /// the whole sets helps.
+    pub fn take_ready_changes(&self, mut each: impl FnMut(Ready, u32)) -> bool {
+        let state = &mut *self.state();
+        let sets = [
+            (Ready::Start, &mut state.starts.unborn),
+            (Ready::Deliver, &mut state.pipes.deliverable),
+            (Ready::Grant, &mut state.pipes.grantable),
+            (Ready::Answer, &mut state.calls.answerable),
+            (Ready::Resume, &mut state.pauses.resumable),
+        ];
+        let mut is_all = true;
+        for (ready, set) in sets {
+            is_all &= set.take_changes(|id| each(ready, id));
+        }
+        is_all
     }
 
     // ---- births
@@ -279,16 +321,8 @@ impl State {
     fn with_pipe<R>(&mut self, id: PipeId, change: impl FnOnce(&mut Pipe) -> R) -> R {
         let pipe = &mut self.pipes.all[id.index()];
         let result = change(pipe);
-        set(&mut self.pipes.deliverable, id, pipe.deliverable());
-        set(&mut self.pipes.grantable, id, pipe.grantable());
+        self.pipes.deliverable.set(id.0, pipe.deliverable());
+        self.pipes.grantable.set(id.0, pipe.grantable());
         result
-    }
-}
-
-fn set(ids: &mut RoaringBitmap, id: PipeId, member: bool) {
-    if member {
-        ids.insert(id.0);
-    } else {
-        ids.remove(id.0);
     }
 }

@@ -16,6 +16,7 @@ use crate::guest_panic::SourceLine;
 use crate::harness::Harness;
 use crate::oracle::{NotJudged, Oracle};
 use crate::outcome::Outcome;
+use crate::page::html;
 use crate::replay_line::{Called, test_line};
 use crate::run::{Choices, Run, Setup};
 use crate::saved::{self, SavedFailure, Setting, Source};
@@ -45,6 +46,9 @@ const PRUNE: &str = "WAVETANK_PRUNE";
 /// Repeats the run of this token, in the check that it names.
 const TOKEN: &str = "WAVETANK_TOKEN";
 
+/// The variable that names the folder of pages.
+const REPORT: &str = "WAVETANK_REPORT";
+
 /// The engine that the checks of one process share.
 ///
 /// # Panics
@@ -71,6 +75,8 @@ pub fn check<F: Fn(&mut World) + Sync>(name: &str, scenario: F) -> Check<F> {
         shrink_runs: SHRINK_RUNS,
         not_judged: Mutex::default(),
         failures: Failures::Usual,
+        expected: Vec::new(),
+        report: None,
     }
 }
 
@@ -89,6 +95,10 @@ pub struct Check<F> {
     /// The oracles that did not judge the runs so far.
     not_judged: Mutex<BTreeSet<NotJudged>>,
     failures: Failures,
+    /// Texts that the report of its failure must contain. If there are none, it must not fail.
+    expected: Vec<String>,
+    /// The folder of pages, if the check names one.
+    report: Option<PathBuf>,
 }
 
 /// Where failures are saved.
@@ -213,6 +223,34 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
+    /// Says that one of its seeds must fail, with a report that contains this text. For a fault that was planted, to see
+    /// that the check finds it. May be called several times: then the report must contain each of the texts.
+    ///
+    /// Such a failure is neither saved nor retried. The single run of `WAVETANK_SEED` or `WAVETANK_TOKEN` fails as in
+    /// any other check, and so do the runs of the command.
+    ///
+    /// ```
+    /// use wavetank_sim::{World, check};
+    ///
+    /// check("counts badly", |world: &mut World| {
+    ///     world.task("count", async { assert_eq!(1 + 1, 3, "it cannot count") });
+    /// })
+    /// .should_fail("it cannot count")
+    /// .should_fail("it fails although every choice is calm")
+    /// .run();
+    /// ```
+    pub fn should_fail(mut self, expected: &str) -> Self {
+        self.expected.push(expected.into());
+        self
+    }
+
+    /// Writes a page about a failure into this folder: one HTML file, which opens anywhere. Without it, a page is
+    /// written if `WAVETANK_REPORT` names a folder.
+    pub fn report(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.report = Some(folder.into());
+        self
+    }
+
     /// Runs one seed and gives its run, whatever its outcome.
     pub fn run_seed(&self, seed: u64) -> Run {
         self.harness.run(Seed(seed))
@@ -243,9 +281,20 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     where
         F: 'static,
     {
-        let Check { name, at, called, harness, seeds, jobs, shrink_runs, not_judged, failures } = self;
-        let harness = harness.map(|scenario| Box::new(scenario) as Box<dyn Fn(&mut World) + Sync>);
-        Check { name, at, called, harness, seeds, jobs, shrink_runs, not_judged, failures }
+        let harness = self.harness.map(|scenario| Box::new(scenario) as Box<dyn Fn(&mut World) + Sync>);
+        Check {
+            name: self.name,
+            at: self.at,
+            called: self.called,
+            harness,
+            seeds: self.seeds,
+            jobs: self.jobs,
+            shrink_runs: self.shrink_runs,
+            not_judged: self.not_judged,
+            failures: self.failures,
+            expected: self.expected,
+            report: self.report,
+        }
     }
 
     /// Its name in tokens, where names have neither dots nor spaces.
@@ -286,7 +335,8 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     /// If a seed fails: with the account of the lowest one, made as small as possible, and the lines that replay it.
     /// The failure is saved: [`failures`](Self::failures). It also panics if a saved failure still fails or cannot be
     /// read, if there is no seed to run, or if one of the variables holds no valid seed or token. A seed that shows a
-    /// [known](crate::known) fault of a library does not count: it is reported on stderr.
+    /// [known](crate::known) fault of a library does not count: it is reported on stderr. If the check
+    /// [should fail](Self::should_fail), it panics if no seed fails, or if the report has not the texts.
     #[track_caller]
     pub fn run(self) {
         let name = self.token_name();
@@ -303,6 +353,9 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             }
             return;
         }
+        if !self.expected.is_empty() && !is_one_seed_wanted() {
+            return self.run_to_failure();
+        }
         let folder = self.folder();
         let unreadable = match &folder {
             Some(folder) if !is_one_seed_wanted() => self.try_kept(folder),
@@ -314,6 +367,8 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             let replay = |choices| self.harness.run_with(failure.seed, choices, false);
             let shrunk = shrink_run(&failure, self.shrink_runs, replay);
             let kept = self.keep(folder.as_deref(), &failure, shrunk.as_ref());
+            let shown = shrunk.as_ref().map_or(&failure, |smaller| &smaller.run);
+            let kept = kept + &self.write_page(shown, if shrunk.is_some() { EXPLAIN_RUNS } else { 0 });
             match shrunk {
                 Some(ShrunkRun { run, shrunk }) => {
                     panic!("{}{kept}", self.account(&run, Some(shrunk.from), EXPLAIN_RUNS))
@@ -325,6 +380,30 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             eprintln!("{}: not judged: {not_judged}", self.name);
         }
         assert!(unreadable.is_empty(), "{}", unreadable.concat());
+    }
+
+    /// Runs a check that should fail.
+    #[track_caller]
+    fn run_to_failure(&self) {
+        let seeds = wanted().unwrap_or_else(|| self.seeds.clone());
+        let Some(failure) = self.first_failure(seeds.clone(), None) else {
+            panic!("{}: no seed of {seeds:?} fails, and one should", self.name);
+        };
+        let replay = |choices| self.harness.run_with(failure.seed, choices, false);
+        let report = match shrink_run(&failure, self.shrink_runs, replay) {
+            Some(ShrunkRun { run, shrunk }) => self.account(&run, Some(shrunk.from), EXPLAIN_RUNS),
+            None => self.account(&failure, None, 0),
+        };
+        for expected in &self.expected {
+            let says = "it fails as it should, but the report does not contain";
+            assert!(report.contains(expected), "{}: {says} {expected:?}\n{report}", self.name);
+        }
+        eprintln!(
+            "{}: fails as it should: {} (seed {})",
+            self.name,
+            sentence(&failure.outcome),
+            failure.seed
+        );
     }
 
     fn folder(&self) -> Option<PathBuf> {
@@ -353,6 +432,24 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
             Ok(path) => format!("  kept: {}\n", path.display()),
             Err(e) => format!("  not kept: {}: {e}\n", folder.display()),
         }
+    }
+
+    /// Writes the page about a failure, if one is wanted; gives the line that says where.
+    fn write_page(&self, run: &Run, explain_runs: usize) -> String {
+        let Some(folder) = self.report.clone().or_else(report_folder) else { return String::new() };
+        let replay = format!("{TOKEN}={} {}", run.token(&self.token_name()), self.test_line());
+        let page = self.harness.page(run, &self.name, Some(replay), explain_runs);
+        let path = folder.join(format!("{}-{:x}.html", self.token_name(), run.seed.0));
+        let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, html(&page)));
+        match written {
+            Ok(()) => format!("  page: {}\n", path.display()),
+            Err(e) => format!("  no page: {}: {e}\n", path.display()),
+        }
+    }
+
+    /// The command that runs this check again.
+    fn test_line(&self) -> String {
+        self.called.clone().unwrap_or_else(|| test_line(&Called::of_this_process()))
     }
 
     /// Retries the saved failures of this check; gives a message for each of its files that cannot be read.
@@ -462,7 +559,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         let (steps, choices) = (run.transcript.steps.len(), run.choices.len());
         text += &format!("  {steps} steps, {choices} choices\n");
         let token = run.token(&self.token_name());
-        let test = self.called.clone().unwrap_or_else(|| test_line(&Called::of_this_process()));
+        let test = self.test_line();
         text += &format!("  replay: {TOKEN}={token} {test}\n");
         text += &format!("  the whole seed: {SEED}={} {test}\n", run.seed);
         text
@@ -488,6 +585,12 @@ fn is_set(variable: &str) -> bool {
 #[expect(clippy::disallowed_methods, reason = "read once before any world, by checks alone, and documented")]
 fn is_one_seed_wanted() -> bool {
     std::env::var_os(SEED).is_some()
+}
+
+/// The folder of pages that the environment asks for.
+#[expect(clippy::disallowed_methods, reason = "read after all worlds, by checks alone, and documented")]
+fn report_folder() -> Option<PathBuf> {
+    std::env::var_os(REPORT).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// The token that the environment asks for.

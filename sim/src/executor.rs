@@ -6,7 +6,6 @@
 //! Not here: the choice of who runs next. It is made outside.
 
 use futures::future::LocalBoxFuture;
-use roaring::RoaringBitmap;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -14,16 +13,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::thread::ThreadId;
-use wavetank::Role;
+use wavetank::{IdSet, Role};
 
 /// Tasks of many actors on one thread.
 #[derive(Default)]
 pub struct Executor {
     tasks: Vec<Option<Task>>,
     queues: Vec<VecDeque<u32>>,
-    ready: RoaringBitmap,
+    ready: IdSet,
     woken: WokenTasks,
     spawned: Rc<RefCell<Vec<Spawned>>>,
+    /// There is or was a background task.
+    has_background: bool,
+    /// Background tasks are not polled. Those that were woken wait here.
+    parks_background: bool,
+    parked: Vec<u32>,
     /// The task that is being polled. If it panicked, it stays here.
     polled: Option<u32>,
     /// The task that was polled last: its name and owner.
@@ -48,20 +52,34 @@ pub enum TaskOwner {
     Host(Role),
     /// A runtime beside the world. Its tasks need not end.
     Beside,
+    /// The scenario, for a task in the background. It need not end.
+    Background,
     /// The scenario. Its tasks must end before its world has finished.
     Scenario,
 }
 
 impl TaskOwner {
     /// Whether a world has finished only after the task has ended. A link between two vats has no end of its own, and
-    /// neither has a runtime beside the world.
+    /// neither has a background task.
     pub fn must_end(self) -> bool {
-        !matches!(self, TaskOwner::Host(Role::BetweenVats(_)) | TaskOwner::Beside)
+        !matches!(self, TaskOwner::Host(Role::BetweenVats(_))) && !self.is_background()
+    }
+
+    /// Whether it is a task in the background: nobody waits for its end, and it may go on for ever.
+    pub fn is_background(self) -> bool {
+        matches!(self, TaskOwner::Beside | TaskOwner::Background)
+    }
+
+    /// Whether the scenario wrote it.
+    pub(crate) fn is_scenarios(self) -> bool {
+        matches!(self, TaskOwner::Scenario | TaskOwner::Background)
     }
 }
 
 /// A task that has not ended.
 pub struct LiveTask<'a> {
+    /// Its number in order of birth, from 0.
+    pub id: u32,
     /// Its name.
     pub name: &'a str,
     /// The actor in whose queue it stands.
@@ -129,6 +147,7 @@ impl Spawner {
 impl<'a> LiveTask<'a> {
     fn of(task: &'a Task) -> Self {
         LiveTask {
+            id: task.signal.task,
             name: &task.name,
             actor: task.actor,
             whose: task.whose,
@@ -155,6 +174,7 @@ impl Executor {
                 woken: self.woken.clone(),
             });
             let waker = signal.clone().into();
+            self.has_background |= whose.is_background();
             self.tasks.push(Some(Task { name, actor, whose, future, signal, waker }));
             self.enqueue(task, actor);
         }
@@ -168,12 +188,44 @@ impl Executor {
     }
 
     fn enqueue(&mut self, task: u32, actor: u32) {
+        if self.parks_background && self.is_background(task) {
+            self.parked.push(task);
+            return;
+        }
         let needed = actor as usize + 1;
         if self.queues.len() < needed {
             self.queues.resize_with(needed, VecDeque::new);
         }
         self.queues[actor as usize].push_back(task);
         self.ready.insert(actor);
+    }
+
+    fn is_background(&self, task: u32) -> bool {
+        self.tasks[task as usize].as_ref().is_some_and(|task| task.whose.is_background())
+    }
+
+    /// Whether there is or was a background task.
+    pub(crate) fn has_background(&self) -> bool {
+        self.has_background
+    }
+
+    /// Polls no background task from now on, or polls them again.
+    pub(crate) fn park_background(&mut self, parks: bool) {
+        if std::mem::replace(&mut self.parks_background, parks) == parks {
+            return;
+        }
+        for task in std::mem::take(&mut self.parked) {
+            if let Some(Task { actor, .. }) = self.tasks[task as usize] {
+                self.enqueue(task, actor);
+            }
+        }
+        if parks {
+            let queues = std::mem::take(&mut self.queues);
+            self.ready.clear();
+            for (actor, queue) in (0..).zip(queues) {
+                queue.into_iter().for_each(|task| self.enqueue(task, actor));
+            }
+        }
     }
 
     fn woken(&self) -> MutexGuard<'_, Woken> {
@@ -197,8 +249,13 @@ impl Executor {
     }
 
     /// The actors that have a task to poll.
-    pub fn ready(&self) -> &RoaringBitmap {
+    pub fn ready(&self) -> &IdSet {
         &self.ready
+    }
+
+    /// Tells `each` the actors that became ready, or ceased to be, since the last call: [`IdSet::take_changes`].
+    pub(crate) fn take_changes(&mut self, each: impl FnMut(u32)) -> bool {
+        self.ready.take_changes(each)
     }
 
     /// The number of ready tasks of an actor.

@@ -4,6 +4,7 @@
 //! that makes the run pass; the frames around that change; the last stderr lines of the cells concerned; and the damage
 //! that was done. To find the change, the run is repeated, a few dozen times at most.
 
+mod broken;
 mod causes;
 mod chosen;
 mod deciding;
@@ -28,7 +29,8 @@ pub const EXPLAIN_RUNS: usize = 200;
 pub struct Explanation {
     /// The outcome in one sentence.
     pub sentence: String,
-    /// Whose fault it is, then the graph of a stall, the functions of a trap or the place of a panic.
+    /// Whose fault it is, then the graph of a stall, the functions of a trap, the place of a panic or the step that broke
+    /// an invariant.
     pub detail: Vec<String>,
     /// Other facts of the run that are often the cause: text among RPC, cancelled calls, output that was thrown away.
     pub causes: Vec<String>,
@@ -83,18 +85,26 @@ pub type Rerun<'a> = &'a dyn Fn(&(dyn Fn() -> Box<dyn Strategy> + Sync)) -> Run;
 /// assert_eq!(deciding.to_string(), "it passes if step 1 (poll reader) comes after step 2 (poll writer)");
 /// ```
 pub fn explain(run: &Run, budget_runs: usize, again: Rerun<'_>) -> Explanation {
+    explain_beside(run, budget_runs, again).0
+}
+
+/// The same, and the run with the deciding change, which passes.
+pub fn explain_beside(run: &Run, budget_runs: usize, again: Rerun<'_>) -> (Explanation, Option<Run>) {
     if run.outcome.is_finished() {
-        return Explanation { sentence: sentence(&run.outcome), ..Explanation::default() };
+        return (Explanation { sentence: sentence(&run.outcome), ..Explanation::default() }, None);
     }
     let names = run.names();
     let concerned = concerned(run);
     let is_repeatable = !matches!(run.outcome, Outcome::Diverged(_));
-    let deciding = if is_repeatable { deciding::deciding(run, &names, budget_runs, again) } else { None };
+    let found = if is_repeatable { deciding::deciding(run, &names, budget_runs, again) } else { None };
+    let (deciding, passing) = found.unzip();
     let steps = deciding.as_ref().map(Deciding::steps).unwrap_or_default();
-    Explanation {
+    let mut detail = run.outcome.detail();
+    detail.extend(broken::broken(run, &names));
+    let explanation = Explanation {
         sentence: sentence(&run.outcome),
-        detail: run.outcome.detail(),
-        chosen: chosen::chosen(run, &names),
+        detail,
+        chosen: chosen::chosen(run, &names).into_iter().map(|(_, says)| says).collect(),
         is_calm: is_repeatable && run.choices.is_empty(),
         deciding,
         causes: links::causes(run, &concerned),
@@ -102,7 +112,13 @@ pub fn explain(run: &Run, budget_runs: usize, again: Rerun<'_>) -> Explanation {
         stderr: stderr(run, &concerned),
         damage: damage(run),
         unnamed: run.unnamed(),
-    }
+    };
+    (explanation, passing)
+}
+
+/// The choices of a run that differ from the calm policy, each with its step; 0 is the set-up.
+pub fn chosen(run: &Run) -> Vec<(u64, String)> {
+    chosen::chosen(run, &run.names())
 }
 
 /// An outcome on one line. The message of a panic may have several.

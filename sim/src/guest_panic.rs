@@ -136,10 +136,14 @@ pub(crate) fn shown_backtrace(functions: &[String], most: usize) -> Vec<String> 
     if authors.len() > most {
         lines.push(format!("… {} more", authors.len() - most));
     }
+    let of = match functions.iter().any(|function| is_of_binding(function)) {
+        true => "of bindings and of the language's runtime",
+        false => "of the language's runtime",
+    };
     match functions.len() - authors.len() {
         0 => {}
-        1 => lines.push("(1 function of the language's runtime is not shown)".into()),
-        hidden => lines.push(format!("({hidden} functions of the language's runtime are not shown)")),
+        1 => lines.push(format!("(1 function {of} is not shown)")),
+        hidden => lines.push(format!("({hidden} functions {of} are not shown)")),
     }
     lines
 }
@@ -149,11 +153,37 @@ pub(crate) fn author_function(functions: &[String]) -> Option<&str> {
     functions.iter().map(String::as_str).find(|function| !is_of_runtime(function))
 }
 
-/// Whether a function belongs to a language's runtime: Rust's std, libc, or the code that calls `main`.
-fn is_of_runtime(function: &str) -> bool {
-    // `<std::io::Stdout as core::fmt::Write>::write_str`: the type says which crate it belongs to.
+/// Whether a function is the binding of an import of WASI or `wetware:streams`. Such functions are generated. They only
+/// hand a call on, so the mistake is in their caller.
+fn is_of_binding(function: &str) -> bool {
+    const INTERFACES: [&str; 8] = [
+        "wasi::cli::",
+        "wasi::clocks::",
+        "wasi::filesystem::",
+        "wasi::http::",
+        "wasi::io::",
+        "wasi::random::",
+        "wasi::sockets::",
+        "wetware::streams::",
+    ];
+    let path = path_of(function);
+    let is_inside = |interface: &str| path.starts_with(interface) || path.contains(&format!("::{interface}"));
+    // The import itself, in the bindings of wit-bindgen for Rust and for C.
+    let is_import = path.contains("::wit_import") || path.starts_with("__wasm_import_");
+    is_import || INTERFACES.iter().any(|interface| is_inside(interface))
+}
+
+/// The path of a function, or of the type that it is a method of: of `<std::io::Stdout as core::fmt::Write>::write_str`,
+/// it is `std::io::Stdout` and what follows.
+fn path_of(function: &str) -> &str {
     let path = function.trim_start_matches(['<', '&', '(', '*', '[']);
-    let path = path.strip_prefix("mut ").or(path.strip_prefix("dyn ")).unwrap_or(path);
+    path.strip_prefix("mut ").or(path.strip_prefix("dyn ")).unwrap_or(path)
+}
+
+/// Whether a function belongs to a language's runtime (Rust's std, libc, or the code that calls `main`), or is the binding
+/// of an import.
+fn is_of_runtime(function: &str) -> bool {
+    let path = path_of(function);
     const CRATES: [&str; 6] =
         ["std::", "core::", "alloc::", "__rustc", "compiler_builtins::", "panic_abort::"];
     const C: [&str; 10] = [
@@ -177,6 +207,7 @@ fn is_of_runtime(function: &str) -> bool {
         || path.starts_with("fn(")
         || path.starts_with("function ")
         || is_export
+        || is_of_binding(function)
 }
 
 #[cfg(test)]
@@ -285,5 +316,29 @@ mod tests {
             ]
         );
         assert_eq!(shown_backtrace(&functions[..1], 2), ["in abort"]);
+    }
+
+    #[test]
+    fn the_caller_of_a_binding_comes_before_the_binding() {
+        for binding in [
+            "wasip2::imports::wasi::io::streams::OutputStream::write",
+            "wasi::io::streams::OutputStream::write",
+            "<guest::bindings::wasi::io::poll::Pollable as core::ops::drop::Drop>::drop",
+            "guest::made::wetware::streams::streams::create_connection",
+            "<guest::Sink>::write::wit_import2",
+        ] {
+            let functions = [binding, "guest::flush", "guest::main"].map(String::from);
+            assert_eq!(author_function(&functions), Some("guest::flush"), "{binding}");
+            assert_eq!(
+                shown_backtrace(&functions, 2),
+                [
+                    "in guest::flush",
+                    "in guest::main",
+                    "(1 function of bindings and of the language's runtime is not shown)"
+                ]
+            );
+        }
+        let own = ["guest::wasi::Host::poll", "guest::iowasi::io"].map(String::from);
+        assert_eq!(author_function(&own), Some("guest::wasi::Host::poll"));
     }
 }

@@ -4,10 +4,11 @@
 //! strategy needs that, and compares runs if it is asked to. Not here: which seeds to run, and the report.
 
 use crate::canary::run_compared;
-use crate::explain::{Explanation, explain};
+use crate::explain::{Explanation, explain, explain_beside};
 use crate::explore::run_next;
 use crate::oracle::{Blame, Finding, Oracle};
 use crate::outcome::Outcome;
+use crate::page::{Subject, page};
 use crate::panics::{Caught, catch};
 use crate::run::{Choices, Run, Setup, run, run_under, survey};
 use crate::signature::{ShrunkRun, shrink_run};
@@ -16,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 use wavetank::Engine;
 use wavetank_choice::Seed;
 use wavetank_choice::strategy::{Frontier, Strategy, Survey};
+use wavetank_page::model::Page;
 
 /// The user's assertions about every run that finished.
 struct EachRun {
@@ -164,6 +166,32 @@ impl<F: Fn(&mut World) + Sync> Harness<F> {
     /// Explains a failure, with at most `budget_runs` runs.
     pub fn explain(&self, run: &Run, budget_runs: usize) -> Explanation {
         explain(run, budget_runs, &|strategy| self.run_under(run.seed, strategy))
+    }
+
+    /// The same, and the run with the deciding change, which passes.
+    pub fn explain_beside(&self, run: &Run, budget_runs: usize) -> (Explanation, Option<Run>) {
+        explain_beside(run, budget_runs, &|strategy| self.run_under(run.seed, strategy))
+    }
+
+    /// Repeats a run by its own choices and films it: [`Run::film`].
+    pub fn filmed(&self, run: &Run) -> Run {
+        let given = run.choices.iter().map(|choice| (choice.value, Some(choice.of.check())));
+        let setup = Setup { choices: Choices::Given(given.collect()), films: true, ..self.setup(run.seed) };
+        self.looked_at(crate::run::run(&self.scenario, &setup))
+    }
+
+    /// The data of a page about a run, with the run beside it that passes. Finds that with at most `budget_runs` runs,
+    /// and repeats both to film them.
+    pub fn page(&self, run: &Run, title: &str, replay: Option<String>, budget_runs: usize) -> Page {
+        let (explanation, passing) = self.explain_beside(run, budget_runs);
+        let filmed = |run: &Run| {
+            let again = self.filmed(run);
+            let is_same = again.transcript.digest() == run.transcript.digest();
+            if is_same { Run { film: again.film, ..run.clone() } } else { run.clone() }
+        };
+        let passing = passing.as_ref().map(filmed);
+        let (run, passing) = (&filmed(run), passing.as_ref());
+        page(&Subject { title, run, explanation: &explanation, passing, replay })
     }
 
     /// Makes a failing run smaller, with at most `budget_runs` runs; `None` if its choices do not make it fail again.

@@ -29,6 +29,8 @@ pub enum Move {
     Complete(u32, u64),
     /// Fail an operation of fake I/O after this many nanoseconds; 0 is at once.
     Refuse(u32, u64),
+    /// Decide a draw that a server or a task waits for, with its value.
+    Draw(u32, u32),
     /// Do one of the operations that a scenario offers: the script that offers it, and the operation.
     Act(u32, u32),
     /// Move the clock to the next time that somebody waits for, in nanoseconds.
@@ -76,7 +78,7 @@ impl Move {
             Move::Deliver(..) => Kind::Deliver,
             Move::Grant(..) => Kind::Grant,
             Move::Answer(_) => Kind::Answer,
-            Move::Resume(_) | Move::Complete(..) | Move::Refuse(..) => Kind::Resume,
+            Move::Resume(_) | Move::Complete(..) | Move::Refuse(..) | Move::Draw(..) => Kind::Resume,
             Move::Act(..) => Kind::Act,
             Move::Advance(_) => Kind::Advance,
             Move::Spur(_) => Kind::Spur,
@@ -107,6 +109,7 @@ impl Move {
             | Move::Resume(id)
             | Move::Complete(id, _)
             | Move::Refuse(id, _)
+            | Move::Draw(id, _)
             | Move::Act(id, _)
             | Move::Spur(id)
             | Move::Shrink(id, _)

@@ -157,6 +157,8 @@ pub struct Allowances {
     pub may_fail: bool,
     /// It may exit with 0 although one of its children failed.
     pub children_may_fail: bool,
+    /// It may close the output of a child before the child has ended, and the child may fail for that.
+    pub may_close_early: bool,
     /// It may exit with 0 and leave children whose end nobody asked for.
     pub may_leave_children: bool,
     /// Oracles that do not look at it.
@@ -191,6 +193,9 @@ pub struct CellFacts {
     pub link: Option<(LinkId, PipeId, PipeId)>,
     /// How it ended.
     pub exit: Option<ExitRecord>,
+    /// Whether it is a child that the scenario expects to end like this, or whose output was closed early as the scenario
+    /// allows.
+    pub is_end_wanted: bool,
     /// The blocking import that it is inside.
     pub blocked_in: Option<Import>,
     /// The things that it waits for there.

@@ -48,9 +48,24 @@ pub enum Outcome {
     StepLimit {
         /// The limit.
         steps: u64,
+        /// The one that ran most at the end, if anybody ran.
+        running: Option<Running>,
     },
     /// A repeat of the run differed. Something besides the seed and the choices decides.
     Diverged(Divergence),
+}
+
+/// Somebody who ran when a world reached its limit of steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Its name.
+    pub who: String,
+    /// How many of the last steps were its own.
+    pub polls: usize,
+    /// The number of last steps that were looked at.
+    pub of: usize,
+    /// Whose fault it may be. It is a guess, because a world may just need more steps.
+    pub blame: Blame,
 }
 
 impl Outcome {
@@ -84,7 +99,8 @@ impl Outcome {
             return Some(Blame::Library(known.library()));
         }
         match self {
-            Outcome::Finished | Outcome::StepLimit { .. } => None,
+            Outcome::Finished => None,
+            Outcome::StepLimit { running, .. } => running.as_ref().map(|running| running.blame.clone()),
             Outcome::Stalled(graph) => Some(graph.blame.clone()),
             Outcome::Violated(finding) => Some(finding.blame.clone()),
             Outcome::Trapped { cell, .. } => Some(Blame::Guest(cell.clone())),
@@ -168,7 +184,10 @@ impl fmt::Display for Outcome {
                 }
             }
             Outcome::Panicked { message, .. } => write!(f, "panicked: {message}"),
-            Outcome::StepLimit { steps } => write!(f, "no rest within {steps} steps"),
+            Outcome::StepLimit { steps, running: None } => write!(f, "no rest within {steps} steps"),
+            Outcome::StepLimit { steps, running: Some(Running { who, polls, of, .. }) } => {
+                write!(f, "no rest within {steps} steps: {who} ran in {polls} of the last {of}")
+            }
             Outcome::Diverged(divergence) => write!(f, "diverged: {divergence}"),
         }
     }

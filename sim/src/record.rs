@@ -5,7 +5,7 @@ use crate::explain::sentence;
 use crate::guest_panic::SourceLine;
 use crate::oracle::{Evidence, NotJudged, transport};
 use crate::run::{Choices, Run};
-use crate::signature::signature;
+use crate::signature::{signature, told_signature};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,6 +42,9 @@ pub struct Record {
     pub token: Option<String>,
     /// Its failure signature: equal for worlds that fail in the same way.
     pub failure: Option<String>,
+    /// The same for people, with the numbers of a panic's message; only if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_says: Option<String>,
     /// The known fault that it shows: its name in docs/src/reference/known-faults.md.
     pub known: Option<String>,
     /// The number of choices that the seed drew, if the run was shrunk. Then all else here describes the smaller run.
@@ -100,6 +103,8 @@ impl Record {
         let frames = run.frames();
         let evidence = Evidence::of(run, &frames);
         let unopened = transport::unopened(&evidence).into_iter().map(|cell| cell.name.to_string());
+        let failure = signature(&run.outcome).map(|failure| failure.to_string());
+        let failure_says = told_signature(&run.outcome).map(|failure| failure.to_string());
         Record {
             seed: run.seed.0,
             outcome: run.outcome.name().into(),
@@ -112,7 +117,8 @@ impl Record {
             virtual_ns: run.virtual_ns,
             faults: run.faults.iter().map(|(fault, count)| (fault.name().into(), *count)).collect(),
             token,
-            failure: signature(&run.outcome).map(|failure| failure.to_string()),
+            failure_says: failure_says.filter(|says| Some(says) != failure.as_ref()),
+            failure,
             known: run.outcome.known().map(|known| known.id.into()),
             shrunk_from: None,
             not_judged: run.not_judged().iter().map(NotJudged::to_string).collect(),
@@ -145,6 +151,7 @@ impl Record {
             faults: BTreeMap::new(),
             token,
             failure: None,
+            failure_says: None,
             known: None,
             shrunk_from: None,
             not_judged: Vec::new(),

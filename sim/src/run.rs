@@ -1,5 +1,6 @@
 //! One run: it takes a scenario, a seed and a strategy, and returns an outcome and a transcript.
 
+use crate::film::Film;
 use crate::hashkeys;
 use crate::moves::Move;
 use crate::oracle::{Blame, Evidence, Facts, NotJudged, SwitchedOff};
@@ -14,6 +15,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 use wavetank::cell::ExitRecord;
 use wavetank::pipe::DEFAULT_CAPACITY_BYTES;
 use wavetank::{Engine, Guest};
@@ -101,6 +103,8 @@ pub struct Setup {
     pub capacity_bytes: usize,
     /// Stops after this many steps and looks at the world: [`Run::view`]. The run is not judged then.
     pub until: Option<u64>,
+    /// Keeps the state of the world after each step: [`Run::film`]. It changes nothing else about the run.
+    pub films: bool,
     /// Cells that may live in its world at once. Ten times as many may be started in total.
     pub max_cells: usize,
     /// Bytes that its record may reach before the run is given up as [flooded](crate::oracle::flood).
@@ -123,6 +127,7 @@ impl Setup {
             max_steps: 5_000_000,
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
             until: None,
+            films: false,
             max_cells: 1_000,
             max_record_bytes: 512 * 1024 * 1024,
             without: SwitchedOff::new(),
@@ -164,6 +169,8 @@ pub struct Run {
     pub facts: Facts,
     /// The world after the step that [`Setup::until`] names; `None` if the run has fewer steps.
     pub view: Option<WorldView>,
+    /// The world after each step, if [`Setup::films`] asked for it.
+    pub film: Option<Film>,
     /// The point at which a replay left its track, if it did.
     pub left_track: Option<String>,
     /// The runs that a [`canary`](crate::canary) compared it with.
@@ -176,6 +183,11 @@ impl Run {
     /// The frames of each link, in order of the links' birth. They are decoded once.
     pub fn frames(&self) -> Arc<[LinkFrames]> {
         self.frames.get_or_init(|| self.transcript.frames(&self.schema).into()).clone()
+    }
+
+    /// Virtual time at the end.
+    pub fn virtual_time(&self) -> Duration {
+        Duration::from_nanos(self.virtual_ns)
     }
 
     /// The names of its actors, pipes and calls.
@@ -332,6 +344,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         max_record_bytes: setup.max_record_bytes,
         max_steps: setup.max_steps,
         until: setup.until,
+        films: setup.films,
         without: setup.without.clone(),
         schema: setup.schema.clone(),
     });
@@ -350,6 +363,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
     let transcript = std::mem::take(&mut world.transcript);
     let schema = world.schema.borrow().clone();
     let (view, broke_off, guests) = (world.view.take(), world.moving, world.guests());
+    let film = world.take_film();
     let (choices, occasions, left_track) = chooser.borrow_mut().finish();
     drop(world);
     Run {
@@ -368,6 +382,7 @@ fn run_with(scenario: impl FnOnce(&mut World), setup: &Setup, chooser: Chooser, 
         guests,
         facts,
         view,
+        film,
         left_track,
         compared: Vec::new(),
         frames,

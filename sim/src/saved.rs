@@ -3,10 +3,12 @@
 //! [`SavedFailure`] is plain data. `text` writes and reads it, `folder` manages the files, `retry` runs a failure
 //! again. Not here: when to save a failure. A sweep and a check decide that.
 
+mod component;
 mod folder;
 mod retry;
 mod text;
 
+pub use component::{ComponentInputs, InputFile, ReplacedGuest, Served};
 pub use folder::{file_name, folder, read, read_all, scenario_of, write, write_new};
 pub use retry::{Retry, RetryVerdict, retry};
 pub use text::SavedFailureError;
@@ -16,7 +18,6 @@ use crate::run::{Choices, Run, Setup};
 use crate::signature::{ShrunkRun, signature};
 use crate::transcript::Names;
 use std::collections::BTreeMap;
-use wavetank::cell::Transport;
 use wavetank::{ActorId, GateId, PipeId};
 use wavetank_choice::choice::{Choice, Meaning};
 use wavetank_choice::moves::Lane;
@@ -67,6 +68,8 @@ pub struct Setting {
     pub config: String,
     /// The files of the user's own schemas.
     pub schemas: Vec<String>,
+    /// The guests that the user replaced.
+    pub replaced: Vec<ReplacedGuest>,
 }
 
 /// The source of a scenario.
@@ -80,12 +83,8 @@ pub enum Source {
     Component {
         /// The component's file.
         path: String,
-        /// Its arguments.
-        args: Vec<String>,
-        /// The transport of its RPC, if the user set one; otherwise its imports decide.
-        transport: Option<Transport>,
-        /// Whether it must make a call that is answered.
-        expects_rpc: bool,
+        /// What it is given, and what is expected of it.
+        inputs: ComponentInputs,
     },
 }
 
@@ -141,6 +140,7 @@ impl Setting {
             engine: setup.engine.to_string(),
             config: format!("{max_choices} choices, {max_steps} steps, pipes of {capacity_bytes} bytes{off}"),
             schemas: Vec::new(),
+            replaced: Vec::new(),
         }
     }
 }
@@ -256,6 +256,7 @@ fn says(of: Meaning, names: &Names) -> String {
         Meaning::Act(script) => format!("which operation of script {script}"),
         Meaning::Latency(id) => format!("how long {} takes", GateId(id)),
         Meaning::Failure(id) => format!("whether {} fails", GateId(id)),
+        Meaning::Draw(id) => names.draw(GateId(id)),
         Meaning::Task(id) => format!("which task of {}", actor(id)),
     }
 }
@@ -265,7 +266,7 @@ fn guests_of(run: &Run) -> BTreeMap<String, String> {
     run.guests.iter().map(|(cell, guest)| (cell.to_string(), hex(&guest.digest()))).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -83,6 +83,16 @@ impl fmt::Display for PanicPlace {
 
 /// The failure signature of an outcome; `None` if it finished.
 pub fn signature(outcome: &Outcome) -> Option<FailureSignature> {
+    described(outcome, without_digits)
+}
+
+/// The same for people, with the numbers in the words of a panic. Two runs of one signature may be told differently.
+pub fn told_signature(outcome: &Outcome) -> Option<FailureSignature> {
+    described(outcome, |message| message.lines().next().unwrap_or_default().into())
+}
+
+/// The properties of a failure, with the words of a panic put into a form by `words`.
+fn described(outcome: &Outcome, words: fn(&str) -> String) -> Option<FailureSignature> {
     let one = |who: &str| BTreeSet::from([who.to_string()]);
     let mut at = None;
     let (of, who) = match outcome {
@@ -93,19 +103,19 @@ pub fn signature(outcome: &Outcome) -> Option<FailureSignature> {
         }
         Outcome::Spinning { who, .. } => (None, one(who)),
         Outcome::Violated(Finding { oracle: oracle @ Oracle::Each, what, .. }) => {
-            (Some(format!("{oracle}: {}", without_digits(what))), BTreeSet::new())
+            (Some(format!("{oracle}: {}", words(what))), BTreeSet::new())
         }
         Outcome::Violated(finding) => (Some(finding.oracle.to_string()), one(&finding.who)),
         Outcome::Trapped { cell, trap, panic } => {
             at = place_of_trap(trap, outcome.source_line());
             let class = trap.class.to_string();
-            let of = panic.as_ref().map(|panic| format!("{class}: {}", without_digits(&panic.message)));
+            let of = panic.as_ref().map(|panic| format!("{class}: {}", words(&panic.message)));
             (Some(of.unwrap_or(class)), one(cell))
         }
         Outcome::Panicked { message, .. } => {
             let source = outcome.source_line().map(|at| (at.file, Some(at.line)));
             at = source.map(|source| PanicPlace { source: Some(source), function: None });
-            (Some(without_digits(message)), BTreeSet::new())
+            (Some(words(message)), BTreeSet::new())
         }
         Outcome::StepLimit { .. } => (None, BTreeSet::new()),
         Outcome::Diverged(divergence) => (Some(divergence.against.to_string()), BTreeSet::new()),
@@ -260,6 +270,8 @@ mod tests {
         assert_ne!(across(&one), across(&others[0]));
         let says = signature(&one).expect("it failed").to_string();
         assert_eq!(says, "trapped (unreachable: no header ): a, at src/main.rs:3, in guest::parse");
+        let told = told_signature(&one).expect("it failed").to_string();
+        assert_eq!(told, "trapped (unreachable: no header 7): a, at src/main.rs:3, in guest::parse");
         assert_eq!(one.to_string(), "trapped: a panicked at src/main.rs:3: no header 7");
     }
 
@@ -303,7 +315,7 @@ mod tests {
             (panicked("call 7 is gone"), panicked("answer 7 is gone")),
             (violated(Oracle::Exit, "a exited with 3"), violated(Oracle::Exit, "b exited with 3")),
             (violated(Oracle::Exit, "a exited with 3"), violated(Oracle::Output, "a exited with 3")),
-            (Outcome::StepLimit { steps: 4 }, stalled(4, &[])),
+            (Outcome::StepLimit { steps: 4, running: None }, stalled(4, &[])),
         ];
         for (one, other) in different {
             assert_ne!(signature(&one), signature(&other));

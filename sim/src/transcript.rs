@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use twox_hash::{XxHash3_64, XxHash3_128};
 use wavetank::pipe::Ending;
-use wavetank::{ActorId, End, Event, GateId, LinkId, PipeId, escape_control};
+use wavetank::{ActorId, DrawRange, End, Event, GateId, LinkId, PipeId, escape_control};
 use wavetank_trace::Decoder;
 use wavetank_trace::Redactions;
 use wavetank_trace::frames::{Direction, Frame};
@@ -286,30 +286,40 @@ pub struct Names {
     actors: BTreeMap<ActorId, Arc<str>>,
     pipes: BTreeMap<PipeId, Arc<str>>,
     calls: BTreeMap<GateId, String>,
+    draws: BTreeMap<GateId, (Arc<str>, DrawRange)>,
 }
 
 impl Names {
     /// Collects all names from the events.
     pub fn of(events: &[Event], schema: &Arc<Schema>) -> Self {
-        let mut names = Names { schema: schema.clone(), ..Names::default() };
+        let mut names = Names::default();
+        names.note(events, schema);
+        names
+    }
+
+    /// Adds the names of further events.
+    pub(crate) fn note(&mut self, events: &[Event], schema: &Arc<Schema>) {
+        self.schema = schema.clone();
         for event in events {
             match event {
                 Event::VatBorn { vat: id, name } | Event::CellBorn { cell: id, name, .. } => {
-                    names.actors.insert(*id, name.clone());
+                    self.actors.insert(*id, name.clone());
                 }
                 Event::PipeBorn { pipe, name, .. } => {
-                    names.pipes.insert(*pipe, name.clone());
+                    self.pipes.insert(*pipe, name.clone());
                 }
                 Event::Called { gate, interface, method, .. } | Event::Asked { gate, interface, method } => {
-                    names.calls.insert(*gate, schema.method_name(*interface, *method));
+                    self.calls.insert(*gate, schema.method_name(*interface, *method));
                 }
                 Event::IoBegun { operation, what } => {
-                    names.calls.insert(*operation, what.to_string());
+                    self.calls.insert(*operation, what.to_string());
+                }
+                Event::DrawBegun { draw, what, range } => {
+                    self.draws.insert(*draw, (what.clone(), range.clone()));
                 }
                 _ => {}
             }
         }
-        names
     }
 
     /// An actor's name.
@@ -327,6 +337,24 @@ impl Names {
         self.calls.get(&gate).map_or_else(|| gate.to_string(), |method| format!("{gate} {method}"))
     }
 
+    /// A draw, by its name.
+    pub(crate) fn draw(&self, draw: GateId) -> String {
+        let name = self.draws.get(&draw).map(|(name, _)| escape_control(name));
+        name.map_or_else(|| format!("the draw {draw}"), |name| format!("the draw `{name}`"))
+    }
+
+    /// A draw or an operation that somebody waits for, by its name.
+    pub(crate) fn awaited(&self, id: GateId) -> String {
+        if self.draws.contains_key(&id) { self.draw(id) } else { self.call(id) }
+    }
+
+    /// A value of a draw, in words.
+    pub(crate) fn drawn(&self, draw: GateId, value: u32) -> String {
+        let range = self.draws.get(&draw).map(|(_, range)| range);
+        let words = range.map_or_else(|| value.to_string(), |range| range.words(value));
+        escape_control(&words).to_string()
+    }
+
     /// A move, in words.
     pub fn moved(&self, moved: Move) -> String {
         match moved {
@@ -336,6 +364,12 @@ impl Names {
             Move::Deliver(pipe, bytes) => format!("deliver {} of {}", count(bytes), self.pipe(PipeId(pipe))),
             Move::Grant(pipe, bytes) => format!("grant {} to {}", count(bytes), self.pipe(PipeId(pipe))),
             Move::Answer(gate) => format!("answer {}", self.call(GateId(gate))),
+            Move::Resume(id) if self.draws.contains_key(&GateId(id)) => {
+                format!("decide {}", self.draw(GateId(id)))
+            }
+            Move::Draw(id, value) => {
+                format!("{}: {}", self.draw(GateId(id)), self.drawn(GateId(id), value))
+            }
             Move::Resume(gate) => format!("resume {}", self.call(GateId(gate))),
             Move::Complete(id, 0) => format!("complete {}", self.call(GateId(id))),
             Move::Complete(id, in_ns) => format!("complete {} in {in_ns} ns", self.call(GateId(id))),
@@ -407,6 +441,9 @@ impl Names {
             Event::IoEnded { operation, fails: false } => format!("completed: {}", self.call(*operation)),
             Event::IoEnded { operation, fails: true } => format!("failed: {}", self.call(*operation)),
             Event::IoDropped { operation } => format!("dropped: {}", self.call(*operation)),
+            Event::DrawBegun { draw, .. } => format!("asked for: {}", self.draw(*draw)),
+            Event::Drawn { draw, value } => format!("drawn: {}", self.drawn(*draw, *value)),
+            Event::DrawDropped { draw } => format!("dropped: {}", self.draw(*draw)),
             Event::Cancelled { gate } => format!("cancelled: {}", self.call(*gate)),
             Event::CellEnded { cell, code, fuel } => {
                 format!("ended: cell {} with code {code}, {fuel} fuel burned", self.actor(*cell))

@@ -39,6 +39,8 @@ pub struct TaskView {
     pub name: String,
     /// The vat or cell in whose queue it stands.
     pub actor: Arc<str>,
+    /// Whether it is a background task, which need not end.
+    pub is_background: bool,
     /// Whether it could be polled now.
     pub is_ready: bool,
     /// The things that it waits for, as far as they can be seen from outside.
@@ -118,7 +120,8 @@ fn listed(words: &[String]) -> String {
 
 impl fmt::Display for TaskView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}): ", self.name, self.actor)?;
+        let background = if self.is_background { ", in the background" } else { "" };
+        write!(f, "{} ({}{background}): ", self.name, self.actor)?;
         match (self.is_ready, &self.waits_on[..]) {
             (true, _) => f.write_str("ready"),
             (false, []) => f.write_str("waits"),

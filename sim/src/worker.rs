@@ -9,9 +9,11 @@
 //! who starts workers, gives them seeds and prints what they answer; `wavetank-cli` does.
 
 pub mod driven;
+pub mod files;
 pub mod keeper;
 pub mod marker;
 pub mod protocol;
+pub mod replaced;
 pub mod report;
 pub mod single;
 pub mod subject;
@@ -165,8 +167,8 @@ pub fn answer<S: Subject>(
         Request::Until { of, step } => {
             refused_or(single::until(&mut work.subject, &of, step).map(Message::View))
         }
-        Request::CompareFix { of, guest, file } => {
-            let fixed = single::fixed(&mut work.subject, &of, &guest, &file);
+        Request::CompareFix { of, guests } => {
+            let fixed = single::fixed(&mut work.subject, &of, &guests);
             refused_or(fixed.map(|(text, ending)| Message::Replayed(text, ending)))
         }
         Request::Minimise { of, runs, time, failures } => {

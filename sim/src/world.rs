@@ -1,28 +1,34 @@
 //! A world: all live parts of one run. A scenario builds it and the simulator drives it.
 
+mod background;
 mod beside;
 mod cells;
+mod children;
+mod dice;
 mod drive;
 mod faults;
+mod filming;
 mod judge;
 mod look;
 mod probe;
+mod stdin;
 mod turn;
 
 use crate::executor::{Executor, Spawner, TaskOwner};
+use crate::film::Film;
 use crate::moves::Move;
 use crate::oracle::{Allowances, Finding, Oracle, SwitchedOff};
 use crate::transcript::{LinkFrames, Transcript};
 use crate::view::WorldView;
 use beside::Beside;
 use capnp::capability::Client;
+use children::ChildExpectation;
 use faults::Weather;
-use futures::FutureExt;
+use filming::Camera;
 use futures::future::LocalBoxFuture;
 use judge::{Expectation, Invariant};
 use probe::Probes;
 use rand_chacha::rand_core::Rng;
-use roaring::RoaringBitmap;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -32,19 +38,24 @@ use wavetank::cell::Cell;
 use wavetank::cell::Stdio;
 use wavetank::link::Link;
 use wavetank::{
-    ActorId, Clock, Engine, Flow, Io, PipeId, RawLink, Role, SharedState, Spawn, Tank, TankConfig,
+    ActorId, Clock, Elapsed, Engine, Flow, IdSet, IntoNanos, Io, PipeId, RawLink, Role, SharedState, Spawn,
+    Tank, TankConfig,
 };
 use wavetank_choice::choice::Meaning;
 use wavetank_choice::chooser::Chooser;
-use wavetank_choice::menu::Calm;
+use wavetank_choice::menu::{Calm, Item};
 use wavetank_choice::seed::{Purpose, Seed};
 use wavetank_trace::Schema;
 
+pub use background::Tasks;
 pub use beside::RuntimeBeside;
 pub use cells::{Bootstrap, CellBuilder, CellHandle, peer};
+pub use children::Children;
+pub use dice::{Dice, Draw};
 pub(crate) use drive::SMALL_CAPACITY_BYTES;
 pub use faults::Fault;
 pub(crate) use faults::{SLICES, trap_fuel};
+pub use stdin::StdinScript;
 
 /// The configuration of a world.
 pub(crate) struct WorldConfig {
@@ -56,6 +67,7 @@ pub(crate) struct WorldConfig {
     pub(crate) max_record_bytes: u64,
     pub(crate) max_steps: u64,
     pub(crate) until: Option<u64>,
+    pub(crate) films: bool,
     pub(crate) without: SwitchedOff,
     pub(crate) schema: Arc<Schema>,
 }
@@ -73,6 +85,7 @@ pub struct World {
     /// Bytes that the record takes so far, about.
     record_bytes: u64,
     expectations: RefCell<Vec<Expectation>>,
+    of_children: RefCell<Vec<ChildExpectation>>,
     roots: RefCell<Vec<(Cell, Stdio)>>,
     /// The things that the scenario allows its cells to do.
     leave: RefCell<BTreeMap<ActorId, Allowances>>,
@@ -86,13 +99,21 @@ pub struct World {
     scripts: RefCell<Vec<Box<dyn Script>>>,
     at_rest: RefCell<Vec<AtRest>>,
     /// The scripts that offer an operation now.
-    acting: RoaringBitmap,
+    acting: IdSet,
+    /// The moves that came or went since the last menu.
+    changes: Vec<Item>,
     beside: RefCell<Option<Beside>>,
     pub(crate) weather: Weather,
     probes: Probes,
+    /// Whether the world runs now, for its dice.
+    is_running: Rc<std::cell::Cell<bool>>,
+    /// Polls of background tasks since everything else has ended.
+    last_polls: u64,
     /// The move that is being made.
     pub(crate) moving: Option<Move>,
     pub(crate) view: Option<WorldView>,
+    /// It films the world, if that was asked for.
+    camera: Option<Box<Camera>>,
     pub(crate) transcript: Transcript,
     /// The schema by which reports name calls and values.
     pub(crate) schema: RefCell<Arc<Schema>>,
@@ -169,6 +190,7 @@ impl World {
             max_record_bytes: config.max_record_bytes,
             record_bytes: 0,
             expectations: RefCell::default(),
+            of_children: RefCell::default(),
             roots: RefCell::default(),
             leave: RefCell::default(),
             invariants: RefCell::default(),
@@ -179,12 +201,16 @@ impl World {
             invites_damage: std::cell::Cell::new(false),
             scripts: RefCell::default(),
             at_rest: RefCell::default(),
-            acting: RoaringBitmap::new(),
+            acting: IdSet::default(),
+            changes: Vec::new(),
             beside: RefCell::default(),
             weather: Weather::default(),
             probes: Probes::default(),
+            is_running: Rc::default(),
+            last_polls: 0,
             moving: None,
             view: None,
+            camera: config.films.then(Box::default),
             transcript: Transcript::default(),
             schema: RefCell::new(config.schema),
             frames: OnceLock::new(),
@@ -199,6 +225,40 @@ impl World {
     /// The virtual clock, for the scenario's tasks.
     pub fn clock(&self) -> Clock {
         self.tank.clock()
+    }
+
+    /// Gives a future this much virtual time from now on, a [`Duration`](std::time::Duration) or a number of nanoseconds.
+    /// Servers and tasks use [`Clock::timeout`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wavetank_sim::{World, check};
+    ///
+    /// check("gives up", |world: &mut World| {
+    ///     let patience = world.timeout(Duration::from_secs(2), std::future::pending::<()>());
+    ///     let clock = world.clock();
+    ///     world.task("waits", async move {
+    ///         let elapsed = patience.await.unwrap_err();
+    ///         assert_eq!(elapsed.to_string(), "nothing came within 2s of virtual time");
+    ///         assert!(clock.now() >= Duration::from_secs(2));
+    ///     });
+    /// })
+    /// .no_failures()
+    /// .run();
+    /// ```
+    ///
+    /// # Errors
+    /// [`Elapsed`] if the time is over first.
+    pub fn timeout<N, F>(
+        &self,
+        time: N,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Elapsed>> + use<N, F>
+    where
+        N: IntoNanos,
+        F: Future,
+    {
+        self.clock().timeout(time, future)
     }
 
     /// Fake I/O, for the scenario's tasks and for servers: give them clones of it.
@@ -246,6 +306,11 @@ impl World {
         *self.schema.borrow_mut() = extended.unwrap_or_else(|e| panic!("{e}"));
     }
 
+    /// The film of the world, if it was filmed.
+    pub(crate) fn take_film(&mut self) -> Option<Film> {
+        self.camera.take().map(|camera| camera.finish())
+    }
+
     /// The moves and events so far.
     pub fn transcript(&self) -> &Transcript {
         &self.transcript
@@ -281,11 +346,14 @@ impl World {
     /// Draws a number below `bound`: a choice like any other, recorded and replayed; 0 is the dullest.
     ///
     /// # Panics
-    /// If `bound` is 0, or if it is called while the world runs.
+    /// If `bound` is 0, or if it is called while the world runs: servers and tasks draw with [`dice`](World::dice).
     #[track_caller]
     pub fn draw(&self, bound: u32) -> u32 {
         assert!(bound > 0, "nothing is below 0");
-        let mut chooser = self.chooser.try_borrow_mut().expect("a scenario draws before its world runs");
+        let mut chooser = self
+            .chooser
+            .try_borrow_mut()
+            .expect("a scenario draws before its world runs; servers and tasks draw with `World::dice`");
         chooser.draw(Meaning::Value, bound)
     }
 
@@ -436,7 +504,7 @@ impl World {
 
     /// Adds a task of a vat. The world is at rest only after the task has ended.
     pub fn task_of(&self, vat: ActorId, name: &str, task: impl Future<Output = ()> + 'static) {
-        self.executor.spawner().spawn(name, vat.0, TaskOwner::Scenario, task.boxed_local());
+        self.tasks_of(vat).task(name, task);
     }
 
     /// Adds a task of the host. The world is at rest only after the task has ended.

@@ -2,6 +2,7 @@
 
 use super::{SharedState, State};
 use crate::event::Event;
+use crate::id_set::IdSet;
 use crate::ids::{GateId, LinkId, PipeId};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,7 @@ pub(super) struct Gate {
 pub(super) struct Calls {
     pub(super) gates: Vec<Gate>,
     /// Finished calls whose answers wait.
-    pub(super) answerable: RoaringBitmap,
+    pub(super) answerable: IdSet,
     /// Answers that wait for a time.
     pub(super) late: BTreeSet<(u64, u32)>,
     /// For each streaming call, the finished calls whose gates wait for its gate.

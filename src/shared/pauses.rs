@@ -1,9 +1,10 @@
-//! Pauses: calls whose server woke itself, and operations of fake I/O. Both go on by a move.
+//! Pauses: calls whose server woke itself, operations of fake I/O, and [draws](super::draws). All go on by a move.
 
 use super::SharedState;
+use super::draws::Draw;
 use crate::event::Event;
+use crate::id_set::IdSet;
 use crate::ids::GateId;
-use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -56,18 +57,28 @@ enum Stage {
     },
 }
 
-/// Calls and operations that pause until a move lets them go on.
+/// Calls, operations and draws that pause until a move lets them go on.
 #[derive(Default)]
 pub(super) struct Pauses {
-    /// Calls whose server woke itself, and operations whose end is not decided.
-    pub(super) resumable: RoaringBitmap,
+    /// Calls whose server woke itself, and operations and draws that are not decided.
+    pub(super) resumable: IdSet,
     pub(super) operations: BTreeMap<u32, Operation>,
+    pub(super) draws: BTreeMap<u32, Draw>,
     /// Operations that end at a known time.
     pub(super) slow_operations: BTreeSet<(u64, u32)>,
     /// The first call that another thread woke.
     pub(super) woken_from_outside: Option<GateId>,
     /// The number of moves that were begun.
     pub(super) turn: u64,
+}
+
+impl Pauses {
+    /// Whether an operation or a draw is there that is not decided.
+    pub(super) fn is_open(&self, id: u32) -> bool {
+        let operation = self.operations.get(&id);
+        operation.is_some_and(|operation| matches!(operation.stage, Stage::Begun))
+            || self.draws.get(&id).is_some_and(Draw::is_open)
+    }
 }
 
 impl SharedState {
@@ -127,14 +138,14 @@ impl SharedState {
         }
     }
 
-    /// Begins an operation of fake I/O and puts it on the menu. Operations and gates are numbered together.
+    /// Begins an operation of fake I/O and puts it on the menu. Operations, draws and gates are numbered together.
     pub(crate) fn begin_operation(&self, what: &Arc<str>, fails_one_in: u32, waker: &Waker) -> GateId {
         let mut state = self.state();
         let id = state.new_gate_id();
         let operation =
             Operation { what: what.clone(), fails_one_in, stage: Stage::Begun, waker: waker.clone() };
         state.pauses.operations.insert(id.0, operation);
-        state.pauses.resumable.insert(id.0);
+        state.offer(id);
         state.record(Event::IoBegun { operation: id, what: what.clone() });
         id
     }
@@ -175,6 +186,17 @@ impl SharedState {
                 Poll::Pending
             }
         }
+    }
+
+    /// The operations and draws that would wake a task, found by its waker. Parts of the task that have wakers of their
+    /// own are not included.
+    pub fn undecided_of(&self, waker: &Waker) -> Vec<GateId> {
+        let state = self.state();
+        let operations = state.pauses.operations.iter().filter(|(_, operation)| {
+            !matches!(operation.stage, Stage::Ended { .. }) && operation.waker.will_wake(waker)
+        });
+        let draws = state.pauses.draws.iter().filter(|(_, draw)| draw.is_open() && draw.wakes(waker));
+        operations.map(|(id, _)| *id).chain(draws.map(|(id, _)| *id)).map(GateId).collect()
     }
 
     /// Forgets an operation, because its future was dropped.

@@ -2,8 +2,8 @@
 
 use super::{Orders, SharedState};
 use crate::event::Event;
+use crate::id_set::IdSet;
 use crate::ids::ActorId;
-use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 use std::task::{Context, Poll, Waker};
 
@@ -18,7 +18,7 @@ pub(super) struct NextSpawn {
 #[derive(Default)]
 pub(super) struct Starts {
     /// Cells that wait for their start.
-    pub(super) unborn: RoaringBitmap,
+    pub(super) unborn: IdSet,
     pub(super) wakers: BTreeMap<ActorId, Waker>,
     pub(super) orders: BTreeMap<ActorId, Orders>,
     pub(super) next_spawn: NextSpawn,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::task::{Context, Poll, Waker};
 
 /// A deadline that never comes. A duration that ends beyond the clock's range of 584 years has this deadline.
-const NEVER_NS: u64 = u64::MAX;
+pub(crate) const NEVER_NS: u64 = u64::MAX;
 
 /// The virtual clock and those who wait for it.
 #[derive(Default)]
@@ -15,7 +15,14 @@ pub(super) struct Time {
     /// Time that the running cell has spent by looking at the clock. The next move adds it to the clock.
     pub(super) booked_ns: u64,
     pub(super) next_timer: u32,
-    pub(super) timers: BTreeMap<(u64, u32), Option<Waker>>,
+    pub(super) timers: BTreeMap<(u64, u32), Timer>,
+}
+
+/// Somebody who waits for a time.
+pub(super) struct Timer {
+    pub(super) waker: Waker,
+    /// It is a background task.
+    pub(super) is_of_background: bool,
 }
 
 impl SharedState {
@@ -53,7 +60,8 @@ impl SharedState {
         if deadline_ns != NEVER_NS && state.seen_ns() >= deadline_ns {
             return Poll::Ready(());
         }
-        state.time.timers.insert((deadline_ns, timer), Some(cx.waker().clone()));
+        let waits = Timer { waker: cx.waker().clone(), is_of_background: state.background.is_polled };
+        state.time.timers.insert((deadline_ns, timer), waits);
         Poll::Pending
     }
 
@@ -62,12 +70,15 @@ impl SharedState {
     }
 
     /// The earliest time that somebody waits for, in nanoseconds since the start. A deadline of `u64::MAX` never comes.
+    /// Background tasks do not count while they [rest](Self::rest_background).
     pub fn next_timer_ns(&self) -> Option<u64> {
         let state = self.state();
-        let timer =
-            state.time.timers.keys().next().map(|(deadline, _)| *deadline).filter(|&at_ns| at_ns != NEVER_NS);
+        let rests = state.background.rests;
+        let first = state.time.timers.iter().find(|(_, timer)| !(rests && timer.is_of_background));
+        let timer = first.map(|((deadline, _), _)| *deadline).filter(|&at_ns| at_ns != NEVER_NS);
         let late = state.calls.late.first().map(|(until, _)| *until);
-        let slow = state.pauses.slow_operations.first().map(|(until, _)| *until);
+        let mut slow = state.pauses.slow_operations.iter().filter(|(_, id)| !state.is_aside(*id));
+        let slow = slow.next().map(|(until, _)| *until);
         timer.into_iter().chain(late).chain(slow).min()
     }
 
@@ -77,6 +88,17 @@ impl SharedState {
         let timers = state.time.timers.keys().map(|(deadline, _)| *deadline);
         let mut all: Vec<u64> =
             timers.chain(state.pauses.slow_operations.iter().map(|(until, _)| *until)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The times that background tasks wait for, the earliest first.
+    pub fn background_timers_ns(&self) -> Vec<u64> {
+        let state = self.state();
+        let timers = state.time.timers.iter().filter(|(_, timer)| timer.is_of_background);
+        let slow = state.pauses.slow_operations.iter().filter(|(_, id)| state.background.begun.contains(*id));
+        let mut all: Vec<u64> = timers.map(|((deadline, _), _)| *deadline).collect();
+        all.extend(slow.map(|(until, _)| *until));
         all.sort_unstable();
         all
     }
@@ -96,10 +118,8 @@ impl SharedState {
             on.extend(reads.then_some(Blocked::Reading(PipeId(id))));
             on.extend(writes.then_some(Blocked::Writing(PipeId(id))));
         }
-        let is_its = |held: &Option<Waker>| held.as_ref().is_some_and(|held| held.will_wake(waker));
-        on.extend(
-            state.time.timers.iter().filter(|(_, held)| is_its(held)).map(|((at, _), _)| Blocked::Until(*at)),
-        );
+        let its = state.time.timers.iter().filter(|(_, timer)| timer.waker.will_wake(waker));
+        on.extend(its.map(|((at, _), _)| Blocked::Until(*at)));
         on
     }
 
@@ -112,9 +132,7 @@ impl SharedState {
             if entry.key().0 > now || entry.key().0 == NEVER_NS {
                 break;
             }
-            if let Some(waker) = entry.remove() {
-                waker.wake();
-            }
+            entry.remove().waker.wake();
         }
         while let Some(&(until, operation)) =
             state.pauses.slow_operations.first().filter(|(until, _)| *until <= now)

@@ -1,5 +1,10 @@
 //! How failures are explained: the deciding change, the choices in words, the frames and the causes.
 
+use capnp::capability::FromClientHook;
+use capnp_rpc::{new_broken_cap, new_client_from_rc};
+use std::cell::Cell;
+use std::rc::Rc;
+use wavetank::schema::peer_capnp::executor;
 use wavetank_choice::menu::Item;
 use wavetank_choice::seed::Seed;
 use wavetank_choice::strategy::Follow;
@@ -7,6 +12,7 @@ use wavetank_lab::bugs;
 use wavetank_lab::guests;
 use wavetank_sim::explain::{Change, EXPLAIN_RUNS, Explanation, explain};
 use wavetank_sim::signature::{SHRINK_RUNS, shrink_run};
+use wavetank_sim::world::yield_now;
 use wavetank_sim::{Choices, Run, Setup, World, run, run_under};
 use wavetank_tests::engine;
 
@@ -273,4 +279,57 @@ fn a_run_with_exactly_the_named_order_passes() {
         };
         assert!(passes(<[Item]>::rotate_left) || passes(<[Item]>::rotate_right), "{case}");
     }
+}
+
+/// Counts calls, and loses one if two are under way at once.
+#[derive(Default)]
+struct Counter {
+    total: Cell<u32>,
+    calls: Cell<u32>,
+}
+
+impl executor::Server for Counter {
+    async fn echo(self: Rc<Self>, _: executor::EchoParams, _: executor::EchoResults) -> capnp::Result<()> {
+        let total = self.total.get() + 1;
+        yield_now().await;
+        self.total.set(total);
+        self.calls.set(self.calls.get() + 1);
+        Ok(())
+    }
+}
+
+#[test]
+fn the_step_that_lost_an_update_is_named_with_the_calls_that_met() {
+    let counts = |world: &mut World| {
+        let counter = Rc::new(Counter::default());
+        let server = world.vat("server");
+        for name in ["ann", "ben"] {
+            let visitor = world.vat(name);
+            let nothing = new_broken_cap(capnp::Error::failed("nothing is served here".into()));
+            let served: executor::Client = new_client_from_rc(counter.clone());
+            let [seen, _] = world.join(name, [(visitor, nothing), (server, served.client)]);
+            let seen = executor::Client::new(seen.hook);
+            world.task_of(visitor, name, async move {
+                seen.echo_request().send().promise.await.expect("an answer");
+            });
+        }
+        world.invariant("no call is lost", move |_| match (counter.total.get(), counter.calls.get()) {
+            (total, calls) if total == calls => Ok(()),
+            (total, calls) => Err(format!("{total} of {calls} calls count")),
+        });
+    };
+    let failed = (0..100).map(|seed| run(counts, &Setup::new(engine(), Seed(seed))));
+    let failed = failed.into_iter().find(|run| !run.outcome.is_finished()).expect("one seed loses a call");
+    let told = explain(&failed, 0, &|_| unreachable!("no runs"));
+    let step = failed.transcript.steps.len();
+    let broke = told.detail.iter().position(|line| line.starts_with(&format!("step {step} broke it: ")));
+    let broke = broke.unwrap_or_else(|| panic!("{told:#?}"));
+    let [second, first] = &told.detail[broke + 1..broke + 3] else { panic!("{told:#?}") };
+    assert!(
+        second.contains(" Executor.echo of ") && second.contains(" ended, which came in at step "),
+        "{told:#?}"
+    );
+    assert!(first.starts_with("  meanwhile, at step ") && first.ends_with(" ended"), "{told:#?}");
+    let callers = |line: &str| ["of ann", "of ben"].map(|of| line.contains(of));
+    assert_ne!(callers(second), callers(first), "{told:#?}");
 }

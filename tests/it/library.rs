@@ -67,6 +67,29 @@ fn a_failing_check_panics_with_its_account_and_the_line_that_replays_it() {
 }
 
 #[test]
+fn a_check_that_should_fail_says_so_if_it_does_not() {
+    let draws = |bound: u32| {
+        check("draws", move |world: &mut World| assert_ne!(world.draw(bound), 3, "drew three"))
+            .seeds(0..64)
+            .no_failures()
+    };
+    draws(4).should_fail("drew three").should_fail("replay: WAVETANK_TOKEN=wt1.draws.").run();
+    let message = panic_of(move || draws(3).should_fail("drew three").run());
+    assert_eq!(message, "draws: no seed of 0..64 fails, and one should");
+    let message = panic_of(move || draws(4).should_fail("drew three").should_fail("drew four").run());
+    let start =
+        "draws: it fails as it should, but the report does not contain \"drew four\"\ndraws: panicked: ";
+    assert!(message.starts_with(start), "{message}");
+}
+
+#[test]
+fn a_check_that_should_fail_saves_nothing() {
+    let folder = std::env::temp_dir().join(format!("wavetank-should-fail-{}", std::process::id()));
+    check("falls", |_: &mut World| panic!("it falls")).failures(&folder).should_fail("it falls").run();
+    assert!(!folder.exists(), "{}", folder.display());
+}
+
+#[test]
 fn a_failure_is_told_with_the_fewest_and_smallest_choices() {
     let scenario = |world: &mut World| {
         let drawn: Vec<u32> = (0..50).map(|_| world.draw(100)).collect();

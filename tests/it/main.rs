@@ -1,10 +1,13 @@
 //! One binary for all integration tests: one link, one engine.
 
+mod background;
 mod bare;
 mod bugs;
 mod calls;
 mod canary;
+mod cells;
 mod conformance;
+mod draws;
 mod explain;
 mod faults;
 mod fuzz;

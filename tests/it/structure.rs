@@ -9,11 +9,12 @@ use wavetank_tests::in_repository;
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// The crates of the workspace, each with the folder of its sources.
-const CRATES: [(&str, &str); 7] = [
+const CRATES: [(&str, &str); 8] = [
     ("wavetank", "src"),
     ("wavetank-choice", "sim/choice/src"),
     ("wavetank-macros", "sim/macros/src"),
     ("wavetank-trace", "sim/trace/src"),
+    ("wavetank-page", "sim/page/src"),
     ("wavetank-sim", "sim/src"),
     ("wavetank-cli", "sim/cli/src"),
     ("wavetank-lab", "sim/lab/src"),
@@ -48,7 +49,11 @@ fn crates_depend_on_each_other_in_no_circle_and_only_downwards() {
     assert_eq!(on("wavetank-trace"), [""; 0]);
     assert_eq!(on("wavetank"), ["wavetank-trace"]);
     assert_eq!(on("wavetank-macros"), [""; 0]);
-    assert_eq!(on("wavetank-sim"), ["wavetank", "wavetank-choice", "wavetank-macros", "wavetank-trace"]);
+    assert_eq!(on("wavetank-page"), [""; 0]);
+    assert_eq!(
+        on("wavetank-sim"),
+        ["wavetank", "wavetank-choice", "wavetank-macros", "wavetank-page", "wavetank-trace"]
+    );
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod frames;
 mod ledger;
 mod schema;
+mod session;
 mod traffic;

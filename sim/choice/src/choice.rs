@@ -64,6 +64,8 @@ pub enum Meaning {
     Latency(u32),
     /// Whether an operation of fake I/O fails: 1 if it does. Drawn only if its scenario allows failures.
     Failure(u32),
+    /// The value of a draw of a server or a task, by its number. 0 is the dullest: no, or the first.
+    Draw(u32),
     /// Which task of an actor. 0 is the task that has been ready longest.
     Task(u32),
 }
@@ -90,6 +92,7 @@ impl Meaning {
             Meaning::Latency(operation) => (45, operation),
             Meaning::Failure(operation) => (46, operation),
             Meaning::Half(pipe) => (47, pipe),
+            Meaning::Draw(draw) => (49, draw),
         };
         (tag.wrapping_mul(41).wrapping_add(id.wrapping_mul(7)) % 251) as u8
     }

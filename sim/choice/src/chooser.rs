@@ -31,6 +31,9 @@ impl Chooser {
 
     /// Picks from a menu, which is not empty. If the menu has only one item, no choice is recorded.
     pub fn pick(&mut self, menu: &Menu<'_>) -> Item {
+        if !self.is_calm() {
+            self.strategy.look(menu);
+        }
         if menu.len() <= 1 || self.is_calm() {
             let item = menu.item(0);
             self.strategy.went(item);
@@ -71,6 +74,21 @@ impl Chooser {
         assert!(value < bound, "a strategy drew {value} of {bound}");
         self.note(value, of, bound, None);
         value
+    }
+
+    /// Draws whether something happens that happens `times` times in `among`. It is recorded as 1 if it does, and as 0,
+    /// which is the dullest, if it does not. If there is no doubt, nothing is recorded.
+    pub fn chance(&mut self, of: Meaning, times: u32, among: u32) -> bool {
+        if times >= among {
+            return true;
+        }
+        if times == 0 || self.is_calm() {
+            return false;
+        }
+        let value = self.strategy.draw(&Request::Chance { of, times, among });
+        assert!(value < 2, "a strategy drew {value} of no and yes");
+        self.note(value, of, 2, None);
+        value == 1
     }
 
     /// Tells the strategy that the move just made touched a pipe.

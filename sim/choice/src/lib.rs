@@ -37,6 +37,7 @@ pub const THIS_FILE: &str = file!();
 
 pub mod choice;
 pub mod chooser;
+mod lanes;
 pub mod menu;
 pub mod moves;
 pub mod nearest;

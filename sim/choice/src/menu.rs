@@ -25,6 +25,10 @@ pub struct Candidates<'a> {
     pub resume: &'a RoaringBitmap,
     /// Scripts that offer an operation.
     pub act: &'a RoaringBitmap,
+    /// The items that came or went since the last menu, in any order. An item that came and went again may be among
+    /// them. `None` if that is not known: then strategies compare the whole menu with the last one, which takes longer
+    /// the longer it is.
+    pub changes: Option<&'a [Item]>,
 }
 
 impl<'a> Candidates<'a> {
@@ -38,6 +42,7 @@ impl<'a> Candidates<'a> {
             answer: none,
             resume: none,
             act: none,
+            changes: None,
         }
     }
 
@@ -67,7 +72,7 @@ pub struct Calm {
 }
 
 /// One item of a menu.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Item {
     /// The kind of move.
     pub kind: Kind,
@@ -107,6 +112,16 @@ impl Menu<'_> {
         self.counts.last().is_some_and(|&(kind, count)| kind == Kind::Advance && count > 0)
     }
 
+    /// Whether a time is due, so that the clock's item is the first one.
+    pub fn is_time_due(&self) -> bool {
+        matches!(self.counts.first(), Some((Kind::Advance, 1..)))
+    }
+
+    /// The items that came or went since the last menu, if that is known: [`Candidates::changes`].
+    pub fn changes(&self) -> Option<&[Item]> {
+        self.sets.changes
+    }
+
     /// The number of items.
     pub fn len(&self) -> usize {
         self.len
@@ -142,7 +157,26 @@ impl Menu<'_> {
         panic!("item {item} beyond the end of a menu of {}", self.len);
     }
 
-    /// All items, in order. Strategies that compare them all use this.
+    /// The place of an item; `None` if it is not on the menu.
+    pub fn place_of(&self, item: Item) -> Option<usize> {
+        let mut before = 0;
+        for (kind, count) in self.counts {
+            if kind != item.kind {
+                before += count;
+                continue;
+            }
+            let Some(ids) = self.sets.of(kind) else { return (count > 0 && item.id == 0).then_some(before) };
+            if !ids.contains(item.id) {
+                return None;
+            }
+            let rank = |id: u32| ids.rank(id) as usize;
+            let first = self.calm.next_id[kind as usize].checked_sub(1).map_or(0, rank);
+            return Some(before + (rank(item.id) - 1 + count - first) % count);
+        }
+        None
+    }
+
+    /// All items, in order.
     pub fn items(&self) -> impl Iterator<Item = Item> {
         (0..self.len).map(|item| self.item(item))
     }
@@ -238,6 +272,11 @@ mod tests {
         let items: Vec<_> = menu.items().map(|item| (item.kind, item.id)).collect();
         let poll = Kind::Poll;
         assert_eq!(items, [(Kind::Start, 9), (poll, 7), (poll, 1), (poll, 3), (Kind::Advance, 0)]);
+        for (place, item) in menu.items().enumerate() {
+            assert_eq!(menu.place_of(item), Some(place));
+        }
+        assert_eq!(menu.place_of(Item { kind: poll, id: 2 }), None);
+        assert_eq!(menu.place_of(Item { kind: Kind::Grant, id: 1 }), None);
     }
 
     #[test]
@@ -248,7 +287,7 @@ mod tests {
         for (is_due, first) in [(false, Kind::Poll), (true, Kind::Advance)] {
             let menu = calm.menu(&sets, true).with_time_due(is_due);
             assert_eq!((menu.len(), menu.item(0).kind), (2, first));
-            assert_eq!(menu.could_time_run_ahead(), !is_due);
+            assert_eq!((menu.could_time_run_ahead(), menu.is_time_due()), (!is_due, is_due));
         }
     }
 

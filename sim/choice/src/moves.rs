@@ -167,6 +167,14 @@ impl Lane {
     pub fn of(kind: Kind, id: u32) -> Lane {
         (kind.row().lane)(id)
     }
+
+    /// The id of its thing, 0 for the clock.
+    pub(crate) fn id(self) -> u32 {
+        match self {
+            Lane::Actor(id) | Lane::Pipe(id) | Lane::Call(id) | Lane::Script(id) => id,
+            Lane::Clock => 0,
+        }
+    }
 }
 
 impl fmt::Display for Kind {

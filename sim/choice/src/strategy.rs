@@ -21,9 +21,13 @@ mod exhaustive;
 mod follow;
 mod name;
 mod pct;
+#[cfg(test)]
+mod plain;
 pub mod portfolio;
 mod pos;
+mod possible;
 mod random;
+mod remaining;
 mod replay;
 #[cfg(test)]
 mod shapes;
@@ -55,6 +59,10 @@ pub use weather::Weather;
 
 /// A policy that picks from a menu.
 pub trait Strategy {
+    /// Shows the strategy the next menu, before anything is picked from it. A menu of one item is shown too, although
+    /// it is no choice.
+    fn look(&mut self, _menu: &Menu<'_>) {}
+
     /// Picks an item: an index below `menu.len()`, which is at least 2.
     fn pick(&mut self, menu: &Menu<'_>) -> usize;
 
@@ -86,6 +94,15 @@ pub enum Request<'a> {
         /// The number must be below this.
         bound: u32,
     },
+    /// For whether something happens: 1 if it does.
+    Chance {
+        /// The meaning of the answer.
+        of: Meaning,
+        /// How often it should happen; more than 0 and less than `among`.
+        times: u32,
+        /// In how many cases.
+        among: u32,
+    },
     /// For the injected fault that comes next; 0 means none.
     Fault(&'a PossibleFaults),
 }
@@ -95,6 +112,7 @@ impl Request<'_> {
     pub fn bound(&self) -> u32 {
         match self {
             Request::Number { bound, .. } => *bound,
+            Request::Chance { .. } => 2,
             Request::Fault(faults) => faults.len() as u32,
         }
     }

@@ -1,18 +1,17 @@
 //! The command line.
 
-use crate::called;
+use crate::guest_files::{GuestArg, GuestArgs};
 use crate::schemas::SchemaArgs;
+use crate::seeds::Seeds;
+use crate::shard::Shard;
+use crate::shard_env::{self, ChosenShard};
+use crate::subject::{Keep, Own, SubjectArgs};
+use crate::times::{duration, seconds, some_time};
 use clap::{Parser, Subcommand, ValueEnum};
-use sha2::{Digest, Sha256};
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
-use wavetank_choice::nearest::did_you_mean;
 use wavetank_choice::strategy::Bound;
-use wavetank_sim::oracle::{Oracle, SwitchedOff, UnknownOracle};
-use wavetank_sim::saved;
-use wavetank_sim::{Profile, Seed, StrategyName, Transport};
+use wavetank_sim::{Profile, Seed, StrategyName};
 
 /// Runs WebAssembly guests that speak Cap'n Proto RPC under a seed, and repeats any run exactly
 #[derive(Parser)]
@@ -59,8 +58,12 @@ pub enum Command {
     Run(Run),
     /// Repeats the run of a token, and prints its RPC frames
     Replay(Replay),
+    /// Packs a saved failure with its guests and schemas into one file that `replay` takes anywhere
+    Pack(Pack),
     /// Makes a failing run smaller, from its token or its file
     Shrink(Shrink),
+    /// Writes a page about a run, from its token or its file: diagrams, every step, messages and output
+    Report(Report),
     /// Runs every schedule of a scenario within a bound, one after the other, until one fails
     Exhaustive(Exhaustive),
     /// Merges the JSON lines of shards into the report of one sweep
@@ -73,6 +76,12 @@ pub enum Command {
     Known(Known),
     /// Prints the interfaces, types and constants that schemas name
     Schema(Schema),
+    /// Decodes a session that was captured anywhere: the bytes of its directions, or a pcap of its packets
+    Decode(Decode),
+    /// Compares a captured session with a snapshot, as insta does
+    Snapshot(Snapshot),
+    /// Compares two runs in causal order, and prints what differs first
+    Diff(Diff),
     /// Prints the completion script of a shell
     Completions(Completions),
     /// Prints the manual page
@@ -85,9 +94,6 @@ pub enum Command {
 /// The scenario or component to run, and how to draw its choices.
 #[derive(clap::Args, Clone)]
 pub struct What {
-    /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
-    #[arg(default_value = "pid0")]
-    pub(crate) scenario: String,
     /// Strategy that picks each next step: `wavetank list` names them all [default: that of the check, or portfolio]
     #[arg(long)]
     pub(crate) strategy: Option<StrategyName>,
@@ -99,125 +105,7 @@ pub struct What {
     #[arg(long)]
     pub(crate) canary: bool,
     #[command(flatten)]
-    pub(crate) how: How,
-    #[command(flatten)]
-    pub(crate) without: WithoutArgs,
-    #[command(flatten)]
-    pub(crate) schema: SchemaArgs,
-    #[command(flatten)]
-    pub(crate) keep: Keep,
-    /// Arguments for a component of your own
-    #[arg(last = true, value_name = "ARGS")]
-    pub(crate) args: Vec<String>,
-}
-
-/// Oracles that are switched off.
-#[derive(clap::Args, Clone, Default)]
-pub(crate) struct WithoutArgs {
-    /// Switch an oracle off, as resources="std keeps its handles"; the report prints the reason
-    #[arg(long = "without", value_name = "ORACLE=REASON", value_parser = switched_off)]
-    off: Vec<(Oracle, String)>,
-}
-
-impl WithoutArgs {
-    /// The switched-off oracles in the form that a setup takes.
-    pub(crate) fn setting(&self) -> SwitchedOff {
-        self.off.iter().map(|(oracle, reason)| (*oracle, reason.as_str().into())).collect()
-    }
-
-    /// The name of each oracle that is switched off, with the reason.
-    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
-        self.off.iter().map(|(oracle, reason)| (oracle.to_string(), reason.clone())).collect()
-    }
-
-    /// The arguments that switch the same oracles off again.
-    pub(crate) fn words(&self) -> Vec<String> {
-        let word = |(oracle, reason): &(Oracle, String)| format!("{oracle}={reason}");
-        self.off.iter().flat_map(|off| ["--without".to_string(), word(off)]).collect()
-    }
-}
-
-fn switched_off(text: &str) -> Result<(Oracle, String), String> {
-    let wrong = || format!("not ORACLE=REASON: {text:?} (as resources=\"std keeps its handles\")");
-    let (oracle, reason) = text.split_once('=').ok_or_else(wrong)?;
-    let oracle = oracle.parse().map_err(|e: UnknownOracle| {
-        let suggestion = did_you_mean(&e.name, Oracle::all().map(Oracle::name));
-        format!("{e}{suggestion}")
-    })?;
-    if reason.trim().is_empty() {
-        return Err(format!("say why {oracle} is switched off: {oracle}=\"the reason\""));
-    }
-    Ok((oracle, reason.into()))
-}
-
-/// How the RPC of a component of the user's own runs.
-#[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct How {
-    /// Transport of the RPC of a component of your own [default: a connection if it imports wetware:streams, else
-    /// stdio]
-    #[arg(long, value_enum)]
-    pub(crate) transport: Option<TransportArg>,
-    /// Fail if a component of your own makes no RPC call that is answered
-    #[arg(long)]
-    pub(crate) expect_rpc: bool,
-}
-
-impl How {
-    /// Whether any option was given.
-    pub(crate) fn is_given(&self) -> bool {
-        *self != How::default()
-    }
-
-    /// The flags of these options, as on a command line.
-    pub(crate) fn flags(&self) -> Vec<&'static str> {
-        let mut flags = match self.transport {
-            None => Vec::new(),
-            Some(TransportArg::Connection) => vec!["--transport", "connection"],
-            Some(TransportArg::Stdio) => vec!["--transport", "stdio"],
-        };
-        if self.expect_rpc {
-            flags.push("--expect-rpc");
-        }
-        flags
-    }
-}
-
-/// Where failures are saved.
-#[derive(clap::Args, Clone)]
-pub(crate) struct Keep {
-    /// Save failures in this folder [default: the value of WAVETANK_FAILURES, or wavetank-failures]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) failures: Option<PathBuf>,
-    /// Save no failures, and do not retry saved ones
-    #[arg(long, conflicts_with = "failures")]
-    pub(crate) no_keep: bool,
-}
-
-/// The transport of a component's RPC.
-#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
-pub(crate) enum TransportArg {
-    /// Over wetware:streams; stdin and stdout are the guest's own
-    Connection,
-    /// Over stdin and stdout, even if the guest also writes other text there
-    Stdio,
-}
-
-impl From<Transport> for TransportArg {
-    fn from(transport: Transport) -> Self {
-        match transport {
-            Transport::Connection => TransportArg::Connection,
-            Transport::Stdio => TransportArg::Stdio,
-        }
-    }
-}
-
-impl From<TransportArg> for Transport {
-    fn from(arg: TransportArg) -> Self {
-        match arg {
-            TransportArg::Connection => Transport::Connection,
-            TransportArg::Stdio => Transport::Stdio,
-        }
-    }
+    pub(crate) subject: SubjectArgs,
 }
 
 #[derive(clap::Args)]
@@ -244,24 +132,33 @@ pub struct Run {
     /// Write the failures as JUnit XML to a file; `-` is stdout, and the report then goes to stderr
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Write a page about the sweep, index.html, and one about each distinct failure into a folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
     /// Print an annotation for each distinct failure in the format of GitHub Actions [default: only if it runs there]
     #[arg(long)]
     pub(crate) github: bool,
-    /// Run every nth seed, starting with the ith, as 2/3: `wavetank merge` merges the shards
+    /// Run every nth seed, starting with the ith, as 2/3: `wavetank merge` merges the shards. `env` reads the shard from
+    /// the variables of Kubernetes, Slurm, GitLab or Buildkite; env/N states the total, for a task that is submitted
+    /// again or for HyperQueue
     #[arg(
         long,
-        value_name = "I/N",
+        value_name = "I/N|env|env/N",
         default_value = "1/1",
+        value_parser = shard_env::chosen,
         conflicts_with = "first",
         hide_default_value = true
     )]
-    pub(crate) shard: Shard,
+    pub(crate) shard: ChosenShard,
     /// Give up a worker that is silent for this long in the middle of a world, as 60s or 10m
     #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "60s")]
     pub(crate) hang_after: Duration,
     /// Stop at the first failure
     #[arg(long)]
     pub(crate) first: bool,
+    /// Print each behaviour with the token of a seed that shows it, for `wavetank diff`
+    #[arg(long, conflicts_with = "seed")]
+    pub(crate) behaviours: bool,
     /// Do not shrink failures
     #[arg(long)]
     pub(crate) no_shrink: bool,
@@ -276,9 +173,6 @@ pub struct Run {
 #[derive(clap::Args)]
 #[expect(missing_docs, reason = "a doc comment here would become help text")]
 pub struct Exhaustive {
-    /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
-    #[arg(default_value = "pid0")]
-    pub(crate) scenario: String,
     /// The most preemptions in one schedule: turns taken from somebody who could go on [default: 2]
     #[arg(long, value_name = "N", conflicts_with = "all")]
     pub(crate) preemptions: Option<u32>,
@@ -304,16 +198,7 @@ pub struct Exhaustive {
     #[arg(long)]
     pub(crate) github: bool,
     #[command(flatten)]
-    pub(crate) how: How,
-    #[command(flatten)]
-    pub(crate) without: WithoutArgs,
-    #[command(flatten)]
-    pub(crate) schema: SchemaArgs,
-    #[command(flatten)]
-    pub(crate) keep: Keep,
-    /// Arguments for a component of your own
-    #[arg(last = true, value_name = "ARGS")]
-    pub(crate) args: Vec<String>,
+    pub(crate) subject: SubjectArgs,
 }
 
 #[derive(clap::Args)]
@@ -329,6 +214,113 @@ pub struct Schema {
     /// A .cgr file, as `capnp compile -o- x.capnp > x.cgr` makes it, or a folder of them
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// The files of a captured session.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Capture {
+    /// The bytes that the client sent; `-` is stdin
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["server", "pcap"])]
+    pub(crate) client: Option<PathBuf>,
+    /// The bytes that the server sent; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) server: Option<PathBuf>,
+    /// The packets of a TCP connection, as pcap or pcapng
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["client", "server"])]
+    pub(crate) pcap: Option<PathBuf>,
+    /// The TCP stream, if the pcap holds more than one: without this they are listed
+    #[arg(long, value_name = "N", requires = "pcap")]
+    pub(crate) stream: Option<usize>,
+    /// The bytes are packed [default: detected, for each direction]
+    #[arg(long, conflicts_with = "unpacked")]
+    pub(crate) packed: bool,
+    /// The bytes are not packed
+    #[arg(long)]
+    pub(crate) unpacked: bool,
+    #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Decode {
+    #[command(flatten)]
+    pub(crate) capture: Capture,
+    /// The format of the output
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: DecodeFormat,
+    /// Print long values whole, and the content of Data; JSON always holds them
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// Print the calls and their results, without ids or order
+    #[arg(long)]
+    pub(crate) calls: bool,
+}
+
+/// A format of decoded sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DecodeFormat {
+    /// A line for each message
+    #[default]
+    Text,
+    /// A JSON object on a line for each message, with all fields
+    Json,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Snapshot {
+    #[command(flatten)]
+    pub(crate) capture: Capture,
+    /// The name of the snapshot; its file is FOLDER/NAME.snap
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The folder of the snapshots
+    #[arg(long, value_name = "DIR", default_value = "snapshots")]
+    pub(crate) folder: PathBuf,
+    /// Compare the calls and their results, without ids or order, instead of the messages
+    #[arg(long)]
+    pub(crate) calls: bool,
+    /// Leave out the value that a path leads to, as Shop.order.id or Shop.order.id=[id]; may be given several times
+    #[arg(long, value_name = "PATH")]
+    pub(crate) redact: Vec<String>,
+    /// What to write if the session is another
+    #[arg(long, value_enum, value_name = "WHEN", env = "INSTA_UPDATE", default_value_t)]
+    pub(crate) update: UpdateArg,
+    /// Whether this runs in CI, where `--update auto` writes nothing
+    #[arg(long, env = "CI", hide = true)]
+    pub(crate) ci: Option<String>,
+}
+
+/// What to write if a snapshot differs: the values of insta's INSTA_UPDATE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UpdateArg {
+    /// NAME.snap.new, but nothing in CI
+    #[default]
+    Auto,
+    /// NAME.snap.new
+    New,
+    /// The snapshot itself
+    Always,
+    /// The snapshot itself if there was none, else NAME.snap.new
+    Unseen,
+    /// Nothing
+    No,
+    /// The snapshot itself, even if it is the same
+    Force,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Diff {
+    /// A token, the .toml file of a saved failure, or SCENARIO:SEED for a run that a seed draws
+    #[arg(value_name = "RUN")]
+    pub(crate) one: String,
+    /// The run to compare it with
+    #[arg(value_name = "RUN")]
+    pub(crate) other: String,
+    #[command(flatten)]
+    pub(crate) own: Own,
 }
 
 #[derive(clap::Args)]
@@ -352,7 +344,7 @@ pub struct Merge {
 #[derive(clap::Args, Clone)]
 #[expect(missing_docs, reason = "a doc comment here would become help text")]
 pub struct Replay {
-    /// The token, as printed after `replay:`, or the .toml file of a saved failure
+    /// The token, as printed after `replay:`, the .toml file of a saved failure, or a pack of `wavetank pack`
     pub(crate) token: String,
     /// Print the RPC calls and their results, without ids or order
     #[arg(long)]
@@ -367,31 +359,44 @@ pub struct Replay {
     #[arg(long)]
     pub(crate) canary: bool,
     /// Stop after this step (0: before the first) and print the state of the world
-    #[arg(long, value_name = "STEP", conflicts_with_all = ["calls", "frames", "steps", "canary", "guest"])]
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["calls", "frames", "steps", "canary"])]
     pub(crate) until: Option<u64>,
     /// Run the same choices with another component in place of a guest, named as in `guests/built` or by its cell, and
-    /// print the differences
-    #[arg(long, value_name = "NAME=FILE", conflicts_with = "canary")]
-    pub(crate) guest: Option<String>,
+    /// print the differences; for the token of a run with such a component, the component of that run
+    #[arg(long = "guest", value_name = "NAME=FILE")]
+    pub(crate) guests: Vec<GuestArg>,
     #[command(flatten)]
     pub(crate) own: Own,
 }
 
-/// The component of the user's own that a token refers to.
 #[derive(clap::Args, Clone)]
-pub(crate) struct Own {
-    /// The component, if the token refers to one of your own
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Report {
+    /// The token, as printed after `replay:`, or the .toml file of a saved failure
+    pub(crate) token: String,
+    /// Write the page to this file: one HTML file, which needs no network; `-` is stdout
+    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["mermaid", "perfetto"])]
+    pub(crate) output: Option<PathBuf>,
+    /// Write a sequence diagram in the language of Mermaid to this file; `-` is stdout
     #[arg(long, value_name = "FILE")]
-    pub(crate) wasm: Option<PathBuf>,
+    pub(crate) mermaid: Option<PathBuf>,
+    /// Write a trace for ui.perfetto.dev to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) perfetto: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) how: How,
+    pub(crate) own: Own,
+}
+
+#[derive(clap::Args)]
+#[expect(missing_docs, reason = "a doc comment here would become help text")]
+pub struct Pack {
+    /// The .toml file of a saved failure
+    pub(crate) file: String,
+    /// Write the pack to this file; `-` is stdout [default: the name of the failure, with .tar.zst, in this folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) without: WithoutArgs,
-    #[command(flatten)]
-    pub(crate) schema: SchemaArgs,
-    /// Arguments for that component
-    #[arg(last = true, value_name = "ARGS")]
-    pub(crate) args: Vec<String>,
+    pub(crate) own: Own,
 }
 
 #[derive(clap::Args)]
@@ -406,6 +411,8 @@ pub struct Shrink {
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
     pub(crate) time: Duration,
     #[command(flatten)]
+    pub(crate) guests: GuestArgs,
+    #[command(flatten)]
     pub(crate) keep: Keep,
     #[command(flatten)]
     pub(crate) own: Own,
@@ -414,9 +421,6 @@ pub struct Shrink {
 #[derive(clap::Args)]
 #[expect(missing_docs, reason = "a doc comment here would become help text")]
 pub struct Fuzz {
-    /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
-    #[arg(default_value = "pid0")]
-    pub(crate) scenario: String,
     /// Stop after this many seconds, or after a time as 30s, 10m or 2h
     #[arg(long, value_name = "S", default_value = "60", value_parser = seconds, conflicts_with = "runs")]
     pub(crate) seconds: Duration,
@@ -442,16 +446,7 @@ pub struct Fuzz {
     #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "60s")]
     pub(crate) hang_after: Duration,
     #[command(flatten)]
-    pub(crate) without: WithoutArgs,
-    #[command(flatten)]
-    pub(crate) schema: SchemaArgs,
-    #[command(flatten)]
-    pub(crate) keep: Keep,
-    #[command(flatten)]
-    pub(crate) how: How,
-    /// Arguments for a component of your own
-    #[arg(last = true, value_name = "ARGS")]
-    pub(crate) args: Vec<String>,
+    pub(crate) subject: SubjectArgs,
 }
 
 #[derive(clap::Args)]
@@ -470,74 +465,21 @@ pub struct Man {
     pub(crate) out: Option<PathBuf>,
 }
 
-/// One of `of` shards: every `of`th seed, from the `index`th on, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Shard {
-    pub(crate) index: u64,
-    pub(crate) of: u64,
-}
-
-impl Shard {
-    /// How many of the first `places` places belong to this shard.
-    pub(crate) fn count(self, places: u64) -> u64 {
-        places / self.of + u64::from(places % self.of >= self.index)
-    }
-
-    /// The `nth` place of this shard, among the places of all shards.
-    pub(crate) fn place(self, nth: u64) -> u64 {
-        nth * self.of + self.index - 1
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.index, self.of)
-    }
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("not a shard: {text:?} (write I/N with I from 1 to N, as 2/3)");
-        let (index, of) = text.split_once('/').ok_or_else(wrong)?;
-        let (index, of) = (index.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
-        if (1..=of).contains(&index) && of <= MAX_SHARDS { Ok(Shard { index, of }) } else { Err(wrong()) }
-    }
-}
-
 /// Number of seeds of a sweep if the user gives none.
 const USUAL_SEEDS: u64 = 1_000;
 
 impl Run {
+    /// The shard to run.
+    pub(crate) fn shard(&self) -> Shard {
+        self.shard.shard
+    }
+
     /// The seeds that the user asked for.
     pub(crate) fn seed_range(&self) -> Seeds {
         let seeds = self.seeds.unwrap_or(Seeds { start: 0, count: USUAL_SEEDS });
         self.seed_from.as_ref().map_or(seeds, |text| seeds.counted_from(text))
     }
 }
-
-impl Keep {
-    /// The chosen folder; `None` if nothing is to be saved.
-    pub(crate) fn folder(&self) -> Option<PathBuf> {
-        if self.no_keep { None } else { saved::folder(self.failures.clone(), called::failures_base()) }
-    }
-}
-
-impl Own {
-    /// Whether the user said anything about the component.
-    pub(crate) fn is_given(&self) -> bool {
-        self.wasm.is_some() || self.says_how()
-    }
-
-    /// Whether the user said how the component runs.
-    pub(crate) fn says_how(&self) -> bool {
-        self.how.is_given() || !self.args.is_empty()
-    }
-}
-
-/// More shards than anybody has machines.
-const MAX_SHARDS: u64 = 10_000;
 
 impl Exhaustive {
     /// The bound of the search. Two preemptions if the user gives none, because most bugs need no more.
@@ -551,93 +493,17 @@ impl Exhaustive {
 
     /// The scenario to run, in the form that the other commands use.
     pub(crate) fn what(&self) -> What {
-        What {
-            scenario: self.scenario.clone(),
-            strategy: Some(StrategyName::Exhaustive(self.bound())),
-            profile: Some(Profile::calm()),
-            canary: false,
-            keep: self.keep.clone(),
-            without: self.without.clone(),
-            schema: self.schema.clone(),
-            how: self.how.clone(),
-            args: self.args.clone(),
-        }
+        let strategy = Some(StrategyName::Exhaustive(self.bound()));
+        What { strategy, profile: Some(Profile::calm()), canary: false, subject: self.subject.clone() }
     }
 }
 
 impl Fuzz {
     /// The scenario to run, in the form that the other commands use.
     pub(crate) fn what(&self) -> What {
-        What {
-            scenario: self.scenario.clone(),
-            strategy: None,
-            profile: Some(self.profile.clone()),
-            canary: false,
-            keep: self.keep.clone(),
-            without: self.without.clone(),
-            schema: self.schema.clone(),
-            how: self.how.clone(),
-            args: self.args.clone(),
-        }
+        let profile = Some(self.profile.clone());
+        What { strategy: None, profile, canary: false, subject: self.subject.clone() }
     }
-}
-
-/// A range of `count` seeds from `start` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seeds {
-    pub(crate) start: u64,
-    pub(crate) count: u64,
-}
-
-impl Seeds {
-    /// The seed of a place. Seeds wrap around at the largest number.
-    pub(crate) fn at(self, place: u64) -> Seed {
-        Seed(self.start.wrapping_add(place))
-    }
-
-    /// The same range, shifted by a number made of `text`. The number is below 2^52, so that seeds are exact even if a
-    /// reader of the JSON uses 64-bit floats.
-    pub(crate) fn counted_from(self, text: &str) -> Self {
-        let digest = Sha256::digest(text);
-        let base = u64::from_le_bytes(*digest.first_chunk().expect("32 bytes begin with 8")) >> 12;
-        Seeds { start: self.start.wrapping_add(base), ..self }
-    }
-}
-
-impl FromStr for Seeds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("not a range of seeds: {text:?} (write A..B with A below B, as 0..100)");
-        let (from, to) = text.split_once("..").ok_or_else(wrong)?;
-        let (from, to): (Seed, Seed) = (from.parse().map_err(|_| wrong())?, to.parse().map_err(|_| wrong())?);
-        if from < to { Ok(Seeds { start: from.0, count: to.0 - from.0 }) } else { Err(wrong()) }
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("not a time: {text:?} (write a number and s, m or h, as 30s, 10m or 2h)");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds_each = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    Ok(Duration::from_secs(number.saturating_mul(seconds_each)))
-}
-
-/// A time above zero.
-fn some_time(text: &str) -> Result<Duration, String> {
-    let time = duration(text)?;
-    if time.is_zero() { Err("no time at all: write 1s or more".into()) } else { Ok(time) }
-}
-
-/// A time above zero, in seconds if it has no unit.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { some_time(&format!("{text}s")) } else { some_time(text) }
 }
 
 /// Parses a number from 1 on.
@@ -662,41 +528,5 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn times_and_ranges() {
-        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
-        for text in ["", "m", "10", "-1s", "1 h"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-        assert_eq!("5..8".parse(), Ok(Seeds { start: 5, count: 3 }));
-        for text in ["", "5", "8..5", "5..5", "a..b", "1..2..3"] {
-            assert!(text.parse::<Seeds>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn shards_deal_every_place_once() {
-        for (places, of) in [(0, 3), (1, 3), (10, 3), (12, 4), (5, 1), (2, 7)] {
-            let shards = (1..=of).map(|index| Shard { index, of });
-            let mut dealt: Vec<u64> =
-                shards.flat_map(|s| (0..s.count(places)).map(move |nth| s.place(nth))).collect();
-            dealt.sort_unstable();
-            assert_eq!(dealt, (0..places).collect::<Vec<_>>(), "{places} in {of}");
-        }
-        assert_eq!("2/3".parse(), Ok(Shard { index: 2, of: 3 }));
-        for text in ["", "0/3", "4/3", "1", "a/b", "1/0", "1/99999999999"] {
-            assert!(text.parse::<Shard>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_text_names_the_same_seeds_again() {
-        let seeds = Seeds { start: 0, count: 10 };
-        assert_eq!(seeds.counted_from("a1b2c3"), seeds.counted_from("a1b2c3"));
-        assert_ne!(seeds.counted_from("a1b2c3"), seeds.counted_from("a1b2c4"));
-        let bases = (0..1_000).map(|text: u32| seeds.counted_from(&text.to_string()).start);
-        assert!(bases.max().is_some_and(|base| (1 << 51..1 << 52).contains(&base)));
     }
 }

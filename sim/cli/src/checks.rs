@@ -40,11 +40,11 @@ pub fn checks_main(binary: Binary, checks: Vec<fn() -> AnyCheck>) -> ExitCode {
     if first.is_some_and(|word| is_command(&word)) {
         return crate::main(catalogue);
     }
-    let test = test_command(Called::of_this_process());
+    let test = to_the_binary(Called::of_this_process());
     let mut trials = Vec::new();
     for make in catalogue.checks {
         let name = make().token_name();
-        let again = format!("{test} -- --exact {name}");
+        let again = format!("{test} --exact {name}");
         trials.push(Trial::test(name, move || run(make().called_by(&again))));
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -65,13 +65,15 @@ fn run(check: AnyCheck) -> Result<(), Failed> {
 /// The start of a line that calls a command of this binary.
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: how the command was called")]
 pub(crate) fn command_line(called: Called) -> String {
-    std::env::var(CALLED_AS).unwrap_or_else(|_| format!("{} --", test_command(called)))
+    std::env::var(CALLED_AS).unwrap_or_else(|_| to_the_binary(called))
 }
 
-/// The cargo command that runs this binary: `cargo test -p shop --test checks`.
-fn test_command(called: Called) -> String {
+/// The command that passes arguments to this binary: `cargo test -p shop --test checks --`, or the path of the binary if
+/// cargo did not start it.
+fn to_the_binary(called: Called) -> String {
+    let dashes = if called.env.contains_key("CARGO") { " --" } else { "" };
     let args = called.args.into_iter().take(1).collect();
-    test_line(&Called { args, test_thread: None, ..called })
+    test_line(&Called { args, test_thread: None, ..called }) + dashes
 }
 
 /// A `main` for the checks of a project.

@@ -1,8 +1,8 @@
 //! Requests about single runs, answered in this process, or by the process of a driven check.
 
-use crate::args::Keep;
 use crate::job::Job;
 use crate::pool::Worker;
+use crate::subject::Keep;
 use crate::terminal::Stop;
 use std::time::{Duration, Instant};
 use wavetank_sim::Profile;
@@ -31,12 +31,17 @@ pub(crate) struct Labels {
     pub(crate) at: Option<SourceLine>,
 }
 
+impl Labels {
+    pub(crate) fn of(job: &Job) -> Self {
+        Labels { title: job.title.clone(), replay_args: job.replay_args.clone(), at: job.at.clone() }
+    }
+}
+
 impl Desk {
     /// A desk for a job. Failures are saved as `keep` says, if it is given. If it is `alone`, Ctrl-C does not reach the
     /// other process, so this one must have a signal handler.
     pub(crate) fn of(job: Job, keep: Option<&Keep>, alone: bool) -> Result<Self, String> {
-        let labels =
-            Labels { title: job.title.clone(), replay_args: job.replay_args.clone(), at: job.at.clone() };
+        let labels = Labels::of(&job);
         let failures = keep.and_then(Keep::folder);
         let at = match job.driven() {
             Some(driven) => At::There(driven.start(failures, alone)?),

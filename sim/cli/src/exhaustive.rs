@@ -3,12 +3,13 @@
 //! `wavetank run --strategy exhaustive:N` is an older name of the same. It refuses the flags of `run` that mean nothing
 //! here.
 
-use crate::args::{self, Exhaustive, Keep};
+use crate::args::{self, Exhaustive};
 use crate::desk::{Desk, rest, unexpected};
 use crate::exit_code::FOUND;
 use crate::job::Job;
 use crate::one_run;
 use crate::progress::now;
+use crate::subject::Keep;
 use crate::terminal::{self, Stop};
 use crate::{Catalogue, engine, signals};
 use std::process::ExitCode;
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &Exhaustive, catalogue: &Catalogue) -> Result<ExitCode, 
         seed: args.seed,
         most_runs: args.runs.unwrap_or(u64::MAX),
         time: args.time,
-        keep: &args.keep,
+        keep: &args.subject.keep,
         no_shrink: args.no_shrink,
         github: args.github,
     };
@@ -56,7 +57,7 @@ pub(crate) fn of_run(job: Job, args: &args::Run, bound: Bound) -> Result<ExitCod
         (args.json.is_some(), "--json"),
         (args.junit.is_some(), "--junit"),
         (args.jobs.is_some(), "--jobs"),
-        (args.shard.of > 1, "--shard"),
+        (args.shard().of > 1, "--shard"),
         (args.prune, "--prune"),
         (args.what.canary, "--canary"),
     ] {
@@ -70,7 +71,7 @@ pub(crate) fn of_run(job: Job, args: &args::Run, bound: Bound) -> Result<ExitCod
         seed: Seed(args.seed_range().start),
         most_runs: args.seeds.map_or(u64::MAX, |seeds| seeds.count),
         time: args.time,
-        keep: &args.what.keep,
+        keep: &args.what.subject.keep,
         no_shrink: args.no_shrink,
         github: args.github,
     };

@@ -2,8 +2,41 @@
 
 use crate::terminal::{self, Stop};
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+pub(crate) use wavetank_sim::worker::files::open;
+
+/// Reads a component.
+pub(crate) fn component(path: &Path) -> Result<Vec<u8>, String> {
+    wavetank_sim::worker::files::component(path, path)
+}
+
+/// Maximum size of a file for stdin, in bytes. Each run records all that a cell reads.
+const MAX_INPUT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Reads a file that a run reads too. A replay must be able to read it again, so a stream is refused.
+pub(crate) fn input(path: &Path) -> Result<Vec<u8>, String> {
+    let shown = path.display();
+    let unreadable = |e: io::Error| format!("{shown}: {e}: name a file for --stdin that can be read");
+    if path == Path::new("-") {
+        return Err("--stdin - cannot be replayed, because the bytes are gone then: write them to a file, and name that (a file called - is ./-)".into());
+    }
+    let kind = std::fs::metadata(path).map_err(unreadable)?;
+    // `/dev/stdin` may be a file here, but it is another one in a worker and in a replay.
+    let is_of_process = path.starts_with("/dev") || path.starts_with("/proc");
+    if is_of_process || !kind.is_file() {
+        return Err(format!(
+            "{shown}: it is not a file, so a replay could not read the same bytes from it again: write them to a file, and name that for --stdin"
+        ));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    let read = file.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if read as u64 > MAX_INPUT_BYTES {
+        return Err(format!("{shown}: it is larger than {MAX_INPUT_BYTES} bytes, the most for --stdin"));
+    }
+    Ok(bytes)
+}
 
 /// Whether two paths name the same file. The file need not exist yet.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {

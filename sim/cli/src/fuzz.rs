@@ -165,19 +165,13 @@ fn aborted(args: &Fuzz, cut: &WorkerFailure, runs: u64) -> Text {
     let mut text = Text::default();
     text.styled(FAILED, format_args!("run {runs}: {cut}"));
     text += "\n  again: ";
-    let mut words = vec!["fuzz".to_string(), args.scenario.clone(), "--keep-going".into()];
+    let mut words = vec!["fuzz".to_string(), args.subject.scenario.clone(), "--keep-going".into()];
     words.extend(["--seed".into(), args.seed.to_string(), "--runs".into(), runs.to_string()]);
     words.extend(["--profile".into(), args.profile.to_string()]);
-    words.extend(args.without.words());
-    words.extend(args.schema.words());
-    words.extend(args.how.flags().into_iter().map(Into::into));
     if let Some(folder) = &args.corpus {
         words.extend(["--corpus".into(), folder.display().to_string()]);
     }
-    if !args.args.is_empty() {
-        words.push("--".into());
-        words.extend(args.args.iter().cloned());
-    }
+    words.extend(args.subject.words());
     text.styled(COMMAND, format_args!("{} {}", command(), shell::words(&words)));
     text += "\n";
     text

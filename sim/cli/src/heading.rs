@@ -1,7 +1,8 @@
 //! The settings of a sweep, as its reports name them.
 
-use crate::args::{Run, Seeds};
+use crate::args::Run;
 use crate::job::{Job, replay_line};
+use crate::seeds::Seeds;
 use serde::{Deserialize, Serialize};
 use wavetank_sim::Choices;
 use wavetank_sim::guest_panic::SourceLine;
@@ -51,7 +52,7 @@ impl Heading {
             shrink: !args.no_shrink,
             first_seed: seeds.start,
             seed_count: seeds.count,
-            shard: args.shard.to_string(),
+            shard: args.shard().to_string(),
             at: job.at.clone(),
         }
     }

@@ -1,26 +1,33 @@
 //! The job of a command: a built-in scenario, or a component of the user's own as pid0.
 
-use crate::args::{How, What, WithoutArgs};
+use crate::args::What;
 use crate::called::{self, command};
 use crate::catalogue::Catalogue;
 use crate::checks;
+use crate::component::{ComponentArgs, Inputs, hex};
 use crate::driven::{Driven, DrivenCheck};
+use crate::files;
+use crate::guest_files::GuestArgs;
 use crate::pool::{Worker, note_compiling};
 use crate::schemas::SchemaArgs;
+use crate::subject::SettingArgs;
+use crate::without::WithoutArgs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wavetank::Engine;
+use wavetank_page::model::Page;
 use wavetank_sim::check::AnyCheck;
 use wavetank_sim::guest_panic::SourceLine;
 use wavetank_sim::harness::Harness;
 use wavetank_sim::replay_line::{Called, command_line};
-use wavetank_sim::saved::{Setting, Source};
+use wavetank_sim::saved::{ReplacedGuest, Setting, Source};
 use wavetank_sim::shell;
 use wavetank_sim::worker::protocol::Settings;
-use wavetank_sim::worker::single::component;
+use wavetank_sim::worker::replaced::{self, NewGuest};
 use wavetank_sim::worker::subject::{COMPILES_UNTOLD, Subject, said_if_long};
-use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World, peer};
+use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World};
+use wavetank_trace::Schema;
 
 /// A scenario or component, ready to run.
 pub(crate) struct Job {
@@ -34,6 +41,8 @@ pub(crate) struct Job {
     source: Source,
     /// The files of the user's own schemas.
     schemas: Vec<String>,
+    /// The guests that the user replaced.
+    replaced: Vec<ReplacedGuest>,
     /// The place of the check.
     pub(crate) at: Option<SourceLine>,
     /// Says that guests are being compiled, given the name for people.
@@ -54,18 +63,19 @@ impl Job {
     /// # Errors
     /// A message for the user if there is no such scenario or file, or if the file is not a component that can start.
     pub(crate) fn new(what: &What, catalogue: &Catalogue, engine: Arc<Engine>) -> Result<Self, String> {
+        let subject = &what.subject;
         let (strategy, profile) = (what.strategy.clone(), what.profile.clone());
-        let job = if let Some(check) = catalogue.check(&what.scenario) {
+        let job = if let Some(check) = catalogue.check(&subject.scenario) {
             refuse_args(what, "check")?;
             Self::of_check(check, strategy, profile)
-        } else if let Some(check) = catalogue.driven(&what.scenario) {
+        } else if let Some(check) = catalogue.driven(&subject.scenario) {
             refuse_args(what, "check")?;
             Self::of_driven(check, strategy, profile, engine)?
         } else {
             let choices = Choices::Drawn(strategy.unwrap_or_default(), profile.unwrap_or_default());
             Self::found(what, choices, catalogue, engine)?
         };
-        let job = job.with_out(&what.without).with_schema(&what.schema)?;
+        let job = job.with_settings(&subject.settings)?.with_guests(&subject.guests, catalogue)?;
         Ok(if what.canary { job.with_canary() } else { job })
     }
 
@@ -75,11 +85,12 @@ impl Job {
         catalogue: &Catalogue,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
-        if is_path(&what.scenario) {
-            return Self::own(Path::new(&what.scenario), &what.args, &what.how, choices, engine);
+        let subject = &what.subject;
+        if is_path(&subject.scenario) {
+            return Self::own(Path::new(&subject.scenario), &subject.settings.component, choices, engine);
         }
         refuse_args(what, "scenario")?;
-        Self::built_in(&what.scenario, choices, catalogue, engine)
+        Self::built_in(&subject.scenario, choices, catalogue, engine)
     }
 
     /// A built-in scenario.
@@ -97,6 +108,7 @@ impl Job {
             harness: harness(Box::new(build), choices, engine),
             source: Source::BuiltIn,
             schemas: Vec::new(),
+            replaced: Vec::new(),
             at: None,
             say_compiling: Box::new(note_compiling),
             has_run: AtomicBool::new(false),
@@ -125,6 +137,7 @@ impl Job {
             harness,
             source: Source::Check,
             schemas: Vec::new(),
+            replaced: Vec::new(),
             at: Some(at),
             say_compiling: Box::new(note_compiling),
             has_run: AtomicBool::new(false),
@@ -161,6 +174,7 @@ impl Job {
             replay_args: String::new(),
             harness: harness.comparing(described.canary),
             source: Source::Check,
+            replaced: Vec::new(),
             schemas: Vec::new(),
             at: Some(described.at.clone()),
             say_compiling: Box::new(note_compiling),
@@ -173,7 +187,7 @@ impl Job {
     /// Starts a worker for it. `what` is what the user asked for.
     pub(crate) fn start(&self, what: &What) -> Result<Worker, String> {
         match self.driven() {
-            Some(driven) => driven.start(what.keep.folder(), true),
+            Some(driven) => driven.start(what.subject.keep.folder(), true),
             None => Worker::of_this_command(what),
         }
     }
@@ -181,6 +195,17 @@ impl Job {
     /// The check, if another process runs it.
     pub(crate) fn driven(&self) -> Option<&Driven> {
         self.driven.as_deref()
+    }
+
+    /// Refuses what needs the runs themselves in this process, if another one makes them.
+    pub(crate) fn refuse_driven(&self, what: &str) -> Result<(), String> {
+        match self.driven {
+            None => Ok(()),
+            Some(_) => Err(format!(
+                "{what} runs a check in its own process, and that of {} is a test binary of libtest: list the check in a target with wavetank_cli::checks!",
+                self.title
+            )),
+        }
     }
 
     /// A built-in scenario or a check, for runs of which the choices are known.
@@ -204,34 +229,41 @@ impl Job {
     /// A component of the user's own.
     pub(crate) fn own(
         path: &Path,
-        args: &[String],
-        how: &How,
+        component: &ComponentArgs,
         choices: Choices,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
-        let wasm = component(path)?;
+        Self::own_of(path, files::component(path)?, component, component.load()?, choices, engine)
+    }
+
+    /// The same if its files were read already; its path is for people and for the line that replays it.
+    pub(crate) fn own_of(
+        path: &Path,
+        wasm: Vec<u8>,
+        component: &ComponentArgs,
+        inputs: Inputs,
+        choices: Choices,
+        engine: Arc<Engine>,
+    ) -> Result<Self, String> {
         let name =
             path.file_stem().map_or_else(|| "guest".into(), |stem| stem.to_string_lossy().into_owned());
         let guest = said_if_long(COMPILES_UNTOLD, || note_compiling(&name), || engine.guest(&wasm));
         let guest = guest.map_err(|e| format!("{}: {e}", path.display()))?;
+        inputs.refuse_unfit(guest.transport(), &path.to_string_lossy())?;
         let mut replay_args = format!(" --wasm {}", shell::word(&path.to_string_lossy()));
-        for flag in how.flags() {
-            replay_args += &format!(" {flag}");
+        let words = [component.flags(), component.tail()].concat();
+        if !words.is_empty() {
+            replay_args += &format!(" {}", shell::words(&words));
         }
-        if !args.is_empty() {
-            replay_args += &format!(" -- {}", shell::words(args));
-        }
+        let source = Source::Component { path: path.display().to_string(), inputs: inputs.given.clone() };
+        let title = name.clone();
         Ok(Job {
-            name: own_name(&guest.digest()),
-            title: name.clone(),
+            name: own_name(&guest.digest(), inputs.mark()),
+            title,
             replay_args,
-            source: Source::Component {
-                path: path.display().to_string(),
-                args: args.into(),
-                transport: how.transport.map(Into::into),
-                expects_rpc: how.expect_rpc,
-            },
-            harness: harness(own_world(name, wasm, args.into(), how.clone()), choices, engine),
+            source,
+            harness: harness(Box::new(move |world| inputs.build(world, &name, &wasm)), choices, engine),
+            replaced: Vec::new(),
             schemas: Vec::new(),
             at: None,
             say_compiling: Box::new(note_compiling),
@@ -239,6 +271,37 @@ impl Job {
             guests: Vec::new(),
             driven: None,
         })
+    }
+
+    /// The same job with the settings that a replay needs too.
+    pub(crate) fn with_settings(self, settings: &SettingArgs) -> Result<Self, String> {
+        self.with_out(&settings.without).with_schema(&settings.schema)
+    }
+
+    /// The same job with components of the user's own in place of guests. A replay must be given them too.
+    ///
+    /// # Errors
+    /// A message for the user if the scenario starts no such guest, or if the component cannot start. The scenario is
+    /// run a few times to learn which guests it starts.
+    pub(crate) fn with_guests(self, guests: &GuestArgs, catalogue: &Catalogue) -> Result<Self, String> {
+        if guests.is_empty() {
+            return Ok(self);
+        }
+        let files = guests.files(self.driven.is_some());
+        let new = replaced::load(&files)?;
+        let mut job = self;
+        if let Some(driven) = &mut job.driven {
+            driven.settings.guests = files;
+            // Its process says which of them it does not start.
+            driven.start(None, false)?.described()?;
+        } else {
+            job.guests.clone_from(&catalogue.guests);
+            replaced::replace(&mut job, &new)?;
+        }
+        job.replaced = new.iter().map(NewGuest::saved).collect();
+        job.name = replaced::name_with(&job.name, &job.replaced);
+        job.replay_args = format!(" {}{}", shell::words(&guests.words()), job.replay_args);
+        Ok(job.noting_replay_args())
     }
 
     /// The same job with oracles switched off. A replay must switch them off too.
@@ -255,7 +318,7 @@ impl Job {
     }
 
     /// The same job with calls and values named by schemas. A replay must be given them too.
-    pub(crate) fn with_schema(mut self, schema: &SchemaArgs) -> Result<Self, String> {
+    fn with_schema(mut self, schema: &SchemaArgs) -> Result<Self, String> {
         schema.load_onto(&mut self.harness.base_mut().schema)?;
         self.schemas = schema.paths();
         if let Some(driven) = &mut self.driven {
@@ -267,6 +330,21 @@ impl Job {
             self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
         }
         Ok(self.noting_replay_args())
+    }
+
+    /// The same under the name that it has in tokens, for a job whose guests will be replaced one by one.
+    pub(crate) fn named_in_tokens(self, name: &str) -> Self {
+        Job { name: name.into(), ..self }
+    }
+
+    /// The same with schemas that were read already, and that have these names.
+    pub(crate) fn with_requests(mut self, requests: &[&[u8]], names: &[String]) -> Result<Self, String> {
+        for request in requests {
+            let schema = Schema::from_request(request).map_err(|e| format!("its schema: {e}"))?;
+            Arc::make_mut(&mut self.harness.base_mut().schema).extend(schema);
+        }
+        self.schemas = names.to_vec();
+        Ok(self)
     }
 
     /// The same job with each run repeated and compared.
@@ -289,6 +367,17 @@ impl Job {
     /// The same with another way to say that guests are being compiled.
     pub(crate) fn saying_compiling(self, say: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Job { say_compiling: Box::new(say), ..self }
+    }
+
+    /// The data of a page about a run of this job. `explain_runs` bounds the search for the run that passes.
+    pub(crate) fn page(&self, run: &Run, explain_runs: usize) -> Page {
+        let token = run.token(&self.name).to_string();
+        self.harness.page(run, &self.title, Some(self.replay_line(&token)), explain_runs)
+    }
+
+    /// The guests that the user replaced.
+    pub(crate) fn replaced(&self) -> &[ReplacedGuest] {
+        &self.replaced
     }
 
     /// Whether each run is repeated and compared.
@@ -338,7 +427,7 @@ impl Subject for Job {
         let setup = self.harness.setup(seed);
         let schemas = self.schemas.clone();
         let setting = Setting::of(&self.name, self.source.clone(), &setup, self.harness.is_comparing());
-        let setting = Setting { schemas, ..setting };
+        let setting = Setting { schemas, replaced: self.replaced.clone(), ..setting };
         match &self.driven {
             None => setting,
             Some(driven) => {
@@ -377,21 +466,6 @@ fn harness(body: Body, choices: Choices, engine: Arc<Engine>) -> Harness<Body> {
     Harness::new(body, Setup { choices, ..Setup::new(engine, Seed(0)) })
 }
 
-/// The world of a component that runs as pid0.
-fn own_world(name: String, wasm: Vec<u8>, args: Vec<String>, how: How) -> Body {
-    Box::new(move |world| {
-        let mut cell = world.cell(&name, &wasm).args(args.clone());
-        if let Some(transport) = how.transport {
-            cell = cell.transport(transport.into());
-        }
-        let cell = cell.serve(peer::host(world)).spawn();
-        cell.expect_exit(0);
-        if how.expect_rpc {
-            cell.expect_rpc();
-        }
-    })
-}
-
 /// The line that replays a token, with the command as the user called it.
 pub(crate) fn replay_line(token: &str, replay_args: &str) -> String {
     format!("{} replay {token}{replay_args}", command())
@@ -409,11 +483,12 @@ pub(crate) fn note_call(catalogue: &Catalogue) {
 
 /// Refuses what is only for a component of the user's own.
 fn refuse_args(what: &What, noun: &str) -> Result<(), String> {
-    let name = &what.scenario;
-    if let Some(flag) = what.how.flags().first() {
+    let name = &what.subject.scenario;
+    let component = &what.subject.settings.component;
+    if let Some(flag) = component.flags().first() {
         return Err(format!("{flag} is for a component of your own, and {name} is a {noun}"));
     }
-    if !what.args.is_empty() {
+    if component.is_given() {
         return Err(format!("arguments go to a component of your own, and {name} is a {noun}"));
     }
     Ok(())
@@ -431,10 +506,10 @@ fn absolute_if_path(name: &str) -> String {
     absolute.map_or_else(|| name.into(), |path| path.display().to_string())
 }
 
-/// The name of a component in tokens: made of its content, because its path may change.
-fn own_name(digest: &[u8; 32]) -> String {
-    let start: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{OWN}{start}")
+/// The name of a component in tokens: made of its content, because its path may change, and of what it is given.
+fn own_name(digest: &[u8; 32], inputs: Option<String>) -> String {
+    let start = format!("{OWN}{}", hex(&digest[..4]));
+    inputs.map_or(start.clone(), |mark| format!("{start}-{mark}"))
 }
 
 /// Prefix of the names of components in tokens.

@@ -8,17 +8,22 @@
 
 mod annotate;
 pub mod args;
+mod behaviours;
 mod called;
 mod cargo;
 mod catalogue;
 mod checks;
 mod completions;
+mod component;
+mod decode;
 mod desk;
+mod diff;
 mod driven;
 mod exhaustive;
 mod exit_code;
 pub mod files;
 mod fuzz;
+mod guest_files;
 mod heading;
 mod job;
 mod json_lines;
@@ -27,6 +32,9 @@ mod known;
 mod man;
 mod merge;
 mod one_run;
+mod pack;
+mod pack_file;
+mod page;
 mod pool;
 pub mod progress;
 mod replay;
@@ -34,10 +42,17 @@ mod report;
 mod run;
 mod saved_failures;
 mod schemas;
+mod seeds;
+mod shard;
+mod shard_env;
 mod shrink;
 mod signals;
+mod subject;
 mod sweep;
+mod sweep_page;
 pub mod terminal;
+mod times;
+mod without;
 mod worker;
 
 use args::Args;
@@ -76,13 +91,19 @@ fn carry_out(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> 
     match command {
         Command::Run(args) => run::run(args, catalogue),
         Command::Exhaustive(args) => exhaustive::run(&args, catalogue),
+        Command::Pack(args) => pack::pack(&args, catalogue),
+        Command::Replay(args) if pack_file::is_pack(args.token.as_ref()) => pack::replay(&args, catalogue),
         Command::Replay(args) => replay::replay(&args, catalogue),
+        Command::Report(args) => page::report(&args, catalogue),
         Command::Shrink(args) => shrink::shrink(&args, catalogue),
         Command::Merge(merge) => merge::merge(&merge),
         Command::Fuzz(args) => fuzz::fuzz(&args, catalogue),
         Command::List => terminal::print(report::list(catalogue)).map(|()| ExitCode::SUCCESS),
         Command::Known(args) => known::known(&args).map(|()| ExitCode::SUCCESS),
         Command::Schema(args) => schemas::print(&args.files).map(|()| ExitCode::SUCCESS),
+        Command::Decode(args) => decode::decode(&args),
+        Command::Snapshot(args) => decode::snapshot(&args),
+        Command::Diff(args) => diff::diff(&args, catalogue),
         Command::Completions(args) => completions::completions(&args, catalogue).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => man::man(&args, catalogue).map(|()| ExitCode::SUCCESS),
         Command::Worker(what) => worker::work(&what, catalogue),

@@ -36,24 +36,21 @@ impl Worker {
     pub(crate) fn of_this_command(what: &What) -> Result<Self, String> {
         let failed = |e: std::io::Error| format!("a process for the sweep could not be started: {e}");
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-        command.arg("worker").arg(&what.scenario);
+        command.arg("worker").arg(&what.subject.scenario);
         if let Some(strategy) = &what.strategy {
             command.args(["--strategy", &strategy.to_string()]);
         }
         if let Some(profile) = &what.profile {
             command.args(["--profile", &profile.to_string()]);
         }
-        command.args(what.how.flags());
         if what.canary {
             command.arg("--canary");
         }
-        command.args(what.without.words());
-        command.args(what.schema.words());
-        match what.keep.folder() {
+        match what.subject.keep.folder() {
             Some(folder) => command.arg("--failures").arg(folder),
             None => command.arg("--no-keep"),
         };
-        command.arg("--").args(&what.args);
+        command.args(what.subject.words());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         #[cfg(unix)]
         {
@@ -64,7 +61,8 @@ impl Worker {
         let orders = process.stdin.take().expect("stdin was asked for");
         let answers = process.stdout.take().expect("stdout was asked for");
         // A component is called by its path, a scenario by its name, which has no dot.
-        let title = Path::new(&what.scenario).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let title =
+            Path::new(&what.subject.scenario).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self::of(process, orders, answers, title, None))
     }
 

@@ -39,6 +39,10 @@ pub(crate) struct Report {
     /// Whether the sweep was told to stop before the end.
     pub(crate) stopped: bool,
     pub(crate) seconds: Duration,
+    /// Number of worlds that ran in this time.
+    pub(crate) timed: u64,
+    /// Seeds that ended in each second of the sweep; empty if it was merged.
+    pub(crate) rates: Vec<u64>,
 }
 
 impl Report {
@@ -56,7 +60,7 @@ impl Report {
     }
 
     /// Seeds by outcome. Seeds that show a known fault are counted apart, as `known (K1)`.
-    fn outcomes(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn outcomes(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for record in &self.records {
             let name = match &record.known {
@@ -88,7 +92,7 @@ impl Report {
     }
 
     /// The faults injected into the worlds, by kind.
-    fn faults(&self) -> BTreeMap<&str, u64> {
+    pub(crate) fn faults(&self) -> BTreeMap<&str, u64> {
         let mut faults = BTreeMap::new();
         for (fault, count) in self.records.iter().flat_map(|record| &record.faults) {
             *faults.entry(fault.as_str()).or_default() += u64::from(*count);
@@ -101,9 +105,9 @@ impl Report {
         self.found.iter().flat_map(|record| &record.not_judged).map(String::as_str).collect()
     }
 
-    fn worlds_per_second(&self) -> u64 {
-        let millis = self.seconds.as_millis().max(1) as u64;
-        self.records.len() as u64 * 1000 / millis
+    /// `None` if it is not known how long the worlds took, as in a merge of killed shards.
+    fn worlds_per_second(&self) -> Option<u64> {
+        (self.timed * 1000).checked_div(self.seconds.as_millis() as u64)
     }
 
     /// The last line of the JSON lines. If a sweep is repeated, only `timing` differs.
@@ -154,18 +158,18 @@ impl Report {
 }
 
 /// Failures with one signature, reported once.
-struct Group<'a> {
+pub(crate) struct Group<'a> {
     /// The failure signature; or, if the process of the world died or hung, how it ended.
-    name: &'a str,
+    pub(crate) name: &'a str,
     /// The record to explain: the shrunk one if there is one, otherwise the first.
-    told: &'a Record,
+    pub(crate) told: &'a Record,
     /// The seeds in their order.
-    seeds: Vec<u64>,
+    pub(crate) seeds: Vec<u64>,
 }
 
 impl Report {
     /// Failures by signature, in the order of their first seeds.
-    fn groups(&self) -> Vec<Group<'_>> {
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for record in self.failures() {
@@ -206,6 +210,7 @@ impl Report {
         text.styled(FAILED, counted(groups.len() as u64, "distinct failure"));
         text += "\n";
         for Group { name, told, seeds } in groups.iter().take(SHOWN_GROUPS) {
+            let name = told.failure_says.as_deref().unwrap_or(name);
             let seeds = counted(seeds.len() as u64, "seed");
             let _ = writeln!(text, "  {seeds}, first {}: {name}", wavetank_sim::Seed(told.seed));
         }
@@ -286,13 +291,11 @@ impl Report {
                 counted(twice as u64, "seed")
             )?;
         }
-        writeln!(
-            f,
-            "  {} steps, {} of virtual time, {} worlds/s",
-            self.steps(),
-            span(self.virtual_ns()),
-            self.worlds_per_second()
-        )
+        write!(f, "  {} steps, {} of virtual time", self.steps(), span(self.virtual_ns()))?;
+        match self.worlds_per_second() {
+            Some(speed) => writeln!(f, ", {speed} worlds/s"),
+            None => writeln!(f),
+        }
     }
 }
 

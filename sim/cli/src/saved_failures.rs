@@ -1,10 +1,13 @@
 //! The folder of saved failures, as the commands use it: new failures go there, and a sweep first retries the failures
 //! already in it.
 
-use crate::args::{How, Keep, Own, Run as RunArgs};
+use crate::args::Run as RunArgs;
+use crate::component::ComponentArgs;
 use crate::exit_code::{FOUND, USAGE};
 use crate::files::is_same;
 use crate::job::Job;
+use crate::pack_file;
+use crate::subject::{Keep, Own};
 use crate::terminal::{self, Stop};
 use crate::{Catalogue, engine};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +15,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavetank_sim::record::Record;
-use wavetank_sim::saved::{self, ABORTED, SavedFailure, Source};
+use wavetank_sim::saved::{self, ABORTED, ReplacedGuest, SavedFailure, Source};
 use wavetank_sim::worker::keeper::{SAVED_OF_ONE_SIGNATURE, not_kept};
 use wavetank_sim::worker::protocol::{Message, Request, RetryReport};
+use wavetank_sim::worker::replaced::base_name;
 use wavetank_sim::worker::single::read_saved;
 use wavetank_sim::worker::subject::Subject;
 use wavetank_sim::worker::words::counted;
@@ -30,7 +34,13 @@ pub(crate) fn is_file(text: &str) -> bool {
 /// # Errors
 /// A message for the user that names the file.
 pub(crate) fn read(path: &str) -> Result<SavedFailure, String> {
-    read_saved(Path::new(path), path)
+    read_saved(Path::new(path), path).map_err(|told| {
+        if Path::new(path).is_file() && pack_file::is_pack(Path::new(path)) {
+            format!("{path}: it is a pack, which only `replay` takes: its failure.toml is for the others: tar --extract --file {path}")
+        } else {
+            told
+        }
+    })
 }
 
 /// Saves a world whose process died.
@@ -55,7 +65,7 @@ pub(crate) struct SavedFolder {
 impl SavedFolder {
     /// Retries the saved failures of a scenario, in a process of their own, and prints the result of each on stdout.
     pub(crate) fn try_again(job: &Job, args: &RunArgs) -> Result<Self, Stop> {
-        let folder = args.what.keep.folder();
+        let folder = args.what.subject.keep.folder();
         let mut tried = SavedFolder { folder, before: BTreeSet::new(), still_failing: 0, unreadable: 0 };
         let Some(folder) = &tried.folder else { return Ok(tried) };
         let files = saved::read_all(folder).map_err(|e| {
@@ -166,22 +176,19 @@ fn name_of(path: &Path) -> String {
 }
 
 /// Whether a saved failure belongs to this scenario. For a component, the path and the inputs must be the same, but the
-/// file may have changed.
+/// files may have changed. The same holds for guests that were replaced.
 fn is_of(kept: &SavedFailure, job: &Job) -> bool {
+    let names = |replaced: &[ReplacedGuest]| -> Vec<(String, String)> {
+        replaced.iter().map(|guest| (guest.name.clone(), guest.file.path.clone())).collect()
+    };
+    if names(&kept.setting.replaced) != names(job.replaced()) {
+        return false;
+    }
     match (&kept.setting.source, job.source()) {
-        (
-            Source::Component { path, args, transport, expects_rpc },
-            Source::Component {
-                path: now,
-                args: args_now,
-                transport: transport_now,
-                expects_rpc: expects_now,
-            },
-        ) => {
-            let is_run_alike = (args, transport, expects_rpc) == (args_now, transport_now, expects_now);
-            is_run_alike && is_same(path.as_ref(), now.as_ref())
+        (Source::Component { path, inputs }, Source::Component { path: path_now, inputs: inputs_now }) => {
+            inputs.is_alike(inputs_now) && is_same(path.as_ref(), path_now.as_ref())
         }
-        (source, now) => source == now && kept.setting.scenario == job.name,
+        (source, now) => source == now && base_name(&kept.setting.scenario) == base_name(&job.name),
     }
 }
 
@@ -196,40 +203,40 @@ pub(crate) fn job_of(
     kept: &SavedFailure,
     own: &Own,
     catalogue: &Catalogue,
-) -> Result<Job, String> {
+) -> Result<(Job, Own), String> {
     let mut own = own.clone();
+    let scenario = base_name(&kept.setting.scenario);
     match &kept.setting.source {
-        Source::Check if !catalogue.has_check(&kept.setting.scenario) => {
-            return Err(format!(
-                "{file}: kept by a test: `cargo test {}` tries it again",
-                kept.setting.scenario
-            ));
+        Source::Check if !catalogue.has_check(scenario) => {
+            return Err(format!("{file}: kept by a test: `cargo test {scenario}` tries it again"));
         }
         Source::BuiltIn | Source::Check if own.is_given() => {
             return Err(format!(
-                "{file}: kept of the scenario {}: leave out what is for a component of your own",
-                kept.setting.scenario
+                "{file}: kept of the scenario {scenario}: leave out what is for a component of your own"
             ));
         }
-        Source::Component { .. } if own.says_how() => {
+        Source::Component { .. } if own.settings.component.is_given() => {
             return Err(format!(
-                "{file}: it holds --transport, --expect-rpc and the arguments: leave them out"
+                "{file}: it holds --transport, --stdin and the like, and the arguments: leave them out"
             ));
         }
         Source::BuiltIn | Source::Check => {}
-        Source::Component { path, args: given, transport, expects_rpc } => {
+        Source::Component { path, inputs } => {
             if own.wasm.is_none() {
                 own.wasm = Some(path.into());
             }
-            own.args.clone_from(given);
-            own.how = How { transport: transport.map(Into::into), expect_rpc: *expects_rpc };
+            own.settings.component = ComponentArgs::from(inputs);
         }
     }
+    if own.guests.is_empty() {
+        own.guests = kept.setting.replaced.as_slice().into();
+    }
     let job = match &own.wasm {
-        Some(path) => Job::own(path, &own.args, &own.how, Choices::default(), engine()?)?,
-        None => Job::named(&kept.setting.scenario, Choices::default(), catalogue, engine()?)?,
+        Some(path) => Job::own(path, &own.settings.component, Choices::default(), engine()?)?,
+        None => Job::named(scenario, Choices::default(), catalogue, engine()?)?,
     };
-    own.schema = own.schema.or_saved(&kept.setting.schemas);
-    let job = job.with_out(&own.without).with_schema(&own.schema)?;
-    Ok(if kept.setting.canary { job.with_canary() } else { job })
+    own.settings.schema = own.settings.schema.or_saved(&kept.setting.schemas);
+    let job = job.with_settings(&own.settings)?.with_guests(&own.guests, catalogue)?;
+    let job = if kept.setting.canary { job.with_canary() } else { job };
+    Ok((job, own))
 }

@@ -45,6 +45,26 @@ impl SchemaArgs {
         Ok(absolute)
     }
 
+    /// Whether the user named any.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
+    /// The content of each file.
+    ///
+    /// # Errors
+    /// A message for the user if a file is no schema, or if a folder holds none.
+    pub(crate) fn requests(&self) -> Result<Vec<Vec<u8>>, String> {
+        let mut requests = Vec::new();
+        for path in &self.paths {
+            for file in files(path)? {
+                read(&file)?;
+                requests.push(std::fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?);
+            }
+        }
+        Ok(requests)
+    }
+
     /// The files and folders, as the user named them.
     pub(crate) fn paths(&self) -> Vec<String> {
         self.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()

@@ -3,6 +3,7 @@
 use crate::args::Shrink;
 use crate::desk::{Desk, unexpected};
 use crate::exit_code::FOUND;
+use crate::subject::Own;
 use crate::terminal::{self, Stop};
 use crate::{Catalogue, replay, saved_failures};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,7 +14,8 @@ use wavetank_sim::worker::protocol::{Message, Request};
 use wavetank_sim::worker::single::Minimised;
 
 pub(crate) fn shrink(args: &Shrink, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
-    let (job, of) = replay::found(&args.token, &args.own, catalogue)?;
+    let own = Own { guests: args.guests.clone(), ..args.own.clone() };
+    let (job, of) = replay::found(&args.token, &own, catalogue)?;
     let failures = folder(args).map(|folder| match job.driven() {
         // Tests run in the folder of their package.
         Some(_) => std::path::absolute(&folder).unwrap_or(folder),

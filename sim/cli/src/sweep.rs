@@ -1,6 +1,6 @@
 //! A sweep: many seeds over a pool of workers. The results are the same for any number of workers.
 
-use crate::args::{Run, Seeds, Shard, What};
+use crate::args::{Run, What};
 use crate::exit_code::FOUND;
 use crate::heading::Heading;
 use crate::job::Job;
@@ -8,6 +8,8 @@ use crate::json_lines::Lines;
 use crate::pool::Worker;
 use crate::progress::{self, Progress, now};
 use crate::report::Report;
+use crate::seeds::Seeds;
+use crate::shard::Shard;
 use crate::terminal::{self, Stop};
 use crate::{annotate, saved_failures, signals};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +51,7 @@ pub(crate) fn exit_code(report: &Report, otherwise: ExitCode) -> ExitCode {
 
 /// Whether all files were written; prints the error of each that was not. If the reader of stdout has gone, it stops
 /// without printing.
-pub(crate) fn is_written(files: [Result<(), Stop>; 2]) -> Result<bool, Stop> {
+pub(crate) fn is_written(files: impl IntoIterator<Item = Result<(), Stop>>) -> Result<bool, Stop> {
     let mut is_all = true;
     for file in files {
         match file {
@@ -95,14 +97,14 @@ pub(crate) fn sweep(
     mut json: Option<&mut Lines>,
 ) -> Result<Report, Stop> {
     let seeds = args.seed_range();
-    let asked = args.shard.count(seeds.count);
+    let asked = args.shard().count(seeds.count);
     let stop = signals::to_end();
     let plan = Plan {
         what: &args.what,
         name: &job.name,
         job,
         seeds,
-        shard: args.shard,
+        shard: args.shard(),
         hang_after: args.hang_after,
         next: AtomicU64::new(0),
         end: AtomicU64::new(asked),
@@ -112,6 +114,7 @@ pub(crate) fn sweep(
     let jobs = args.jobs.map_or_else(cores, usize::from);
     let mut progress = Progress::new(&job.title, asked, args.time);
     let mut records = BTreeMap::new();
+    let (began, mut rates) = (now(), Vec::new());
     let mut broken: Option<Stop> = None;
     std::thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
@@ -134,6 +137,7 @@ pub(crate) fn sweep(
                         plan.end.fetch_min(place + 1, Ordering::Relaxed);
                     }
                     progress.ran(&record);
+                    count_in_second(&mut rates, (now() - began).as_secs());
                     if let Some(Err(message)) = json.as_mut().map(|json| json.push(&record)) {
                         broken = Some(message);
                     }
@@ -157,8 +161,21 @@ pub(crate) fn sweep(
     if !(args.no_shrink || stopped) {
         shrink(&plan, &mut records)?;
     }
-    Ok(Report { heading, found, records, asked, stopped, seconds })
+    let timed = records.len() as u64;
+    Ok(Report { heading, found, records, asked, stopped, seconds, timed, rates })
 }
+
+/// Counts one more for a second of the sweep.
+fn count_in_second(rates: &mut Vec<u64>, second: u64) {
+    let second = usize::try_from(second).unwrap_or(usize::MAX).min(MAX_RATES);
+    if rates.len() <= second {
+        rates.resize(second + 1, 0);
+    }
+    rates[second] += 1;
+}
+
+/// Seconds of a sweep that are counted apart, at most: a week.
+const MAX_RATES: usize = 7 * 24 * 3600;
 
 /// Selects the failures to shrink: the first of each kind, in the order of seeds, up to a limit on the kinds. A shard
 /// shrinks all of its failures that one sweep of all seeds would have shrunk, and perhaps more.
@@ -227,7 +244,7 @@ fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<PlaceResult>) -> Result<(), String
                     worker = None;
                     still_born = 0;
                     let seed = plan.seed(place);
-                    saved_failures::keep_aborted(&plan.what.keep, plan.job, seed, &cut.to_string());
+                    saved_failures::keep_aborted(&plan.what.subject.keep, plan.job, seed, &cut.to_string());
                     let record = Record::cut(plan.name, seed, plan.job.choices(), &cut);
                     let _ = tell.send(Ok((place, record)));
                     place += 1;

@@ -50,6 +50,11 @@ impl Text {
         self.0.push((style, text.to_string()));
     }
 
+    /// The text for a file: without colours, and with control characters escaped.
+    pub(crate) fn plain(&self) -> String {
+        self.rendered(false)
+    }
+
     /// The text for output, with or without its colours.
     fn rendered(&self, colours: bool) -> String {
         let mut rendered = String::new();

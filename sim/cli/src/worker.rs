@@ -16,7 +16,7 @@ pub(crate) fn work(what: &What, catalogue: &Catalogue) -> Result<ExitCode, Stop>
     let job = Job::new(what, catalogue, engine()?)?.saying_compiling(move |_| {
         let _ = says.say(Message::Compiling);
     });
-    let mut work = Work::new(job, what.keep.folder(), what.profile.clone().unwrap_or_default());
+    let mut work = Work::new(job, what.subject.keep.folder(), what.profile.clone().unwrap_or_default());
     work.serve(&line, &mut std::io::stdin().lock()).map_err(|e| match e.kind() {
         ErrorKind::BrokenPipe => Stop::Unread,
         _ => Stop::Told(e.to_string()),

@@ -200,3 +200,24 @@ fn cargo_wavetank_drives_the_target_that_holds_the_checks() {
     assert_eq!(code, Some(2), "{out}");
     contains(&out, "unknown check \"nothing\"");
 }
+
+/// The pack of a check holds no native code: the check itself replays it, and other commands name the test.
+#[test]
+fn the_failure_of_a_check_is_packed_and_replayed_by_the_check() {
+    let folder = folder("pack");
+    let (code, out) = checks(&folder, &["run", "loses-an-update", "--seeds", "0..64", "--failures", "kept"]);
+    assert_eq!(code, 1, "{out}");
+    let kept = std::fs::read_dir(folder.join("kept")).expect("it was saved").next().expect("a file");
+    let kept = kept.expect("a file").path();
+    let (code, out) = checks(&folder, &["pack", &kept.to_string_lossy(), "--out", "it.tar.zst"]);
+    assert_eq!(code, 0, "{out}");
+    let (code, out) = checks(&folder, &["replay", "it.tar.zst"]);
+    assert_eq!(code, 1, "{out}");
+    contains(&out, "still fails");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+    let ran = command.args(["replay", "it.tar.zst"]).current_dir(&folder).output().expect("the command runs");
+    assert_eq!(ran.status.code(), Some(2));
+    let told = String::from_utf8(ran.stderr).expect("text");
+    contains(&told, "packed by the test loses-an-update");
+    contains(&told, "cargo test loses-an-update");
+}

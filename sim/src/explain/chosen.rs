@@ -11,8 +11,8 @@ use wavetank_choice::menu::Item;
 use wavetank_choice::moves::Kind;
 use wavetank_choice::profile::Level;
 
-/// Each step at which a choice was not 0.
-pub(super) fn chosen(run: &Run, names: &Names) -> Vec<String> {
+/// Each step at which a choice was not 0, with its number; 0 is the set-up.
+pub(super) fn chosen(run: &Run, names: &Names) -> Vec<(u64, String)> {
     let moves = run.moves();
     let mut by_step: BTreeMap<u64, Vec<(Choice, Occasion)>> = BTreeMap::new();
     let mut lines = Vec::new();
@@ -21,17 +21,17 @@ pub(super) fn chosen(run: &Run, names: &Names) -> Vec<String> {
         if choice.of == Meaning::Value {
             values += 1;
             if choice.value > 0 {
-                lines.push(format!(
-                    "set up: value {values} is {} of 0 to {}",
-                    choice.value,
-                    occasion.bound - 1
-                ));
+                let says =
+                    format!("set up: value {values} is {} of 0 to {}", choice.value, occasion.bound - 1);
+                lines.push((0, says));
             }
         } else if choice.value > 0 {
             by_step.entry(occasion.step).or_default().push((choice, occasion));
         }
     }
-    lines.extend(by_step.iter().filter_map(|(&step, drawn)| at_step(step, drawn, &moves, names)));
+    for (&step, drawn) in &by_step {
+        lines.extend(at_step(step, drawn, &moves, names).map(|says| (step, says)));
+    }
     lines
 }
 
@@ -150,6 +150,10 @@ pub(super) fn setting_undone(run: &Run, at: usize, lower: u32, names: &Names) ->
         }
         Meaning::Latency(operation) => format!("if {} takes no time", names.call(GateId(operation))),
         Meaning::Failure(operation) => format!("if {} does not fail", names.call(GateId(operation))),
+        Meaning::Draw(draw) => {
+            let (draw, step) = (GateId(draw), run.occasions[at].step);
+            format!("if {} is {} at step {step}", names.draw(draw), names.drawn(draw, lower))
+        }
         Meaning::Act(script) => format!("if script {script} does its operation {lower} instead of {value}"),
         Meaning::Task(vat) => {
             let step = run.occasions[at].step;

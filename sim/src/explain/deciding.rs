@@ -4,7 +4,8 @@
 //! one thing undone. Before that, a run without any change must fail in the same way. So the change is the only
 //! intended difference between the two runs. The candidates, the surest explanation first:
 //!
-//! 1. one fault or one piece of weather: a wake-up for nothing, an operation that fails, a freedom of a host;
+//! 1. one fault or one piece of weather: a wake-up for nothing, an operation that fails, a draw of a server,
+//!    a freedom of a host;
 //! 2. one amount of bytes: all of them instead of some;
 //! 3. one order: a move that was made before the one that the calm policy would have made;
 //! 4. one setting: a held pipe, a small fuel slice, a value of the scenario.
@@ -101,16 +102,22 @@ const NEAREST: usize = 4;
 /// Steps that the search may take in all. If a run is long, there are few tries.
 const SEARCH_STEPS: usize = 500_000;
 
-/// Finds the deciding change in at most `budget_runs` runs.
-pub(super) fn deciding(run: &Run, names: &Names, budget_runs: usize, again: Rerun<'_>) -> Option<Deciding> {
+/// Finds the deciding change in at most `budget_runs` runs. Gives the run that passes too.
+pub(super) fn deciding(
+    run: &Run,
+    names: &Names,
+    budget_runs: usize,
+    again: Rerun<'_>,
+) -> Option<(Deciding, Run)> {
     let moves = run.moves();
     let budget_runs = budget_runs.min(SEARCH_STEPS / moves.len().max(1));
     let search = Search { run, moves: &moves, names, again };
     if budget_runs < 2 || !search.fails_unchanged() {
         return None;
     }
-    let found = search.candidates().take(budget_runs - 1).find(|candidate| search.passes(candidate))?;
-    Some(Deciding { change: found.change, says: search.says(found) })
+    let tried = |candidate: Candidate| search.passing(&candidate).map(|passing| (candidate, passing));
+    let (found, passing) = search.candidates().take(budget_runs - 1).find_map(tried)?;
+    Some((Deciding { change: found.change, says: search.says(found) }, passing))
 }
 
 /// The plan for the run of a candidate: moves to make as far as they can be made, and the draws.
@@ -151,11 +158,13 @@ impl Search<'_> {
         signature(&again.outcome) == signature(&self.run.outcome)
     }
 
-    fn passes(&self, candidate: &Candidate) -> bool {
+    /// The run of a candidate, if it passes.
+    fn passing(&self, candidate: &Candidate) -> Option<Run> {
         let plan = self.plan(candidate);
         let again = self.run(&plan);
         let made = items(&again.moves());
-        again.outcome.is_finished() && made.get(..plan.exactly) == Some(&plan.moves[..plan.exactly])
+        let is_exact = made.get(..plan.exactly) == Some(&plan.moves[..plan.exactly]);
+        (again.outcome.is_finished() && is_exact).then_some(again)
     }
 
     fn plan<'b>(&'b self, candidate: &'b Candidate) -> Plan<'b> {
@@ -219,7 +228,11 @@ impl Search<'_> {
                 | Meaning::Half(_)
                 | Meaning::Span
                 | Meaning::Level => {}
-                Meaning::Failure(_) | Meaning::Trap(_) | Meaning::Refuse(_) | Meaning::Host(_) => {
+                Meaning::Failure(_)
+                | Meaning::Draw(_)
+                | Meaning::Trap(_)
+                | Meaning::Refuse(_)
+                | Meaning::Host(_) => {
                     faults.extend(self.usual_setting(at));
                 }
                 Meaning::Pipe(_) | Meaning::Slice(_) => flows.extend(self.usual_setting(at)),

@@ -285,6 +285,9 @@ fn sort(event: &Event) -> u64 {
         Event::IoBegun { .. } => 19,
         Event::IoEnded { fails, .. } => 20 + u64::from(*fails),
         Event::IoDropped { .. } => 22,
+        Event::DrawBegun { .. } => 23,
+        Event::Drawn { value, .. } => mix(24, u64::from(*value)),
+        Event::DrawDropped { .. } => 25,
         _ => 17,
     }
 }
@@ -310,6 +313,9 @@ fn kind_of(frame: &Frame) -> u64 {
         Message::Disembargo { .. } => 12,
         Message::Abort(_) => 13,
         Message::Unimplemented(_) => 14,
+        Message::Provide { .. } => mix(15, text("provide")),
+        Message::Accept { .. } => mix(15, text("accept")),
+        Message::Join { .. } => mix(15, text("join")),
         Message::Other(name) => mix(15, text(name)),
         Message::Garbled(_) => 16,
         Message::Closed { pending_bytes } => 17 + u64::from(*pending_bytes > 0),

@@ -128,6 +128,7 @@ fn about(of: Meaning) -> u8 {
         Meaning::Failure(_) => 13,
         Meaning::Half(_) => 14,
         Meaning::Host(_) => 15,
+        Meaning::Draw(_) => 16,
     }
 }
 

@@ -16,7 +16,9 @@
 //! A child that was started detached is on its own: only a failure that its parent was told counts. If a parent leaves
 //! children or lets them fail on purpose, its scenario says so with
 //! [`may_leave_children`](crate::world::CellBuilder::may_leave_children) and
-//! [`children_may_fail`](crate::world::CellBuilder::children_may_fail).
+//! [`children_may_fail`](crate::world::CellBuilder::children_may_fail). A child that fails because its parent closed its
+//! output early is excused by [`may_close_early`](crate::world::CellBuilder::may_close_early), and one that ends as the
+//! scenario [expects of it](crate::world::World::children) needs no excuse.
 //!
 //! In a damaged world a parent may have had to leave early, so only the first way counts there.
 
@@ -49,12 +51,15 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Finding> {
 fn kept_to_itself(evidence: &Evidence<'_>, parent: &CellFacts) -> Option<String> {
     let (link, ..) = parent.link.filter(|_| !parent.leave.children_may_fail)?;
     let frames = &evidence.links.iter().find(|of| of.link == link)?.frames;
-    let code = told(frames)?;
+    let wanted = evidence.cells.iter().filter(|cell| cell.parent == Some(parent.id) && cell.is_end_wanted);
+    let wanted: BTreeSet<i64> = wanted.flat_map(|cell| &cell.exit).map(|exit| exit.code.into()).collect();
+    let code = told(frames, &wanted)?;
     Some(format!("the answer to its Process.wait was that a child exited with {code}"))
 }
 
-/// The first exit code of a failure that a cell was told by `Process.wait`; `None` for a cell that serves that method.
-fn told(frames: &[Frame]) -> Option<i64> {
+/// The first exit code of a failure that a cell was told by `Process.wait` and that nobody wanted; `None` for a cell that
+/// serves that method.
+fn told(frames: &[Frame], wanted: &BTreeSet<i64>) -> Option<i64> {
     let mut waits = BTreeSet::new();
     let mut failed = None;
     for Frame { direction, message, .. } in frames {
@@ -67,7 +72,9 @@ fn told(frames: &[Frame]) -> Option<i64> {
             }
             (Message::Return(answer), Direction::Down) if waits.remove(&answer.question) => {
                 let code = exit_code(&answer.outcome);
-                failed = failed.or(code.filter(|&code| code != 0 && code != i64::from(KILLED)));
+                let is_failure =
+                    |code: &i64| *code != 0 && *code != i64::from(KILLED) && !wanted.contains(code);
+                failed = failed.or(code.filter(is_failure));
             }
             _ => {}
         }
@@ -112,7 +119,7 @@ fn left_alone(evidence: &Evidence<'_>, parent: &CellFacts) -> Option<String> {
             // Somebody other than its parent killed it.
             Cause::Killed => return None,
             Cause::Exited if exit.code == 0 => {}
-            Cause::Exited | Cause::Trapped(_) if parent.leave.children_may_fail => {}
+            Cause::Exited | Cause::Trapped(_) if parent.leave.children_may_fail || child.is_end_wanted => {}
             Cause::Exited => {
                 return Some(format!(
                     "its child {name} exited with {}, and nobody asked for that",

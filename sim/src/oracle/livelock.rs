@@ -15,7 +15,7 @@
 //!   server pauses again and again, its resumes between the polls are no progress either, and the call is named.
 //! - **Waiting only for the next time**: the clock moves again and again, and the cell that it wakes sets a new timer
 //!   and does nothing else. The limit is [a million](TICKS) moves of the clock in a row, or 10,000 that took a
-//!   [day](PATIENCE_NS) of virtual time. After that, if no task of the host waits for a time, the world counts as one
+//!   [day](PATIENCE_NS) of virtual time. After that, if no task of the host but those in the background waits for a time, the world counts as one
 //!   at rest: it is a stall, with its wait-for graph, or spinning if the guest waits for nothing but times.
 //! - **Progress only because a timer fired** (G05), in either of two ways:
 //!   - *Left unsent*: a cell had something to write to its link and waited, and only a timer would have let it go on.
@@ -37,7 +37,7 @@ use crate::moves::Move;
 use crate::outcome::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank::cell::Limits;
-use wavetank::{Event, IDLE_CALLS_PER_TURN, WaitStats};
+use wavetank::{Event, GateId, IDLE_CALLS_PER_TURN, WaitStats};
 
 /// Calls in a row that make a cell count as spinning: it asks for news, gets none and does not wait, while nothing else
 /// could happen. A guest that blocks in `wasi:io/poll` makes a handful.
@@ -122,13 +122,31 @@ struct Ticks {
 
 impl LivelockWatch {
     /// Notes a move, its events and the time after it. Now and then it returns true: nothing but time has passed for
-    /// very long.
-    pub fn only_time_passes(&mut self, moved: Move, caused: &[Event], now_ns: u64) -> bool {
+    /// very long. Draws and operations that are `of_background` count as if time passed.
+    pub fn only_time_passes(
+        &mut self,
+        moved: Move,
+        caused: &[Event],
+        now_ns: u64,
+        of_background: impl Fn(GateId) -> bool,
+    ) -> bool {
         let is_poll = matches!(moved, Move::Poll(_) | Move::PollAt(..));
-        let is_tick = matches!(moved, Move::Advance(_));
-        let is_handle =
-            |event: &Event| matches!(event, Event::HandleBorn { .. } | Event::HandleDropped { .. });
-        if !(is_poll || is_tick) || !caused.iter().all(is_handle) {
+        let is_tick = match moved {
+            Move::Advance(_) => true,
+            Move::Complete(id, _) | Move::Refuse(id, _) | Move::Draw(id, _) => of_background(GateId(id)),
+            _ => false,
+        };
+        let says_nothing = |event: &Event| match event {
+            Event::HandleBorn { .. } | Event::HandleDropped { .. } => true,
+            Event::IoBegun { operation: id, .. }
+            | Event::IoEnded { operation: id, .. }
+            | Event::IoDropped { operation: id }
+            | Event::DrawBegun { draw: id, .. }
+            | Event::Drawn { draw: id, .. }
+            | Event::DrawDropped { draw: id } => of_background(*id),
+            _ => false,
+        };
+        if !(is_poll || is_tick) || !caused.iter().all(says_nothing) {
             self.ticks = Ticks { count: 0, since_ns: now_ns };
             return false;
         }
@@ -176,7 +194,7 @@ impl LivelockWatch {
         if asks {
             let calls = wait_stats.idle_calls;
             return spinning(format!(
-                "asked {calls} times in a row for news that were not there, without blocking"
+                "asked {calls} times in a row whether it could go on, and neither waited nor moved a byte"
             ));
         }
         if let Some(why) = timed {

@@ -200,6 +200,13 @@ fn cycle<'a>(evidence: &Evidence<'_>, owed: &'a [Owed<'a>]) -> Option<Vec<&'a Ow
     edges.iter().find_map(|first| circle_from(first, &edges))
 }
 
+/// Who waits for whom in the circle that [`stalled`] tells of; empty if there is none.
+pub(crate) fn parties_of_cycle(evidence: &Evidence<'_>) -> Vec<(Party, Party)> {
+    let owed = owed(evidence);
+    let cycle = cycle(evidence, &owed).unwrap_or_default();
+    cycle.iter().map(|owed| (owed.creditor.clone(), owed.debtor.clone())).collect()
+}
+
 /// A shortest circle that begins with this call.
 fn circle_from<'a>(first: &'a Owed<'a>, edges: &[&'a Owed<'a>]) -> Option<Vec<&'a Owed<'a>>> {
     let mut paths = VecDeque::from([vec![first]]);

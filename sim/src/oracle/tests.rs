@@ -74,16 +74,28 @@ fn who_keeps_time_is_asked_once() {
 }
 
 #[test]
+fn draws_of_a_background_task_count_like_moves_of_the_clock() {
+    let draws = |of_background: fn(GateId) -> bool| {
+        let mut watch = LivelockWatch::default();
+        let drawn = [Event::Drawn { draw: GateId(1), value: 0 }];
+        (0..TICKS).filter(|_| watch.only_time_passes(Move::Draw(1, 0), &drawn, 0, of_background)).count()
+    };
+    assert_eq!((draws(|_| true), draws(|_| false)), (1, 0));
+}
+
+#[test]
 fn only_ticks_in_a_row_count_and_a_day_of_few_is_enough() {
-    let tick = |watch: &mut LivelockWatch, now_ns| watch.only_time_passes(Move::Advance(now_ns), &[], now_ns);
+    let tick = |watch: &mut LivelockWatch, now_ns| {
+        watch.only_time_passes(Move::Advance(now_ns), &[], now_ns, |_| false)
+    };
     let mut watch = LivelockWatch::default();
     assert!((1..TICKS).all(|now_ns| !tick(&mut watch, now_ns)));
     let (mut one_more, mut moved, mut wrote) = (watch.clone(), watch.clone(), watch.clone());
-    assert!(!watch.only_time_passes(Move::Poll(1), &[], TICKS));
+    assert!(!watch.only_time_passes(Move::Poll(1), &[], TICKS, |_| false));
     assert!(tick(&mut one_more, TICKS));
-    assert!(!moved.only_time_passes(Move::Deliver(1, 1), &[], TICKS) && !tick(&mut moved, TICKS));
+    assert!(!moved.only_time_passes(Move::Deliver(1, 1), &[], TICKS, |_| false) && !tick(&mut moved, TICKS));
     let read = [Event::Read { pipe: PipeId(1), bytes: 1 }];
-    assert!(!wrote.only_time_passes(Move::Poll(1), &read, TICKS) && !tick(&mut wrote, TICKS));
+    assert!(!wrote.only_time_passes(Move::Poll(1), &read, TICKS, |_| false) && !tick(&mut wrote, TICKS));
     let mut slow = LivelockWatch::default();
     let each_ns = PATIENCE_NS / FEW_TICKS;
     assert!((1..FEW_TICKS).all(|nth| !tick(&mut slow, nth * each_ns)));
@@ -197,6 +209,7 @@ fn family() -> Facts {
         pipes: (0..3).map(|pipe| PipeId(3 * (id - 1) + pipe)).collect(),
         link: Some((LinkId(id - 1), PipeId(3 * (id - 1) + 1), PipeId(3 * (id - 1)))),
         exit: None,
+        is_end_wanted: false,
         blocked_in: Some(Import::Poll),
         blocked: vec![Blocked::Reading(PipeId(3 * (id - 1)))],
         is_detached: false,
@@ -506,6 +519,9 @@ fn a_child_that_nobody_cared_for_is_its_parents_fault() {
 
     let mut failed = parent_of(3, Cause::Exited, EndHandling::default());
     assert!(of_children(&failed).expect("it failed").contains("its child child exited with 3"));
+    let mut wanted = failed.clone();
+    wanted.cells[1].is_end_wanted = true;
+    assert_eq!(of_children(&wanted), None);
     failed.cells[0].leave.children_may_fail = true;
     assert_eq!(of_children(&failed), None);
 

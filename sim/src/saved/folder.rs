@@ -1,7 +1,7 @@
 //! The folder of saved failures. Several processes write into it at once: no file is ever half written, and the same
 //! failure of the same seed always has the same name.
 
-use super::{SavedFailure, SavedFailureError, Source};
+use super::{ComponentInputs, SavedFailure, SavedFailureError, Source};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -44,8 +44,10 @@ pub fn file_name(scenario: &str, source: &Source, seed: Seed, failure: &str) -> 
     match source {
         Source::BuiltIn => {}
         Source::Check => hashed += "check\n",
-        Source::Component { path, args, transport, expects_rpc } => {
+        Source::Component { path, inputs } => {
+            let ComponentInputs { args, transport, expects_rpc, .. } = inputs;
             hashed += &format!("{path}\n{transport:?}\n{args:?}\n{expects_rpc}\n");
+            hashed += &inputs.newer();
             // Do not use the digest, as tokens do, because the same file may be built anew.
             title = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         }

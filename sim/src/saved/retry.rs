@@ -110,6 +110,11 @@ fn changed(kept: &SavedFailure, now: &Setting, run: &Run) -> Vec<String> {
         .filter(other)
         .map(|(name, _)| format!("its guest {name} changed since: tried all the same"))
         .collect();
+    if let (Some(then), Some(now)) = (kept.setting.source.stdin(), now.source.stdin())
+        && then.digest != now.digest
+    {
+        changed.push(format!("its stdin {} changed since: tried all the same", then.path));
+    }
     for (what, then, now) in
         [("engine", &kept.setting.engine, &now.engine), ("config", &kept.setting.config, &now.config)]
     {

@@ -4,6 +4,7 @@ use crate::signature::shrink_run;
 use crate::world::World;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
+use wavetank::cell::Transport;
 use wavetank_choice::seed::{Purpose, below};
 
 fn stream(seed: u64) -> ChaCha8Rng {
@@ -26,6 +27,10 @@ fn digest(rng: &mut ChaCha8Rng) -> String {
     hex(&(0..16).map(|_| rng.next_u32() as u8).collect::<Vec<_>>())
 }
 
+fn file(rng: &mut ChaCha8Rng) -> InputFile {
+    InputFile { path: word(rng), digest: digest(rng) }
+}
+
 fn arbitrary(rng: &mut ChaCha8Rng) -> SavedFailure {
     let seed = Seed(rng.next_u64() >> below(rng, 64));
     let marked = (0..below(rng, 30)).map(|_| (rng.next_u32() >> below(rng, 32), rng.next_u32() as u8));
@@ -43,9 +48,17 @@ fn arbitrary(rng: &mut ChaCha8Rng) -> SavedFailure {
         1 => Source::Check,
         _ => Source::Component {
             path: word(rng),
-            args: words(rng),
-            transport: [None, Some(Transport::Stdio), Some(Transport::Connection)][below(rng, 3) as usize],
-            expects_rpc: below(rng, 2) == 0,
+            inputs: ComponentInputs {
+                args: words(rng),
+                env: words(rng).into_iter().map(|name| (name, word(rng))).collect(),
+                stdin: (below(rng, 2) == 0).then(|| file(rng)),
+                transport: [None, Some(Transport::Stdio), Some(Transport::Connection)]
+                    [below(rng, 3) as usize],
+                serves: [Served::Host, Served::Executor, Served::None][below(rng, 3) as usize],
+                expects_rpc: below(rng, 2) == 0,
+                expects_exit: (below(rng, 2) == 0).then(|| below(rng, 256) as i32),
+                may_close_early: below(rng, 2) == 0,
+            },
         },
     };
     SavedFailure {
@@ -58,6 +71,7 @@ fn arbitrary(rng: &mut ChaCha8Rng) -> SavedFailure {
             engine: word(rng),
             config: word(rng),
             schemas: words(rng),
+            replaced: words(rng).into_iter().map(|name| ReplacedGuest { name, file: file(rng) }).collect(),
         },
         seed,
         drawn_by: word(rng),

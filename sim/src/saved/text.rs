@@ -4,7 +4,10 @@
 //! The text is written by our own code and read by a library. So every choice has a line of its own, and two files
 //! differ only in the lines that say how the failures differ.
 
-use super::{Original, SavedChoice, SavedFailure, Setting, Shrunk, Source, hex, unhex};
+use super::{
+    ComponentInputs, InputFile, Original, ReplacedGuest, SavedChoice, SavedFailure, Served, Setting, Shrunk,
+    Source, hex, unhex,
+};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -98,7 +101,7 @@ fn list(name: &str, items: impl Iterator<Item = String>) -> String {
 
 fn body(kept: &SavedFailure) -> Result<String, fmt::Error> {
     let SavedFailure { setting, seed, drawn_by, outcome, detail, failure, guests, shrunk, original } = kept;
-    let Setting { scenario, source, strategy, profile, canary, engine, config, schemas } = setting;
+    let Setting { scenario, source, strategy, profile, canary, engine, config, schemas, replaced } = setting;
     let mut text = format!("version = {VERSION}\n{HEADING}\n");
     let mut line = |name: &str, value: &str| writeln!(text, "{name} = {}", quoted(value));
     line("scenario", scenario)?;
@@ -124,12 +127,28 @@ fn body(kept: &SavedFailure) -> Result<String, fmt::Error> {
     if !schemas.is_empty() {
         text += &list("schemas", schemas.iter().map(|file| quoted(file)));
     }
+    if !replaced.is_empty() {
+        let words = |ReplacedGuest { name, file }: &ReplacedGuest| {
+            format!("[{}, {}, {}]", quoted(name), quoted(&file.path), quoted(&file.digest))
+        };
+        text += &list("replaced", replaced.iter().map(words));
+    }
     text += &list("detail", detail.iter().map(|line| quoted(line)));
     text += &list(
         "guests",
         guests.iter().map(|(name, digest)| format!("[{}, {}]", quoted(name), quoted(digest))),
     );
-    if let Source::Component { path, args, transport, expects_rpc } = source {
+    if let Source::Component { path, inputs } = source {
+        let ComponentInputs {
+            args,
+            env,
+            stdin,
+            transport,
+            serves,
+            expects_rpc,
+            expects_exit,
+            may_close_early,
+        } = inputs;
         let transport = match transport {
             None => BY_IMPORTS,
             Some(Transport::Stdio) => "stdio",
@@ -138,6 +157,23 @@ fn body(kept: &SavedFailure) -> Result<String, fmt::Error> {
         writeln!(text, "\n[component]\npath = {}\ntransport = {}", quoted(path), quoted(transport))?;
         if *expects_rpc {
             writeln!(text, "expect_rpc = true")?;
+        }
+        // Each of these is left out if it has its default, so that older versions read the file.
+        if let Some(code) = expects_exit {
+            writeln!(text, "expect_exit = {code}")?;
+        }
+        if *may_close_early {
+            writeln!(text, "early_close = true")?;
+        }
+        if *serves != Served::default() {
+            writeln!(text, "serve = {}", quoted(&serves.to_string()))?;
+        }
+        if let Some(InputFile { path, digest }) = stdin {
+            writeln!(text, "stdin = [{}, {}]", quoted(path), quoted(digest))?;
+        }
+        if !env.is_empty() {
+            let words = |(name, value): &(String, String)| format!("[{}, {}]", quoted(name), quoted(value));
+            text += &list("env", env.iter().map(words));
         }
         text += &list("args", args.iter().map(|arg| quoted(arg)));
     }
@@ -174,6 +210,8 @@ struct Raw {
     canary: bool,
     #[serde(default)]
     schemas: Vec<String>,
+    #[serde(default)]
+    replaced: Vec<(String, String, String)>,
     detail: Vec<String>,
     guests: Vec<(String, String)>,
     component: Option<RawComponent>,
@@ -196,6 +234,14 @@ struct RawComponent {
     transport: RawTransport,
     #[serde(default)]
     expect_rpc: bool,
+    expect_exit: Option<i32>,
+    #[serde(default)]
+    early_close: bool,
+    #[serde(default)]
+    serve: Served,
+    stdin: Option<(String, String)>,
+    #[serde(default)]
+    env: Vec<(String, String)>,
     args: Vec<String>,
 }
 
@@ -255,6 +301,27 @@ fn wrong(reason: impl fmt::Display) -> SavedFailureError {
     SavedFailureError::Wrong(reason.to_string())
 }
 
+impl From<RawComponent> for Source {
+    fn from(raw: RawComponent) -> Self {
+        let transport = match raw.transport {
+            RawTransport::Imports => None,
+            RawTransport::Stdio => Some(Transport::Stdio),
+            RawTransport::Connection => Some(Transport::Connection),
+        };
+        let inputs = ComponentInputs {
+            args: raw.args,
+            env: raw.env,
+            stdin: raw.stdin.map(|(path, digest)| InputFile { path, digest }),
+            transport,
+            serves: raw.serve,
+            expects_rpc: raw.expect_rpc,
+            expects_exit: raw.expect_exit,
+            may_close_early: raw.early_close,
+        };
+        Source::Component { path: raw.path, inputs }
+    }
+}
+
 impl TryFrom<Raw> for SavedFailure {
     type Error = SavedFailureError;
 
@@ -262,14 +329,7 @@ impl TryFrom<Raw> for SavedFailure {
         let source = match (raw.of, raw.component) {
             (RawOf::Scenario, None) => Source::BuiltIn,
             (RawOf::Check, None) => Source::Check,
-            (RawOf::Component, Some(RawComponent { path, transport, expect_rpc, args })) => {
-                let transport = match transport {
-                    RawTransport::Imports => None,
-                    RawTransport::Stdio => Some(Transport::Stdio),
-                    RawTransport::Connection => Some(Transport::Connection),
-                };
-                Source::Component { path, args, transport, expects_rpc: expect_rpc }
-            }
+            (RawOf::Component, Some(component)) => component.into(),
             _ => return Err(wrong("a component and nothing else has a table of its own")),
         };
         let seed: Seed = raw.seed.parse().map_err(wrong)?;
@@ -291,6 +351,7 @@ impl TryFrom<Raw> for SavedFailure {
             return Err(wrong("a guest is named twice"));
         }
         let RawOriginal { choices, transcript, .. } = raw.original;
+        let replaced = |(name, path, digest)| ReplacedGuest { name, file: InputFile { path, digest } };
         Ok(SavedFailure {
             setting: Setting {
                 scenario: raw.scenario,
@@ -301,6 +362,7 @@ impl TryFrom<Raw> for SavedFailure {
                 engine: raw.engine,
                 config: raw.config,
                 schemas: raw.schemas,
+                replaced: raw.replaced.into_iter().map(replaced).collect(),
             },
             seed,
             drawn_by: raw.drawn_by,

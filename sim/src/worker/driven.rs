@@ -3,13 +3,14 @@
 //! The environment names a Unix socket, because a test harness and the tests themselves write to stdout as they like.
 
 use super::protocol::{Described, Message, Request, Settings, VERSION};
+use super::replaced::{self, NewGuest};
 use super::subject::{COMPILES_UNTOLD, Subject, said_if_long};
 use super::{Line, Work, hello};
 use crate::guest_panic::SourceLine;
 use crate::harness::Harness;
 use crate::oracle::Oracle;
 use crate::run::{Choices, Run};
-use crate::saved::{Setting, Source};
+use crate::saved::{ReplacedGuest, Setting, Source};
 use crate::world::World;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,11 +49,29 @@ pub(crate) fn asked(name: &str) -> Asked {
 
 /// A check that a worker serves.
 struct DrivenCheck<F> {
+    /// Its name for people.
+    title: String,
+    /// Its name in tokens.
     name: String,
     harness: Harness<F>,
+    replaced: Vec<ReplacedGuest>,
     settings: Settings,
     line: Arc<Line>,
     has_run: AtomicBool,
+}
+
+impl<F: Fn(&mut World) + Sync> DrivenCheck<F> {
+    /// Replaces the guests that the user set.
+    fn replace_guests(&mut self) -> Result<(), String> {
+        if self.settings.guests.is_empty() {
+            return Ok(());
+        }
+        let guests = replaced::load(&self.settings.guests)?;
+        replaced::replace(self, &guests)?;
+        self.replaced = guests.iter().map(NewGuest::saved).collect();
+        self.name = replaced::name_with(&self.name, &self.replaced);
+        Ok(())
+    }
 }
 
 impl<F: Fn(&mut World) + Sync> Subject for DrivenCheck<F> {
@@ -63,7 +82,7 @@ impl<F: Fn(&mut World) + Sync> Subject for DrivenCheck<F> {
     }
 
     fn title(&self) -> &str {
-        &self.name
+        &self.title
     }
 
     fn command(&self) -> &str {
@@ -85,7 +104,9 @@ impl<F: Fn(&mut World) + Sync> Subject for DrivenCheck<F> {
     fn setting(&self, seed: Seed) -> Setting {
         let setup = self.harness.setup(seed);
         let schemas = self.settings.schema_names.clone();
-        Setting { schemas, ..Setting::of(&self.name, Source::Check, &setup, self.harness.is_comparing()) }
+        let replaced = self.replaced.clone();
+        let setting = Setting::of(&self.name, Source::Check, &setup, self.harness.is_comparing());
+        Setting { schemas, replaced, ..setting }
     }
 
     fn run_with(&self, seed: Seed, choices: Choices, compares: bool) -> Run {
@@ -151,7 +172,18 @@ fn serve<F: Fn(&mut World) + Sync>(
         Err(e) => return line.say(Message::Refused(e)),
     };
     let failures = settings.failures.clone();
-    let check = DrivenCheck { name, harness, settings, line: line.clone(), has_run: AtomicBool::new(false) };
+    let mut check = DrivenCheck {
+        title: name.clone(),
+        name,
+        harness,
+        replaced: Vec::new(),
+        settings,
+        line: line.clone(),
+        has_run: AtomicBool::new(false),
+    };
+    if let Err(e) = check.replace_guests() {
+        return line.say(Message::Refused(e));
+    }
     line.say(hello(described(&check, at)))?;
     Work::new(check, failures, profile).serve(&line, &mut orders)
 }

@@ -7,6 +7,7 @@
 //!
 //! To add a request, add a variant here, an arm in [`answer`](super::answer), and the caller.
 
+use super::replaced::GuestFile;
 use super::report::Text;
 use super::single::{Ending, Minimised, Told};
 use crate::fuzz::search::{Observed, Proposal};
@@ -111,14 +112,12 @@ pub enum Request {
         /// The step; 0 is before the first.
         step: u64,
     },
-    /// Replay a run as it is and with another guest: [`Message::Replayed`]. The guest stays replaced.
+    /// Replay a run as it is and with other guests: [`Message::Replayed`]. The guests stay replaced.
     CompareFix {
         /// The run.
         of: Replayable,
-        /// The name of the guest, or of its cell.
-        guest: String,
-        /// The other component.
-        file: PathBuf,
+        /// The guests, each with the other component.
+        guests: Vec<GuestFile>,
     },
     /// Make a failing run as small as possible: [`Message::Smaller`] after each run, then [`Message::Minimised`].
     Minimise {
@@ -161,6 +160,23 @@ pub enum Replayable {
         /// The file as the user named it.
         named: String,
     },
+    /// The run of a saved failure that came in a pack.
+    Packed {
+        /// The text of the failure.
+        failure: String,
+        /// The pack as the user named it.
+        named: String,
+    },
+}
+
+impl Replayable {
+    /// The file that it is read from, as the user named it; empty for a token.
+    pub fn named(&self) -> &str {
+        match self {
+            Replayable::Token(_) => "",
+            Replayable::Saved { named, .. } | Replayable::Packed { named, .. } => named,
+        }
+    }
 }
 
 /// The parts of a replayed run to show.
@@ -191,6 +207,8 @@ pub struct Settings {
     pub schemas: Vec<PathBuf>,
     /// The same files as the user named them.
     pub schema_names: Vec<String>,
+    /// Guests that are replaced.
+    pub guests: Vec<GuestFile>,
     /// The folder in which failures are saved.
     pub failures: Option<PathBuf>,
     /// The command, for lines that replay a run.

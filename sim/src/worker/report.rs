@@ -64,17 +64,17 @@ impl fmt::Display for Text {
 }
 
 /// One sentence that says how a run ended.
-pub(crate) fn headline(subject: &impl Subject, run: &Run) -> String {
+pub fn headline(subject: &impl Subject, run: &Run) -> String {
     format!("{}: {} (seed {})", subject.title(), sentence(&run.outcome), run.seed)
 }
 
 /// The smallest run that fails in the same way as `run`; `None` if there is none.
-pub(crate) fn shrunk(subject: &impl Subject, run: &Run) -> Option<ShrunkRun> {
+pub fn shrunk(subject: &impl Subject, run: &Run) -> Option<ShrunkRun> {
     shrink_run(run, SHRINK_RUNS, |choices| subject.replay(run.seed, choices))
 }
 
 /// A run in a few lines, of which the last replays it. If the run was made smaller, the smaller run is explained.
-pub(crate) fn report(subject: &impl Subject, run: &Run, shrunk: Option<&ShrunkRun>) -> Text {
+pub fn report(subject: &impl Subject, run: &Run, shrunk: Option<&ShrunkRun>) -> Text {
     match shrunk {
         Some(ShrunkRun { run: smaller, shrunk }) => {
             let mut smaller = smaller.clone();
@@ -97,7 +97,7 @@ pub(crate) fn report(subject: &impl Subject, run: &Run, shrunk: Option<&ShrunkRu
 const SHOWN_ENDS: usize = 8;
 
 /// A headline in the colour of its outcome.
-pub(crate) fn coloured(run: &Run, head: String) -> Text {
+pub fn coloured(run: &Run, head: String) -> Text {
     let tone = match &run.outcome {
         Outcome::Finished => Tone::Finished,
         outcome if outcome.known().is_some() => Tone::Known,
@@ -111,7 +111,7 @@ pub(crate) fn coloured(run: &Run, head: String) -> Text {
 
 /// The text below the headline of a run. For a component of the user's own, stderr is left out here, because all output
 /// of its cells is printed above.
-pub(crate) fn explained(subject: &impl Subject, run: &Run, explain_runs: usize) -> String {
+pub fn explained(subject: &impl Subject, run: &Run, explain_runs: usize) -> String {
     let mut explanation = subject.explain(run, explain_runs);
     if subject.shows_output() {
         explanation.stderr.clear();
@@ -152,12 +152,12 @@ fn told(subject: &impl Subject, run: &Run, head: String, explain_runs: usize) ->
 }
 
 /// The oracles that were switched off, each with the reason; nothing if there are none.
-pub(crate) fn not_judged(run: &Run) -> String {
+pub fn not_judged(run: &Run) -> String {
     run.not_judged().iter().map(|not_judged| format!("  not judged: {not_judged}\n")).collect()
 }
 
 /// Says so if no message was sent over any link, and names the connections that were never opened.
-pub(crate) fn rpc_notes(run: &Run) -> String {
+pub fn rpc_notes(run: &Run) -> String {
     let frames = run.frames();
     let mut text = String::new();
     if !run.cells.is_empty() && transport::messages(&frames) == 0 {
@@ -176,7 +176,7 @@ pub(crate) fn rpc_notes(run: &Run) -> String {
 }
 
 /// Names the known fault that a run shows; empty if there is none.
-pub(crate) fn known_as(subject: &impl Subject, run: &Run) -> String {
+pub fn known_as(subject: &impl Subject, run: &Run) -> String {
     run.outcome.known().map_or_else(String::new, |known| {
         format!(
             "  known: {}, a fault of {}: `{} known {}` tells more\n",
@@ -189,7 +189,7 @@ pub(crate) fn known_as(subject: &impl Subject, run: &Run) -> String {
 }
 
 /// Names the runs that a canary compared this one with; empty if there was no comparison.
-pub(crate) fn compared(run: &Run) -> String {
+pub fn compared(run: &Run) -> String {
     let others: Vec<String> = run.compared.iter().map(|against| against.to_string()).collect();
     match (&run.outcome, others.join(" and ")) {
         (_, others) if others.is_empty() => String::new(),
@@ -199,7 +199,7 @@ pub(crate) fn compared(run: &Run) -> String {
 }
 
 /// The output of the cells, if the subject is a component of the user's own.
-pub(crate) fn output_of_own(subject: &impl Subject, run: &Run) -> String {
+pub fn output_of_own(subject: &impl Subject, run: &Run) -> String {
     if subject.shows_output() { output(run) } else { String::new() }
 }
 
@@ -233,7 +233,7 @@ fn output(run: &Run) -> String {
 }
 
 /// The RPC frames of each link.
-pub(crate) fn frames(run: &Run) -> String {
+pub fn frames(run: &Run) -> String {
     let mut text = String::new();
     for link in &*run.frames() {
         let _ = writeln!(text, "link of {}  (→ to the host, ← to the cell)", link.cell);

@@ -2,6 +2,7 @@
 
 use super::keeper::{keep_one, says_where};
 use super::protocol::{Explored, Replayable, Shown};
+use super::replaced::{self, GuestFile};
 use super::report::{self, Text};
 use super::subject::Subject;
 use super::words::counted;
@@ -14,7 +15,6 @@ use crate::saved::{self, Retry, RetryVerdict, SavedFailure, SavedFailureError};
 use crate::signature::{ShrunkRun, shrink_while, signature};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
-use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use wavetank::escape_control;
@@ -75,15 +75,24 @@ struct Found {
 fn found(subject: &mut impl Subject, of: &Replayable) -> Result<Found, String> {
     let (token, saved) = match of {
         Replayable::Token(text) => (text.parse().map_err(|e| format!("{e}"))?, None),
-        Replayable::Saved { file, named } => {
-            let kept = read_saved(file, named)?;
-            let again = subject.retry(&kept).map_err(|e| format!("{named}: {e}"))?;
-            (again.token.clone(), Some((kept, again)))
+        Replayable::Saved { file, named } => retried(subject, read_saved(file, named)?, named)?,
+        Replayable::Packed { failure, named } => {
+            let kept = failure.parse().map_err(|e| format!("{named}: {e}"))?;
+            retried(subject, kept, named)?
         }
     };
     let choices = Choices::try_from(token.recipe.clone()).map_err(|e| e.to_string())?;
     subject.harness_mut().base_mut().choices = choices.clone();
     Ok(Found { token, choices, saved })
+}
+
+fn retried(
+    subject: &impl Subject,
+    kept: SavedFailure,
+    named: &str,
+) -> Result<(Token, Option<(SavedFailure, Retry)>), String> {
+    let again = subject.retry(&kept).map_err(|e| format!("{named}: {e}"))?;
+    Ok((again.token.clone(), Some((kept, again))))
 }
 
 /// Reads the file of a saved failure.
@@ -110,7 +119,7 @@ pub fn replay(subject: &mut impl Subject, of: &Replayable, shown: Shown) -> Resu
         let ending = replayed(subject, &token, shown, &mut text);
         return Ok((text, ending));
     };
-    let Replayable::Saved { named, .. } = of else { unreachable!("only files have saved failures") };
+    let named = of.named();
     let outcome = escape_control(&kept.outcome);
     text += &format!("{named}: kept of {}, seed {}: {outcome}\n", subject.title(), kept.seed);
     for changed in &again.changed {
@@ -181,29 +190,28 @@ pub fn until(subject: &mut impl Subject, of: &Replayable, step: u64) -> Result<S
     }
 }
 
-/// Replays with another component in place of a guest, and shows the differences.
+/// Replays with other components in place of guests, and shows the differences.
 ///
 /// # Errors
-/// A message for the user if there is no such run or guest, or if the file holds no component.
+/// A message for the user if there is no such run or guest, or if a file holds no component.
 pub fn fixed(
     subject: &mut impl Subject,
     of: &Replayable,
-    guest: &str,
-    file: &Path,
+    guests: &[GuestFile],
 ) -> Result<(Text, Ending), String> {
     let Found { token, .. } = found(subject, of)?;
-    let path = file.display();
-    let new = component(file)?;
+    let new = replaced::load(guests)?;
     let before = subject.run(token.seed);
-    let old = guest_of(&before, guest, subject.guests())?;
     let title = subject.title().to_string();
-    let engine = subject.harness().engine().replacing(&old, &new).map_err(|e| format!("{path}: {e}"))?;
-    subject.harness_mut().base_mut().engine = engine;
+    replaced::replace_in(subject, &new, &before)?;
     let after = subject.run(token.seed);
     let compared = compare_fix(&before, &after);
+    let with: Vec<String> =
+        new.iter().map(|guest| format!("{} for {}", guest.named.display(), guest.name)).collect();
     let mut text = Text::default();
     text += &format!(
-        "{title} with {path} for {guest} (seed {})\n  before: {}\n  now: {}\n{compared}",
+        "{title} with {} (seed {})\n  before: {}\n  now: {}\n{compared}",
+        with.join(" and "),
         token.seed,
         sentence(&before.outcome),
         sentence(&after.outcome)
@@ -214,45 +222,6 @@ pub fn fixed(
         FixVerdict::Diverged { .. } => Ending::Diverged,
     };
     Ok((text, ending))
-}
-
-/// The component with a name: the guest of a cell, or a built-in guest that ran here.
-fn guest_of(run: &Run, name: &str, guests: &[(&'static str, &'static [u8])]) -> Result<Vec<u8>, String> {
-    if let Some((_, cell)) = run.guests.iter().find(|(cell, _)| **cell == *name) {
-        return Ok(cell.bytes().to_vec());
-    }
-    let built_in = guests.iter().find(|(built_in, _)| *built_in == name).map(|(_, bytes)| *bytes);
-    let ran = |bytes: &&[u8]| run.guests.iter().any(|(_, guest)| guest.bytes() == *bytes);
-    built_in.filter(ran).map(<[u8]>::to_vec).ok_or_else(|| {
-        let mut cells: Vec<&str> = run.guests.iter().map(|(cell, _)| &**cell).collect();
-        cells.dedup();
-        let cells = if cells.is_empty() { "none at all".into() } else { cells.join(", ") };
-        format!("no guest {name:?} runs here: the cells are {cells}")
-    })
-}
-
-/// Maximum size of a component that a user names, in bytes: more than a guest may hand to its host, to leave room for
-/// debugging information.
-const MAX_COMPONENT_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Reads a component.
-///
-/// # Errors
-/// A message for the user that names the file.
-pub fn component(path: &Path) -> Result<Vec<u8>, String> {
-    let mut wasm = Vec::new();
-    let file = std::fs::File::open(path);
-    let read = file.and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut wasm));
-    match read {
-        Err(e) => Err(format!(
-            "{}: {e}: name a built component, as target/wasm32-wasip2/release/NAME.wasm",
-            path.display()
-        )),
-        Ok(read) if read as u64 > MAX_COMPONENT_BYTES => {
-            Err(format!("{}: it is larger than {MAX_COMPONENT_BYTES} bytes", path.display()))
-        }
-        Ok(_) => Ok(wasm),
-    }
 }
 
 /// The bounds of a search for a smaller run.
@@ -292,7 +261,7 @@ pub fn minimise(
     let mut changed = Vec::new();
     let (run, kept) = match saved {
         Some((kept, again)) => {
-            let Replayable::Saved { named, .. } = of else { unreachable!("only files have saved failures") };
+            let named = of.named();
             changed = again.changed.iter().map(|changed| format!("{named}: {changed}")).collect();
             let is_as_kept = again.verdict == RetryVerdict::StillFails && again.changed.is_empty();
             (again.run, is_as_kept.then_some(kept))

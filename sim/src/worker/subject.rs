@@ -76,6 +76,16 @@ pub trait Subject {
         saved::retry(kept, &self.setting(kept.seed), replay)
     }
 
+    /// Replaces one component by another from here on.
+    ///
+    /// # Errors
+    /// The engine's reason if the other component cannot start.
+    fn replace(&mut self, old: &[u8], new: &[u8]) -> Result<(), wavetank::Error> {
+        let engine = self.harness().engine().replacing(old, new)?;
+        self.harness_mut().base_mut().engine = engine;
+        Ok(())
+    }
+
     /// The setting of a failure that a fuzzer found. Drawn anew, its seed gives another run.
     fn setting_of_found(&self, seed: Seed) -> Setting {
         Setting { strategy: None, profile: None, ..self.setting(seed) }

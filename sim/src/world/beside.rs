@@ -78,7 +78,7 @@ impl World {
     }
 
     /// Whether a cell or a task has not ended that must end.
-    fn must_go_on(&self) -> bool {
+    pub(super) fn must_go_on(&self) -> bool {
         self.executor.tasks().any(|task| task.whose.must_end())
             || self.tank.cells().iter().any(|cell| cell.exit().is_none())
     }
@@ -124,6 +124,7 @@ impl World {
             }
             _ => (self.host.0, "the scenario".into()),
         };
+        let tasks = Box::pin(self.shared.in_background(tasks));
         self.executor.spawner().spawn(&format!("spawned by {by}"), actor, TaskOwner::Beside, tasks);
         self.executor.look();
     }

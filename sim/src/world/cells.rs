@@ -1,5 +1,6 @@
 //! Lets a scenario start cells and say what it expects of them.
 
+use super::StdinScript;
 use super::World;
 use super::judge::{Expectation, Expected, Stream};
 use crate::oracle::{Allowances, Oracle, Scope};
@@ -59,7 +60,7 @@ impl World {
             wasm,
             args: vec![name.into()],
             env: Vec::new(),
-            stdin: Vec::new(),
+            stdin: None,
             keeps_stdin: false,
             transport: None,
             limits: Limits::default(),
@@ -78,7 +79,7 @@ pub struct CellBuilder<'w> {
     wasm: &'w [u8],
     args: Vec<String>,
     env: Vec<(String, String)>,
-    stdin: Vec<u8>,
+    stdin: Option<StdinScript>,
     keeps_stdin: bool,
     transport: Option<Transport>,
     limits: Limits,
@@ -100,11 +101,25 @@ impl<'w> CellBuilder<'w> {
         self
     }
 
+    /// More variables of its environment.
+    pub fn envs<N: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.env.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
     /// The bytes that it reads from stdin before the end, if stdin is not its transport. There are none by default. If
     /// no transport was set and its imports ask for no connection, setting a stdin means that stdin and stdout are its
     /// own.
-    pub fn stdin(mut self, bytes: &[u8]) -> Self {
-        self.stdin = bytes.into();
+    pub fn stdin(self, bytes: &[u8]) -> Self {
+        self.stdin_script(StdinScript::new().write(bytes))
+    }
+
+    /// The same in parts, with pauses between them and an end, or none.
+    pub fn stdin_script(mut self, script: StdinScript) -> Self {
+        self.stdin = Some(script);
         self
     }
 
@@ -173,6 +188,14 @@ impl<'w> CellBuilder<'w> {
     /// of WASI traps as usual. Its children inherit it.
     pub fn children_may_fail(mut self) -> Self {
         self.leave.children_may_fail = true;
+        self
+    }
+
+    /// Allows it to close the stdout or stderr of a child before the child has ended. The child may fail then: it may
+    /// exit with another code than 0, or panic, because it can no longer write. All other children are judged as usual.
+    /// Its children inherit it.
+    pub fn may_close_early(mut self) -> Self {
+        self.leave.may_close_early = true;
         self
     }
 
@@ -249,25 +272,24 @@ impl<'w> CellBuilder<'w> {
             Err(error) => panic!("guest {name}: {error}"),
         };
         let mut kept = None;
-        let writes_stdin = !self.stdin.is_empty() || self.keeps_stdin;
+        let writes_stdin = self.stdin.is_some() || self.keeps_stdin;
         // A cell that may still speak RPC over its stdio gets the end of its stdin only when it is known that it does
         // not.
         let stdin_is_known = self.transport.is_some() || cell.transport() == Transport::Connection;
         let stdin = stdio.stdin.take().filter(|_| stdin_is_known || writes_stdin);
         if let Some(stdin) = stdin.filter(|_| stdio.claim()) {
-            let bytes = self.stdin;
+            let script = self.stdin.unwrap_or_else(|| StdinScript::new().write(b""));
             if self.keeps_stdin {
                 kept = Some(stdin.clone());
+            }
+            if script.stays_open() {
+                stdio.stdin = Some(stdin.clone());
             }
             world.tank.spawn_as(
                 &format!("stdin of {name}"),
                 world.host,
                 Role::StdioOf(cell.id()),
-                async move {
-                    // A cell need not read the bytes that it is given.
-                    let _ = stdin.write(bytes.into()).await;
-                }
-                .boxed_local(),
+                script.play(stdin, world.io()).boxed_local(),
             );
         }
         world.leave.borrow_mut().insert(cell.id(), self.leave);

@@ -1,6 +1,7 @@
 //! The main loop: menu, pick, apply, record.
 
 use super::World;
+use super::dice::Running;
 use super::faults::{Fault, LATENCIES, span_ns};
 use super::turn;
 use crate::moves::Move;
@@ -8,7 +9,7 @@ use crate::oracle::livelock::LivelockWatch;
 use crate::oracle::{Evidence, Oracle, flood};
 use crate::outcome::Outcome;
 use crate::transcript::Step;
-use wavetank::{ActorId, Completion, Event, GateId, PipeId};
+use wavetank::{ActorId, Completion, DrawRange, Event, GateId, PipeId, Ready};
 use wavetank_choice::choice::Meaning;
 use wavetank_choice::chooser::Chooser;
 use wavetank_choice::menu::{Candidates, Item};
@@ -21,6 +22,7 @@ impl World {
         let chooser = self.chooser.clone();
         let chooser = &mut *chooser.borrow_mut();
         let _turns = turn::Counted::start();
+        let _runs = Running::start(&self.is_running);
         self.draw_weather(chooser);
         self.executor.look();
         self.take_spawned(None);
@@ -28,13 +30,14 @@ impl World {
         self.drain();
         let mut watch = LivelockWatch::default();
         loop {
+            self.rest_background();
             if self.is_far_enough() {
                 return Outcome::Finished;
             }
             chooser.at_step(self.transcript.steps.len() as u64 + 1);
             let Some(moved) = self.next_move(chooser) else { break };
             if self.transcript.steps.len() as u64 >= self.max_steps {
-                return Outcome::StepLimit { steps: self.max_steps };
+                return self.step_limit();
             }
             if let Some(found) = self.before(moved) {
                 return found;
@@ -50,6 +53,7 @@ impl World {
                 None => self.apply(moved, chooser),
             }
             self.take_spawned(Some(moved));
+            self.count_last_poll(moved);
             self.moving = None;
             self.drain();
             let to = self.transcript.events.len();
@@ -92,8 +96,11 @@ impl World {
         let is_due = self.shared.is_timer_due();
         loop {
             let may_pass = timer.is_some() || self.may_wait_beside();
+            let is_all = self.take_changes();
             let item = self.with_sets(|sets| {
-                let menu = self.calm.menu(sets, may_pass).with_time_due(is_due);
+                let changes = is_all.then_some(&*self.changes);
+                let sets = Candidates { changes, ..*sets };
+                let menu = self.calm.menu(&sets, may_pass).with_time_due(is_due);
                 (!menu.is_empty()).then(|| chooser.pick(&menu))
             });
             // Time was picked, and nobody waits for one after all: pick again from the rest.
@@ -156,8 +163,8 @@ impl World {
         })
     }
 
-    /// A host that was asked nothing and has nothing to ask hangs up when nothing but time could pass. Paused calls and
-    /// fake I/O do not count. This is no choice: otherwise a guest that only reads its stdin would wait for ever.
+    /// A host that was asked nothing and has nothing to ask hangs up when nothing but time could pass. Paused calls,
+    /// draws and fake I/O do not count. This is no choice: otherwise a guest that only reads its stdin would wait for ever.
     fn hang_up(&self, timer_ns: Option<u64>) -> Option<Move> {
         let only_time = self.with_sets(|sets| {
             [sets.start, sets.poll, sets.deliver, sets.grant, sets.answer, sets.act]
@@ -182,9 +189,12 @@ impl World {
         }
     }
 
-    /// Resumes a paused call, or decides an operation of fake I/O. For an operation it draws how long it takes. Then it
+    /// Resumes a paused call, or decides a draw or an operation of fake I/O. For an operation it draws how long it takes. Then it
     /// draws whether the operation fails, but only if the scenario allows that.
     fn resume_of(&self, id: u32, chooser: &mut Chooser) -> Move {
+        if let Some(range) = self.shared.draw_range(GateId(id)) {
+            return Move::Draw(id, drawn(id, &range, chooser));
+        }
         let Some(fails_one_in) = self.shared.operation_fails_one_in(GateId(id)) else {
             return Move::Resume(id);
         };
@@ -200,16 +210,36 @@ impl World {
         if fails { Move::Refuse(id, latency_ns) } else { Move::Complete(id, latency_ns) }
     }
 
+    /// Notes which moves came or went since the last menu. Returns whether these are all.
+    fn take_changes(&mut self) -> bool {
+        let changes = &mut self.changes;
+        changes.clear();
+        let mut is_all = self.shared.take_ready_changes(|ready, id| {
+            let kind = match ready {
+                Ready::Start => Kind::Start,
+                Ready::Deliver => Kind::Deliver,
+                Ready::Grant => Kind::Grant,
+                Ready::Answer => Kind::Answer,
+                Ready::Resume => Kind::Resume,
+            };
+            changes.push(Item { kind, id });
+        });
+        is_all &= self.executor.take_changes(|id| changes.push(Item { kind: Kind::Poll, id }));
+        is_all &= self.acting.take_changes(|id| changes.push(Item { kind: Kind::Act, id }));
+        is_all
+    }
+
     pub(super) fn with_sets<R>(&self, with: impl FnOnce(&Candidates<'_>) -> R) -> R {
         self.shared.ready_sets(|ready_sets| {
             with(&Candidates {
                 start: ready_sets.startable,
-                poll: self.executor.ready(),
+                poll: self.executor.ready().ids(),
                 deliver: ready_sets.deliverable,
                 grant: ready_sets.grantable,
                 answer: ready_sets.answerable,
                 resume: ready_sets.resumable,
-                act: &self.acting,
+                act: self.acting.ids(),
+                changes: None,
             })
         })
     }
@@ -239,6 +269,7 @@ impl World {
             Move::Refuse(id, latency_ns) => {
                 self.shared.end_operation(GateId(id), Completion { latency_ns, fails: true });
             }
+            Move::Draw(id, value) => self.shared.decide_draw(GateId(id), value),
             Move::Act(script, operation) => self.scripts.borrow_mut()[script as usize].act(operation),
             Move::Advance(to_ns) => {
                 self.weather.time_passed();
@@ -255,11 +286,7 @@ impl World {
 
     fn look_at_scripts(&mut self) {
         for (id, script) in (0..).zip(self.scripts.borrow().iter()) {
-            if script.offers() > 0 {
-                self.acting.insert(id);
-            } else {
-                self.acting.remove(id);
-            }
+            self.acting.set(id, script.offers() > 0);
         }
     }
 
@@ -288,6 +315,14 @@ impl World {
             self.weather.see(event);
             self.record_bytes += flood::bytes_of(event);
         }
+    }
+}
+
+/// Draws the value of a draw.
+fn drawn(id: u32, range: &DrawRange, chooser: &mut Chooser) -> u32 {
+    match *range {
+        DrawRange::Chance { times, of } => u32::from(chooser.chance(Meaning::Draw(id), times, of)),
+        _ => chooser.draw(Meaning::Draw(id), range.bound()),
     }
 }
 

@@ -9,13 +9,13 @@ use crate::oracle::{
     Allowances, Blame, CellFacts, Damage, Ends, Evidence, Facts, Finding, Oracle, Party, SwitchedOff,
     TaskFacts, blocking, output, outside, rest, transport,
 };
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Running};
 use crate::transcript::{LinkFrames, Names};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use wavetank::cell::{Cause, Cell, ExitRecord, Limits};
-use wavetank::{ActorId, Blocked, Event, GateId, IDLE_CALLS_PER_TURN, LinkEnds, TrapClass};
+use wavetank::{ActorId, Blocked, End, Event, GateId, IDLE_CALLS_PER_TURN, LinkEnds, Role, TrapClass};
 use wavetank_choice::profile::Level;
 
 /// An expectation of the scenario about a cell at the end.
@@ -24,6 +24,7 @@ pub(super) struct Expectation {
     pub(super) what: Expected,
 }
 
+#[derive(Clone)]
 pub(super) enum Expected {
     Code(i32),
     Trap(TrapClass),
@@ -62,7 +63,7 @@ impl World {
         is_on.then(|| blocking::judge_before_time(&evidence)).flatten().map(Outcome::Violated)
     }
 
-    /// Whether nothing is left to do but to let time pass. Paused calls, fake I/O and scripts are not looked at.
+    /// Whether nothing is left to do but to let time pass. Paused calls, draws, fake I/O and scripts are not looked at.
     pub(super) fn could_only_time_pass(&self) -> bool {
         self.with_sets(|sets| {
             [sets.start, sets.poll, sets.deliver, sets.grant, sets.answer].iter().all(|set| set.is_empty())
@@ -77,7 +78,8 @@ impl World {
         watch: &mut LivelockWatch,
     ) -> Option<Outcome> {
         let events = &self.transcript.events[caused.clone()];
-        if watch.only_time_passes(moved, events, self.shared.now_ns())
+        let is_of_background = |id| self.shared.is_of_background(id);
+        if watch.only_time_passes(moved, events, self.shared.now_ns(), is_of_background)
             && let Some(found) = self.ticks()
         {
             return Some(found);
@@ -102,22 +104,31 @@ impl World {
     }
 
     /// The outcome of a world in which only the clock has moved for very long: a stall, or a cell that only waits for
-    /// the next time. `None` if somebody other than a cell still waits for a time, because it may change something
-    /// then.
+    /// the next time. `None` if somebody other than a cell or a background task still waits for a time, because it may
+    /// change something then.
     fn ticks(&self) -> Option<Outcome> {
         let (facts, frames) = (self.facts(), self.frames_so_far());
         let of_cells: BTreeSet<Blocked> = facts.cells.iter().flat_map(|cell| cell.blocked.clone()).collect();
-        let is_cells = |at_ns: u64| of_cells.contains(&Blocked::Until(at_ns));
+        let of_background = self.shared.background_timers_ns();
+        // Those whose time has just come have no timer now.
+        let is_cells = |whose| matches!(whose, TaskOwner::Host(Role::Cell(_)));
+        let others_go_on = || {
+            let mut ready = self.executor.tasks().filter(|task| task.is_ready);
+            ready.any(|task| !task.whose.is_background() && !is_cells(task.whose))
+        };
+        let is_known =
+            |at_ns: u64| of_cells.contains(&Blocked::Until(at_ns)) || of_background.contains(&at_ns);
         if self.weather.has_silent_pipes()
             || !self.shared.late_answers().is_empty()
-            || !self.shared.timers_ns().into_iter().all(is_cells)
+            || !self.shared.timers_ns().into_iter().all(is_known)
         {
             return None;
         }
         let is_time = |on: &Blocked| matches!(on, Blocked::Until(_));
         let waits_for_time = |cell: &&CellFacts| cell.exit.is_none() && cell.blocked.iter().any(is_time);
         let ticking = facts.cells.iter().find(waits_for_time);
-        if ticking.is_none() && self.runtime_beside().is_none() {
+        let is_expected = self.executor.has_background() || self.runtime_beside().is_some();
+        if ticking.is_none() && (!is_expected || others_go_on()) {
             return None;
         }
         if let Some(ticking) = ticking.filter(|cell| cell.blocked.iter().all(is_time)) {
@@ -133,6 +144,26 @@ impl World {
             ..Evidence::from_facts(&facts, &frames)
         };
         evidence.wrong().map(Outcome::Violated).or_else(|| rest::stalled(&evidence).map(Outcome::Stalled))
+    }
+
+    /// The outcome of a world that reached its limit of steps.
+    pub(super) fn step_limit(&self) -> Outcome {
+        /// Number of last steps in which to look for the one that runs.
+        const LOOKED_AT: usize = 10_000;
+        let steps = &self.transcript.steps;
+        let last = &steps[steps.len().saturating_sub(LOOKED_AT)..];
+        let mut polls: BTreeMap<u32, usize> = BTreeMap::new();
+        for step in last {
+            if let Move::Poll(actor) | Move::PollAt(actor, _) = step.moved {
+                *polls.entry(actor).or_default() += 1;
+            }
+        }
+        let most = polls.into_iter().max_by_key(|(_, polls)| *polls);
+        let running = most.map(|(actor, polls)| {
+            let PolledActor { name, blame, .. } = self.who(ActorId(actor), None);
+            Running { who: name, polls, of: last.len(), blame: blame.guessed() }
+        });
+        Outcome::StepLimit { steps: self.max_steps, running }
     }
 
     /// Whether only three things could happen: a poll of this actor, polls of others that ask in vain, or time that
@@ -173,7 +204,7 @@ impl World {
 
     /// A task of the scenario that an actor holds and that has not ended. It is a guess.
     fn task_of_actor(&self, actor: ActorId) -> Blame {
-        let is_scenarios = |task: &LiveTask<'_>| task.whose == TaskOwner::Scenario;
+        let is_scenarios = |task: &LiveTask<'_>| task.whose.is_scenarios();
         let mut own = self.executor.tasks().filter(is_scenarios).filter(|task| task.actor == actor.0);
         let Some(task) = own.next() else { return Blame::Unknown };
         let vat = self.party(actor).vat();
@@ -222,7 +253,7 @@ impl World {
             self.shared.drain_events(&mut broken_off);
             return self.server_of(call, &broken_off);
         }
-        let task = self.executor.broken_off().filter(|task| task.whose == TaskOwner::Scenario)?;
+        let task = self.executor.broken_off().filter(|task| task.whose.is_scenarios())?;
         Some(Blame::Task { vat: self.party(ActorId(task.actor)).vat(), task: task.name.into() })
     }
 
@@ -316,13 +347,18 @@ impl World {
         if evidence.damage.is_done {
             return None;
         }
-        let is_judged = |finding: &Finding, cell: &Cell| {
-            evidence.cell(cell.id()).is_none_or(|cell| evidence.is_judged(finding.oracle, cell))
-        };
         let expectations = self.expectations.borrow();
-        expectations.iter().find_map(|expected| {
-            self.check(expected, evidence).filter(|finding| is_judged(finding, &expected.cell))
-        })
+        expectations
+            .iter()
+            .find_map(|expected| self.unmet_by(expected, evidence))
+            .or_else(|| self.unmet_by_children(evidence))
+    }
+
+    /// The finding about an expectation that does not hold, unless its oracle is off.
+    pub(super) fn unmet_by(&self, expected: &Expectation, evidence: &Evidence<'_>) -> Option<Finding> {
+        let cell = evidence.cell(expected.cell.id());
+        let is_judged = |finding: &Finding| cell.is_none_or(|cell| evidence.is_judged(finding.oracle, cell));
+        self.check(expected, evidence).filter(is_judged)
     }
 
     /// The frames of all links so far, while the world runs.
@@ -359,6 +395,10 @@ impl World {
                 parent.map(|parent| parent.leave.clone()).unwrap_or_default()
             };
             let its_leave = leave.get(&id).cloned().unwrap_or_else(inherited);
+            let exit = cell.exit();
+            let is_end_wanted = parent.is_some()
+                && exit.as_deref().is_some_and(|exit| self.is_end_expected(&cell, exit))
+                || its_leave.may_close_early && parent.is_some() && self.was_closed_early(&cell);
             facts.cells.push(CellFacts {
                 id,
                 name: cell.name().clone(),
@@ -371,7 +411,8 @@ impl World {
                 limits: cell.limits().clone(),
                 pipes: cell.pipes().into(),
                 link: cell.link().map(|link| (link.id(), link.up(), link.down())),
-                exit: cell.exit().as_deref().cloned(),
+                exit: exit.as_deref().cloned(),
+                is_end_wanted,
                 blocked_in: self.shared.blocked_in(id),
                 blocked: self.shared.blocked(id),
                 care: cell.care(),
@@ -413,7 +454,9 @@ impl World {
     fn unexpected_trap(&self, facts: &Facts) -> Option<Outcome> {
         let may_panic = |id: ActorId| {
             let cell = facts.cells.iter().find(|cell| cell.id == id);
-            cell.is_some_and(|cell| cell.parent.is_some() && cell.leave.children_may_fail)
+            cell.is_some_and(|cell| {
+                cell.parent.is_some() && (cell.leave.children_may_fail || cell.is_end_wanted)
+            })
         };
         let is_excused = |cell: &Cell, class| {
             let by_scenario = class == TrapClass::Unreachable && may_panic(cell.id());
@@ -425,7 +468,9 @@ impl World {
                 .iter()
                 .any(|e| e.cell.id() == cell.id() && matches!(e.what, Expected::Trap(c) if c == class))
         };
+        let is_child = |id: ActorId| facts.cells.iter().any(|cell| cell.id == id && cell.parent.is_some());
         self.tank.cells().iter().find_map(|cell| match cell.exit().as_deref() {
+            Some(exit) if is_child(cell.id()) && self.is_end_expected(cell, exit) => None,
             Some(ExitRecord { cause: Cause::Trapped(trap), .. })
                 if !is_expected(cell, trap.class) && !is_excused(cell, trap.class) =>
             {
@@ -438,19 +483,30 @@ impl World {
 
     /// The last panic message that a cell wrote to its stderr.
     fn panic_of(&self, cell: &Cell) -> Option<GuestPanic> {
-        let stderr = cell.pipes().get(2)?;
-        let written: Vec<u8> = self
-            .transcript
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Wrote { pipe, bytes } if pipe == stderr => Some(&bytes[..]),
+        GuestPanic::last_in(&self.written(cell, Stream::Stderr))
+    }
+
+    /// All that a cell wrote to its stdout or stderr.
+    fn written(&self, cell: &Cell, stream: Stream) -> String {
+        let index = if stream == Stream::Stdout { 1 } else { 2 };
+        let Some(of) = cell.pipes().get(index) else { return String::new() };
+        let written = self.transcript.events.iter().filter_map(|event| match event {
+            Event::Wrote { pipe, bytes } if pipe == of => Some(&bytes[..]),
+            _ => None,
+        });
+        String::from_utf8_lossy(&written.flatten().copied().collect::<Vec<u8>>()).into_owned()
+    }
+
+    /// Whether the reader of a cell's stdout or stderr left before the cell closed it.
+    fn was_closed_early(&self, cell: &Cell) -> bool {
+        let outputs = cell.pipes().get(1..3).unwrap_or_default();
+        outputs.iter().any(|output| {
+            let first = self.transcript.events.iter().find_map(|event| match event {
+                Event::Closed { pipe, end, .. } if pipe == output => Some(*end),
                 _ => None,
-            })
-            .flatten()
-            .copied()
-            .collect();
-        GuestPanic::last_in(&String::from_utf8_lossy(&written))
+            });
+            first == Some(End::Reader)
+        })
     }
 
     fn check(&self, Expectation { cell, what }: &Expectation, evidence: &Evidence<'_>) -> Option<Finding> {
@@ -491,11 +547,13 @@ impl World {
 
     fn output(&self, cell: &Cell, stream: Stream) -> String {
         let roots = self.roots.borrow();
-        let stdio = roots.iter().find(|(root, _)| root.id() == cell.id()).map(|(_, stdio)| stdio);
-        let output = stdio.and_then(|stdio| match stream {
+        let Some((_, stdio)) = roots.iter().find(|(root, _)| root.id() == cell.id()) else {
+            return self.written(cell, stream);
+        };
+        let output = match stream {
             Stream::Stdout => stdio.stdout.clone(),
             Stream::Stderr => Some(stdio.stderr.clone()),
-        });
+        };
         output.map_or_else(String::new, |output| String::from_utf8_lossy(&output.kept()).into_owned())
     }
 

@@ -14,6 +14,7 @@ use wavetank_choice::moves::Kind;
 impl World {
     /// Whether this is the step to stop after. If so, it also looks at the world. Draws nothing.
     pub(super) fn is_far_enough(&mut self) -> bool {
+        self.take_shot();
         let is_there = self.until == Some(self.transcript.steps.len() as u64);
         if is_there && self.view.is_none() {
             self.view = Some(self.look());
@@ -49,12 +50,14 @@ impl World {
             on.sort();
             on.dedup();
             let mut waits_on = words(on);
+            waits_on.extend(self.shared.undecided_of(task.waker).into_iter().map(|id| names.awaited(id)));
             if self.shared.is_unborn(actor) {
                 waits_on = vec!["its start".into()];
             }
             view.tasks.push(TaskView {
                 name: task.name.into(),
                 actor: names.actor(actor),
+                is_background: task.whose.is_background(),
                 is_ready: task.is_ready,
                 waits_on,
             });
@@ -133,13 +136,23 @@ impl World {
                 _ => {}
             }
         }
+        let view = |(gate, state): (GateId, String)| {
+            let (at, asker) = born.get(&gate)?;
+            // The events of step 1 have place 0.
+            let age_steps = (steps.len() as u64).saturating_sub(step_of(*at) + 1);
+            Some(CallView { name: names.call(gate), asker: asker.clone(), age_steps, state })
+        };
+        self.call_states().into_iter().filter_map(view).collect()
+    }
+
+    /// The calls that were made and not answered, each with its state in words.
+    pub(super) fn call_states(&self) -> Vec<(GateId, String)> {
         let late: BTreeMap<GateId, u64> =
             self.shared.late_answers().into_iter().map(|(until_ns, gate)| (gate, until_ns)).collect();
         let waits: Vec<u32> = self.shared.ready_sets(|ready_sets| ready_sets.answerable.iter().collect());
         let paused: Vec<u32> = self.shared.ready_sets(|ready_sets| ready_sets.resumable.iter().collect());
-        let view = |gate: u32| {
-            let gate = GateId(gate);
-            let (at, asker) = born.get(&gate)?;
+        let mut calls = Vec::new();
+        for gate in self.shared.calls().into_iter().map(GateId) {
             let state = match late.get(&gate) {
                 Some(until_ns) => format!("done, its answer is held until {until_ns} ns"),
                 None if waits.contains(&gate.0) => "done, its answer waits".into(),
@@ -149,16 +162,18 @@ impl World {
                 None if paused.contains(&gate.0) => "its server woke itself and waits for a resume".into(),
                 None => "its server works".into(),
             };
-            // The events of step 1 have place 0.
-            let age_steps = (steps.len() as u64).saturating_sub(step_of(*at) + 1);
-            Some(CallView { name: names.call(gate), asker: asker.clone(), age_steps, state })
-        };
-        self.shared.calls().into_iter().filter_map(view).collect()
+            calls.push((gate, state));
+        }
+        calls
     }
 
     fn next_words(&self, names: &Names) -> Vec<String> {
-        let timer_ns = self.shared.next_timer_ns();
-        let moved = |Item { kind, id }: Item| match kind {
+        self.menu_items().into_iter().map(|item| names.moved(self.moved_by(item))).collect()
+    }
+
+    /// The move that an item of the menu stands for, if nothing is drawn.
+    pub(super) fn moved_by(&self, Item { kind, id }: Item) -> Move {
+        match kind {
             Kind::Start => Move::Start(id),
             Kind::Poll => Move::Poll(id),
             Kind::Deliver => Move::Deliver(id, self.shared.deliverable_bytes(PipeId(id))),
@@ -166,18 +181,25 @@ impl World {
             Kind::Answer => Move::Answer(id),
             Kind::Resume => Move::Resume(id),
             Kind::Act => Move::Act(id, 0),
-            _ => Move::Advance(timer_ns.unwrap_or_default().max(self.shared.now_ns())),
-        };
+            _ => {
+                let timer_ns = self.shared.next_timer_ns();
+                Move::Advance(timer_ns.unwrap_or_default().max(self.shared.now_ns()))
+            }
+        }
+    }
+
+    /// The items of the next menu; the calm policy's is first.
+    pub(super) fn menu_items(&self) -> Vec<Item> {
+        let timer_ns = self.shared.next_timer_ns();
         let is_due = self.shared.is_timer_due();
-        let items: Vec<Item> = self.with_sets(|sets| {
+        self.with_sets(|sets| {
             let menu = self.calm.menu(sets, timer_ns.is_some());
             menu.with_time_due(is_due).items().collect()
-        });
-        items.into_iter().map(|item| names.moved(moved(item))).collect()
+        })
     }
 }
 
-fn waited_for(on: Blocked, pipes: &[PipeView]) -> String {
+pub(super) fn waited_for(on: Blocked, pipes: &[PipeView]) -> String {
     let name = |pipe: PipeId| &pipes[pipe.index()].name;
     match on {
         Blocked::Reading(pipe) => format!("bytes from {}", name(pipe)),

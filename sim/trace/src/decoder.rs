@@ -8,6 +8,7 @@ mod names;
 mod raw;
 mod reader;
 mod splitter;
+mod whole;
 
 use std::sync::Arc;
 
@@ -23,10 +24,12 @@ use crate::frames::{
 };
 use crate::schema::{Instance, Schema, Type};
 use names::{Described, Names};
-use reader::{CapNames, limits, read_content, shorten};
+use reader::{CapNames, Cuts, read_content, read_untyped, shorten};
 
+pub(crate) use reader::limits;
 pub use reader::read_literal;
 pub use splitter::{Piece, Splitter};
+pub use whole::read_message;
 
 /// Steps into an answer by which a pipelined capability is named, at most.
 const MAX_PATH: usize = 16;
@@ -56,6 +59,7 @@ pub struct Decoder {
     up: Splitter,
     down: Splitter,
     names: Names,
+    cuts: Cuts,
 }
 
 impl Decoder {
@@ -69,7 +73,16 @@ impl Decoder {
     /// them.
     #[must_use]
     pub fn between(cell: &str, host: &str, schema: Arc<Schema>) -> Self {
-        Self { up: Splitter::default(), down: Splitter::default(), names: Names::new(schema, cell, host) }
+        let names = Names::new(schema, cell, host);
+        Self { up: Splitter::default(), down: Splitter::default(), names, cuts: Cuts::LINE }
+    }
+
+    /// The same decoder, which keeps values whole: long texts and lists, and the content of Data. Of one payload it
+    /// reads a million values at most.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.cuts = Cuts::WHOLE;
+        self
     }
 
     /// Takes the next bytes of a direction and returns the frames that they complete. Bytes must come in the order in
@@ -84,7 +97,7 @@ impl Decoder {
         let mut frames = Vec::new();
         while let Some(piece) = splitter.next_piece() {
             frames.push(match piece {
-                Piece::Whole(bytes) => read_frame(&mut self.names, direction, bytes),
+                Piece::Whole(bytes) => read_frame(&mut self.names, self.cuts, direction, bytes),
                 Piece::Garbled { bytes, reason } => {
                     Frame { direction, bytes, message: Message::Garbled(reason) }
                 }
@@ -110,8 +123,8 @@ impl Decoder {
     }
 }
 
-fn read_frame(names: &mut Names, direction: Direction, bytes: &[u8]) -> Frame {
-    let mut reader = MessageReader { names, direction, is_echo: false, results: None };
+fn read_frame(names: &mut Names, cuts: Cuts, direction: Direction, bytes: &[u8]) -> Frame {
+    let mut reader = MessageReader { names, cuts, direction, is_echo: false, results: None };
     let message = reader.frame(bytes).unwrap_or_else(|error| Message::Garbled(error.to_string()));
     let results = reader.results;
     let frame = Frame { direction, bytes: bytes.len(), message };
@@ -122,6 +135,7 @@ fn read_frame(names: &mut Names, direction: Direction, bytes: &[u8]) -> Frame {
 /// Reads one message of a direction.
 struct MessageReader<'n> {
     names: &'n mut Names,
+    cuts: Cuts,
     direction: Direction,
     /// Whether the message is sent back by a side that does not know it. It then asks and exports nothing.
     is_echo: bool,
@@ -145,7 +159,9 @@ impl MessageReader<'_> {
         Ok(match which {
             m::Unimplemented(inner) if !self.is_echo => {
                 let direction = self.direction.reversed();
-                let mut echo = MessageReader { names: self.names, direction, is_echo: true, results: None };
+                let names = &mut *self.names;
+                let mut echo =
+                    MessageReader { names, cuts: self.cuts, direction, is_echo: true, results: None };
                 Message::Unimplemented(Box::new(echo.message(inner?)?))
             }
             m::Unimplemented(_) => Message::Other("unimplemented".to_owned()),
@@ -181,9 +197,30 @@ impl MessageReader<'_> {
                 };
                 Message::Disembargo { target: self.target(reader.get_target()?)?.0, context }
             }
-            m::Provide(_) => Message::Other("provide".to_owned()),
-            m::Accept(_) => Message::Other("accept".to_owned()),
-            m::Join(_) => Message::Other("join".to_owned()),
+            m::Provide(reader) => {
+                let reader = reader?;
+                Message::Provide {
+                    target: self.target(reader.get_target()?)?.0,
+                    question: self.asks(reader.get_question_id()),
+                    recipient: read_untyped(reader.get_recipient(), self.cuts),
+                }
+            }
+            m::Accept(reader) => {
+                let reader = reader?;
+                Message::Accept {
+                    question: self.asks(reader.get_question_id()),
+                    provision: read_untyped(reader.get_provision(), self.cuts),
+                    embargo: reader.get_embargo(),
+                }
+            }
+            m::Join(reader) => {
+                let reader = reader?;
+                Message::Join {
+                    target: self.target(reader.get_target()?)?.0,
+                    question: self.asks(reader.get_question_id()),
+                    key_part: read_untyped(reader.get_key_part(), self.cuts),
+                }
+            }
             m::ObsoleteSave(_) => Message::Other("obsoleteSave".to_owned()),
             m::ObsoleteDelete(_) => Message::Other("obsoleteDelete".to_owned()),
         })
@@ -263,8 +300,9 @@ impl MessageReader<'_> {
         let table = reader.get_cap_table()?;
         let schema = self.names.schema.clone();
         let named = vec![None; table.len() as usize];
+        let cuts = self.cuts;
         let mut caps = PayloadCaps { reader: self, table, is_bootstrap, named };
-        let value = read_content(&schema, reader, &mut caps, ty);
+        let value = read_content(&schema, reader, &mut caps, ty, cuts);
         // Entries that the content does not point to, or not in the part that was read.
         for index in 0..caps.len() {
             caps.cap(index, None);

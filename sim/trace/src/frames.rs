@@ -120,7 +120,34 @@ pub enum Message {
     Abort(Exception),
     /// Sends back a message that the sender does not know.
     Unimplemented(Box<Message>),
-    /// A message of level 3 or 4, or an obsolete one, by its name.
+    /// Offers a capability to a third vat.
+    Provide {
+        /// The new question.
+        question: Question,
+        /// The capability.
+        target: Target,
+        /// The third vat, as the network names it.
+        recipient: Value,
+    },
+    /// Takes a capability that another vat offered.
+    Accept {
+        /// The new question.
+        question: Question,
+        /// The offer, as the network names it.
+        provision: Value,
+        /// Whether calls wait until the vat that offered it lifts an embargo.
+        embargo: bool,
+    },
+    /// Asks whether capabilities are the same.
+    Join {
+        /// The new question.
+        question: Question,
+        /// The capability.
+        target: Target,
+        /// The part of the key that this message carries.
+        key_part: Value,
+    },
+    /// An obsolete message, or one that a newer protocol knows, by its name.
     Other(String),
     /// Bytes that are not an RPC message, with the reason.
     Garbled(String),

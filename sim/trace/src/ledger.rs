@@ -118,6 +118,8 @@ impl Ledger {
                 }
             }
             Message::Garbled(_) => self.violations.push(Violation::Garbled(frame.clone())),
+            // Nobody answers them but with Unimplemented.
+            Message::Provide { .. } | Message::Accept { .. } | Message::Join { .. } => {}
             Message::Other(_) | Message::Closed { .. } => {}
         }
     }

@@ -6,6 +6,7 @@
 //! - [`calls`]: the calls of one link, without ids, frames and time.
 //! - [`redact`]: paths to values that a snapshot leaves out.
 //! - [`listing()`]: a schema as text.
+//! - [`session`]: sessions that were captured elsewhere, by any implementation.
 //! - [`fingerprint()`]: a number that distinguishes parameters of calls.
 //!
 //! Not here: where the bytes come from.
@@ -17,6 +18,7 @@
 pub const THIS_FILE: &str = file!();
 
 pub mod calls;
+pub mod check;
 pub mod decoder;
 mod fingerprint;
 pub mod frames;
@@ -24,9 +26,12 @@ pub mod ledger;
 mod listing;
 pub mod redact;
 pub mod schema;
+pub mod session;
+pub mod unpack;
 
 pub use decoder::Decoder;
 pub use fingerprint::fingerprint;
 pub use listing::listing;
 pub use redact::Redactions;
 pub use schema::Schema;
+pub use session::decode_session;

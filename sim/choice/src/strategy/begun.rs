@@ -39,6 +39,10 @@ impl Strategy for GivenThenDrawn {
         value % bound
     }
 
+    fn look(&mut self, menu: &Menu<'_>) {
+        self.then.look(menu);
+    }
+
     fn drew(&mut self, choice: Choice) {
         self.then.drew(choice);
     }

@@ -286,9 +286,13 @@ impl Strategy for Walk {
 
     fn draw(&mut self, ask: &Request<'_>) -> u32 {
         match ask {
-            Request::Number { of: Meaning::Value | Meaning::Act(_) | Meaning::Failure(_), bound } => {
+            Request::Number {
+                of: Meaning::Value | Meaning::Act(_) | Meaning::Draw(_) | Meaning::Failure(_),
+                ..
+            }
+            | Request::Chance { .. } => {
                 let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
-                search.next(*bound, || Options::Numbers).0
+                search.next(ask.bound(), || Options::Numbers).0
             }
             _ => 0,
         }

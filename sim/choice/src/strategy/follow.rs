@@ -53,9 +53,9 @@ impl Strategy for Follow {
     fn draw(&mut self, ask: &Request<'_>) -> u32 {
         match ask {
             Request::Fault(faults) => self.fault(faults),
-            Request::Number { of, bound } => {
+            Request::Number { of, .. } | Request::Chance { of, .. } => {
                 let Some(at) = self.draws.iter().position(|drawn| drawn.of == *of) else { return 0 };
-                self.draws.remove(at).value.min(bound - 1)
+                self.draws.remove(at).value.min(ask.bound() - 1)
             }
         }
     }

@@ -1,14 +1,16 @@
 //! Probabilistic concurrency testing: random priorities, and a few moments at which one of them falls.
 
+use super::possible::Possible;
 use super::time::Time;
 use super::{Request, Strategy, Survey, Weather};
+use crate::lanes::PerLane;
 use crate::menu::{Item, Menu};
 use crate::moves::Lane;
 use crate::profile::Profile;
 use crate::seed::{Purpose, Seed, below};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// PCT(d) (Burckhardt, Kothari, Musuvathi, Nagarakatte, ASPLOS 2010).
 ///
@@ -25,16 +27,26 @@ pub struct Pct {
     survey: BTreeMap<Lane, u32>,
     depth: u32,
     window: u32,
-    priorities: BTreeMap<Lane, i64>,
+    possible: Possible,
+    ranks: PerLane<Rank>,
+    /// The lanes that could move and have a priority, in its order.
+    ranked: BTreeSet<(i64, Lane)>,
+    /// Lanes that became able to move and had no priority.
+    unranked: Vec<Lane>,
     /// Pairs of a move's number and a priority: the lane that makes this move falls to this priority.
     changes: Vec<(u64, i64)>,
     windows: u32,
     made: u64,
-    /// For each lane, its picks since it was first seen or last fell for going too often.
-    picks: BTreeMap<Lane, u32>,
     lowest: i64,
     time: Time,
     weather: Weather,
+}
+
+#[derive(Default)]
+struct Rank {
+    priority: Option<i64>,
+    /// Its picks since it was first seen or last fell for going too often.
+    picks: u32,
 }
 
 /// How many picks a lane has beyond twice those of the survey. This is enough for a world in which pipes are held or
@@ -58,11 +70,13 @@ impl Pct {
             survey: survey.moves.clone(),
             depth: depth.max(1),
             window: survey.len().clamp(MIN_WINDOW, MAX_WINDOW),
-            priorities: BTreeMap::new(),
+            possible: Possible::default(),
+            ranks: PerLane::default(),
+            ranked: BTreeSet::new(),
+            unranked: Vec::new(),
             changes: Vec::new(),
             windows: 0,
             made: 0,
-            picks: BTreeMap::new(),
             lowest: i64::from(i32::MIN),
             time,
             weather: Weather::new(seed, profile),
@@ -82,30 +96,66 @@ impl Pct {
         self.windows += 1;
     }
 
-    fn priority(&mut self, lane: Lane) -> i64 {
-        let rng = &mut self.rng;
-        *self.priorities.entry(lane).or_insert_with(|| i64::from(u32::MAX) + i64::from(rng.next_u32()))
+    /// Gives a priority to each lane that is seen for the first time, in the order of the menu.
+    fn rank_new_ones(&mut self, menu: &Menu<'_>) {
+        let possible = &self.possible;
+        let place = |lane: Lane| possible.first_place(lane, menu).map(|place| (place, lane));
+        let mut seen: Vec<_> = self.unranked.drain(..).filter_map(place).collect();
+        seen.sort_unstable();
+        for (_, lane) in seen {
+            let rank = self.ranks.at(lane);
+            if rank.priority.is_none() {
+                let drawn = i64::from(u32::MAX) + i64::from(self.rng.next_u32());
+                rank.priority = Some(drawn);
+                self.ranked.insert((drawn, lane));
+            }
+        }
+    }
+
+    fn set_priority(&mut self, lane: Lane, priority: i64) {
+        let before = self.ranks.at(lane).priority.replace(priority);
+        if before.is_some_and(|before| self.ranked.remove(&(before, lane))) {
+            self.ranked.insert((priority, lane));
+        }
+    }
+
+    /// The lane of the highest priority, with the place of its first item. Among equals the first on the menu is taken.
+    fn highest(&self, menu: &Menu<'_>) -> Option<(usize, Lane)> {
+        let (highest, _) = *self.ranked.last()?;
+        let equals = self.ranked.range((highest, Lane::Actor(0))..);
+        equals.filter_map(|&(_, lane)| Some((self.possible.first_place(lane, menu)?, lane))).min()
     }
 }
 
 impl Strategy for Pct {
+    fn look(&mut self, menu: &Menu<'_>) {
+        self.possible.look_at_lanes(menu, |lane, can_move| match self.ranks.at(lane).priority {
+            Some(priority) if can_move => drop(self.ranked.insert((priority, lane))),
+            Some(priority) => drop(self.ranked.remove(&(priority, lane))),
+            None if can_move => self.unranked.push(lane),
+            None => {}
+        });
+    }
+
     fn pick(&mut self, menu: &Menu<'_>) -> usize {
-        let Some(others) = self.time.others(menu, &mut self.rng) else { return menu.len() - 1 };
-        let mut best = (i64::MIN, 0, Lane::Clock);
-        for (place, item) in menu.items().take(others).enumerate() {
-            let lane = item.lane();
-            let priority = self.priority(lane);
-            if priority > best.0 {
-                best = (priority, place, lane);
-            }
+        if self.time.others(menu, &mut self.rng).is_none() {
+            return menu.len() - 1;
         }
-        let (_, place, lane) = best;
-        let picks = self.picks.entry(lane).or_default();
-        *picks += 1;
-        if *picks > SPARE + 2 * self.survey.get(&lane).copied().unwrap_or(0) {
-            *picks = 0;
+        // The clock is a lane like any other while a time is due.
+        match (self.ranks.at(Lane::Clock).priority, menu.is_time_due()) {
+            (Some(priority), true) => drop(self.ranked.insert((priority, Lane::Clock))),
+            (Some(priority), false) => drop(self.ranked.remove(&(priority, Lane::Clock))),
+            (None, true) => self.unranked.push(Lane::Clock),
+            (None, false) => {}
+        }
+        self.rank_new_ones(menu);
+        let (place, lane) = self.highest(menu).unwrap_or((0, Lane::Clock));
+        let rank = self.ranks.at(lane);
+        rank.picks += 1;
+        if rank.picks > SPARE + 2 * self.survey.get(&lane).copied().unwrap_or(0) {
+            rank.picks = 0;
             self.lowest -= 1;
-            self.priorities.insert(lane, self.lowest);
+            self.set_priority(lane, self.lowest);
         }
         place
     }
@@ -118,7 +168,7 @@ impl Strategy for Pct {
         self.made += 1;
         while let Some(due) = self.changes.iter().position(|(at, _)| *at == self.made) {
             let (_, low) = self.changes.swap_remove(due);
-            self.priorities.insert(item.lane(), low);
+            self.set_priority(item.lane(), low);
         }
         if self.made == u64::from(self.windows) * u64::from(self.window) {
             self.draw_changes();

@@ -1,14 +1,16 @@
 //! Partial order sampling: priorities for moves, not for lanes.
 
+use super::possible::Possible;
 use super::time::Time;
 use super::{Request, Strategy, Weather};
+use crate::lanes::PerLane;
 use crate::menu::{Item, Menu};
 use crate::moves::{Kind, Lane};
 use crate::profile::Profile;
 use crate::seed::{Purpose, Seed};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// POS (Yuan, Yang, Gu, CAV 2018).
 ///
@@ -22,11 +24,19 @@ use std::collections::{BTreeMap, BTreeSet};
 /// such actors do not race here.
 pub struct Pos {
     rng: ChaCha8Rng,
-    priorities: BTreeMap<(Kind, u32), u32>,
-    /// For each actor, the pipes that it was seen to touch.
-    pipes: BTreeMap<u32, BTreeSet<u32>>,
+    possible: Possible,
+    /// For each lane, the priorities of its moves by kind.
+    priorities: PerLane<[Option<u32>; Kind::ALL.len()]>,
+    /// The possible moves that have a priority, in its order.
+    ranked: BTreeSet<(u32, Item)>,
+    /// Possible moves that have no priority yet.
+    unranked: Vec<Item>,
+    /// For each lane, the lanes that it was seen to touch: for an actor its pipes, for a pipe its actors.
+    touched: PerLane<BTreeSet<Lane>>,
     /// The last move. Its races are settled once it is known which pipes it touched.
     moved: Option<Lane>,
+    /// Empty, kept for its memory.
+    racing: Vec<Lane>,
     time: Time,
     weather: Weather,
 }
@@ -36,43 +46,90 @@ impl Pos {
     pub fn new(seed: Seed, profile: &Profile) -> Self {
         let mut rng = seed.stream(Purpose::Choices);
         let time = Time::new(&mut rng);
-        let (priorities, pipes) = (BTreeMap::new(), BTreeMap::new());
-        Pos { rng, priorities, pipes, moved: None, time, weather: Weather::new(seed, profile) }
+        Pos {
+            rng,
+            possible: Possible::default(),
+            priorities: PerLane::default(),
+            ranked: BTreeSet::new(),
+            unranked: Vec::new(),
+            touched: PerLane::default(),
+            moved: None,
+            racing: Vec::new(),
+            time,
+            weather: Weather::new(seed, profile),
+        }
     }
 
+    /// Takes the priorities of all moves that race with the last one. This takes a time that grows with the number of
+    /// pipes that its actor has touched.
     fn settle(&mut self) {
         let Some(moved) = self.moved.take() else { return };
-        let pipes = &self.pipes;
-        self.priorities.retain(|&(kind, id), _| !race(pipes, Lane::of(kind, id), moved));
+        let mut racing = std::mem::take(&mut self.racing);
+        racing.extend(self.racing(moved));
+        for lane in racing.drain(..) {
+            let priorities = std::mem::take(self.priorities.at(lane));
+            for (kind, priority) in Kind::ALL.into_iter().zip(priorities) {
+                let item = Item { kind, id: lane.id() };
+                if priority.is_some_and(|priority| self.ranked.remove(&(priority, item))) {
+                    self.unranked.push(item);
+                }
+            }
+        }
+        self.racing = racing;
     }
-}
 
-fn race(pipes: &BTreeMap<u32, BTreeSet<u32>>, one: Lane, other: Lane) -> bool {
-    if one == other {
-        return true;
+    /// The lanes whose moves race with a move of this one. Some may come twice.
+    fn racing(&self, moved: Lane) -> impl Iterator<Item = Lane> {
+        let touched = |lane: Lane| self.touched.get(lane).into_iter().flatten().copied();
+        let is_actor = matches!(moved, Lane::Actor(_));
+        let beyond = touched(moved).filter(move |_| is_actor).flat_map(touched);
+        touched(moved).chain(beyond).chain([moved])
     }
-    let of = |actor: &u32| pipes.get(actor);
-    match (&one, &other) {
-        (Lane::Actor(actor), Lane::Pipe(pipe)) | (Lane::Pipe(pipe), Lane::Actor(actor)) => {
-            of(actor).is_some_and(|pipes| pipes.contains(pipe))
+
+    /// Gives a priority to each possible move that has none, in the order of the menu.
+    fn rank_new_ones(&mut self, menu: &Menu<'_>) {
+        let is_due = menu.is_time_due();
+        let counts = |item: &Item| item.kind != Kind::Advance || is_due;
+        let place = |item: Item| menu.place_of(item).filter(|_| counts(&item)).map(|place| (place, item));
+        let mut new: Vec<_> = self.unranked.drain(..).filter_map(place).collect();
+        new.sort_unstable();
+        new.dedup();
+        for (_, item) in new {
+            let priority = &mut self.priorities.at(item.lane())[item.kind as usize];
+            let priority = *priority.get_or_insert_with(|| self.rng.next_u32());
+            self.ranked.insert((priority, item));
         }
-        (Lane::Actor(one), Lane::Actor(other)) => {
-            of(one).zip(of(other)).is_some_and(|(ours, theirs)| !ours.is_disjoint(theirs))
-        }
-        _ => false,
     }
 }
 
 impl Strategy for Pos {
-    fn pick(&mut self, menu: &Menu<'_>) -> usize {
+    fn look(&mut self, menu: &Menu<'_>) {
         self.settle();
-        let Some(others) = self.time.others(menu, &mut self.rng) else { return menu.len() - 1 };
-        let (priorities, rng) = (&mut self.priorities, &mut self.rng);
-        let mut priority =
-            |item: Item| *priorities.entry((item.kind, item.id)).or_insert_with(|| rng.next_u32());
-        let ranked = menu.items().take(others).enumerate().map(|(place, item)| (priority(item), place));
-        // Among equals the first wins, but there are hardly any.
-        ranked.max_by_key(|&(priority, place)| (priority, std::cmp::Reverse(place))).map_or(0, |best| best.1)
+        self.possible.look(menu, |item, is_possible| {
+            match (self.priorities.at(item.lane())[item.kind as usize], is_possible) {
+                (Some(priority), true) => drop(self.ranked.insert((priority, item))),
+                (Some(priority), false) => drop(self.ranked.remove(&(priority, item))),
+                (None, true) => self.unranked.push(item),
+                (None, false) => {}
+            }
+        });
+    }
+
+    fn pick(&mut self, menu: &Menu<'_>) -> usize {
+        if self.time.others(menu, &mut self.rng).is_none() {
+            return menu.len() - 1;
+        }
+        let clock = Item { kind: Kind::Advance, id: 0 };
+        if menu.is_time_due() {
+            self.unranked.push(clock);
+        } else if let Some(priority) = self.priorities.at(Lane::Clock)[clock.kind as usize] {
+            self.ranked.remove(&(priority, clock));
+        }
+        self.rank_new_ones(menu);
+        // Among equals the first on the menu is taken.
+        let Some((highest, _)) = self.ranked.last().copied() else { return 0 };
+        let equals = self.ranked.range((highest, Item { kind: Kind::Start, id: 0 })..);
+        equals.filter_map(|(_, item)| menu.place_of(*item)).min().unwrap_or(0)
     }
 
     fn draw(&mut self, ask: &Request<'_>) -> u32 {
@@ -85,8 +142,9 @@ impl Strategy for Pos {
     }
 
     fn touched(&mut self, pipe: u32) {
-        if let Some(Lane::Actor(actor)) = self.moved {
-            self.pipes.entry(actor).or_default().insert(pipe);
+        if let Some(actor @ Lane::Actor(_)) = self.moved {
+            self.touched.at(actor).insert(Lane::Pipe(pipe));
+            self.touched.at(Lane::Pipe(pipe)).insert(actor);
         }
     }
 }
@@ -102,10 +160,12 @@ mod tests {
             pos.went(Item { kind: Kind::Poll, id: actor });
             pos.touched(pipe);
         }
-        let race = |one, other| race(&pos.pipes, one, other);
         let (actor, pipe) = (Lane::Actor, Lane::Pipe);
-        assert!(race(actor(0), pipe(7)) && race(pipe(7), actor(1)) && race(actor(0), actor(1)));
-        assert!(race(actor(2), actor(2)) && race(pipe(8), pipe(8)));
-        assert!(!race(actor(2), pipe(7)) && !race(actor(0), actor(2)) && !race(pipe(7), pipe(8)));
+        let racing = |lane| pos.racing(lane).collect::<BTreeSet<_>>();
+        assert_eq!(racing(actor(0)), [actor(0), actor(1), pipe(7)].into());
+        assert_eq!(racing(pipe(7)), [actor(0), actor(1), pipe(7)].into());
+        assert_eq!(racing(actor(2)), [actor(2), pipe(8)].into());
+        assert_eq!(racing(pipe(8)), [actor(2), pipe(8)].into());
+        assert_eq!(racing(Lane::Clock), [Lane::Clock].into());
     }
 }

@@ -1,9 +1,10 @@
 //! Surveys: facts about a scenario that are collected before a strategy runs.
 
+use super::possible::Possible;
 use super::{Request, Strategy};
 use crate::menu::{Item, Menu};
 use crate::moves::Lane;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Facts about a scenario that are collected before a strategy runs: how many moves of each lane its dullest run takes.
@@ -35,34 +36,41 @@ impl Survey {
 /// Always picks item 0 and observes the run to make a [`Survey`].
 pub struct Surveyor {
     survey: Arc<Mutex<Survey>>,
-    /// The lanes that could move at the last look.
-    could: BTreeSet<Lane>,
-    looked: bool,
+    possible: Possible,
+    /// Whether time could pass at the last look.
+    could_time_pass: bool,
     last: Option<Lane>,
 }
 
 impl Surveyor {
     /// Makes a surveyor that writes into `survey`.
     pub fn new(survey: Arc<Mutex<Survey>>) -> Self {
-        Surveyor { survey, could: BTreeSet::new(), looked: false, last: None }
-    }
-
-    fn look(&mut self, can: BTreeSet<Lane>) {
-        let mut survey = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
-        for &lane in can.difference(&self.could) {
-            let made = *survey.moves.entry(lane).or_default();
-            if let Some(by) = self.last.filter(|by| *by != lane) {
-                survey.wakes.entry(lane).or_default().push((made, by));
-            }
-        }
-        self.could = can;
-        self.looked = true;
+        Surveyor { survey, possible: Possible::default(), could_time_pass: false, last: None }
     }
 }
 
 impl Strategy for Surveyor {
-    fn pick(&mut self, menu: &Menu<'_>) -> usize {
-        self.look(menu.items().map(Item::lane).collect());
+    fn look(&mut self, menu: &Menu<'_>) {
+        let mut survey = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut can_move = |lane: Lane| {
+            let made = *survey.moves.entry(lane).or_default();
+            if let Some(by) = self.last.filter(|by| *by != lane) {
+                survey.wakes.entry(lane).or_default().push((made, by));
+            }
+        };
+        self.possible.look_at_lanes(menu, |lane, is_able| {
+            if is_able {
+                can_move(lane);
+            }
+        });
+        let can_time_pass = menu.is_time_due() || menu.could_time_run_ahead();
+        if can_time_pass && !self.could_time_pass {
+            can_move(Lane::Clock);
+        }
+        self.could_time_pass = can_time_pass;
+    }
+
+    fn pick(&mut self, _: &Menu<'_>) -> usize {
         0
     }
 
@@ -72,11 +80,6 @@ impl Strategy for Surveyor {
 
     fn went(&mut self, item: Item) {
         let lane = item.lane();
-        if !self.looked {
-            // A menu of one item is not shown to the strategy, because it is no choice.
-            self.look([lane].into());
-        }
-        self.looked = false;
         let mut survey = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
         *survey.moves.entry(lane).or_default() += 1;
         self.last = Some(lane);

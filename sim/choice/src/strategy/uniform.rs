@@ -1,13 +1,15 @@
 //! Uniform random walks: all interleavings are about equally likely.
 
+use super::remaining::{Able, MAX_HOPS, Remaining};
 use super::time::Time;
 use super::{Request, Strategy, Survey, Weather};
+use crate::lanes::LaneWeights;
 use crate::menu::{Item, Menu};
 use crate::moves::Lane;
 use crate::profile::Profile;
 use crate::seed::{Purpose, Seed, below};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// URW (Zhao, Wolff, Mathur, Roychoudhury, ASPLOS 2025).
 ///
@@ -19,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// other on the way, this holds approximately.
 pub struct Urw {
     rng: ChaCha8Rng,
+    able: Able,
     left: Remaining,
     time: Time,
     weather: Weather,
@@ -34,9 +37,14 @@ pub struct Urw {
 /// eighth of the lanes.
 pub struct Surw {
     rng: ChaCha8Rng,
+    able: Able,
     left: Remaining,
     /// The moves that are left of the subset alone.
     selected: Remaining,
+    /// For each lane, whether it can move or not, the moves of the subset that it has left.
+    selected_moves: LaneWeights,
+    /// The weights of the lanes that can move and have no moves of the subset left.
+    free: LaneWeights,
     intended: Option<Lane>,
     /// For how many more picks the intended lane may keep others waiting.
     patience: u32,
@@ -49,131 +57,22 @@ pub struct Surw {
 /// waits for it.
 const SPARE: u32 = 64;
 
-/// The moves that each lane has left, according to a survey.
-struct Remaining {
-    /// Lanes without any moves left are not in it.
-    own: BTreeMap<Lane, u64>,
-    made: BTreeMap<Lane, u32>,
-    wakes: BTreeMap<Lane, Vec<(u32, Lane)>>,
-    /// The weights of the last calculation, and for how many more picks they are used.
-    reckoned: BTreeMap<Lane, u64>,
-    does_for: u32,
-}
-
-/// Up to this many lanes, weights are calculated for every pick.
-const FEW_LANES: usize = 48;
-
-/// For how many picks weights are reused if there are many lanes. One move of hundreds changes them little.
-const PICKS: u32 = 24;
-
-/// How many steps a chain of waiting lanes is followed to find a lane that can go.
-const MAX_HOPS: u32 = 16;
-
-impl Remaining {
-    fn new(survey: &Survey, counts: impl Fn(Lane) -> bool) -> Self {
-        let counted = survey.moves.iter().filter(|(lane, _)| counts(**lane));
-        let own = counted.map(|(lane, moves)| (*lane, u64::from(*moves))).collect();
-        let (made, reckoned) = (BTreeMap::new(), BTreeMap::new());
-        Remaining { own, made, wakes: survey.wakes.clone(), reckoned, does_for: 0 }
-    }
-
-    fn went(&mut self, lane: Lane) {
-        *self.made.entry(lane).or_default() += 1;
-        if let Some(left) = self.own.get_mut(&lane) {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                self.own.remove(&lane);
-            }
-        }
-    }
-
-    fn own(&self, lane: Lane) -> u64 {
-        self.own.get(&lane).copied().unwrap_or(0)
-    }
-
-    /// The lane for which a lane that cannot move now waits: the one that let it move again at this point of the
-    /// survey.
-    fn waits_for(&self, lane: Lane) -> Option<Lane> {
-        let made = self.made.get(&lane).copied().unwrap_or(0);
-        let wakes = self.wakes.get(&lane)?;
-        first_from(wakes, made).or(wakes.last()).map(|(_, by)| *by)
-    }
-
-    /// How likely each lane of a menu is to go. The weight is the moves that it has left before it waits for another,
-    /// plus those of the lanes that wait for it. It is at least 1, because an estimate may be wrong.
-    fn weights(&mut self, items: &[(usize, Lane)]) -> BTreeMap<Lane, u64> {
-        if self.does_for > 0 {
-            self.does_for -= 1;
-            let weight = |lane| self.reckoned.get(&lane).copied().unwrap_or_else(|| self.own(lane)).max(1);
-            return items.iter().map(|&(_, lane)| (lane, weight(lane))).collect();
-        }
-        let weights = self.reckon(items);
-        if self.own.len() > FEW_LANES {
-            self.reckoned.clone_from(&weights);
-            self.does_for = PICKS;
-        }
-        weights
-    }
-
-    fn reckon(&self, items: &[(usize, Lane)]) -> BTreeMap<Lane, u64> {
-        let mut weights: BTreeMap<Lane, u64> = items.iter().map(|&(_, lane)| (lane, 0)).collect();
-        for (&lane, &left) in &self.own {
-            let (mut at, mut left) = (Some(lane), left);
-            if let Some(weight) = weights.get_mut(&lane) {
-                let made = self.made.get(&lane).copied().unwrap_or(0);
-                let wakes = self.wakes.get(&lane).and_then(|wakes| first_from(wakes, made + 1));
-                let Some(&(after, by)) = wakes else {
-                    *weight += left;
-                    continue;
-                };
-                let now = left.min(u64::from(after - made));
-                *weight += now;
-                (at, left) = (Some(by), left - now);
-            } else {
-                at = at.and_then(|lane| self.waits_for(lane));
-            }
-            for _ in 0..MAX_HOPS {
-                if let Some(weight) = at.and_then(|lane| weights.get_mut(&lane)) {
-                    *weight += left;
-                    break;
-                }
-                at = at.and_then(|lane| self.waits_for(lane));
-            }
-        }
-        weights.values_mut().for_each(|weight| *weight = (*weight).max(1));
-        weights
-    }
-}
-
-/// A lane's first wait that comes after this many of its moves, or later. The waits are in order.
-fn first_from(wakes: &[(u32, Lane)], moves: u32) -> Option<&(u32, Lane)> {
-    wakes.get(wakes.partition_point(|(after, _)| *after < moves))
-}
-
-/// Draws one of some things by their weights, at least one of which is above 0.
-fn weighted<T: Copy>(rng: &mut ChaCha8Rng, things: &[(T, u64)]) -> Option<T> {
-    let total: u64 = things.iter().map(|(_, weight)| weight).sum();
-    let mut left = u64::from(below(rng, u32::try_from(total).unwrap_or(u32::MAX)));
-    for &(thing, weight) in things {
-        if left < weight {
-            return Some(thing);
-        }
-        left -= weight;
-    }
-    None
-}
-
 /// Draws one of a menu's items by the weights of their lanes. Two items of one lane share its weight evenly.
-fn by_lane(rng: &mut ChaCha8Rng, weights: &BTreeMap<Lane, u64>, items: &[(usize, Lane)]) -> usize {
-    let lanes: BTreeSet<Lane> = items.iter().map(|(_, lane)| *lane).collect();
-    let lanes: Vec<(Lane, u64)> = lanes.into_iter().map(|lane| (lane, weights[&lane])).collect();
-    let lane = weighted(rng, &lanes);
-    let those: Vec<usize> = items.iter().filter(|item| Some(item.1) == lane).map(|item| item.0).collect();
-    match those.len() {
-        0 => items.first().map_or(0, |item| item.0),
-        1 => those[0],
-        several => those[below(rng, several as u32) as usize],
+fn by_lane(rng: &mut ChaCha8Rng, weights: &LaneWeights, able: &Able, menu: &Menu<'_>) -> usize {
+    let Some(lane) = draw_lane(rng, weights) else { return 0 };
+    let mut places: Vec<usize> = able.items(lane).filter_map(|item| menu.place_of(item)).collect();
+    match places.len() {
+        0 => 0,
+        1 => places[0],
+        several => {
+            places.sort_unstable();
+            places[below(rng, several as u32) as usize]
+        }
     }
+}
+
+fn draw_lane(rng: &mut ChaCha8Rng, weights: &LaneWeights) -> Option<Lane> {
+    weights.find(u64::from(below(rng, u32::try_from(weights.total()).unwrap_or(u32::MAX))))
 }
 
 impl Urw {
@@ -181,15 +80,23 @@ impl Urw {
     pub fn new(seed: Seed, profile: &Profile, survey: &Survey) -> Self {
         let mut rng = seed.stream(Purpose::Choices);
         let time = Time::new(&mut rng);
-        Urw { rng, left: Remaining::new(survey, |_| true), time, weather: Weather::new(seed, profile) }
+        let left = Remaining::new(survey, |_| true);
+        Urw { rng, able: Able::default(), left, time, weather: Weather::new(seed, profile) }
     }
 }
 
 impl Strategy for Urw {
+    fn look(&mut self, menu: &Menu<'_>) {
+        self.able.look(menu, |lane| self.left.toggled(lane));
+    }
+
     fn pick(&mut self, menu: &Menu<'_>) -> usize {
-        let Some(others) = self.time.others(menu, &mut self.rng) else { return menu.len() - 1 };
-        let items: Vec<_> = menu.items().take(others).map(Item::lane).enumerate().collect();
-        by_lane(&mut self.rng, &self.left.weights(&items), &items)
+        if self.time.others(menu, &mut self.rng).is_none() {
+            return menu.len() - 1;
+        }
+        self.able.look_at_clock(menu, |lane| self.left.toggled(lane));
+        self.left.weigh(&self.able, |_, _| {});
+        by_lane(&mut self.rng, self.left.weights(), &self.able, menu)
     }
 
     fn draw(&mut self, ask: &Request<'_>) -> u32 {
@@ -197,7 +104,7 @@ impl Strategy for Urw {
     }
 
     fn went(&mut self, item: Item) {
-        self.left.went(item.lane());
+        self.left.went(item.lane(), &self.able);
     }
 }
 
@@ -226,10 +133,18 @@ impl Surw {
         let time = Time::new(&mut rng);
         let is_none = subset.iter().all(|lane| !survey.moves.contains_key(lane));
         let max_patience = survey.len().saturating_add(SPARE);
+        let selected = Remaining::new(survey, |lane| is_none || subset.contains(&lane));
+        let mut selected_moves = LaneWeights::default();
+        for lane in survey.moves.keys() {
+            selected_moves.set(*lane, selected.own(*lane));
+        }
         Surw {
             rng,
+            able: Able::default(),
             left: Remaining::new(survey, |_| true),
-            selected: Remaining::new(survey, |lane| is_none || subset.contains(&lane)),
+            selected,
+            selected_moves,
+            free: LaneWeights::default(),
             intended: None,
             patience: max_patience,
             max_patience,
@@ -240,41 +155,74 @@ impl Surw {
 
     /// Draws the lane that makes the next move of the subset. If that lane cannot move now, it is replaced by the
     /// nearest lane that it waits for and that has such moves left, because those moves come first in any case.
-    fn intend(&mut self, items: &[(usize, Lane)]) {
+    fn intend(&mut self) {
         self.patience = self.max_patience;
-        let lanes: Vec<(Lane, u64)> = self.selected.own.iter().map(|(lane, left)| (*lane, *left)).collect();
-        if lanes.iter().all(|(_, left)| *left == 0) {
+        if self.selected_moves.total() == 0 {
             return;
         }
-        self.intended = weighted(&mut self.rng, &lanes);
-        let can_move = |lane: Lane| items.iter().any(|item| item.1 == lane);
+        self.intended = draw_lane(&mut self.rng, &self.selected_moves);
         let mut at = self.intended;
         for _ in 0..MAX_HOPS {
-            let Some(waiting) = at.filter(|lane| !can_move(*lane)) else { break };
+            let Some(waiting) = at.filter(|lane| !self.able.can_move(*lane)) else { break };
             at = self.selected.waits_for(waiting);
             if at.is_some_and(|lane| self.selected.own(lane) > 0) {
                 self.intended = at;
             }
         }
     }
+
+    /// Sets the weight that a lane has among those that need not hold back.
+    fn set_free(&mut self, lane: Lane) {
+        let holds_back = self.intended != Some(lane) && self.selected.own(lane) > 0;
+        self.free.set(lane, if holds_back { 0 } else { self.left.weight(lane, &self.able) });
+    }
+
+    fn weigh(&mut self) {
+        let (selected, free) = (&self.selected, &mut self.free);
+        self.left.weigh(&self.able, |lane, weight| {
+            free.set(lane, if selected.own(lane) > 0 { 0 } else { weight });
+        });
+    }
+
+    /// Takes back the intention; the lane holds back again if it has moves of the subset left.
+    fn give_up(&mut self) {
+        if let Some(lane) = self.intended.take() {
+            self.set_free(lane);
+        }
+    }
 }
 
 impl Strategy for Surw {
+    fn look(&mut self, menu: &Menu<'_>) {
+        self.able.look(menu, |lane| {
+            self.left.toggled(lane);
+            self.selected.toggled(lane);
+        });
+    }
+
     fn pick(&mut self, menu: &Menu<'_>) -> usize {
-        let Some(others) = self.time.others(menu, &mut self.rng) else { return menu.len() - 1 };
-        let items: Vec<_> = menu.items().take(others).map(Item::lane).enumerate().collect();
-        if self.intended.is_none() {
-            self.intend(&items);
+        if self.time.others(menu, &mut self.rng).is_none() {
+            return menu.len() - 1;
         }
-        let waits = |lane: Lane| self.intended != Some(lane) && self.selected.own(lane) > 0;
-        let free: Vec<_> = items.iter().copied().filter(|&(_, lane)| !waits(lane)).collect();
-        if free.is_empty() || self.patience == 0 {
+        self.able.look_at_clock(menu, |lane| {
+            self.left.toggled(lane);
+            self.selected.toggled(lane);
+        });
+        if self.intended.is_none() {
+            self.intend();
+        }
+        self.weigh();
+        if let Some(lane) = self.intended {
+            self.set_free(lane);
+        }
+        if self.free.total() == 0 || self.patience == 0 {
             // The intended lane cannot go, or not before another.
-            self.intended = None;
-            return by_lane(&mut self.rng, &self.selected.weights(&items), &items);
+            self.give_up();
+            self.selected.weigh(&self.able, |_, _| {});
+            return by_lane(&mut self.rng, self.selected.weights(), &self.able, menu);
         }
         self.patience -= 1;
-        by_lane(&mut self.rng, &self.left.weights(&items), &free)
+        by_lane(&mut self.rng, &self.free, &self.able, menu)
     }
 
     fn draw(&mut self, ask: &Request<'_>) -> u32 {
@@ -283,10 +231,13 @@ impl Strategy for Surw {
 
     fn went(&mut self, item: Item) {
         let lane = item.lane();
+        self.left.went(lane, &self.able);
+        self.selected.went(lane, &self.able);
+        self.selected_moves.set(lane, self.selected.own(lane));
         if self.intended == Some(lane) {
-            self.intended = None;
+            self.give_up();
+        } else {
+            self.set_free(lane);
         }
-        self.left.went(lane);
-        self.selected.went(lane);
     }
 }

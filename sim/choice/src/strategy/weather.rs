@@ -41,6 +41,9 @@ impl Weather {
     pub fn draw(&mut self, ask: &Request<'_>) -> u32 {
         let (of, bound) = match ask {
             Request::Fault(faults) => return self.fault(faults),
+            // In a still world nothing fails: only the order of moves and the scenario's numbers vary.
+            Request::Chance { .. } if self.profile.level == Level::Still => return 0,
+            Request::Chance { times, among, .. } => return u32::from(below(&mut self.rng, *among) < *times),
             Request::Number { of, bound } => (*of, *bound),
         };
         let drawn = match of {
@@ -60,6 +63,7 @@ impl Weather {
             Meaning::Latency(_) => self.one_in(SLOW_OPERATIONS, bound),
             Meaning::Value
             | Meaning::Act(_)
+            | Meaning::Draw(_)
             | Meaning::Failure(_)
             | Meaning::Half(_)
             | Meaning::Span

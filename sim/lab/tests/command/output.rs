@@ -133,7 +133,7 @@ fn the_line_that_replays_is_read_back_by_a_shell() {
     let (code, account, _) = wavetank(&[&["run", name(&path), "--seed", "0", "--"], &args[..]].concat());
     assert_eq!(code, 1, "{account}");
     let swept =
-        ["run", name(&path), "--seeds", "0..1", "--no-shrink", "--json", name(&json), "--transport", "stdio"];
+        ["run", name(&path), "--seeds", "0..1", "--no-shrink", "--json", name(&json), "--env", "A=b 'c'"];
     let (code, report, _) = wavetank(&[&swept[..], &["--"], &args].concat());
     assert_eq!(code, 1, "{report}");
     for text in [&account, &report] {

@@ -101,6 +101,9 @@ impl Names {
         let (question, is_bootstrap, name) = match &frame.message {
             Message::Bootstrap { question } => (Some(*question), true, "bootstrap".into()),
             Message::Call(call) => (Some(call.question), false, call.method.clone()),
+            Message::Provide { question, .. } => (Some(*question), false, "provide".into()),
+            Message::Accept { question, .. } => (Some(*question), false, "accept".into()),
+            Message::Join { question, .. } => (Some(*question), false, "join".into()),
             _ => (None, false, "".into()),
         };
         if let Some(question) = question {

@@ -6,12 +6,9 @@
 use capnp::private::layout::{ElementSize, PointerReader, PointerType, StructReader};
 use capnp::raw;
 
-use super::digest::{self, List, any_list, data_section, of_bytes, of_pointer, pointer_count, structs};
-use super::reader::{MAX_DEPTH, MAX_ELEMENTS, Reader, malformed, text_value};
+use super::digest::{self, List, any_list, data_section, of_pointer, pointer_count, structs};
+use super::reader::{Cuts, Reader, data_value, malformed, text_value};
 use crate::frames::Value;
-
-/// Words of one struct that are shown, at most.
-const MAX_WORDS: usize = 32;
 
 impl Reader<'_> {
     /// A pointer that no schema describes.
@@ -28,7 +25,8 @@ impl Reader<'_> {
     pub(super) fn raw_struct(&mut self, reader: StructReader, depth: u32) -> Value {
         let words = words(data_section(reader));
         let pointers = pointer_count(reader);
-        if depth > MAX_DEPTH || words.len() > MAX_WORDS || pointers > MAX_ELEMENTS as usize {
+        if depth > self.cuts.depth || words.len() > self.cuts.words || pointers > self.cuts.elements as usize
+        {
             return Value::Cut(digest::of_struct(reader));
         }
         let pointers = (0..pointers).map(|at| self.raw_pointer(reader.get_pointer_field(at), depth + 1));
@@ -36,7 +34,7 @@ impl Reader<'_> {
     }
 
     fn raw_pointer(&mut self, pointer: PointerReader, depth: u32) -> Value {
-        if depth > MAX_DEPTH || !self.take() {
+        if depth > self.cuts.depth || !self.take() {
             return Value::Cut(of_pointer(pointer));
         }
         self.raw(pointer, depth).unwrap_or_else(|error| malformed(&error, pointer))
@@ -47,17 +45,17 @@ impl Reader<'_> {
         let len = list.len() as usize;
         let bytes = raw::get_list_bytes(List(list));
         let width = match raw::get_list_element_size(List(list)) {
-            ElementSize::Byte => return Ok(text_or_data(bytes)),
+            ElementSize::Byte => return Ok(text_or_data(bytes, self.cuts)),
             ElementSize::Pointer => {
                 let mut elements = Vec::new();
-                for one in structs(pointer)?.1.take(MAX_ELEMENTS as usize) {
+                for one in structs(pointer)?.1.take(self.cuts.elements as usize) {
                     elements.push(self.raw_pointer(one.get_pointer_field(0), depth + 1));
                 }
                 return Ok(list_value(elements, len, pointer));
             }
             ElementSize::InlineComposite => {
                 let mut elements = Vec::new();
-                for one in structs(pointer)?.1.take(MAX_ELEMENTS as usize) {
+                for one in structs(pointer)?.1.take(self.cuts.elements as usize) {
                     if !self.take() {
                         break;
                     }
@@ -74,7 +72,7 @@ impl Reader<'_> {
             ElementSize::EightBytes => 64,
         };
         let mut elements = Vec::new();
-        for at in 0..len.min(MAX_ELEMENTS as usize) {
+        for at in 0..len.min(self.cuts.elements as usize) {
             if !self.take() {
                 break;
             }
@@ -110,13 +108,13 @@ fn element(bytes: &[u8], at: usize, width: usize) -> u64 {
     words(&bytes[at * len..(at + 1) * len])[0]
 }
 
-fn text_or_data(bytes: &[u8]) -> Value {
+fn text_or_data(bytes: &[u8], cuts: Cuts) -> Value {
     if let [text @ .., 0] = bytes
         && let Ok(text) = std::str::from_utf8(text)
         && !text.is_empty()
         && !text.contains(|c: char| c.is_control() && !c.is_whitespace())
     {
-        return text_value(text);
+        return text_value(text, cuts);
     }
-    Value::Data { bytes: bytes.len(), digest: of_bytes(bytes) }
+    data_value(bytes, cuts)
 }

@@ -25,21 +25,47 @@ use super::raw::{list_value, words};
 use crate::frames::{Cap, Value};
 use crate::schema::{Brand, Instance, Literal, Place, Schema, Struct, Type};
 
-/// The deepest nesting that is read. A field of the content is at depth 1.
-pub(super) const MAX_DEPTH: u32 = 16;
-/// Elements of one list that are read, at most.
-pub(super) const MAX_ELEMENTS: u32 = 64;
-/// Values of one payload that are read, at most.
-const MAX_VALUES: u32 = 512;
-/// Bytes of one text that are kept, at most.
+/// Bytes of the texts of an exception that are kept, at most.
 const MAX_TEXT_BYTES: usize = 256;
+
+/// How much of a payload is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cuts {
+    /// The deepest nesting that is read. A field of the content is at depth 1.
+    pub(super) depth: u32,
+    /// Elements of one list that are read, at most.
+    pub(super) elements: u32,
+    /// Values of one payload that are read, at most.
+    pub(super) values: u32,
+    /// Bytes of one text that are kept, at most.
+    pub(super) text_bytes: usize,
+    /// Words of one struct without a schema that are shown, at most.
+    pub(super) words: usize,
+    /// Whether the content of Data is kept.
+    pub(super) data: bool,
+}
+
+impl Cuts {
+    /// What fits on a line.
+    pub(super) const LINE: Self =
+        Self { depth: 16, elements: 64, values: 512, text_bytes: MAX_TEXT_BYTES, words: 32, data: false };
+    /// Everything, as long as it is no attack on the memory of the reader. The depth is what capnp's reader allows.
+    pub(super) const WHOLE: Self = Self {
+        depth: 64,
+        elements: u32::MAX,
+        values: 1 << 20,
+        text_bytes: usize::MAX,
+        words: usize::MAX,
+        data: true,
+    };
+}
 
 /// The name of a field that holds what the schema does not know.
 const UNKNOWN: &str = "unknown";
 
 /// The limits for reading a frame of `bytes` bytes. A message that visits each of its objects a few times stays far
 /// below them. A message whose pointers visit the same object again and again is stopped.
-pub(super) fn limits(bytes: usize) -> ReaderOptions {
+pub(crate) fn limits(bytes: usize) -> ReaderOptions {
     ReaderOptions { traversal_limit_in_words: Some(bytes / 2 + (64 << 10)), nesting_limit: 64 }
 }
 
@@ -61,11 +87,12 @@ pub(super) fn read_content(
     payload: payload::Reader,
     caps: &mut dyn CapNames,
     ty: Option<&Instance>,
+    cuts: Cuts,
 ) -> Value {
     let handles: CapTable = (0..caps.len()).map(|index| Some(Handle(index).add_ref())).collect();
     let mut content = payload.get_content();
     content.imbue(&handles);
-    let mut reader = Reader { schema, caps, values_left: MAX_VALUES };
+    let mut reader = Reader { schema, caps, cuts, values_left: cuts.values };
     let pointer = match content.get_as::<Pointer>() {
         Ok(Pointer(pointer)) => pointer,
         Err(error) => return Value::Malformed(error.to_string()),
@@ -83,13 +110,34 @@ pub(super) fn read_content(
 /// A value that the schema spells out: a default or a constant.
 #[must_use]
 pub fn read_literal(schema: &Schema, literal: &Literal, ty: &Type) -> Value {
-    let mut reader = Reader { schema, caps: &mut NoCaps, values_left: MAX_VALUES };
+    let cuts = Cuts::LINE;
+    let mut reader = Reader { schema, caps: &mut NoCaps, cuts, values_left: cuts.values };
     reader.literal(literal, ty, 0)
+}
+
+/// A value that no schema describes and that holds no capability.
+pub(super) fn read_untyped(content: any_pointer::Reader, cuts: Cuts) -> Value {
+    let schema = Schema::default();
+    let mut reader = Reader { schema: &schema, caps: &mut NoCaps, cuts, values_left: cuts.values };
+    match content.get_as::<Pointer>() {
+        Ok(Pointer(pointer)) => reader.pointer(pointer, &Type::AnyPointer, 0),
+        Err(error) => Value::Malformed(error.to_string()),
+    }
+}
+
+/// A content as a struct of type `id`, which holds no capability.
+pub(super) fn read_struct(schema: &Schema, content: any_pointer::Reader, id: u64, cuts: Cuts) -> Value {
+    let mut reader = Reader { schema, caps: &mut NoCaps, cuts, values_left: cuts.values };
+    match content.get_as::<Pointer>() {
+        Ok(Pointer(pointer)) => reader.pointer(pointer, &Type::Struct(Instance::plain(id)), 0),
+        Err(error) => Value::Malformed(error.to_string()),
+    }
 }
 
 pub(super) struct Reader<'a> {
     schema: &'a Schema,
     caps: &'a mut dyn CapNames,
+    pub(super) cuts: Cuts,
     values_left: u32,
 }
 
@@ -101,16 +149,19 @@ impl Reader<'_> {
         is_left
     }
 
+    /// Elements of one list that may be read now.
+    fn most_elements(&self) -> usize {
+        self.cuts.elements.min(self.values_left) as usize
+    }
+
     /// Reads a pointer of a closed type.
     fn pointer(&mut self, pointer: PointerReader, ty: &Type, depth: u32) -> Value {
-        if depth > MAX_DEPTH || !self.take() {
+        if depth > self.cuts.depth || !self.take() {
             return Value::Cut(of_pointer(pointer));
         }
         let value = match ty {
-            Type::Text => read_text(pointer),
-            Type::Data => pointer
-                .get_data(None)
-                .map(|bytes| Value::Data { bytes: bytes.len(), digest: of_bytes(bytes) }),
+            Type::Text => read_text(pointer, self.cuts),
+            Type::Data => pointer.get_data(None).map(|bytes| data_value(bytes, self.cuts)),
             Type::List(element) => self.list(pointer, element, depth),
             Type::Struct(instance) => match self.schema.structs.get(&instance.id) {
                 // Nothing is set in it. Its fields may contain such a struct again, without end.
@@ -168,7 +219,7 @@ impl Reader<'_> {
                     self.slot(reader, *offset, &ty.close(brand), default, depth + 1)
                 }
                 Place::Group(id) => match self.schema.structs.get(id) {
-                    Some(layout) if depth < MAX_DEPTH && self.take() => {
+                    Some(layout) if depth < self.cuts.depth && self.take() => {
                         Value::Struct(self.known_fields(reader, layout, brand, depth + 1))
                     }
                     _ => Value::Cut(of_struct(*reader)),
@@ -251,13 +302,14 @@ impl Reader<'_> {
         let mut elements = Vec::new();
         let len = match ty.width_bits() {
             Some(width) => {
+                let most = self.most_elements();
                 let (list, len) = match width {
-                    0 => scalars::<()>(&pointer, |()| 0)?,
-                    1 => scalars::<bool>(&pointer, u64::from)?,
-                    8 => scalars::<u8>(&pointer, u64::from)?,
-                    16 => scalars::<u16>(&pointer, u64::from)?,
-                    32 => scalars::<u32>(&pointer, u64::from)?,
-                    _ => scalars::<u64>(&pointer, u64::from)?,
+                    0 => scalars::<()>(&pointer, most, |()| 0)?,
+                    1 => scalars::<bool>(&pointer, most, u64::from)?,
+                    8 => scalars::<u8>(&pointer, most, u64::from)?,
+                    16 => scalars::<u16>(&pointer, most, u64::from)?,
+                    32 => scalars::<u32>(&pointer, most, u64::from)?,
+                    _ => scalars::<u64>(&pointer, most, u64::from)?,
                 };
                 for bits in list {
                     if !self.take() {
@@ -278,7 +330,7 @@ impl Reader<'_> {
                     _ => None,
                 };
                 let (len, list) = structs(pointer)?;
-                for one in list.take(MAX_ELEMENTS as usize) {
+                for one in list.take(self.cuts.elements as usize) {
                     let Some((layout, brand)) = layout else {
                         if self.values_left == 0 {
                             break;
@@ -289,7 +341,7 @@ impl Reader<'_> {
                     if !self.take() {
                         break;
                     }
-                    elements.push(if depth < MAX_DEPTH {
+                    elements.push(if depth < self.cuts.depth {
                         self.fields(&one, layout, brand, depth + 1)
                     } else {
                         Value::Cut(of_struct(one))
@@ -324,23 +376,35 @@ pub(super) fn malformed(error: &capnp::Error, pointer: PointerReader) -> Value {
 }
 
 /// The first elements of a list of scalars, as bits, and the length of the list.
-fn scalars<'a, T>(pointer: &PointerReader<'a>, bits: impl Fn(T) -> u64) -> capnp::Result<(Vec<u64>, u32)>
+fn scalars<'a, T>(
+    pointer: &PointerReader<'a>,
+    most: usize,
+    bits: impl Fn(T) -> u64,
+) -> capnp::Result<(Vec<u64>, u32)>
 where
     T: PrimitiveElement,
     primitive_list::Reader<'a, T>: FromPointerReader<'a>,
 {
     let list = primitive_list::Reader::<T>::get_from_pointer(pointer, None)?;
     let len = list.len();
-    Ok((list.iter().take(MAX_ELEMENTS as usize).map(bits).collect(), len))
+    Ok((list.iter().take(most).map(bits).collect(), len))
 }
 
-fn read_text(pointer: PointerReader) -> capnp::Result<Value> {
-    Ok(text_value(pointer.get_text(None)?.to_str()?))
+fn read_text(pointer: PointerReader, cuts: Cuts) -> capnp::Result<Value> {
+    Ok(text_value(pointer.get_text(None)?.to_str()?, cuts))
+}
+
+/// Bytes, or their digest.
+pub(super) fn data_value(bytes: &[u8], cuts: Cuts) -> Value {
+    if cuts.data {
+        return Value::Bytes(bytes.to_vec());
+    }
+    Value::Data { bytes: bytes.len(), digest: of_bytes(bytes) }
 }
 
 /// A text, or the start of a long one.
-pub(super) fn text_value(text: &str) -> Value {
-    let start = shorten(text).to_owned();
+pub(super) fn text_value(text: &str, cuts: Cuts) -> Value {
+    let start = text[..text.floor_char_boundary(cuts.text_bytes)].to_owned();
     let digest = if start.len() == text.len() { digest::NONE } else { of_bytes(text.as_bytes()) };
     Value::Text { start, bytes: text.len(), digest }
 }

@@ -37,6 +37,16 @@ impl fmt::Display for Message {
             Self::Disembargo { target, context } => write!(f, "disembargo {target} {context}"),
             Self::Abort(exception) => write!(f, "abort      {exception}"),
             Self::Unimplemented(message) => write!(f, "unimplemented: {message}"),
+            Self::Provide { question, target, recipient } => {
+                write!(f, "provide    {question} of {target} to {recipient}")
+            }
+            Self::Accept { question, provision, embargo } => {
+                let embargo = if *embargo { ", after an embargo" } else { "" };
+                write!(f, "accept     {question} of {provision}{embargo}")
+            }
+            Self::Join { question, target, key_part } => {
+                write!(f, "join       {question} on {target} with {key_part}")
+            }
             Self::Other(name) => write!(f, "other      {name}"),
             Self::Garbled(reason) => write!(f, "garbled    {reason}"),
             Self::Closed { pending_bytes: 0 } => f.write_str("closed"),

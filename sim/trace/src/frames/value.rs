@@ -45,6 +45,8 @@ pub enum Value {
         /// Their digest.
         digest: Digest,
     },
+    /// Bytes, all of them.
+    Bytes(Vec<u8>),
     /// The first elements of a list.
     List {
         /// The elements that were read.
@@ -105,6 +107,11 @@ impl fmt::Display for Value {
             }
             Self::Data { bytes: 0, .. } => f.write_str("Data(0 bytes)"),
             Self::Data { bytes, digest } => write!(f, "Data({bytes} bytes, {digest}…)"),
+            Self::Bytes(bytes) => {
+                f.write_str("0x\"")?;
+                bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                f.write_str("\"")
+            }
             Self::List { elements, more, digest } => {
                 f.write_str("[")?;
                 let mut first = true;
@@ -166,6 +173,7 @@ mod tests {
             (list(vec![Value::Int(-1)], 7), "[-1, … 7 more, dead0001…]"),
             (list(vec![], 9), "[… 9 more, dead0001…]"),
             (Value::Data { bytes: 3, digest }, "Data(3 bytes, dead0001…)"),
+            (Value::Bytes(vec![0, 0xa7]), r#"0x"00a7""#),
             (raw, r#"{7, 0x0000010000000000, ptr0 = "x", ptr1 = null}"#),
             (Value::Raw { words: vec![], pointers: vec![] }, "{}"),
             (Value::Cut(digest), "…dead0001"),

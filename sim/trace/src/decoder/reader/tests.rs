@@ -46,7 +46,7 @@ fn read(schema: &Schema, ty: Option<u64>, build: impl FnOnce(any_pointer::Builde
     let mut message = Builder::new_default();
     build(message.init_root::<payload::Builder>().get_content());
     let payload = message.get_root_as_reader::<payload::Reader>().expect("just built");
-    read_content(schema, payload, &mut NoCaps, ty.map(Instance::plain).as_ref()).to_string()
+    read_content(schema, payload, &mut NoCaps, ty.map(Instance::plain).as_ref(), Cuts::LINE).to_string()
 }
 
 #[test]
