@@ -84,8 +84,8 @@ impl LaneWeights {
 
     /// The lane in which a number below [`total`](Self::total) falls, if the weights are laid out in the order of lanes.
     pub(crate) fn find(&self, mut left: u64) -> Option<Lane> {
-        let all: [(&Weights, fn(u32) -> Lane); 4] = [
-            (&self.actors, Lane::Actor),
+        let all = [
+            (&self.actors, Lane::Actor as fn(u32) -> Lane),
             (&self.pipes, Lane::Pipe),
             (&self.calls, Lane::Call),
             (&self.scripts, Lane::Script),

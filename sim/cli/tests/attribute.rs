@@ -15,7 +15,7 @@ mod fixture {
     use std::cell::Cell;
     use std::rc::Rc;
     use wavetank_sim::world::yield_now;
-    use wavetank_sim::{World, check};
+    use wavetank_sim::{World, check, guests};
 
     fn deposits(world: &World, pause: bool) {
         let balance = Rc::new(Cell::new(0));
@@ -62,6 +62,16 @@ mod fixture {
                 std::process::abort();
             }
         });
+    }
+
+    #[wavetank_sim::test(seeds = 5, should_fail = "an update was lost", should_fail = "vat other")]
+    fn finds_a_planted_fault(world: &mut World) {
+        deposits(world, true);
+    }
+
+    #[wavetank_sim::test(seeds = 2)]
+    fn starts(world: &mut World) {
+        world.cell("child", guests::CHILD_TINY).spawn().expect_exit(0);
     }
 
     /// Two checks in a test without the attribute.
@@ -241,6 +251,54 @@ mod driven {
         let (code, out) = wavetank(&folder, &["exhaustive", "adds"]);
         assert_eq!(code, Some(0), "{out}");
         contains(&out, "all ");
+    }
+
+    /// The component in the guest's place is the same with a section that says nothing.
+    #[test]
+    fn guests_are_replaced_in_sweeps_and_replays() {
+        let folder = project("guests");
+        let other = [wavetank_sim::guests::CHILD_TINY, &[0, 5, 1, b'x', 1, 2, 3]].concat();
+        std::fs::write(folder.join("other.wasm"), other).expect("a file for a test");
+        let guest = ["--guest", "child=other.wasm"];
+        let (code, out) =
+            wavetank(&folder, &[&["run", "starts", "--seeds", "0..3", "--no-keep"], &guest[..]].concat());
+        assert_eq!(code, Some(0), "{out}");
+        contains(&out, "attribute__fixture__starts: 3 seeds, 3 finished");
+        let (_, plain) = wavetank(&folder, &["run", "starts", "--seed", "1"]);
+        let (code, out) = wavetank(&folder, &[&["run", "starts", "--seed", "1"], &guest[..]].concat());
+        assert_eq!(code, Some(0), "{out}");
+        let replaced = token(&out);
+        contains(replaced, "attribute__fixture__starts+");
+        contains(&out, &format!("replay: cargo wavetank replay {replaced} --guest child=other.wasm"));
+        let (code, out) = wavetank(&folder, &["replay", replaced]);
+        assert_eq!(code, Some(2), "{out}");
+        contains(&out, "name their components with --guest NAME=FILE");
+        let (code, out) = wavetank(&folder, &[&["replay", replaced], &guest[..]].concat());
+        assert_eq!(code, Some(0), "{out}");
+        contains(&out, "reproduced: the transcript is the same, step for step");
+        let (code, out) = wavetank(&folder, &[&["replay", token(&plain)], &guest[..]].concat());
+        assert_eq!(code, Some(0), "{out}");
+        contains(&out, "with other.wasm for child (seed 1)");
+        let (code, out) = wavetank(&folder, &["run", "starts", "--guest", "nobody=other.wasm"]);
+        assert_eq!(code, Some(2), "{out}");
+        contains(&out, "no guest \"nobody\" runs here: the cells are child");
+    }
+
+    #[test]
+    fn what_needs_the_runs_in_this_process_is_refused() {
+        let folder = project("refused");
+        let (_, out) = wavetank(&folder, &["run", "loses_an_update", "--seed", "1", "--no-keep"]);
+        let token = token(&out);
+        for args in [
+            &["run", "adds", "--report", "pages"][..],
+            &["run", "adds", "--seed", "1", "--report", "pages"],
+            &["report", token, "--output", "page.html"],
+            &["diff", token, token],
+        ] {
+            let (code, out) = wavetank(&folder, args);
+            assert_eq!(code, Some(2), "{args:?}: {out}");
+            contains(&out, "list the check in a target with wavetank_cli::checks!");
+        }
     }
 
     #[test]

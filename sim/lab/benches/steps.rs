@@ -1,6 +1,8 @@
 //! The cost of a step by strategy, in worlds without guests of 10 to 10,000 tasks. Run with `cargo bench --bench steps`.
 //! Only ratios within one run are meaningful.
 
+#![expect(clippy::float_arithmetic, reason = "times on the wall clock, outside of all worlds")]
+
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;

@@ -25,6 +25,8 @@ use proc_macro::TokenStream;
 /// | `each = \|run\| assert!(…)` | an assertion about every run that finished |
 /// | `max_choices`, `max_steps`, `shrink_runs` | the limits of runs and of shrinking |
 /// | `failures = "folder"`, `no_failures` | the folder of saved failures, or none |
+/// | `should_fail = "the books are right"` | for a planted fault: a seed must fail with this text in its report; once for each text |
+/// | `report = "folder"` | the folder of pages about failures |
 /// | `crate = path` | the path of `wavetank_sim`, if it has another name |
 ///
 /// Other attributes stay: `#[ignore]`, `#[should_panic]`, `#[cfg(…)]`, `#[allow(…)]`. The function may return a

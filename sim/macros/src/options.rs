@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Ident, Lit, Path, Token, parenthesized};
 
 /// The names of all options, for error messages.
-const NAMES: &str = "seeds, profile, strategy, schema, canary, jobs, without, each, max_choices, max_steps, shrink_runs, failures, no_failures, crate";
+const NAMES: &str = "seeds, profile, strategy, schema, canary, jobs, without, each, max_choices, max_steps, shrink_runs, failures, no_failures, should_fail, report, crate";
 
 /// The options of one check.
 pub(crate) struct Options {
@@ -77,7 +77,7 @@ impl Opt {
 
     /// Whether the other option says again what this one says.
     fn is_twice(&self, other: &Opt) -> bool {
-        self.name == other.name && self.name != "without"
+        self.name == other.name && self.name != "without" && self.name != "should_fail"
     }
 
     /// The call that sets it.
@@ -114,7 +114,7 @@ impl Opt {
             "no_failures" if self.values.is_empty() => quote! { .no_failures() },
             "no_failures" => return Err(syn::Error::new(name.span(), "`no_failures` takes no value")),
             "canary" | "schema" | "jobs" | "each" | "max_choices" | "max_steps" | "shrink_runs"
-            | "failures" => {
+            | "failures" | "should_fail" | "report" => {
                 let value = value()?;
                 quote! { .#name(#value) }
             }

@@ -256,7 +256,7 @@ mod tests {
         let harness = Harness::new(
             |world: &mut World| {
                 println!("\u{1e}wavetank {{\"forged\":1}}");
-                world.task("count", async { assert_eq!(1 + 1, 2) });
+                world.task("count", async { assert_eq!([1, 1].iter().sum::<i32>(), 2) });
             },
             Setup::new(engine(), Seed(0)),
         );

@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-mod plain {
+mod by_the_whole_menu {
     use super::*;
     pub(super) struct Pct {
         rng: ChaCha8Rng,
@@ -432,7 +432,7 @@ impl Made {
     /// A number below `bound`, by a multiplication with Steele and Vigna's constant (2021).
     fn number(&mut self, bound: u32) -> u32 {
         self.state = self.state.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(1);
-        ((self.state >> 32) * u64::from(bound) >> 32) as u32
+        (((self.state >> 32) * u64::from(bound)) >> 32) as u32
     }
 
     /// Lets one item come or go.
@@ -481,23 +481,27 @@ fn ranks_and_weights_that_are_kept_up_to_date_pick_what_a_look_at_the_whole_menu
     let pairs: [(&str, Make, Make); 5] = [
         (
             "pct",
-            |seed, p, s| Box::new(plain::Pct::new(seed, 3, p, s)),
+            |seed, p, s| Box::new(by_the_whole_menu::Pct::new(seed, 3, p, s)),
             |seed, p, s| Box::new(Pct::new(seed, 3, p, s)),
         ),
         (
             "pct",
-            |seed, p, s| Box::new(plain::Pct::new(seed, 1, p, s)),
+            |seed, p, s| Box::new(by_the_whole_menu::Pct::new(seed, 1, p, s)),
             |seed, p, s| Box::new(Pct::new(seed, 1, p, s)),
         ),
-        ("pos", |seed, p, _| Box::new(plain::Pos::new(seed, p)), |seed, p, _| Box::new(Pos::new(seed, p))),
+        (
+            "pos",
+            |seed, p, _| Box::new(by_the_whole_menu::Pos::new(seed, p)),
+            |seed, p, _| Box::new(Pos::new(seed, p)),
+        ),
         (
             "urw",
-            |seed, p, s| Box::new(plain::Urw::new(seed, p, s)),
+            |seed, p, s| Box::new(by_the_whole_menu::Urw::new(seed, p, s)),
             |seed, p, s| Box::new(Urw::new(seed, p, s)),
         ),
         (
             "surw",
-            |seed, p, s| Box::new(plain::Surw::new(seed, p, s)),
+            |seed, p, s| Box::new(by_the_whole_menu::Surw::new(seed, p, s)),
             |seed, p, s| Box::new(Surw::new(seed, p, s)),
         ),
     ];
