@@ -8,6 +8,7 @@
 use crate::checks::{CALLED_AS, LIST, listed};
 use crate::driven::{DrivenCheck, token_name};
 use crate::exit_code::USAGE;
+use crate::pack_file::{Pack, is_pack};
 use crate::terminal::{self, Stop};
 use crate::{Binary, Catalogue, called};
 use clap::Parser;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use wavetank_choice::nearest::did_you_mean;
 use wavetank_sim::worker::marker::Marker;
+use wavetank_sim::worker::replaced::base_name;
 use wavetank_sim::{Token, saved, shell};
 
 /// Runs the checks of this project with the whole tool
@@ -259,13 +261,16 @@ fn tests_in(executable: &Path) -> Result<Vec<String>, String> {
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(String::from).collect())
 }
 
-/// The check that a word may stand for: its name, a token, or the file of a saved failure.
+/// The check that a word may stand for: its name, a token, the file of a saved failure, or a pack.
 fn check_of(word: &str) -> Option<String> {
     if let Ok(token) = word.parse::<Token>() {
-        return Some(token.scenario);
+        return Some(base_name(&token.scenario).into());
     }
     if word.ends_with(".toml") {
-        return saved::read(Path::new(word)).ok().map(|kept| kept.setting.scenario);
+        return saved::read(Path::new(word)).ok().map(|kept| base_name(&kept.setting.scenario).into());
+    }
+    if Path::new(word).is_file() && is_pack(Path::new(word)) {
+        return Pack::read(Path::new(word)).ok().map(|pack| base_name(&pack.manifest.scenario).into());
     }
     Some(word.to_string())
 }

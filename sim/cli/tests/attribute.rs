@@ -71,7 +71,7 @@ mod fixture {
 
     #[wavetank_sim::test(seeds = 2)]
     fn starts(world: &mut World) {
-        world.cell("child", guests::CHILD_TINY).spawn().expect_exit(0);
+        world.cell("child", guests::CHILD_TINY).args(["one"]).env("A", "b").spawn().expect_exit(0);
     }
 
     /// Two checks in a test without the attribute.
