@@ -21,6 +21,7 @@ use crate::replay_line::{Called, test_line};
 use crate::run::{Choices, Run, Setup};
 use crate::saved::{self, SavedFailure, Setting, Source};
 use crate::signature::{SHRINK_RUNS, ShrunkRun, shrink_run};
+use crate::worker::driven::{self, Asked};
 use crate::world::World;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -255,6 +256,26 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self.harness.run(Seed(seed))
     }
 
+    /// Takes bytes as the choices of one run, as a fuzzer gives them: in the format of the [corpus](crate::fuzz::input),
+    /// with the calm policy for what the bytes do not decide. The world is as rough as the profile of the check allows.
+    /// [`fuzz_check!`](crate::fuzz_check) makes a target of libFuzzer of this.
+    ///
+    /// # Panics
+    /// If the run fails, with its account. A [known](crate::known) fault of a library does not count.
+    pub fn run_bytes(&self, bytes: &[u8]) {
+        let profile = match self.harness.choices() {
+            Choices::Drawn(_, profile) => profile.clone(),
+            Choices::Given(_) | Choices::GivenThenDrawn { .. } => Profile::default(),
+        };
+        let given = crate::fuzz::input::decode(bytes);
+        let then = StrategyName::RoundRobin;
+        let choices = Choices::GivenThenDrawn { given, then, seed: Seed(0), profile };
+        let run = self.harness.run_with(Seed(0), choices, self.harness.is_comparing());
+        if run.outcome.is_news() {
+            panic!("{}", self.account(&run, None, EXPLAIN_RUNS));
+        }
+    }
+
     /// The same check, for lists of checks of different scenarios.
     pub fn boxed(self) -> AnyCheck
     where
@@ -278,7 +299,7 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
 
     /// Its name in tokens, where names have neither dots nor spaces.
     pub fn token_name(&self) -> String {
-        self.name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
+        token_name(&self.name)
     }
 
     /// The place where it was made.
@@ -293,6 +314,11 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         self
     }
 
+    /// Sets the place where it was made.
+    pub(crate) fn made_at(self, at: SourceLine) -> Self {
+        Check { at, ..self }
+    }
+
     /// The scenario under its setup, for callers that choose seeds by themselves.
     pub fn into_harness(self) -> Harness<F> {
         self.harness
@@ -302,6 +328,9 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     /// `WAVETANK_TOKEN` if the token is of this check. Unless single runs were asked for, it first retries its saved
     /// failures. Those that no longer fail are reported on stderr, and removed under `WAVETANK_PRUNE=1`.
     ///
+    /// If `cargo wavetank` started the process, it serves the requests of that command instead, and the process ends
+    /// here.
+    ///
     /// # Panics
     /// If a seed fails: with the account of the lowest one, made as small as possible, and the lines that replay it.
     /// The failure is saved: [`failures`](Self::failures). It also panics if a saved failure still fails or cannot be
@@ -310,6 +339,12 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
     /// [should fail](Self::should_fail), it panics if no seed fails, or if the report has not the texts.
     #[track_caller]
     pub fn run(self) {
+        let name = self.token_name();
+        match driven::asked(&name) {
+            Asked::Nothing => {}
+            Asked::Another => return,
+            Asked::This(socket) => driven::work(name, &self.at, self.harness, socket),
+        }
         if let Some(token) = wanted_token().filter(|token| token.scenario == self.token_name()) {
             let choices = Choices::try_from(token.recipe).unwrap_or_else(|e| panic!("{TOKEN}: {e}"));
             let run = self.harness.run_with(token.seed, choices, self.harness.is_comparing());
@@ -529,6 +564,11 @@ impl<F: Fn(&mut World) + Sync> Check<F> {
         text += &format!("  the whole seed: {SEED}={} {test}\n", run.seed);
         text
     }
+}
+
+/// The name of a check in tokens: letters, digits and dashes stay, and everything else becomes an underscore.
+pub fn token_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
 
 /// The folder of the tested crate, if cargo sets it; otherwise the current folder.

@@ -42,6 +42,8 @@
 #[doc(hidden)]
 pub const THIS_FILE: &str = file!();
 
+#[doc(hidden)]
+pub mod attribute;
 pub mod calls;
 pub mod canary;
 pub mod check;
@@ -52,6 +54,7 @@ pub mod explain;
 pub mod explore;
 pub mod film;
 pub mod fuzz;
+mod fuzz_check;
 pub mod guest_panic;
 pub mod guests;
 pub mod harness;
@@ -76,6 +79,8 @@ mod source_path;
 mod switch;
 pub mod transcript;
 pub mod view;
+#[doc(hidden)]
+pub mod worker;
 pub mod world;
 
 pub use check::check;
@@ -84,5 +89,21 @@ pub use outcome::Outcome;
 pub use run::{Choices, Run, Setup, run, run_under, survey};
 pub use wavetank::cell::{Limits, Transport};
 pub use wavetank_choice::{Profile, Seed, StrategyName, Token};
+/// ```
+/// use wavetank_sim::World;
+///
+/// #[wavetank_sim::test(seeds = 20)]
+/// fn counts(world: &mut World) {
+///     world.task("count", async { assert_eq!(1 + 1, 2) });
+/// }
+/// ```
+///
+/// An option that does not exist is an error of the compiler, with the names of those that do:
+///
+/// ```compile_fail
+/// #[wavetank_sim::test(seed = 20)]
+/// fn counts(world: &mut wavetank_sim::World) {}
+/// ```
+pub use wavetank_macros::test;
 pub use wavetank_trace::Schema;
 pub use world::{World, peer};

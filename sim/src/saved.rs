@@ -266,7 +266,7 @@ fn guests_of(run: &Run) -> BTreeMap<String, String> {
     run.guests.iter().map(|(cell, guest)| (cell.to_string(), hex(&guest.digest()))).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -5,7 +5,7 @@ use crate::schemas::SchemaArgs;
 use crate::seeds::Seeds;
 use crate::shard::Shard;
 use crate::shard_env::{self, ChosenShard};
-use crate::subject::{Keep, Own, Subject};
+use crate::subject::{Keep, Own, SubjectArgs};
 use crate::times::{duration, seconds, some_time};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -105,7 +105,7 @@ pub struct What {
     #[arg(long)]
     pub(crate) canary: bool,
     #[command(flatten)]
-    pub(crate) subject: Subject,
+    pub(crate) subject: SubjectArgs,
 }
 
 #[derive(clap::Args)]
@@ -198,7 +198,7 @@ pub struct Exhaustive {
     #[arg(long)]
     pub(crate) github: bool,
     #[command(flatten)]
-    pub(crate) subject: Subject,
+    pub(crate) subject: SubjectArgs,
 }
 
 #[derive(clap::Args)]
@@ -446,7 +446,7 @@ pub struct Fuzz {
     #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "60s")]
     pub(crate) hang_after: Duration,
     #[command(flatten)]
-    pub(crate) subject: Subject,
+    pub(crate) subject: SubjectArgs,
 }
 
 #[derive(clap::Args)]

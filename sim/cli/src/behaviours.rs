@@ -1,7 +1,6 @@
 //! `wavetank run --behaviours`: each behaviour of a sweep with the token of a seed that shows it, for `wavetank diff`.
 
 use crate::called::command;
-use crate::format::counted;
 use crate::heading::Heading;
 use crate::report::Report;
 use std::cmp::Reverse;
@@ -10,6 +9,7 @@ use std::fmt::Write;
 use wavetank_choice::token::{Recipe, Token};
 use wavetank_sim::Seed;
 use wavetank_sim::record::Record;
+use wavetank_sim::worker::words::counted;
 
 /// Behaviours that are printed, at most.
 const SHOWN: usize = 20;

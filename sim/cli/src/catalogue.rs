@@ -1,6 +1,7 @@
 //! The scenarios that a command knows by name, and where its binary comes from.
 
 use crate::args::Args;
+use crate::driven::DrivenCheck;
 use clap::CommandFactory;
 use std::path::Path;
 use wavetank_choice::nearest::did_you_mean;
@@ -44,6 +45,8 @@ pub struct Catalogue {
     pub command_line: fn() -> clap::Command,
     /// The checks of a user's project. They are looked up before the scenarios.
     pub checks: Vec<fn() -> AnyCheck>,
+    /// Checks in test binaries of their own, which other processes run.
+    pub driven: Vec<DrivenCheck>,
     /// The scenarios. Names are looked up in this order.
     pub groups: Vec<Group>,
     /// Built guests that `--guest NAME=FILE` may name.
@@ -58,6 +61,7 @@ impl Catalogue {
             binary,
             command_line: Args::command,
             checks: Vec::new(),
+            driven: Vec::new(),
             groups: vec![demos],
             guests: guests::ALL.to_vec(),
         }
@@ -66,12 +70,29 @@ impl Catalogue {
     /// The checks of a user's project, and no scenarios.
     pub fn of_checks(binary: Binary, checks: Vec<fn() -> AnyCheck>) -> Self {
         let guests = guests::ALL.to_vec();
-        Catalogue { binary, command_line: Args::command, checks, groups: Vec::new(), guests }
+        Catalogue {
+            binary,
+            command_line: Args::command,
+            checks,
+            driven: Vec::new(),
+            groups: Vec::new(),
+            guests,
+        }
     }
 
     /// The check with a name.
     pub(crate) fn check(&self, name: &str) -> Option<AnyCheck> {
         self.checks.iter().map(|make| make()).find(|check| check.token_name() == name)
+    }
+
+    /// The check that another process runs, by any of its names.
+    pub(crate) fn driven(&self, name: &str) -> Option<&DrivenCheck> {
+        self.driven.iter().find(|check| check.answers_to(name))
+    }
+
+    /// Whether a check has this name.
+    pub(crate) fn has_check(&self, name: &str) -> bool {
+        self.check(name).is_some() || self.driven(name).is_some()
     }
 
     /// The names of the checks.
@@ -86,13 +107,14 @@ impl Catalogue {
 
     /// Whether a scenario or a check has this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.find(name).is_some() || self.check(name).is_some()
+        self.find(name).is_some() || self.has_check(name)
     }
 
     /// The message for a name that no scenario has.
     pub(crate) fn unknown(&self, name: &str) -> String {
-        if !self.checks.is_empty() {
-            let names = self.check_names();
+        if !self.checks.is_empty() || !self.driven.is_empty() {
+            let mut names = self.check_names();
+            names.extend(self.driven.iter().map(|check| check.path.clone()));
             let suggestion = did_you_mean(name, names.iter().map(String::as_str));
             return format!("unknown check {name:?}: there are {}{suggestion}", names.join(", "));
         }

@@ -8,13 +8,13 @@ mod tcp;
 
 use crate::args::{Capture, Decode, DecodeFormat, Snapshot};
 use crate::exit_code::FOUND;
-use crate::format::counted;
 use crate::terminal::{self, Stop};
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use wavetank_sim::worker::words::counted;
 use wavetank_trace::calls::{Parties, of_link};
 use wavetank_trace::frames::{Direction, Frame};
 use wavetank_trace::session::{Decoded, Entry, Options, Order, Packing, Session, Side, Tick};

@@ -7,6 +7,7 @@ use crate::{Catalogue, replay, saved_failures};
 use std::process::ExitCode;
 use wavetank::escape_control;
 use wavetank_sim::diff::{DiffVerdict, diff_runs};
+use wavetank_sim::worker::subject::Subject;
 use wavetank_sim::{Run, Token};
 
 /// Runs both and prints how they differ.
@@ -33,12 +34,14 @@ fn run(text: &str, args: &Diff, catalogue: &Catalogue) -> Result<Named, String> 
     if !saved_failures::is_file(text) {
         let token: Token = text.parse().map_err(|e| format!("{text:?}: {e}"))?;
         let job = replay::job(&args.own, &token, catalogue)?;
+        job.refuse_driven("diff")?;
         let run = job.run(token.seed);
         let title = format!("{}, seed {}, {} steps", job.title, token.seed, run.transcript.steps.len());
         return Ok(Named { run, title });
     }
     let kept = saved_failures::read(text)?;
     let (job, own) = saved_failures::job_of(text, &kept, &args.own, catalogue)?;
+    job.refuse_driven("diff")?;
     let again = job.retry(&kept).map_err(|e| format!("{text}: {e}"))?;
     for changed in &again.changed {
         terminal::warn(format_args!("{text}: {}", escape_control(&changed.to_string())));

@@ -1,43 +1,14 @@
-//! The files that the command line names: read within bounds, and written whole.
+//! The files that the command line names, written whole.
 
 use crate::terminal::{self, Stop};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-
-/// Maximum size of a component on the command line, in bytes: more than a guest may hand to its host, to leave room for
-/// debugging information.
-const MAX_COMPONENT_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Opens a file to read. A FIFO that has a name is refused: nobody may ever write to it. The pipe of a shell's `<(…)` is
-/// read, and so is stdin.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        let is_open_already =
-            ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|of| path.starts_with(of));
-        if !is_open_already && std::fs::metadata(path)?.file_type().is_fifo() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a FIFO, which may never end"));
-        }
-    }
-    File::open(path)
-}
+pub(crate) use wavetank_sim::worker::files::open;
 
 /// Reads a component.
 pub(crate) fn component(path: &Path) -> Result<Vec<u8>, String> {
-    let mut wasm = Vec::new();
-    let read = open(path).and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut wasm));
-    match read {
-        Err(e) => Err(format!(
-            "{}: {e}: name a built component, as target/wasm32-wasip2/release/NAME.wasm",
-            path.display()
-        )),
-        Ok(read) if read as u64 > MAX_COMPONENT_BYTES => {
-            Err(format!("{}: it is larger than {MAX_COMPONENT_BYTES} bytes", path.display()))
-        }
-        Ok(_) => Ok(wasm),
-    }
+    wavetank_sim::worker::files::component(path, path)
 }
 
 /// Maximum size of a file for stdin, in bytes. Each run records all that a cell reads.

@@ -5,11 +5,9 @@
 use crate::args::Fuzz;
 use crate::called::command;
 use crate::exit_code::FOUND;
-use crate::format::counted;
 use crate::job::Job;
 use crate::pool::Worker;
 use crate::progress::now;
-use crate::protocol::{FuzzAnswer, Message, Request, Smaller};
 use crate::report;
 use crate::terminal::{self, COMMAND, FAILED, Stop, Text};
 use crate::{Catalogue, engine, signals};
@@ -24,12 +22,15 @@ use wavetank_sim::fuzz::corpus;
 use wavetank_sim::fuzz::search::{Learned, Proposal, Search};
 use wavetank_sim::record::WorkerFailure;
 use wavetank_sim::shell;
+use wavetank_sim::worker::protocol::{FuzzAnswer, Message, Request, Smaller};
+use wavetank_sim::worker::subject::Subject;
+use wavetank_sim::worker::words::counted;
 
 pub(crate) fn fuzz(args: &Fuzz, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     let job = Job::new(&args.what(), catalogue, engine()?)?;
     let mut search = Search::new(args.seed);
     let stop = signals::to_end();
-    let mut runner = Runner { args, worker: None, stop: stop.clone() };
+    let mut runner = Runner { args, job: &job, worker: None, stop: stop.clone() };
     if let Some(folder) = &args.corpus {
         let cases = corpus::read(folder).map_err(corpus_error)?;
         if !cases.is_empty() {
@@ -114,6 +115,7 @@ fn step(job: &Job, args: &Fuzz, search: &mut Search, runner: &mut Runner<'_>) ->
 /// Makes the runs of a search, each in the worker, and starts another worker if one dies.
 struct Runner<'a> {
     args: &'a Fuzz,
+    job: &'a Job,
     worker: Option<Worker>,
     stop: Arc<AtomicBool>,
 }
@@ -143,7 +145,7 @@ impl Runner<'_> {
     fn ask(&mut self, request: &Request) -> Result<Result<Message, WorkerFailure>, Stop> {
         let worker = match &mut self.worker {
             Some(worker) => worker,
-            slot => slot.insert(Worker::start(&self.args.what())?),
+            slot => slot.insert(self.job.start(&self.args.what())?),
         };
         let gives_up = |waited| waited >= GRACE && self.stop.load(Ordering::Relaxed);
         let answer = worker.ask(self.args.hang_after, request, gives_up);

@@ -5,29 +5,27 @@ use crate::called::{self, command};
 use crate::catalogue::Catalogue;
 use crate::checks;
 use crate::component::{ComponentArgs, Inputs, hex};
+use crate::driven::{Driven, DrivenCheck};
 use crate::files;
-use crate::guest_files::{self, GuestArgs, REPLACED};
-use crate::progress::said_if_long;
+use crate::guest_files::GuestArgs;
+use crate::pool::{Worker, note_compiling};
 use crate::schemas::SchemaArgs;
-use crate::subject::Settings;
-use crate::terminal;
+use crate::subject::SettingArgs;
 use crate::without::WithoutArgs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use wavetank::Engine;
-use wavetank_choice::profile::ProfileError;
-use wavetank_choice::strategy::Frontier;
 use wavetank_page::model::Page;
 use wavetank_sim::check::AnyCheck;
-use wavetank_sim::explain::Explanation;
-use wavetank_sim::fuzz::search::Proposal;
 use wavetank_sim::guest_panic::SourceLine;
 use wavetank_sim::harness::Harness;
 use wavetank_sim::replay_line::{Called, command_line};
-use wavetank_sim::saved::{self, ReplacedGuest, Retry, SavedFailure, Setting, Source};
+use wavetank_sim::saved::{ReplacedGuest, Setting, Source};
 use wavetank_sim::shell;
+use wavetank_sim::worker::protocol::Settings;
+use wavetank_sim::worker::replaced::{self, NewGuest};
+use wavetank_sim::worker::subject::{COMPILES_UNTOLD, Subject, said_if_long};
 use wavetank_sim::{Choices, Profile, Run, Seed, Setup, StrategyName, World};
 use wavetank_trace::Schema;
 
@@ -48,8 +46,12 @@ pub(crate) struct Job {
     /// The place of the check.
     pub(crate) at: Option<SourceLine>,
     /// Says that guests are being compiled, given the name for people.
-    say_compiling: fn(&str),
+    say_compiling: Box<dyn Fn(&str) + Send + Sync>,
     has_run: AtomicBool,
+    /// Built guests by name, for `--guest`.
+    pub(crate) guests: Vec<(&'static str, &'static [u8])>,
+    /// The check, if another process runs it. Then the harness here runs nothing.
+    driven: Option<Box<Driven>>,
 }
 
 /// Builds the world of a job.
@@ -62,16 +64,16 @@ impl Job {
     /// A message for the user if there is no such scenario or file, or if the file is not a component that can start.
     pub(crate) fn new(what: &What, catalogue: &Catalogue, engine: Arc<Engine>) -> Result<Self, String> {
         let subject = &what.subject;
-        let job = match catalogue.check(&subject.scenario) {
-            Some(check) => {
-                refuse_args(what, "check")?;
-                Self::of_check(check, what.strategy.clone(), what.profile.clone())
-            }
-            None => {
-                let strategy = what.strategy.clone().unwrap_or_default();
-                let choices = Choices::Drawn(strategy, what.profile.clone().unwrap_or_default());
-                Self::found(what, choices, catalogue, engine)?
-            }
+        let (strategy, profile) = (what.strategy.clone(), what.profile.clone());
+        let job = if let Some(check) = catalogue.check(&subject.scenario) {
+            refuse_args(what, "check")?;
+            Self::of_check(check, strategy, profile)
+        } else if let Some(check) = catalogue.driven(&subject.scenario) {
+            refuse_args(what, "check")?;
+            Self::of_driven(check, strategy, profile, engine)?
+        } else {
+            let choices = Choices::Drawn(strategy.unwrap_or_default(), profile.unwrap_or_default());
+            Self::found(what, choices, catalogue, engine)?
         };
         let job = job.with_settings(&subject.settings)?.with_guests(&subject.guests, catalogue)?;
         Ok(if what.canary { job.with_canary() } else { job })
@@ -108,8 +110,10 @@ impl Job {
             schemas: Vec::new(),
             replaced: Vec::new(),
             at: None,
-            say_compiling: note_compiling,
+            say_compiling: Box::new(note_compiling),
             has_run: AtomicBool::new(false),
+            guests: Vec::new(),
+            driven: None,
         })
     }
 
@@ -135,8 +139,72 @@ impl Job {
             schemas: Vec::new(),
             replaced: Vec::new(),
             at: Some(at),
-            say_compiling: note_compiling,
+            say_compiling: Box::new(note_compiling),
             has_run: AtomicBool::new(false),
+            guests: Vec::new(),
+            driven: None,
+        }
+    }
+
+    /// A check that another process runs. What the user did not set on the command line is as the check says.
+    pub(crate) fn of_driven(
+        check: &DrivenCheck,
+        strategy: Option<StrategyName>,
+        profile: Option<Profile>,
+        engine: Arc<Engine>,
+    ) -> Result<Self, String> {
+        let settings = Settings {
+            strategy: strategy.as_ref().map(StrategyName::to_string),
+            profile: profile.as_ref().map(|profile| absolute_if_path(&profile.name)),
+            ..Settings::default()
+        };
+        let driven = Driven::new(check.clone(), settings)?;
+        let described = &driven.described;
+        // The profile of a check may be a value that has no name here.
+        let profile = profile.unwrap_or_else(|| {
+            let name = described.profile.clone();
+            name.parse().unwrap_or_else(|_| Profile { name, ..Profile::default() })
+        });
+        let strategy = described.strategy.parse().map_err(|e| format!("{e}"))?;
+        let body: Body = Box::new(|_| panic!("another process runs the worlds of this check"));
+        let harness = harness(body, Choices::Drawn(strategy, profile), engine);
+        Ok(Job {
+            title: described.name.clone(),
+            name: described.name.clone(),
+            replay_args: String::new(),
+            harness: harness.comparing(described.canary),
+            source: Source::Check,
+            replaced: Vec::new(),
+            schemas: Vec::new(),
+            at: Some(described.at.clone()),
+            say_compiling: Box::new(note_compiling),
+            has_run: AtomicBool::new(false),
+            guests: Vec::new(),
+            driven: Some(Box::new(driven)),
+        })
+    }
+
+    /// Starts a worker for it. `what` is what the user asked for.
+    pub(crate) fn start(&self, what: &What) -> Result<Worker, String> {
+        match self.driven() {
+            Some(driven) => driven.start(what.subject.keep.folder(), true),
+            None => Worker::of_this_command(what),
+        }
+    }
+
+    /// The check, if another process runs it.
+    pub(crate) fn driven(&self) -> Option<&Driven> {
+        self.driven.as_deref()
+    }
+
+    /// Refuses what needs the runs themselves in this process, if another one makes them.
+    pub(crate) fn refuse_driven(&self, what: &str) -> Result<(), String> {
+        match self.driven {
+            None => Ok(()),
+            Some(_) => Err(format!(
+                "{what} runs a check in its own process, and that of {} is a test binary of libtest: list the check in a target with wavetank_cli::checks!",
+                self.title
+            )),
         }
     }
 
@@ -147,6 +215,9 @@ impl Job {
         catalogue: &Catalogue,
         engine: Arc<Engine>,
     ) -> Result<Self, String> {
+        if let Some(check) = catalogue.driven(name) {
+            return Self::of_driven(check, None, None, engine);
+        }
         let Some(check) = catalogue.check(name) else {
             return Self::built_in(name, choices, catalogue, engine);
         };
@@ -195,13 +266,15 @@ impl Job {
             replaced: Vec::new(),
             schemas: Vec::new(),
             at: None,
-            say_compiling: note_compiling,
+            say_compiling: Box::new(note_compiling),
             has_run: AtomicBool::new(false),
+            guests: Vec::new(),
+            driven: None,
         })
     }
 
     /// The same job with the settings that a replay needs too.
-    pub(crate) fn with_settings(self, settings: &Settings) -> Result<Self, String> {
+    pub(crate) fn with_settings(self, settings: &SettingArgs) -> Result<Self, String> {
         self.with_out(&settings.without).with_schema(&settings.schema)
     }
 
@@ -214,53 +287,49 @@ impl Job {
         if guests.is_empty() {
             return Ok(self);
         }
-        let guests_ = guests.load()?;
-        let mut old = Vec::new();
-        for guest in &guests_ {
-            old.push(guest_files::find(&guest.name, &catalogue.guests, |number| self.sample(number))?);
-        }
+        let files = guests.files(self.driven.is_some());
+        let new = replaced::load(&files)?;
         let mut job = self;
-        for (guest, old) in guests_.iter().zip(&old) {
-            job = job.replacing(old, &guest.wasm).map_err(|e| guest_files::unfit(&guest.path, &e))?;
+        if let Some(driven) = &mut job.driven {
+            driven.settings.guests = files;
+            // Its process says which of them it does not start.
+            driven.start(None, false)?.described()?;
+        } else {
+            job.guests.clone_from(&catalogue.guests);
+            replaced::replace(&mut job, &new)?;
         }
-        job.replaced = guests_.iter().map(|guest| guest.saved()).collect();
-        job.name = format!("{}{REPLACED}{}", job.name, guest_files::mark(&job.replaced));
+        job.replaced = new.iter().map(NewGuest::saved).collect();
+        job.name = replaced::name_with(&job.name, &job.replaced);
         job.replay_args = format!(" {}{}", shell::words(&guests.words()), job.replay_args);
-        Ok(job)
-    }
-
-    /// The first runs that show which guests a scenario starts: a calm one, then some under weather. `None` after the
-    /// last.
-    fn sample(&self, number: usize) -> Option<Run> {
-        const UNDER_WEATHER: u64 = 8;
-        let number = number as u64;
-        // Neither strategy needs a survey, which would be of the scenario without the new guests.
-        let choices = match number {
-            0 => Choices::Drawn(StrategyName::RoundRobin, Profile::calm()),
-            _ => Choices::Drawn(StrategyName::Random, Profile::default()),
-        };
-        (number <= UNDER_WEATHER).then(|| self.run_with(Seed(number), choices, false))
+        Ok(job.noting_replay_args())
     }
 
     /// The same job with oracles switched off. A replay must switch them off too.
     pub(crate) fn with_out(mut self, without: &WithoutArgs) -> Self {
         self.harness.base_mut().without.extend(without.setting());
         let words = without.words();
+        if let Some(driven) = &mut self.driven {
+            driven.settings.without = without.pairs();
+        }
         if !words.is_empty() {
             self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
         }
-        self
+        self.noting_replay_args()
     }
 
     /// The same job with calls and values named by schemas. A replay must be given them too.
     fn with_schema(mut self, schema: &SchemaArgs) -> Result<Self, String> {
         schema.load_onto(&mut self.harness.base_mut().schema)?;
         self.schemas = schema.paths();
+        if let Some(driven) = &mut self.driven {
+            driven.settings.schemas = schema.absolute_files()?;
+            driven.settings.schema_names = schema.paths();
+        }
         let words = schema.words();
         if !words.is_empty() {
             self.replay_args = format!(" {}{}", shell::words(&words), self.replay_args);
         }
-        Ok(self)
+        Ok(self.noting_replay_args())
     }
 
     /// The same under the name that it has in tokens, for a job whose guests will be replaced one by one.
@@ -278,31 +347,37 @@ impl Job {
         Ok(self)
     }
 
-    /// The same job with other choices.
-    pub(crate) fn with_choices(mut self, choices: Choices) -> Self {
-        self.harness.base_mut().choices = choices;
+    /// The same job with each run repeated and compared.
+    pub(crate) fn with_canary(mut self) -> Self {
+        let replay_args = format!(" --canary{}", self.replay_args);
+        if let Some(driven) = &mut self.driven {
+            driven.settings.canary = true;
+        }
+        Job { harness: self.harness.comparing(true), replay_args, ..self }.noting_replay_args()
+    }
+
+    /// The same job, of which the other process knows the arguments of replay lines too.
+    fn noting_replay_args(mut self) -> Self {
+        if let Some(driven) = &mut self.driven {
+            driven.settings.replay_args.clone_from(&self.replay_args);
+        }
         self
     }
 
-    /// The same job with each run repeated and compared.
-    pub(crate) fn with_canary(self) -> Self {
-        let replay_args = format!(" --canary{}", self.replay_args);
-        Job { harness: self.harness.comparing(true), replay_args, ..self }
-    }
-
     /// The same with another way to say that guests are being compiled.
-    pub(crate) fn saying_compiling(self, say_compiling: fn(&str)) -> Self {
-        Job { say_compiling, ..self }
+    pub(crate) fn saying_compiling(self, say: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Job { say_compiling: Box::new(say), ..self }
     }
 
-    /// Runs the job under one seed.
-    pub(crate) fn run(&self, seed: Seed) -> Run {
-        self.run_with(seed, self.choices().clone(), self.harness.is_comparing())
+    /// The data of a page about a run of this job. `explain_runs` bounds the search for the run that passes.
+    pub(crate) fn page(&self, run: &Run, explain_runs: usize) -> Page {
+        let token = run.token(&self.name).to_string();
+        self.harness.page(run, &self.title, Some(self.replay_line(&token)), explain_runs)
     }
 
-    /// Runs the job once under one seed with other choices.
-    pub(crate) fn replay(&self, seed: Seed, choices: Choices) -> Run {
-        self.run_with(seed, choices, false)
+    /// The guests that the user replaced.
+    pub(crate) fn replaced(&self) -> &[ReplacedGuest] {
+        &self.replaced
     }
 
     /// Whether each run is repeated and compared.
@@ -315,8 +390,66 @@ impl Job {
         self.harness.choices()
     }
 
-    fn run_with(&self, seed: Seed, choices: Choices, canary: bool) -> Run {
-        let run = || self.harness.run_with(seed, choices, canary);
+    /// The source of the guest: built in, or a component file.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+impl Subject for Job {
+    type Scenario = Body;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn command(&self) -> &str {
+        command()
+    }
+
+    fn replay_line(&self, token: &str) -> String {
+        replay_line(token, &self.replay_args)
+    }
+
+    fn harness(&self) -> &Harness<Body> {
+        &self.harness
+    }
+
+    fn harness_mut(&mut self) -> &mut Harness<Body> {
+        &mut self.harness
+    }
+
+    fn setting(&self, seed: Seed) -> Setting {
+        let setup = self.harness.setup(seed);
+        let schemas = self.schemas.clone();
+        let setting = Setting::of(&self.name, self.source.clone(), &setup, self.harness.is_comparing());
+        let setting = Setting { schemas, replaced: self.replaced.clone(), ..setting };
+        match &self.driven {
+            None => setting,
+            Some(driven) => {
+                let off = driven.settings.without.iter();
+                let off: String = off.map(|(oracle, _)| format!(", without {oracle}")).collect();
+                let engine = driven.described.engine.clone();
+                Setting { engine, config: format!("{}{off}", driven.described.config), ..setting }
+            }
+        }
+    }
+
+    /// A component of the user's own.
+    fn shows_output(&self) -> bool {
+        matches!(self.source, Source::Component { .. })
+    }
+
+    fn guests(&self) -> &[(&'static str, &'static [u8])] {
+        &self.guests
+    }
+
+    fn run_with(&self, seed: Seed, choices: Choices, compares: bool) -> Run {
+        let run = || self.harness.run_with(seed, choices, compares);
         if self.has_run.swap(true, Ordering::Relaxed) {
             return run();
         }
@@ -326,80 +459,6 @@ impl Job {
             }
         };
         said_if_long(COMPILES_UNTOLD, say, run)
-    }
-
-    /// Retries a saved failure of this job.
-    pub(crate) fn retry(&self, kept: &SavedFailure) -> Result<Retry, ProfileError> {
-        let replay = |choices| self.run_with(kept.seed, choices, kept.setting.canary);
-        saved::retry(kept, &self.setting(kept.seed), replay)
-    }
-
-    /// The setting that is saved with each failure of this job.
-    pub(crate) fn setting(&self, seed: Seed) -> Setting {
-        let setup = self.harness.setup(seed);
-        Setting {
-            schemas: self.schemas.clone(),
-            replaced: self.replaced.clone(),
-            ..Setting::of(&self.name, self.source.clone(), &setup, self.harness.is_comparing())
-        }
-    }
-
-    /// The same for a failure that a fuzzer found. Drawn anew, its seed gives another run.
-    pub(crate) fn setting_of_found(&self, seed: Seed) -> Setting {
-        Setting { strategy: None, profile: None, ..self.setting(seed) }
-    }
-
-    /// The guests that the user replaced.
-    pub(crate) fn replaced(&self) -> &[ReplacedGuest] {
-        &self.replaced
-    }
-
-    /// The source of the guest: built in, or a component file.
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
-    }
-
-    /// Explains a failure of this job, with at most `budget_runs` runs.
-    pub(crate) fn explain(&self, run: &Run, budget_runs: usize) -> Explanation {
-        self.harness.explain(run, budget_runs)
-    }
-
-    /// The data of a page about a run of this job. `explain_runs` bounds the search for the run that passes.
-    pub(crate) fn page(&self, run: &Run, explain_runs: usize) -> Page {
-        let token = run.token(&self.name).to_string();
-        self.harness.page(run, &self.title, Some(self.replay_line(&token)), explain_runs)
-    }
-
-    /// Runs the job under one seed until a step, to look at its world there.
-    pub(crate) fn run_until(&self, seed: Seed, step: u64) -> Run {
-        self.harness.run_until(seed, step)
-    }
-
-    /// The same job with one component replaced by another.
-    pub(crate) fn replacing(mut self, old: &[u8], new: &[u8]) -> Result<Self, wavetank::Error> {
-        let engine = self.harness.engine().replacing(old, new)?;
-        self.harness = self.harness.on(engine);
-        Ok(self)
-    }
-
-    /// Runs the next schedule of an exhaustive search.
-    pub(crate) fn run_next(&self, frontier: &mut Frontier, seed: Seed) -> Option<Run> {
-        self.harness.run_next(frontier, seed)
-    }
-
-    /// Makes a run that a fuzzer's search asks for.
-    pub(crate) fn run_proposed(&self, seed: Seed, proposal: &Proposal, profile: &Profile) -> Run {
-        self.run_with(seed, proposal.choices(profile), false)
-    }
-
-    /// Whether this is a component of the user's own; its output is then shown.
-    pub(crate) fn is_own(&self) -> bool {
-        matches!(self.source, Source::Component { .. })
-    }
-
-    /// The line that replays a run of this job.
-    pub(crate) fn replay_line(&self, token: &str) -> String {
-        replay_line(token, &self.replay_args)
     }
 }
 
@@ -435,17 +494,16 @@ fn refuse_args(what: &What, noun: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Tells the user why nothing happens.
-pub(crate) fn note_compiling(title: &str) {
-    terminal::note(format_args!("compiling {title} …\n"));
-}
-
-/// How long a component may compile before the command says so.
-const COMPILES_UNTOLD: Duration = Duration::from_secs(1);
-
 /// Whether a text is a path. Scenarios are plain words.
 fn is_path(text: &str) -> bool {
     text.contains(['/', '\\', '.'])
+}
+
+/// The name of a profile; if it is a path, the absolute one, because other processes run in other folders.
+fn absolute_if_path(name: &str) -> String {
+    let path = Path::new(name);
+    let absolute = is_path(name).then(|| std::path::absolute(path).ok()).flatten();
+    absolute.map_or_else(|| name.into(), |path| path.display().to_string())
 }
 
 /// The name of a component in tokens: made of its content, because its path may change, and of what it is given.

@@ -5,12 +5,12 @@
 //! skipped. There are no times, so that the same sweep gives the same file.
 
 use crate::files::Target;
-use crate::format::counted;
 use crate::report::Report;
 use crate::terminal::Stop;
 use std::fmt::Write as _;
 use wavetank_sim::Seed;
 use wavetank_sim::record::Record;
+use wavetank_sim::worker::words::counted;
 
 /// Writes the file.
 pub(crate) fn write(file: Target, report: &Report) -> Result<(), Stop> {

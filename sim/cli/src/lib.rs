@@ -16,12 +16,12 @@ mod checks;
 mod completions;
 mod component;
 mod decode;
+mod desk;
 mod diff;
+mod driven;
 mod exhaustive;
 mod exit_code;
-mod failure_report;
 pub mod files;
-mod format;
 mod fuzz;
 mod guest_files;
 mod heading;
@@ -37,10 +37,7 @@ mod pack_file;
 mod page;
 mod pool;
 pub mod progress;
-mod protocol;
 mod replay;
-mod replay_extras;
-mod replay_saved;
 mod report;
 mod run;
 mod saved_failures;
@@ -64,6 +61,7 @@ pub use cargo::main as cargo_main;
 pub use catalogue::{Binary, Catalogue, Group};
 pub use checks::checks_main;
 use clap::Parser;
+pub use driven::DrivenCheck;
 use exit_code::UNREAD;
 pub use exit_code::{FOUND, USAGE};
 use std::process::ExitCode;
@@ -85,14 +83,16 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
 /// [`Stop`] if the command ends before it has an exit code of its own.
 pub fn run(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     job::note_call(catalogue);
+    carry_out(command, catalogue)
+}
+
+/// Runs a command, once it is known how this process was called.
+fn carry_out(command: Command, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     match command {
         Command::Run(args) => run::run(args, catalogue),
         Command::Exhaustive(args) => exhaustive::run(&args, catalogue),
         Command::Pack(args) => pack::pack(&args, catalogue),
         Command::Replay(args) if pack_file::is_pack(args.token.as_ref()) => pack::replay(&args, catalogue),
-        Command::Replay(args) if saved_failures::is_file(&args.token) => {
-            replay_saved::replay(&args, catalogue)
-        }
         Command::Replay(args) => replay::replay(&args, catalogue),
         Command::Report(args) => page::report(&args, catalogue),
         Command::Shrink(args) => shrink::shrink(&args, catalogue),

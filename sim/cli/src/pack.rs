@@ -4,15 +4,14 @@
 use crate::args::{Pack as PackArgs, Replay};
 use crate::component::{ComponentArgs, Inputs, hex};
 use crate::files::Target;
-use crate::format::counted;
-use crate::guest_files::base_name;
+use crate::guest_files::GuestArgs;
 use crate::job::Job;
 use crate::pack_file::{ENDING, Manifest, Pack, PackedGuest};
-use crate::replay_saved::{Replayed, retried};
+use crate::replay::replay_job;
 use crate::saved_failures;
 use crate::subject::Own;
 use crate::terminal::{self, Stop, Text};
-use crate::{Catalogue, engine, failure_report};
+use crate::{Catalogue, engine};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,6 +22,11 @@ use wavetank_choice::profile::Profile;
 use wavetank_choice::token::Recipe;
 use wavetank_sim::explain::EXPLAIN_RUNS;
 use wavetank_sim::saved::{ABORTED, RetryVerdict, SavedFailure, Source};
+use wavetank_sim::worker::protocol::Replayable;
+use wavetank_sim::worker::replaced::base_name;
+use wavetank_sim::worker::report as failure_report;
+use wavetank_sim::worker::subject::Subject;
+use wavetank_sim::worker::words::counted;
 use wavetank_sim::{Choices, Run};
 
 const FAILURE: &str = "failure.toml";
@@ -43,6 +47,7 @@ pub(crate) fn pack(args: &PackArgs, catalogue: &Catalogue) -> Result<ExitCode, S
     }
     let kept = saved_failures::read(file)?;
     let (mut job, own) = saved_failures::job_of(file, &kept, &args.own, catalogue)?;
+    job.refuse_driven("pack")?;
     if let (Some(path), Source::Component { .. }) = (&own.wasm, &kept.setting.source) {
         // The file may have another name by now, and a cell is called as its component was.
         let stdin = own.settings.component.load()?.stdin().map(Vec::from);
@@ -227,7 +232,9 @@ pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, S
         .with_out(&args.own.settings.without);
     let job = if kept.setting.canary { job.with_canary() } else { job };
     let job = with_guests(job, &pack, &kept).map_err(told)?;
-    retried(args, &kept, Replayed::Packed(job), catalogue)
+    let of = Replayable::Packed { failure: kept.to_string(), named: file.clone() };
+    let guests = GuestArgs { guests: args.guests.clone() };
+    replay_job(args, job, of, &guests, catalogue)
 }
 
 fn job(pack: &Pack, kept: &SavedFailure, catalogue: &Catalogue) -> Result<Job, String> {
@@ -278,7 +285,7 @@ fn with_guests(mut job: Job, pack: &Pack, kept: &SavedFailure) -> Result<Job, St
         let Some((cell, now, wanted)) = other else { break };
         let wasm = pack.guest(wanted).ok_or_else(|| format!("its guest {cell} is missing: get it again"))?;
         terminal::note(format_args!("guest {cell}: that of the pack, since this wavetank has another\n"));
-        job = job.replacing(&now, wasm).map_err(|e| format!("its guest {cell}: {e}"))?;
+        job.replace(&now, wasm).map_err(|e| format!("its guest {cell}: {e}"))?;
     }
     Ok(job)
 }

@@ -1,5 +1,6 @@
 //! `wavetank report`: a page about one run, and the same for other viewers.
 
+use crate::Catalogue;
 use crate::args::Report;
 use crate::exit_code::DIVERGED;
 use crate::files::{Target, refuse_same};
@@ -7,12 +8,13 @@ use crate::job::Job;
 use crate::replay::{given, job};
 use crate::saved_failures::{is_file, job_of, read};
 use crate::terminal::{self, Stop};
-use crate::{Catalogue, failure_report};
 use std::process::ExitCode;
 use wavetank_choice::token::Recipe;
 use wavetank_page::{html, mermaid, perfetto};
 use wavetank_sim::Run;
 use wavetank_sim::explain::EXPLAIN_RUNS;
+use wavetank_sim::worker::report::headline;
+use wavetank_sim::worker::subject::Subject;
 
 pub(crate) fn report(args: &Report, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
     let named = [
@@ -37,7 +39,7 @@ pub(crate) fn report(args: &Report, catalogue: &Catalogue) -> Result<ExitCode, S
     if let Some(file) = perfetto_file {
         file.write(|file| file.write_all(&perfetto(&page.runs[0])))?;
     }
-    terminal::note(format_args!("{}\n", failure_report::headline(&job, &run)));
+    terminal::note(format_args!("{}\n", headline(&job, &run)));
     for (flag, path) in named {
         if let Some(path) = path {
             terminal::note(format_args!("  {}: {}\n", flag.trim_start_matches('-'), path.display()));
@@ -64,11 +66,13 @@ fn shown(args: &Report, catalogue: &Catalogue) -> Result<Shown, String> {
     if is_file(&args.token) {
         let kept = read(&args.token)?;
         let (job, _) = job_of(&args.token, &kept, &args.own, catalogue)?;
+        job.refuse_driven("report")?;
         let again = job.retry(&kept).map_err(|e| format!("{}: {e}", args.token))?;
         return Ok(Shown { job, run: again.run, left_track: again.left_track });
     }
     let token = given(&args.token)?;
     let job = job(&args.own, &token, catalogue)?;
+    job.refuse_driven("report")?;
     let run = job.run(token.seed);
     let is_same = match &token.recipe {
         Recipe::Given { digest, .. } => run.transcript.digest().starts_with(digest),

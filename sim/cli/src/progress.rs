@@ -4,7 +4,6 @@ use crate::terminal;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
 use std::io::IsTerminal;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use wavetank_sim::record::Record;
 
@@ -77,21 +76,6 @@ fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
     let _ = write!(text, "{}/s", state.per_sec() as u64);
 }
 
-/// Does work that may take long, and calls `say` if it takes longer than `patience`.
-pub(crate) fn said_if_long<T>(patience: Duration, say: impl FnOnce() + Send, work: impl FnOnce() -> T) -> T {
-    std::thread::scope(|scope| {
-        let (done, waits) = mpsc::channel::<()>();
-        scope.spawn(move || {
-            if waits.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
-                say();
-            }
-        });
-        let result = work();
-        drop(done);
-        result
-    })
-}
-
 /// A spinner for slow work, if there is a terminal.
 pub(crate) fn note() -> ProgressBar {
     if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() }
@@ -101,18 +85,4 @@ pub(crate) fn note() -> ProgressBar {
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: how long a sweep takes, for its user")]
 pub fn now() -> Instant {
     Instant::now() // For the user who waits: no world sees it.
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_takes_long_is_said_while_it_does() {
-        let (say, said) = mpsc::channel();
-        // The work ends only after `say` was called.
-        let ended = said_if_long(Duration::ZERO, || say.send(()).expect("it is heard"), || said.recv());
-        assert_eq!(ended, Ok(()));
-        assert_eq!(said_if_long(Duration::MAX, || unreachable!("it takes no time"), || 3), 3);
-    }
 }

@@ -1,79 +1,89 @@
 //! `wavetank replay`.
 
 use crate::args::Replay;
+use crate::desk::{Desk, unexpected};
 use crate::exit_code::{DIVERGED, FOUND};
-use crate::guest_files::{GuestArgs, REPLACED, base_name};
+use crate::guest_files::GuestArgs;
 use crate::job::{Job, OWN};
 use crate::subject::Own;
 use crate::terminal::{self, Stop};
-use crate::{Catalogue, engine, failure_report, replay_extras};
+use crate::{Catalogue, engine, saved_failures};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavetank_choice::profile::ProfileError;
-use wavetank_choice::token::Recipe;
 use wavetank_sim::Token;
-use wavetank_sim::calls::calls;
-use wavetank_sim::explain::EXPLAIN_RUNS;
+use wavetank_sim::worker::protocol::{Message, Replayable, Request, Shown};
+use wavetank_sim::worker::replaced::{REPLACED, base_name};
+use wavetank_sim::worker::single::Ending;
 
 pub(crate) fn replay(args: &Replay, catalogue: &Catalogue) -> Result<ExitCode, Stop> {
-    let token = given(&args.token)?;
-    let has_replaced = base_name(&token.scenario) != token.scenario;
     let mut own = args.own.clone();
     let mut guests = GuestArgs { guests: args.guests.clone() };
-    if has_replaced && own.guests.is_empty() {
+    if is_replaced(&args.token) && own.guests.is_empty() {
         // The guests of that run, and none to compare it with.
         own.guests = std::mem::take(&mut guests);
     }
-    let job = job(&own, &token, catalogue)?;
-    replay_job(args, &token, job, &guests, catalogue)
+    let (job, of) = found(&args.token, &own, catalogue)?;
+    replay_job(args, job, of, &guests, catalogue)
 }
 
-/// Replays the run of a token with a job that has its choices. `guests` are those to compare it with.
+/// Whether a text is the token of a run in which guests were replaced.
+fn is_replaced(text: &str) -> bool {
+    let is_of = |token: Token| base_name(&token.scenario) != token.scenario;
+    !saved_failures::is_file(text) && given(text).is_ok_and(is_of)
+}
+
+/// Replays a run of a job. `guests` are those to compare it with.
 pub(crate) fn replay_job(
     args: &Replay,
-    token: &Token,
-    job: Job,
+    mut job: Job,
+    of: Replayable,
     guests: &GuestArgs,
     catalogue: &Catalogue,
 ) -> Result<ExitCode, Stop> {
     refuse_beside_guests(args, guests)?;
-    if let Some(step) = args.until {
-        return replay_extras::until(&job, token.seed, step);
-    }
-    if !guests.is_empty() {
-        return replay_extras::mended(job, token.seed, guests, catalogue);
-    }
-    let job = if args.canary { job.with_canary() } else { job };
-    let run = job.run(token.seed);
-    if args.calls {
-        terminal::print(format_args!("{}\n", calls(&run)))?;
-    }
-    if args.frames || !(args.calls || args.steps) {
-        terminal::print(failure_report::frames(&run))?;
-    }
-    if args.steps {
-        terminal::print(format_args!("{}\n", run.transcript.steps_text(&run.schema)))?;
-    }
-    terminal::print(failure_report::output_of_own(&job, &run))?;
-    terminal::print_text(&failure_report::coloured(&run, failure_report::headline(&job, &run)))?;
-    let is_same =
-        matches!(&token.recipe, Recipe::Given { digest, .. } if run.transcript.digest().starts_with(digest));
-    terminal::print(failure_report::explained(&job, &run, if is_same { EXPLAIN_RUNS } else { 0 }))?;
-    terminal::print(failure_report::not_judged(&run))?;
-    terminal::print(failure_report::compared(&run))?;
-    terminal::print(failure_report::known_as(&run))?;
-    let found = if run.outcome.is_news() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS };
-    let (says, code) = match (&token.recipe, &run.left_track) {
-        (Recipe::Drawn { .. }, _) => ("drawn again: this token holds no transcript to compare with", found),
-        (Recipe::Given { .. }, _) if is_same => {
-            ("reproduced: the transcript is the same, step for step", found)
-        }
-        (Recipe::Given { .. }, Some(left)) => (&*format!("diverged: {left}"), ExitCode::from(DIVERGED)),
-        (Recipe::Given { .. }, None) => {
-            ("diverged: the choices mean the same, but the transcript is another", ExitCode::from(DIVERGED))
-        }
+    let request = if let Some(step) = args.until {
+        Request::Until { of, step }
+    } else if !guests.is_empty() {
+        job.guests.clone_from(&catalogue.guests);
+        Request::CompareFix { of, guests: guests.files(job.driven().is_some()) }
+    } else {
+        let Replay { calls, frames, steps, canary, .. } = *args;
+        Request::Replay { of, shown: Shown { calls, frames, steps, canary } }
     };
-    terminal::print(format_args!("{says}\n"))?;
-    Ok(code)
+    match Desk::of(job, None, false)?.ask(request)? {
+        Message::View(view) => {
+            terminal::print(view)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Message::Replayed(text, ending) => {
+            terminal::print_text(&text.into())?;
+            Ok(match ending {
+                Ending::Fine => ExitCode::SUCCESS,
+                Ending::Found => ExitCode::from(FOUND),
+                Ending::Diverged => ExitCode::from(DIVERGED),
+            })
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// The job of a token or of the file of a saved failure, and the run.
+pub(crate) fn found(text: &str, own: &Own, catalogue: &Catalogue) -> Result<(Job, Replayable), String> {
+    if saved_failures::is_file(text) {
+        let kept = saved_failures::read(text)?;
+        let (job, _) = saved_failures::job_of(text, &kept, own, catalogue)?;
+        let file = for_job(&job, Path::new(text));
+        return Ok((job, Replayable::Saved { file, named: text.into() }));
+    }
+    let token = given(text)?;
+    Ok((job(own, &token, catalogue)?, Replayable::Token(text.into())))
+}
+
+/// A path for the process that runs a job: tests run in another folder.
+fn for_job(job: &Job, path: &Path) -> PathBuf {
+    let absolute = job.driven().and_then(|_| std::path::absolute(path).ok());
+    absolute.unwrap_or_else(|| path.into())
 }
 
 /// Parses the token: the seed, the choices and the scenario to replay.

@@ -2,7 +2,7 @@
 
 use crate::called::command;
 use crate::catalogue::Catalogue;
-use crate::format::{counted, span};
+use crate::driven::DrivenCheck;
 use crate::heading::{self, Heading};
 use crate::terminal::{COMMAND, FAILED, Text};
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use wavetank_sim::check::AnyCheck;
 use wavetank_sim::guest_panic::SourceLine;
 use wavetank_sim::known;
 use wavetank_sim::record::Record;
+use wavetank_sim::worker::words::{counted, span};
 use wavetank_sim::world::Fault;
 use wavetank_sim::{Profile, StrategyName};
 
@@ -343,7 +344,8 @@ fn ranges(seeds: &[u64]) -> String {
 
 /// Scenarios, strategies and profiles, one line each.
 pub(crate) fn list(catalogue: &Catalogue) -> String {
-    let checks: Vec<(String, String)> = catalogue.checks.iter().map(|make| line_of(&make())).collect();
+    let mut checks: Vec<(String, String)> = catalogue.checks.iter().map(|make| line_of(&make())).collect();
+    checks.extend(catalogue.driven.iter().map(line_of_driven));
     let mut parts: Vec<(&str, Vec<(&str, &str)>)> = Vec::new();
     if !checks.is_empty() {
         parts.push(("checks", checks.iter().map(|(name, at)| (&**name, &**at)).collect()));
@@ -364,6 +366,19 @@ pub(crate) fn list(catalogue: &Catalogue) -> String {
         }
     }
     text
+}
+
+/// Checks that other processes run, one line each.
+pub(crate) fn checks(driven: &[DrivenCheck]) -> String {
+    let lines: Vec<(String, String)> = driven.iter().map(line_of_driven).collect();
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = lines.iter().map(|(name, at)| format!("  {name:width$} {at}\n"));
+    format!("checks\n{}", lines.collect::<String>())
+}
+
+fn line_of_driven(check: &DrivenCheck) -> (String, String) {
+    let at = check.at.as_ref().map(|SourceLine { file, line }| format!("{file}:{line}"));
+    (check.path.clone(), at.unwrap_or_default())
 }
 
 /// The name of a check and its place.

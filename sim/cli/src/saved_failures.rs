@@ -5,12 +5,8 @@ use crate::args::Run as RunArgs;
 use crate::component::ComponentArgs;
 use crate::exit_code::{FOUND, USAGE};
 use crate::files::is_same;
-use crate::format::counted;
-use crate::guest_files::base_name;
 use crate::job::Job;
 use crate::pack_file;
-use crate::pool::Worker;
-use crate::protocol::{Message, Request, RetryReport};
 use crate::subject::{Keep, Own};
 use crate::terminal::{self, Stop};
 use crate::{Catalogue, engine};
@@ -19,13 +15,14 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavetank_sim::record::Record;
-use wavetank_sim::saved::{self, ABORTED, ReplacedGuest, SavedFailure, SavedFailureError, Setting, Source};
-use wavetank_sim::signature::ShrunkRun;
-use wavetank_sim::{Choices, Run, Seed};
-
-/// Number of failures that a sweep saves for each failure signature, those with the lowest seeds. A broken scenario may
-/// fail 10,000 times.
-const SAVED_OF_ONE_SIGNATURE: usize = 5;
+use wavetank_sim::saved::{self, ABORTED, ReplacedGuest, SavedFailure, Source};
+use wavetank_sim::worker::keeper::{SAVED_OF_ONE_SIGNATURE, not_kept};
+use wavetank_sim::worker::protocol::{Message, Request, RetryReport};
+use wavetank_sim::worker::replaced::base_name;
+use wavetank_sim::worker::single::read_saved;
+use wavetank_sim::worker::subject::Subject;
+use wavetank_sim::worker::words::counted;
+use wavetank_sim::{Choices, Seed};
 
 /// Whether a text names the file of a saved failure, as opposed to a token.
 pub(crate) fn is_file(text: &str) -> bool {
@@ -37,42 +34,13 @@ pub(crate) fn is_file(text: &str) -> bool {
 /// # Errors
 /// A message for the user that names the file.
 pub(crate) fn read(path: &str) -> Result<SavedFailure, String> {
-    saved::read(Path::new(path)).map_err(|e| match e {
-        SavedFailureError::Unreadable(reason) => {
-            format!("{path}: {reason}: name the file of a saved failure, as wavetank-failures/NAME.toml")
-        }
-        SavedFailureError::Foreign if pack_file::is_pack(Path::new(path)) => {
+    read_saved(Path::new(path), path).map_err(|told| {
+        if Path::new(path).is_file() && pack_file::is_pack(Path::new(path)) {
             format!("{path}: it is a pack, which only `replay` takes: its failure.toml is for the others: tar --extract --file {path}")
+        } else {
+            told
         }
-        e => format!("{path}: {e}"),
     })
-}
-
-/// Saves the failure of a single run, and the smaller run if it is shown; gives the line that says where.
-pub(crate) fn keep_one(keep: &Keep, job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
-    keep_with(keep, job.setting(run.seed), run, shrunk)
-}
-
-fn keep_with(keep: &Keep, setting: Setting, run: &Run, shrunk: Option<&ShrunkRun>) -> String {
-    let kept = run.outcome.is_news().then(|| SavedFailure::new(setting, run)).flatten();
-    let Some((folder, kept)) = keep.folder().zip(kept) else { return String::new() };
-    let written = match shrunk {
-        Some(smaller) => saved::write(&folder, &kept.with_shrunk(smaller)),
-        None => saved::write_new(&folder, &kept),
-    };
-    says_where(&folder, written)
-}
-
-/// The line that says where a failure is saved.
-pub(crate) fn says_where(folder: &Path, written: std::io::Result<PathBuf>) -> String {
-    match written {
-        Ok(path) => format!("  kept: {}\n", path.display()),
-        Err(e) => not_kept(folder, &e),
-    }
-}
-
-fn not_kept(folder: &Path, error: &std::io::Error) -> String {
-    format!("  not kept: {}: {error}: name a folder that can be written with --failures\n", folder.display())
 }
 
 /// Saves a world whose process died.
@@ -82,53 +50,6 @@ pub(crate) fn keep_aborted(keep: &Keep, job: &Job, seed: Seed, how: &str) {
         && let Err(e) = saved::write_new(&folder, &kept)
     {
         terminal::note(not_kept(&folder, &e));
-    }
-}
-
-/// Saves the failures that one process of a sweep finds, each at once. The process writes the file itself, before it
-/// reports the run to its parent. So nothing that was found is lost if the sweep is stopped.
-pub(crate) struct Keeper {
-    folder: Option<PathBuf>,
-    kept: BTreeMap<String, usize>,
-}
-
-impl Keeper {
-    pub(crate) fn new(keep: &Keep) -> Self {
-        Keeper { folder: keep.folder(), kept: BTreeMap::new() }
-    }
-
-    /// Saves a run that failed. Seeds come in ascending order, so the lowest ones of each failure signature are saved.
-    /// Returns the file.
-    pub(crate) fn found(&mut self, setting: Setting, run: &Run) -> Option<String> {
-        if self.folder.is_none() || !run.outcome.is_news() {
-            return None;
-        }
-        let kept = SavedFailure::new(setting, run)?;
-        let count = self.kept.entry(kept.failure.clone()).or_default();
-        *count += 1;
-        if *count <= SAVED_OF_ONE_SIGNATURE { self.write(&kept, saved::write_new) } else { None }
-    }
-
-    /// Saves the smaller run of a failure in place of the one that was found. Returns the file.
-    pub(crate) fn shrunk(&mut self, setting: Setting, run: &Run, smaller: &ShrunkRun) -> Option<String> {
-        self.write(&SavedFailure::new(setting, run)?.with_shrunk(smaller), saved::write)
-    }
-
-    fn write(
-        &mut self,
-        kept: &SavedFailure,
-        write: fn(&Path, &SavedFailure) -> std::io::Result<PathBuf>,
-    ) -> Option<String> {
-        let folder = self.folder.as_ref()?;
-        match write(folder, kept) {
-            Ok(path) => Some(path.display().to_string()),
-            Err(e) => {
-                terminal::note(not_kept(folder, &e));
-                // One message is enough.
-                self.folder = None;
-                None
-            }
-        }
     }
 }
 
@@ -171,11 +92,13 @@ impl SavedFolder {
             count += 1;
             let process = match &mut worker {
                 Some(process) => process,
-                slot => slot.insert(Worker::start(&args.what)?),
+                slot => slot.insert(job.start(&args.what)?),
             };
-            let request = Request::Retry { file: path.clone() };
+            let file = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+            let request = Request::Retry { file };
             let again = match process.ask(args.hang_after, &request, |_| false) {
                 Ok(Message::Retried(report)) => report,
+                Ok(Message::Refused(why)) => RetryReport::untried(format!("not tried: {why}")),
                 _ => {
                     worker = None;
                     let still =
@@ -274,7 +197,7 @@ fn may_be_of(path: &Path, job: &Job) -> bool {
     saved::scenario_of(path).is_none_or(|scenario| scenario == job.title)
 }
 
-/// The job of a saved failure, and the component if it has one.
+/// The job of a saved failure.
 pub(crate) fn job_of(
     file: &str,
     kept: &SavedFailure,
@@ -284,7 +207,7 @@ pub(crate) fn job_of(
     let mut own = own.clone();
     let scenario = base_name(&kept.setting.scenario);
     match &kept.setting.source {
-        Source::Check if catalogue.check(scenario).is_none() => {
+        Source::Check if !catalogue.has_check(scenario) => {
             return Err(format!("{file}: kept by a test: `cargo test {scenario}` tries it again"));
         }
         Source::BuiltIn | Source::Check if own.is_given() => {

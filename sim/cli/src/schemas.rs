@@ -31,6 +31,20 @@ impl SchemaArgs {
         Ok(())
     }
 
+    /// The absolute path of each schema file.
+    ///
+    /// # Errors
+    /// A message for the user if a folder holds no schema.
+    pub(crate) fn absolute_files(&self) -> Result<Vec<PathBuf>, String> {
+        let mut absolute = Vec::new();
+        for path in &self.paths {
+            for file in files(path)? {
+                absolute.push(std::path::absolute(&file).map_err(|e| format!("{}: {e}", file.display()))?);
+            }
+        }
+        Ok(absolute)
+    }
+
     /// Whether the user named any.
     pub(crate) fn is_given(&self) -> bool {
         !self.paths.is_empty()

@@ -10,21 +10,21 @@ use wavetank_sim::saved;
 
 /// A scenario, a check or a component, for commands that search for failures.
 #[derive(clap::Args, Clone)]
-pub(crate) struct Subject {
+pub(crate) struct SubjectArgs {
     /// A scenario (`wavetank list` names them), or the path of a component that runs as pid0
     #[arg(default_value = "pid0")]
     pub(crate) scenario: String,
     #[command(flatten)]
     pub(crate) guests: GuestArgs,
     #[command(flatten)]
-    pub(crate) settings: Settings,
+    pub(crate) settings: SettingArgs,
     #[command(flatten)]
     pub(crate) keep: Keep,
 }
 
 /// The settings of a run that a replay needs too.
 #[derive(clap::Args, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct SettingArgs {
     #[command(flatten)]
     pub(crate) component: ComponentArgs,
     #[command(flatten)]
@@ -51,17 +51,17 @@ pub(crate) struct Own {
     #[arg(long, value_name = "FILE")]
     pub(crate) wasm: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) settings: Settings,
+    pub(crate) settings: SettingArgs,
     /// Guests that the run has in place of others.
     #[arg(skip)]
     pub(crate) guests: GuestArgs,
 }
 
-impl Subject {
+impl SubjectArgs {
     /// The options that give the same settings again, and the arguments for the component. The scenario and the folder
     /// of failures are not among them.
     pub(crate) fn words(&self) -> Vec<String> {
-        let Settings { component, without, schema } = &self.settings;
+        let SettingArgs { component, without, schema } = &self.settings;
         [self.guests.words(), without.words(), schema.words(), component.flags(), component.tail()].concat()
     }
 }

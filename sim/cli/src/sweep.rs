@@ -7,7 +7,6 @@ use crate::job::Job;
 use crate::json_lines::Lines;
 use crate::pool::Worker;
 use crate::progress::{self, Progress, now};
-use crate::protocol::{Message, Request};
 use crate::report::Report;
 use crate::seeds::Seeds;
 use crate::shard::Shard;
@@ -20,6 +19,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use wavetank_sim::Seed;
 use wavetank_sim::record::{Record, WorkerFailure};
+use wavetank_sim::worker::protocol::{Message, Request};
 
 /// Number of seeds that a worker is given at a time.
 const CHUNK: u64 = 16;
@@ -202,7 +202,7 @@ fn shrink(plan: &Plan<'_>, records: &mut [Record]) -> Result<(), String> {
     for record in records.iter_mut().filter(|record| first.is(record)) {
         let process = match &mut worker {
             Some(process) => process,
-            slot => slot.insert(Worker::start(plan.what)?),
+            slot => slot.insert(plan.job.start(plan.what)?),
         };
         note.set_message(format!("shrinking seed {}: {} choices", record.seed, record.choices));
         note.tick();
@@ -236,7 +236,7 @@ fn drive(plan: &Plan<'_>, tell: &mpsc::Sender<PlaceResult>) -> Result<(), String
             }
             let process = match &mut worker {
                 Some(process) => process,
-                slot => slot.insert(Worker::start(plan.what)?),
+                slot => slot.insert(plan.job.start(plan.what)?),
             };
             match run_places(process, plan, &mut place, to, tell) {
                 Ended::Done => still_born = 0,
@@ -299,6 +299,11 @@ fn run_places(
         match worker.next(plan.hang_after, now(), |_| false) {
             Ok(Message::Begin { .. }) => is_in_world = true,
             Ok(Message::Ran(record)) => {
+                let seed = plan.seed(*place);
+                if record.seed != seed.0 {
+                    let says = format!("it answered seed {} and not {seed}", Seed(record.seed));
+                    return Ended::InWorld(WorkerFailure::Died(says));
+                }
                 let _ = tell.send(Ok((*place, *record)));
                 *place += 1;
                 is_in_world = false;

@@ -1,7 +1,5 @@
 //! `wavetank run --report DIR`: the page of a sweep, and a page for each of its distinct failures.
 
-use crate::failure_report;
-use crate::format::{counted, span};
 use crate::job::Job;
 use crate::report::Report;
 use crate::terminal::{self, Stop};
@@ -13,6 +11,9 @@ use wavetank_page::model::{Failure, Sweep};
 use wavetank_page::{html, sweep};
 use wavetank_sim::explain::EXPLAIN_RUNS;
 use wavetank_sim::record::Record;
+use wavetank_sim::worker::report::shrunk;
+use wavetank_sim::worker::subject::Subject;
+use wavetank_sim::worker::words::{counted, span};
 use wavetank_sim::world::Fault;
 use wavetank_sim::{Choices, Run, Seed, Token};
 
@@ -26,7 +27,8 @@ const INDEX: &str = "index.html";
 pub(crate) struct PageFolder(PathBuf);
 
 impl PageFolder {
-    pub(crate) fn create(folder: &Path) -> Result<Self, String> {
+    pub(crate) fn create(job: &Job, folder: &Path) -> Result<Self, String> {
+        job.refuse_driven("--report")?;
         let unwritable =
             |e| format!("{}: {e}: name a folder for --report that can be written", folder.display());
         std::fs::create_dir_all(folder).map_err(unwritable)?;
@@ -35,9 +37,9 @@ impl PageFolder {
 
     /// Writes the page of one run, made as small as possible if it fails.
     pub(crate) fn write_one(&self, job: &Job, run: &Run, no_shrink: bool) -> Result<(), Stop> {
-        let shrunk = if no_shrink { None } else { failure_report::shrunk(job, run) };
-        let budget = if shrunk.is_some() { EXPLAIN_RUNS } else { 0 };
-        let page = job.page(shrunk.as_ref().map_or(run, |smaller| &smaller.run), budget);
+        let smaller = if no_shrink { None } else { shrunk(job, run) };
+        let budget = if smaller.is_some() { EXPLAIN_RUNS } else { 0 };
+        let page = job.page(smaller.as_ref().map_or(run, |smaller| &smaller.run), budget);
         let path = self.write_file(&file_name(job, run.seed, ""), &html(&page))?;
         terminal::print(format_args!("  page: {}\n", path.display()))
     }

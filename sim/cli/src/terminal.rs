@@ -10,6 +10,7 @@ use std::io::{ErrorKind, Write};
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wavetank::escape_control;
+use wavetank_sim::worker::report::{self, Tone};
 
 /// Why a command ends before it has an exit code of its own.
 #[derive(Debug)]
@@ -66,6 +67,19 @@ impl Text {
             }
         }
         rendered
+    }
+}
+
+impl From<report::Text> for Text {
+    fn from(text: report::Text) -> Self {
+        let style = |tone| match tone {
+            Tone::Plain => Style::new(),
+            Tone::Failed => FAILED,
+            Tone::Known => KNOWN,
+            Tone::Finished => FINISHED,
+            Tone::Command => COMMAND,
+        };
+        Text(text.0.into_iter().map(|(tone, text)| (style(tone), text)).collect())
     }
 }
 

@@ -17,6 +17,11 @@ impl WithoutArgs {
         self.off.iter().map(|(oracle, reason)| (*oracle, reason.as_str().into())).collect()
     }
 
+    /// The name of each oracle that is switched off, with the reason.
+    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
+        self.off.iter().map(|(oracle, reason)| (oracle.to_string(), reason.clone())).collect()
+    }
+
     /// The arguments that switch the same oracles off again.
     pub(crate) fn words(&self) -> Vec<String> {
         let word = |(oracle, reason): &(Oracle, String)| format!("{oracle}={reason}");

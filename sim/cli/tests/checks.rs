@@ -86,7 +86,7 @@ fn one_run_is_explained_replayed_looked_into_and_shrunk() {
     let (_, report) = checks(&folder, &["run", "loses-an-update", "--seed", &seed, "--no-keep"]);
     contains(&report, "it passes if step ");
     let token = report.split_whitespace().find(|word| word.starts_with("wt1.")).expect("a token");
-    contains(&report, &format!(" replay {token}"));
+    contains(&report, &format!("checks replay {token}"));
     let (code, replayed) = checks(&folder, &["replay", token, "--steps"]);
     assert_eq!(code, 1);
     contains(&replayed, "reproduced: the transcript is the same, step for step");

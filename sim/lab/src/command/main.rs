@@ -56,6 +56,7 @@ fn catalogue() -> Catalogue {
         binary,
         command_line: Args::command,
         checks: Vec::new(),
+        driven: Vec::new(),
         groups: vec![scenarios, bugs],
         guests: guests::all().collect(),
     }

@@ -1,30 +1,80 @@
-//! The report of one run.
+//! The report of one run, as plain data: a worker makes it, and a command prints it.
 
-use crate::called::command;
-use crate::format::span;
-use crate::job::Job;
-use crate::terminal::{COMMAND, FAILED, FINISHED, KNOWN, Text};
-use std::fmt::Write as _;
+use super::subject::Subject;
+use super::words::span;
+use crate::explain::{EXPLAIN_RUNS, sentence};
+use crate::oracle::{Evidence, transport};
+use crate::outcome::Outcome;
+use crate::run::Run;
+use crate::signature::{SHRINK_RUNS, ShrunkRun, shrink_run};
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Write as _};
+use std::ops::AddAssign;
 use std::sync::Arc;
 use wavetank::cell::ExitRecord;
 use wavetank::{Event, PipeId, escape_control};
-use wavetank_sim::explain::{EXPLAIN_RUNS, sentence};
-use wavetank_sim::oracle::{Evidence, transport};
-use wavetank_sim::signature::{SHRINK_RUNS, ShrunkRun, shrink_run};
-use wavetank_sim::{Outcome, Run};
+
+/// What a part of a text is about. Terminals have a colour for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// Nothing special.
+    Plain,
+    /// A failure.
+    Failed,
+    /// A known fault of a library.
+    Known,
+    /// A run that finished.
+    Finished,
+    /// A command to copy.
+    Command,
+}
+
+/// Text in parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text(pub Vec<(Tone, String)>);
+
+impl Text {
+    /// Appends a part.
+    pub fn push(&mut self, tone: Tone, text: impl fmt::Display) {
+        self.0.push((tone, text.to_string()));
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        match self.0.last_mut() {
+            Some((Tone::Plain, last)) => last.push_str(text),
+            _ => self.0.push((Tone::Plain, text.into())),
+        }
+        Ok(())
+    }
+}
+
+impl AddAssign<&str> for Text {
+    fn add_assign(&mut self, text: &str) {
+        let _ = fmt::Write::write_str(self, text);
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(_, text)| f.write_str(text))
+    }
+}
 
 /// One sentence that says how a run ended.
-pub(crate) fn headline(job: &Job, run: &Run) -> String {
-    format!("{}: {} (seed {})", job.title, sentence(&run.outcome), run.seed)
+pub fn headline(subject: &impl Subject, run: &Run) -> String {
+    format!("{}: {} (seed {})", subject.title(), sentence(&run.outcome), run.seed)
 }
 
 /// The smallest run that fails in the same way as `run`; `None` if there is none.
-pub(crate) fn shrunk(job: &Job, run: &Run) -> Option<ShrunkRun> {
-    shrink_run(run, SHRINK_RUNS, |choices| job.replay(run.seed, choices))
+pub fn shrunk(subject: &impl Subject, run: &Run) -> Option<ShrunkRun> {
+    shrink_run(run, SHRINK_RUNS, |choices| subject.replay(run.seed, choices))
 }
 
 /// A run in a few lines, of which the last replays it. If the run was made smaller, the smaller run is explained.
-pub(crate) fn report(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> Text {
+pub fn report(subject: &impl Subject, run: &Run, shrunk: Option<&ShrunkRun>) -> Text {
     match shrunk {
         Some(ShrunkRun { run: smaller, shrunk }) => {
             let mut smaller = smaller.clone();
@@ -35,10 +85,11 @@ pub(crate) fn report(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> Text {
             } else {
                 String::new()
             };
-            let head = format!("{}: {} (seed {}{from})", job.title, sentence(&smaller.outcome), run.seed);
-            told(job, &smaller, head, EXPLAIN_RUNS)
+            let head =
+                format!("{}: {} (seed {}{from})", subject.title(), sentence(&smaller.outcome), run.seed);
+            told(subject, &smaller, head, EXPLAIN_RUNS)
         }
-        None => told(job, run, headline(job, run), 0),
+        None => told(subject, run, headline(subject, run), 0),
     }
 }
 
@@ -46,31 +97,31 @@ pub(crate) fn report(job: &Job, run: &Run, shrunk: Option<&ShrunkRun>) -> Text {
 const SHOWN_ENDS: usize = 8;
 
 /// A headline in the colour of its outcome.
-pub(crate) fn coloured(run: &Run, head: String) -> Text {
-    let style = match &run.outcome {
-        Outcome::Finished => FINISHED,
-        outcome if outcome.known().is_some() => KNOWN,
-        _ => FAILED,
+pub fn coloured(run: &Run, head: String) -> Text {
+    let tone = match &run.outcome {
+        Outcome::Finished => Tone::Finished,
+        outcome if outcome.known().is_some() => Tone::Known,
+        _ => Tone::Failed,
     };
     let mut text = Text::default();
-    text.styled(style, head);
+    text.push(tone, head);
     text += "\n";
     text
 }
 
 /// The text below the headline of a run. For a component of the user's own, stderr is left out here, because all output
 /// of its cells is printed above.
-pub(crate) fn explained(job: &Job, run: &Run, explain_runs: usize) -> String {
-    let mut explanation = job.explain(run, explain_runs);
-    if job.is_own() {
+pub fn explained(subject: &impl Subject, run: &Run, explain_runs: usize) -> String {
+    let mut explanation = subject.explain(run, explain_runs);
+    if subject.shows_output() {
         explanation.stderr.clear();
     }
     explanation.to_string()
 }
 
-fn told(job: &Job, run: &Run, head: String, explain_runs: usize) -> Text {
+fn told(subject: &impl Subject, run: &Run, head: String, explain_runs: usize) -> Text {
     let mut text = coloured(run, head);
-    text += &explained(job, run, explain_runs);
+    text += &explained(subject, run, explain_runs);
     // The explanation of a failure already says which cells have not ended.
     let told = |(name, exit): &(Arc<str>, Option<ExitRecord>)| match exit {
         Some(exit) => Some(format!("{name} exited with {}, {} fuel", exit.code, exit.fuel)),
@@ -92,21 +143,21 @@ fn told(job: &Job, run: &Run, head: String, explain_runs: usize) -> Text {
     );
     text += &not_judged(run);
     text += &rpc_notes(run);
-    text += &known_as(run);
+    text += &known_as(subject, run);
     text += &compared(run);
     text += "  replay: ";
-    text.styled(COMMAND, job.replay_line(&run.token(&job.name).to_string()));
+    text.push(Tone::Command, subject.replay_line(&run.token(subject.name()).to_string()));
     text += "\n";
     text
 }
 
 /// The oracles that were switched off, each with the reason; nothing if there are none.
-pub(crate) fn not_judged(run: &Run) -> String {
+pub fn not_judged(run: &Run) -> String {
     run.not_judged().iter().map(|not_judged| format!("  not judged: {not_judged}\n")).collect()
 }
 
 /// Says so if no message was sent over any link, and names the connections that were never opened.
-pub(crate) fn rpc_notes(run: &Run) -> String {
+pub fn rpc_notes(run: &Run) -> String {
     let frames = run.frames();
     let mut text = String::new();
     if !run.cells.is_empty() && transport::messages(&frames) == 0 {
@@ -125,20 +176,20 @@ pub(crate) fn rpc_notes(run: &Run) -> String {
 }
 
 /// Names the known fault that a run shows; empty if there is none.
-pub(crate) fn known_as(run: &Run) -> String {
+pub fn known_as(subject: &impl Subject, run: &Run) -> String {
     run.outcome.known().map_or_else(String::new, |known| {
         format!(
             "  known: {}, a fault of {}: `{} known {}` tells more\n",
             known.id,
             known.layer,
-            command(),
+            subject.command(),
             known.id
         )
     })
 }
 
 /// Names the runs that a canary compared this one with; empty if there was no comparison.
-pub(crate) fn compared(run: &Run) -> String {
+pub fn compared(run: &Run) -> String {
     let others: Vec<String> = run.compared.iter().map(|against| against.to_string()).collect();
     match (&run.outcome, others.join(" and ")) {
         (_, others) if others.is_empty() => String::new(),
@@ -147,9 +198,9 @@ pub(crate) fn compared(run: &Run) -> String {
     }
 }
 
-/// The output of the cells, if the job is a component of the user's own.
-pub(crate) fn output_of_own(job: &Job, run: &Run) -> String {
-    if job.is_own() { output(run) } else { String::new() }
+/// The output of the cells, if the subject is a component of the user's own.
+pub fn output_of_own(subject: &impl Subject, run: &Run) -> String {
+    if subject.shows_output() { output(run) } else { String::new() }
 }
 
 /// The stdout and stderr of the cells: each line with the name of its cell, in the order of writing.
@@ -182,7 +233,7 @@ fn output(run: &Run) -> String {
 }
 
 /// The RPC frames of each link.
-pub(crate) fn frames(run: &Run) -> String {
+pub fn frames(run: &Run) -> String {
     let mut text = String::new();
     for link in &*run.frames() {
         let _ = writeln!(text, "link of {}  (→ to the host, ← to the cell)", link.cell);

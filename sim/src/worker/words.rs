@@ -1,7 +1,7 @@
 //! Numbers in words.
 
 /// A count with the name of the thing, which gets an s unless the count is one.
-pub(crate) fn counted(count: u64, name: &str) -> String {
+pub fn counted(count: u64, name: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {name}{s}")
 }
@@ -13,7 +13,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
 /// A time in nanoseconds, in short words: one decimal, and the rest is cut off.
-pub(crate) fn span(ns: u64) -> String {
+pub fn span(ns: u64) -> String {
     let tenths = |unit: u64, name: &str| match (ns / unit, ns % unit * 10 / unit) {
         (whole, 0) => format!("{whole} {name}"),
         (whole, tenths) => format!("{whole}.{tenths} {name}"),
