@@ -76,10 +76,7 @@ pub fn teas(store: &Store) -> u32 {
 /// A timer of the world, for a server that was written for any.
 pub fn sleep(world: &World) -> Sleep {
     let clock = world.clock();
-    Rc::new(move |time| {
-        let ns = time.as_nanos().try_into().expect("less than 584 years");
-        clock.sleep(ns).boxed_local()
-    })
+    Rc::new(move |time| clock.sleep(time).boxed_local())
 }
 
 pub fn patience(world: &World, lasts: Duration) -> Patience {
