@@ -1,4 +1,4 @@
-//! The state of a world after each of its steps, as plain data: what a report page shows at each place of its slider.
+//! The state of a world after each of its steps, as plain data. A report page shows one of them at each place of its slider.
 //!
 //! A world fills it in if [`Setup::films`](crate::Setup::films) asks for it. It takes room for what changed, not for
 //! the whole world at each step. Not here: the moves and events themselves, which are in the transcript, and fuel, which

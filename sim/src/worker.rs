@@ -79,7 +79,7 @@ impl Line {
     }
 }
 
-/// A subject, and what its worker remembers from one request to the next.
+/// A subject, and the memory of its worker from one request to the next.
 pub struct Work<S> {
     subject: S,
     keeper: Keeper,

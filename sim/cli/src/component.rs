@@ -1,4 +1,4 @@
-//! The options of a component of the user's own: what it is given, and what is expected of it.
+//! The options of a component of the user's own: its inputs and the expectations of it.
 
 use crate::files;
 use clap::ValueEnum;

@@ -126,6 +126,7 @@ const NO_CHECK_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
 #[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "outside of all worlds: another process is starting")]
 fn pause() {
+    // Between two looks for the connection of another process. No world runs here.
     std::thread::sleep(std::time::Duration::from_millis(5));
 }
 
@@ -145,7 +146,7 @@ pub(crate) fn token_name(name: &str) -> String {
     wavetank_sim::check::token_name(name)
 }
 
-/// A check to drive, with what the user set for it.
+/// A check to drive, with the user's settings for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Driven {
     pub(crate) check: DrivenCheck,
@@ -155,7 +156,7 @@ pub(crate) struct Driven {
 }
 
 impl Driven {
-    /// Starts the check once, to learn what it is.
+    /// Starts the check once, to learn its name and settings.
     pub(crate) fn new(check: DrivenCheck, settings: Settings) -> Result<Self, String> {
         let described = start(&check, settings.clone(), false)?.described()?;
         // From here on no other check of the same test is meant.

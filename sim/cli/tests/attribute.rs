@@ -54,6 +54,7 @@ mod fixture {
     }
 
     #[wavetank_sim::test]
+    // Never run by hand: a test starts it in a process of its own, and sees that a sweep outlives it.
     #[ignore = "it kills its process"]
     fn dies(world: &mut World) {
         let draws = world.draw(2);

@@ -58,6 +58,7 @@ fn seconds(strategy: &StrategyName, tasks: u32, polls: u32) -> f64 {
     setup.choices = Choices::Drawn(strategy.clone(), Profile::swarm());
     setup.survey = Some(Arc::new(survey(build, &setup)));
     let once = |_| {
+        // The time that is measured. The world does not see it.
         let begun = Instant::now();
         let ran = run_here(build, &setup);
         let taken = begun.elapsed().as_secs_f64();

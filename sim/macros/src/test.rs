@@ -82,6 +82,7 @@ mod tests {
 
     #[test]
     fn a_function_becomes_a_test_with_its_other_attributes() {
+        // Only a text that is expanded: no test is ignored here.
         let made = expanded(
             "seeds = 3",
             "#[ignore = \"slow\"] #[should_panic] fn buys(world: &mut World) { go(world) }",

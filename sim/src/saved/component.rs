@@ -1,4 +1,4 @@
-//! The inputs of a component that runs as pid0: what it is given, and what is expected of it.
+//! The inputs of a component that runs as pid0, and the expectations of it.
 
 use super::Source;
 use serde::{Deserialize, Serialize};

@@ -361,5 +361,6 @@ pub fn explore(subject: &impl Subject, frontier: &mut Frontier, part: &Part<'_>)
     reason = "outside of all worlds: how long a search may take, for its user"
 )]
 fn now() -> Instant {
+    // Bounds a search for its user.
     Instant::now()
 }

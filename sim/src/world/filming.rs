@@ -1,4 +1,4 @@
-//! Films a world: it looks after each step and keeps what changed.
+//! Films a world: it looks after each step and keeps the changes.
 
 use super::World;
 use super::look::waited_for;
